@@ -1,0 +1,74 @@
+// An address of the network: an IP address and port, or the path of a Unix socket. A small value; compared by content.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "absl/status/statusor.h"
+
+namespace fairlead::config {
+
+struct Ip4Endpoint {
+  uint32_t address = 0;  // host byte order
+  uint16_t port = 0;
+  friend auto operator<=>(const Ip4Endpoint&, const Ip4Endpoint&) = default;
+};
+
+struct Ip6Endpoint {
+  std::array<uint8_t, 16> address{};
+  uint16_t port = 0;
+  friend auto operator<=>(const Ip6Endpoint&, const Ip6Endpoint&) = default;
+};
+
+struct UnixEndpoint {
+  std::string path;  // 1 to 107 bytes, absolute
+  friend auto operator<=>(const UnixEndpoint&, const UnixEndpoint&) = default;
+};
+
+struct SocketAddress {
+  sockaddr_storage storage;
+  socklen_t size;
+};
+
+class Endpoint {
+ public:
+  // 0.0.0.0:0
+  Endpoint() = default;
+  explicit Endpoint(Ip4Endpoint ip4) : value_(ip4) {}
+  explicit Endpoint(Ip6Endpoint ip6) : value_(ip6) {}
+  explicit Endpoint(UnixEndpoint path) : value_(std::move(path)) {}
+
+  // "10.0.0.1:80", "[::1]:80", "unix:/path". IP addresses in their canonical forms only: no names, no short or octal
+  // forms, no zones. The error's text says what was wrong and what would be right, without naming a field.
+  static absl::StatusOr<Endpoint> parse(std::string_view text);
+  // Of a socket that is bound or connected. Anything but IPv4, IPv6 and Unix is an assertion.
+  static Endpoint from_socket_address(const sockaddr* address, socklen_t size);
+
+  std::string to_string() const;
+  SocketAddress to_socket_address() const;
+  int family() const;
+  bool is_unix() const { return std::holds_alternative<UnixEndpoint>(value_); }
+  // 0 for a Unix socket.
+  uint16_t port() const;
+  Endpoint with_port(uint16_t port) const;
+  // Not usable as a destination: unspecified, multicast, broadcast, or port 0.
+  bool is_destination() const;
+  bool is_loopback() const;
+  const std::variant<Ip4Endpoint, Ip6Endpoint, UnixEndpoint>& value() const { return value_; }
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
+
+ private:
+  std::variant<Ip4Endpoint, Ip6Endpoint, UnixEndpoint> value_;
+};
+
+}  // namespace fairlead::config

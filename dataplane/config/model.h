@@ -1,0 +1,144 @@
+// The model: what a data plane is configured with, as immutable records.
+//
+// The store creates records, validates them (validate.h) and never changes one after it was published; a change is a new
+// record under the same uid. Any thread may read them. Everything has been checked by then: who reads a record need not
+// ask whether a weight is in range or a backend exists.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ref.h"
+#include "config/endpoint.h"
+#include "config/route_table.h"
+
+namespace fairlead::config {
+
+// Never used twice in the life of a state; 0 is none.
+using Uid = uint64_t;
+// Grows by one with each transaction that changes something.
+using Version = uint64_t;
+// A small number for a resource while it exists, lowest free one first, so that tables indexed by it stay dense. A slot is
+// used again: together with the uid it is a handle that never means somebody else. Listeners, backends, and the servers of
+// each backend, count on their own.
+using Slot = uint32_t;
+
+using Duration = std::chrono::nanoseconds;
+using WallTime = std::chrono::system_clock::time_point;
+
+// Sorted by key.
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+inline constexpr uint32_t kWeightMax = 256;
+
+struct Metadata {
+  Uid uid = 0;
+  Version version = 0;
+  WallTime create_time;
+  WallTime update_time;
+};
+
+enum class AdminState : uint8_t { kReady, kDrain, kMaintenance };
+enum class Protocol : uint8_t { kTcp, kHttp };
+enum class Algorithm : uint8_t { kRoundRobin, kRandom };
+enum class ForwardedPolicy : uint8_t { kAppend, kReplace, kKeep };
+
+struct Server : base::RefCounted {
+  std::string name;
+  Slot slot = 0;
+  Metadata metadata;
+  Endpoint address;
+  // Unset: the backend's default holds.
+  std::optional<uint16_t> weight;
+  // Unset: READY.
+  std::optional<AdminState> admin_state;
+  Labels labels;
+
+  bool takes_requests() const { return admin_state.value_or(AdminState::kReady) == AdminState::kReady; }
+};
+
+struct BackendTimeouts {
+  std::optional<Duration> connect;
+  std::optional<Duration> response;
+  std::optional<Duration> idle;
+};
+
+struct DrainPolicy {
+  std::optional<Duration> timeout;
+  std::optional<Duration> jitter;
+};
+
+// Fields that are unset hold their default, which the accessor gives.
+struct Backend : base::RefCounted {
+  std::string name;
+  Slot slot = 0;
+  Metadata metadata;
+  std::optional<Algorithm> algorithm;
+  std::optional<uint16_t> default_weight;
+  BackendTimeouts timeouts;
+  std::optional<uint32_t> retry_attempts;
+  DrainPolicy drain;
+  std::optional<Duration> pool_idle_timeout;
+  std::optional<uint32_t> pool_max_idle;
+  Labels labels;
+
+  Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }
+  uint16_t effective_default_weight() const { return default_weight.value_or(1); }
+  Duration connect_timeout() const { return timeouts.connect.value_or(std::chrono::seconds(5)); }
+  Duration response_timeout() const { return timeouts.response.value_or(std::chrono::seconds(30)); }
+  Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }
+  uint32_t effective_retry_attempts() const { return retry_attempts.value_or(2); }
+  Duration drain_timeout() const { return drain.timeout.value_or(std::chrono::seconds(30)); }
+  Duration drain_jitter() const { return drain.jitter.value_or(Duration::zero()); }
+  Duration effective_pool_idle_timeout() const { return pool_idle_timeout.value_or(std::chrono::seconds(30)); }
+  uint32_t effective_pool_max_idle() const { return pool_max_idle.value_or(256); }
+};
+
+struct Route {
+  std::vector<std::string> hosts;
+  std::string path_prefix;
+  std::string backend;
+};
+
+struct ListenerTimeouts {
+  std::optional<Duration> request_head;
+  std::optional<Duration> keep_alive;
+  std::optional<Duration> idle;
+};
+
+struct Listener : base::RefCounted {
+  std::string name;
+  Slot slot = 0;
+  Metadata metadata;
+  // As configured; port 0 stays 0 here.
+  std::vector<Endpoint> bind;
+  // As bound, in the same order.
+  std::vector<Endpoint> bound;
+  Protocol protocol = Protocol::kHttp;
+  // Empty: none.
+  std::string default_backend;
+  std::vector<Route> routes;
+  // Made from `routes` and `default_backend`, with backends as handles.
+  RouteTable route_table;
+  ListenerTimeouts timeouts;
+  std::optional<uint32_t> max_connections;
+  std::optional<uint32_t> max_head_bytes;
+  std::optional<uint32_t> max_headers;
+  std::optional<ForwardedPolicy> forwarded;
+  Labels labels;
+
+  Duration request_head_timeout() const { return timeouts.request_head.value_or(std::chrono::seconds(10)); }
+  Duration keep_alive_timeout() const { return timeouts.keep_alive.value_or(std::chrono::seconds(60)); }
+  Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }
+  uint32_t effective_max_head_bytes() const { return max_head_bytes.value_or(16384); }
+  uint32_t effective_max_headers() const { return max_headers.value_or(100); }
+  ForwardedPolicy effective_forwarded() const { return forwarded.value_or(ForwardedPolicy::kAppend); }
+  // 0: no limit.
+  uint32_t effective_max_connections() const { return max_connections.value_or(0); }
+};
+
+}  // namespace fairlead::config

@@ -1,0 +1,38 @@
+// Which backend a request goes to, compiled from a listener's routes when the record is made; routing/ looks things up.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fairlead::config {
+
+// A backend that may have gone: look up the slot in a snapshot and compare the uid.
+struct BackendHandle {
+  uint32_t slot = 0;
+  uint64_t uid = 0;  // 0: none
+  friend bool operator==(const BackendHandle&, const BackendHandle&) = default;
+};
+
+struct RouteTable {
+  struct Path {
+    // Without a trailing slash; empty matches every path.
+    std::string prefix;
+    BackendHandle backend;
+  };
+  struct Host {
+    // Lower case. A wildcard's is kept without its "*": ".example.com". Empty matches every host.
+    std::string name;
+    // The longest first.
+    std::vector<Path> paths;
+  };
+  // Sorted by name.
+  std::vector<Host> exact;
+  // The longest first.
+  std::vector<Host> wildcard;
+  // Routes without a host.
+  std::vector<Path> any_host;
+  BackendHandle default_backend;
+};
+
+}  // namespace fairlead::config

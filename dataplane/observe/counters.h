@@ -1,0 +1,36 @@
+// What a worker counts for a backend, a server or a listener. Plain numbers: one thread writes and reads them; others get
+// copies (see statistics.h). All but the gauges only ever grow.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "observe/histogram.h"
+
+namespace fairlead::observe {
+
+// How a request (HTTP) or a connection (TCP) ended that did not end well. One owner decides on it, once for each.
+enum class Failure : uint8_t { kConnect, kTimeout, kResponse, kNoServer, kClient };
+inline constexpr int kFailures = 5;
+
+struct Counters {
+  uint64_t started = 0;
+  uint64_t finished = 0;
+  std::array<uint64_t, kFailures> failed{};
+  uint64_t retried = 0;
+  // [0] is 1xx.
+  std::array<uint64_t, 5> statuses{};
+  uint64_t bytes_from_clients = 0;
+  uint64_t bytes_to_clients = 0;
+  uint64_t cut_off = 0;
+  // Gauge.
+  uint64_t in_flight = 0;
+  // In microseconds, from a request's first byte until its response's last.
+  Histogram latency;
+
+  Counters& operator+=(const Counters& other);
+  // What was counted since `earlier`, an older copy of the same counters; gauges stay as they are.
+  Counters since(const Counters& earlier) const;
+};
+
+}  // namespace fairlead::observe

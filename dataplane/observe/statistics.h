@@ -1,0 +1,57 @@
+// Statistics as they leave the workers: copies of counters, taken by each worker in its own turn and added up.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/model.h"
+#include "observe/counters.h"
+
+namespace fairlead::observe {
+
+struct ServerStatistics {
+  config::Uid uid = 0;
+  std::string name;
+  Counters counters;
+};
+
+struct BackendStatistics {
+  config::Uid uid = 0;
+  std::string name;
+  // Of all servers that it has or had, and of what failed before a server was found.
+  Counters counters;
+  // Those that a worker has used and that are not gone; sorted by uid. Empty where not asked for.
+  std::vector<ServerStatistics> servers;
+};
+
+struct ListenerStatistics {
+  config::Uid uid = 0;
+  std::string name;
+  uint64_t connections = 0;  // gauge
+  uint64_t accepted = 0;
+  uint64_t refused = 0;
+};
+
+// Sorted by uid, each uid once. Of what exists and was used: what was deleted, and has nothing in flight, is absent.
+struct Statistics {
+  std::vector<BackendStatistics> backends;
+  std::vector<ListenerStatistics> listeners;
+  // Access log lines that were dropped because the writer was behind.
+  uint64_t log_lines_dropped = 0;
+
+  // Adds what another worker saw.
+  void merge(const Statistics& other);
+};
+
+class Collector {
+ public:
+  virtual ~Collector() = default;
+  // From any thread; `done` is called once, on some other thread, when all workers have answered. Cumulative since the
+  // process started, so two of them differ by exactly what happened in between. When the workers have ended, `done` gets
+  // what they had last.
+  virtual void collect(bool servers, std::function<void(Statistics)> done) = 0;
+};
+
+}  // namespace fairlead::observe

@@ -1,0 +1,56 @@
+// What the writing half asks of the reading half. server/ implements it over the real workers; tests use a fake.
+//
+// All calls come from the store's thread; none waits for a worker.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "config/snapshot.h"
+
+namespace fairlead::store {
+
+// How a server's requests and connections in flight are to end.
+struct DrainOrder {
+  config::BackendHandle backend;
+  config::Slot slot = 0;
+  config::Uid server = 0;
+  // From now; what is left is closed then. Unset: may go on without a deadline (admin state DRAIN).
+  std::optional<config::Duration> timeout;
+  config::Duration jitter{};
+};
+
+// What became of a DrainOrder, over all workers.
+struct Drained {
+  config::Uid server = 0;
+  uint64_t cut_off = 0;
+};
+
+class ReadingHalf {
+ public:
+  virtual ~ReadingHalf() = default;
+
+  // Opens the sockets of a listener, for all workers, without accepting yet. Returns the addresses as bound; the error
+  // names the address and the reason. Nothing stays open on an error.
+  virtual absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid listener,
+                                                             const std::vector<config::Endpoint>& addresses) = 0;
+  // Closes what bind() opened, in a transaction that was refused after it, or before accept() was called.
+  virtual void unbind(config::Uid listener) = 0;
+  // Begins to accept on a listener that is in the published snapshot; stops accepting on one that is no longer.
+  virtual void accept(config::Slot slot, config::Uid listener) = 0;
+  virtual void stop_accepting(config::Uid listener) = 0;
+
+  // Makes `snapshot` what the workers see. `visible` is called, on any thread, when every worker uses it or a later one.
+  virtual void publish(base::Ref<const config::Snapshot> snapshot, std::function<void()> visible) = 0;
+
+  // After the publication of a snapshot in which the server is not eligible. `drained` is called once, on any thread,
+  // when no worker has anything in flight on it: at the deadline at the latest. A second order for the same server (an
+  // earlier deadline) replaces the first; its callback is called as well.
+  virtual void drain(const DrainOrder& order, std::function<void(Drained)> drained) = 0;
+  // Ends a drain without a deadline: the server takes requests again.
+  virtual void cancel_drain(config::BackendHandle backend, config::Slot slot, config::Uid server) = 0;
+};
+
+}  // namespace fairlead::store
