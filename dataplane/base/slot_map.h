@@ -1,0 +1,334 @@
+// A persistent map from slots (small numbers, the lowest free one first) to T.
+//
+// A radix tree of nodes with 32 places. Copies share all nodes and cost O(1); a change copies the nodes on its way that
+// somebody else refers to, and changes in place those that nobody else does, so that building a large map allocates
+// each node once. Looking up reads one pointer for each 5 bits of the greatest slot: four for a million. What the tree
+// looks like depends on its content alone, not on how it came about.
+//
+// Threads: different copies may be used by different threads at the same time, whatever nodes they share. One copy may
+// be read by several threads as long as nobody changes that copy. Pointers to values hold until this copy changes or
+// ends.
+//
+// T is default constructible and copyable; free places hold a T().
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "base/ref.h"
+
+namespace fairlead::base {
+
+template <typename T>
+class SlotMap {
+ public:
+  using Slot = uint32_t;
+
+  uint32_t size() const { return root_ ? root_->count : 0; }
+  bool empty() const { return !root_; }
+
+  // Null where nothing stands at the slot.
+  const T* find(Slot slot) const {
+    if (!root_ || beyond_root(slot)) return nullptr;
+    const Node* node = root_.get();
+    for (unsigned shift = shift_; shift > 0; shift -= kBits) {
+      node = static_cast<const Branch*>(node)->children[index_at(slot, shift)].get();
+      if (!node) return nullptr;
+    }
+    unsigned index = index_at(slot, 0);
+    return has(*node, index) ? &static_cast<const Leaf*>(node)->values[index] : nullptr;
+  }
+
+  // The first value at `slot` or after it, and where it stands; null (and `found` untouched) where there is none.
+  const T* next_from(Slot slot, Slot& found) const;
+
+  // The value with `rank` others before it, in the order of slots, and where it stands; null where rank >= size().
+  const T* nth(uint32_t rank, Slot& found) const;
+
+  // Calls f(slot, value) in the order of slots.
+  template <typename F>
+  void for_each(F&& f) const {
+    if (root_) for_each_below(*root_, shift_, 0, f);
+  }
+
+  // Adds, or replaces what stands there.
+  void set(Slot slot, T value) {
+    if (!root_) shift_ = top_shift(slot), root_ = make_node(shift_);
+    while (beyond_root(slot)) grow();
+    set_below(root_, shift_, slot, std::move(value));
+  }
+
+  // False where nothing stands there.
+  bool erase(Slot slot);
+
+  // Calls f(address) for each node: how tests see what two versions share.
+  template <typename F>
+  void for_each_node(F&& f) const {
+    if (root_) for_each_node_below(*root_, f);
+  }
+
+ private:
+  static constexpr unsigned kBits = 5;
+  static constexpr unsigned kWidth = 1u << kBits;
+
+  struct Node : RefCounted {
+    explicit Node(bool leaf) : is_leaf(leaf) {}
+    // Which places are taken. No node is without any.
+    uint32_t occupied = 0;
+    // Values in it and below.
+    uint32_t count = 0;
+    bool is_leaf;
+
+    // Whoever lets go of the last reference may know it as a Node only; it ends as what it is.
+    static void operator delete(Node* node, std::destroying_delete_t) {
+      if (node->is_leaf) {
+        destroy(static_cast<Leaf*>(node));
+      } else {
+        destroy(static_cast<Branch*>(node));
+      }
+    }
+
+   private:
+    template <typename N>
+    static void destroy(N* node) {
+      node->~N();
+      ::operator delete(node, sizeof(N));
+    }
+  };
+
+  struct Leaf : Node {
+    Leaf() : Node(true) {}
+    std::array<T, kWidth> values{};
+  };
+
+  struct Branch : Node {
+    Branch() : Node(false) {}
+    std::array<Ref<Node>, kWidth> children;
+    // How many values are below the children to the left of each: nth() searches in these without touching a child.
+    std::array<uint32_t, kWidth> before{};
+
+    uint32_t count_below(unsigned index) const {
+      return (index + 1 < kWidth ? before[index + 1] : this->count) - before[index];
+    }
+    void add_count(unsigned index, uint32_t change) {
+      for (unsigned i = index + 1; i < kWidth; ++i) before[i] += change;
+      this->count += change;
+    }
+  };
+
+  static unsigned index_at(Slot slot, unsigned shift) { return (slot >> shift) & (kWidth - 1); }
+  static bool has(const Node& node, unsigned index) { return (node.occupied >> index) & 1; }
+  bool beyond_root(Slot slot) const { return (uint64_t{slot} >> (shift_ + kBits)) != 0; }
+  static unsigned top_shift(Slot slot) {
+    unsigned shift = 0;
+    while ((uint64_t{slot} >> (shift + kBits)) != 0) shift += kBits;
+    return shift;
+  }
+
+  static Ref<Node> make_node(unsigned shift) {
+    if (shift == 0) return Ref<Node>(new Leaf());
+    return Ref<Node>(new Branch());
+  }
+  // Makes `node` one that only this map refers to. Asked from the root downwards: copying a parent makes its children
+  // shared, so a child that is unique here is unique on its whole way.
+  static void make_own(Ref<Node>& node) {
+    if (node->is_unique()) return;
+    if (node->is_leaf) {
+      node = Ref<Node>(new Leaf(static_cast<const Leaf&>(*node)));
+    } else {
+      node = Ref<Node>(new Branch(static_cast<const Branch&>(*node)));
+    }
+  }
+
+  void grow();
+  void shrink();
+  // True where a value was added, not replaced.
+  static bool set_below(Ref<Node>& node, unsigned shift, Slot slot, T&& value);
+  static void erase_below(Ref<Node>& node, unsigned shift, Slot slot);
+  static const T* first_below(const Node* node, unsigned shift, Slot prefix, Slot& found);
+  template <typename F>
+  static void for_each_below(const Node& node, unsigned shift, Slot prefix, F& f);
+  template <typename F>
+  static void for_each_node_below(const Node& node, F& f);
+
+  Ref<Node> root_;
+  // Of the root's index within a slot: 0 where the root is a leaf. Means nothing while there is no root.
+  unsigned shift_ = 0;
+};
+
+template <typename T>
+const T* SlotMap<T>::next_from(Slot slot, Slot& found) const {
+  if (!root_ || beyond_root(slot)) return nullptr;
+  const Node* node = root_.get();
+  // The last place on the way down where something stands to the right of the way.
+  const Branch* turn = nullptr;
+  unsigned turn_shift = 0;
+  uint32_t turn_right = 0;
+  for (unsigned shift = shift_; shift > 0 && node; shift -= kBits) {
+    const auto* branch = static_cast<const Branch*>(node);
+    unsigned index = index_at(slot, shift);
+    if (uint32_t right = branch->occupied & (~uint32_t{1} << index); right != 0) {
+      turn = branch;
+      turn_shift = shift;
+      turn_right = right;
+    }
+    node = branch->children[index].get();
+  }
+  if (node) {
+    uint32_t here = node->occupied & (~uint32_t{0} << index_at(slot, 0));
+    if (here != 0) {
+      unsigned index = std::countr_zero(here);
+      found = (slot & ~(kWidth - 1)) | index;
+      return &static_cast<const Leaf*>(node)->values[index];
+    }
+  }
+  if (!turn) return nullptr;
+  unsigned index = std::countr_zero(turn_right);
+  uint64_t above = uint64_t{slot} >> (turn_shift + kBits) << (turn_shift + kBits);
+  Slot prefix = static_cast<Slot>(above) | (index << turn_shift);
+  return first_below(turn->children[index].get(), turn_shift - kBits, prefix, found);
+}
+
+template <typename T>
+const T* SlotMap<T>::first_below(const Node* node, unsigned shift, Slot prefix, Slot& found) {
+  for (; shift > 0; shift -= kBits) {
+    unsigned index = std::countr_zero(node->occupied);
+    prefix |= index << shift;
+    node = static_cast<const Branch*>(node)->children[index].get();
+  }
+  unsigned index = std::countr_zero(node->occupied);
+  found = prefix | index;
+  return &static_cast<const Leaf*>(node)->values[index];
+}
+
+template <typename T>
+const T* SlotMap<T>::nth(uint32_t rank, Slot& found) const {
+  if (rank >= size()) return nullptr;
+  const Node* node = root_.get();
+  Slot prefix = 0;
+  for (unsigned shift = shift_; shift > 0; shift -= kBits) {
+    const auto* branch = static_cast<const Branch*>(node);
+    // The last child with at most `rank` values before it. It has a value: those after an empty child start where it
+    // does.
+    unsigned index = 0;
+    for (unsigned step = kWidth / 2; step > 0; step /= 2) {
+      index += branch->before[index + step] <= rank ? step : 0;
+    }
+    // To the right of the last value all children have `count` before them, which is more than rank.
+    rank -= branch->before[index];
+    prefix |= index << shift;
+    node = branch->children[index].get();
+  }
+  uint32_t left = node->occupied;
+  if (left == ~uint32_t{0}) {
+    found = prefix | rank;
+    return &static_cast<const Leaf*>(node)->values[rank];
+  }
+  for (; rank > 0; --rank) left &= left - 1;
+  unsigned index = std::countr_zero(left);
+  found = prefix | index;
+  return &static_cast<const Leaf*>(node)->values[index];
+}
+
+template <typename T>
+bool SlotMap<T>::erase(Slot slot) {
+  if (!find(slot)) return false;
+  if (root_->count == 1) {
+    root_ = nullptr;
+    return true;
+  }
+  erase_below(root_, shift_, slot);
+  shrink();
+  return true;
+}
+
+template <typename T>
+void SlotMap<T>::grow() {
+  auto* branch = new Branch();
+  branch->occupied = 1;
+  branch->add_count(0, root_->count);
+  branch->children[0] = std::move(root_);
+  root_ = Ref<Node>(branch);
+  shift_ += kBits;
+}
+
+// A root with nothing but its first child gives way to it.
+template <typename T>
+void SlotMap<T>::shrink() {
+  while (shift_ > 0 && root_->occupied == 1) {
+    Ref<Node> child = static_cast<Branch&>(*root_).children[0];
+    root_ = std::move(child);
+    shift_ -= kBits;
+  }
+}
+
+template <typename T>
+bool SlotMap<T>::set_below(Ref<Node>& node, unsigned shift, Slot slot, T&& value) {
+  make_own(node);
+  unsigned index = index_at(slot, shift);
+  bool added;
+  if (shift == 0) {
+    added = !has(*node, index);
+    node->count += added;
+    static_cast<Leaf&>(*node).values[index] = std::move(value);
+  } else {
+    auto& branch = static_cast<Branch&>(*node);
+    Ref<Node>& child = branch.children[index];
+    if (!child) child = make_node(shift - kBits);
+    added = set_below(child, shift - kBits, slot, std::move(value));
+    if (added) branch.add_count(index, 1);
+  }
+  node->occupied |= uint32_t{1} << index;
+  return added;
+}
+
+// Something stands at the slot, and it is not the only one below `node`.
+template <typename T>
+void SlotMap<T>::erase_below(Ref<Node>& node, unsigned shift, Slot slot) {
+  make_own(node);
+  unsigned index = index_at(slot, shift);
+  if (shift == 0) {
+    static_cast<Leaf&>(*node).values[index] = T();
+    node->occupied &= ~(uint32_t{1} << index);
+    --node->count;
+    return;
+  }
+  auto& branch = static_cast<Branch&>(*node);
+  if (branch.count_below(index) == 1) {
+    branch.children[index] = nullptr;
+    branch.occupied &= ~(uint32_t{1} << index);
+  } else {
+    erase_below(branch.children[index], shift - kBits, slot);
+  }
+  branch.add_count(index, ~uint32_t{0});
+}
+
+template <typename T>
+template <typename F>
+void SlotMap<T>::for_each_below(const Node& node, unsigned shift, Slot prefix, F& f) {
+  for (uint32_t left = node.occupied; left != 0; left &= left - 1) {
+    unsigned index = std::countr_zero(left);
+    Slot slot = prefix | (index << shift);
+    if (shift == 0) {
+      f(slot, static_cast<const Leaf&>(node).values[index]);
+    } else {
+      for_each_below(*static_cast<const Branch&>(node).children[index], shift - kBits, slot, f);
+    }
+  }
+}
+
+template <typename T>
+template <typename F>
+void SlotMap<T>::for_each_node_below(const Node& node, F& f) {
+  f(static_cast<const void*>(&node));
+  if (node.is_leaf) return;
+  for (uint32_t left = node.occupied; left != 0; left &= left - 1) {
+    for_each_node_below(*static_cast<const Branch&>(node).children[std::countr_zero(left)], f);
+  }
+}
+
+}  // namespace fairlead::base
