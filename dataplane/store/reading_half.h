@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,12 +34,17 @@ class ReadingHalf {
   virtual ~ReadingHalf() = default;
 
   // Opens the sockets of a listener, for all workers, without accepting yet. Returns the addresses as bound; the error
-  // names the address and the reason. Nothing stays open on an error.
+  // names the address and the reason, and nothing of this call stays open then. Called again for a listener that is open
+  // (its `bind` changes), it opens these addresses beside those that it has.
   virtual absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid listener,
                                                              const std::vector<config::Endpoint>& addresses) = 0;
-  // Closes what bind() opened, in a transaction that was refused after it, or before accept() was called.
+  // Closes all that bind() opened, in a transaction that was refused after it, or before accept() was called.
   virtual void unbind(config::Uid listener) = 0;
-  // Begins to accept on a listener that is in the published snapshot; stops accepting on one that is no longer.
+  // Closes some of a listener's sockets, named as bound: those that a refused change had added, or, after the publication,
+  // those that a change removed. The others stay open, and so do connections.
+  virtual void close_addresses(config::Uid listener, const std::vector<config::Endpoint>& bound) = 0;
+  // Begins to accept on all open sockets of a listener that is in the published snapshot (those that accept already go
+  // on); stops accepting, and closes all sockets, on one that is no longer in it.
   virtual void accept(config::Slot slot, config::Uid listener) = 0;
   virtual void stop_accepting(config::Uid listener) = 0;
 
