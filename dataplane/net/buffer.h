@@ -1,0 +1,110 @@
+// Memory for bytes on their way: buffers of one size from a free list of the worker, last used first.
+//
+// Who moves bytes holds a buffer for as long as it has some; an idle connection holds none. One thread.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+
+namespace fairlead::net {
+
+inline constexpr size_t kBufferSize = 32 * 1024;
+
+class BufferPool {
+ public:
+  // Keeps at most `keep` unused buffers; more go back to the heap.
+  explicit BufferPool(size_t keep = 4096) : keep_(keep) { free_.reserve(keep); }
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+  ~BufferPool() { FAIRLEAD_CHECK(in_use_ == 0); }
+
+  size_t in_use() const { return in_use_; }
+
+ private:
+  friend class Buffer;
+  using Memory = std::unique_ptr<char[]>;
+
+  Memory take() {
+    ++in_use_;
+    if (free_.empty()) return std::make_unique_for_overwrite<char[]>(kBufferSize);
+    Memory memory = std::move(free_.back());
+    free_.pop_back();
+    return memory;
+  }
+  void give_back(Memory memory) {
+    --in_use_;
+    if (free_.size() < keep_) free_.push_back(std::move(memory));
+  }
+
+  size_t keep_;
+  size_t in_use_ = 0;
+  std::vector<Memory> free_;
+};
+
+// A window [begin, end) of unread bytes in memory that is taken from the pool when it is first needed.
+class Buffer {
+ public:
+  explicit Buffer(BufferPool& pool) : pool_(&pool) {}
+  Buffer(Buffer&& other) noexcept
+      : pool_(other.pool_),
+        memory_(std::move(other.memory_)),
+        begin_(std::exchange(other.begin_, 0)),
+        end_(std::exchange(other.end_, 0)) {}
+  Buffer& operator=(Buffer&&) = delete;
+  ~Buffer() { release(); }
+
+  bool empty() const { return begin_ == end_; }
+  size_t size() const { return end_ - begin_; }
+  std::string_view unread() const { return {memory_.get() + begin_, size()}; }
+  void consume(size_t count) {
+    FAIRLEAD_CHECK(count <= size());
+    begin_ += static_cast<uint32_t>(count);
+    if (begin_ == end_) begin_ = end_ = 0;
+  }
+
+  // Room behind the unread bytes; they are moved to the front where that makes room. Empty only when all is unread.
+  std::span<char> room() {
+    if (!memory_) memory_ = pool_->take();
+    if (begin_ > 0 && end_ > kBufferSize / 2) {
+      std::memmove(memory_.get(), memory_.get() + begin_, size());
+      end_ -= begin_;
+      begin_ = 0;
+    }
+    return {memory_.get() + end_, kBufferSize - end_};
+  }
+  // `count` bytes were written to the room.
+  void commit(size_t count) {
+    FAIRLEAD_CHECK(end_ + count <= kBufferSize);
+    end_ += static_cast<uint32_t>(count);
+  }
+  void append(std::string_view bytes) {
+    std::span<char> free = room();
+    FAIRLEAD_CHECK(bytes.size() <= free.size());
+    std::memcpy(free.data(), bytes.data(), bytes.size());
+    commit(bytes.size());
+  }
+
+  // Gives the memory back where nothing is unread.
+  void release_if_empty() {
+    if (empty()) release();
+  }
+  void release() {
+    begin_ = end_ = 0;
+    if (memory_) pool_->give_back(std::move(memory_));
+  }
+
+ private:
+  BufferPool* pool_;
+  std::unique_ptr<char[]> memory_;
+  uint32_t begin_ = 0;
+  uint32_t end_ = 0;
+};
+
+}  // namespace fairlead::net

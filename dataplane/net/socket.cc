@@ -1,0 +1,64 @@
+#include "net/socket.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+
+namespace fairlead::net {
+namespace {
+
+constexpr int kBacklog = 4096;
+
+absl::Status failed(const config::Endpoint& endpoint, int error) {
+  return absl::FailedPreconditionError(absl::StrCat(endpoint.to_string(), ": ", strerror(error)));
+}
+
+// The socket of a process that is gone leaves its file behind. One that still answers is somebody's.
+bool is_stale(const config::SocketAddress& address) {
+  int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return false;
+  int result = ::connect(probe, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
+  bool refused = result != 0 && errno == ECONNREFUSED;
+  ::close(probe);
+  return refused;
+}
+
+
+// Whoever shares a port with others must say so before it binds, and then it could join a stranger's as well. So that
+// listen_on() finds a taken port, a socket that does not share tries the address first.
+absl::Status check_free(const config::Endpoint& endpoint) {
+  if (endpoint.port() == 0) return absl::OkStatus();
+  absl::StatusOr<int> alone = open_listening(endpoint, /*shared=*/false);
+  if (!alone.ok()) return alone.status();
+  ::close(*alone);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<int> listen_on(const config::Endpoint& endpoint) {
+  if (endpoint.is_unix()) return open_listening(endpoint, /*shared=*/false);
+  if (absl::Status free = check_free(endpoint); !free.ok()) return free;
+  return open_listening(endpoint, /*shared=*/true);
+}
+
+absl::StatusOr<int> listen_beside(int fd) {
+  config::Endpoint endpoint = bound_address(fd);
+  if (!endpoint.is_unix()) return open_listening(endpoint, /*shared=*/true);
+  int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return failed(endpoint, errno);
+  return copy;
+}
+
+config::Endpoint bound_address(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  FAIRLEAD_CHECK(getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0);
+  return config::Endpoint::from_socket_address(reinterpret_cast<const sockaddr*>(&storage), size);
+}
+
+}  // namespace fairlead::net

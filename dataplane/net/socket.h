@@ -1,0 +1,20 @@
+// Sockets that listen, opened before a worker takes them over.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "config/endpoint.h"
+
+namespace fairlead::net {
+
+// A socket, non-blocking, bound and listening, at an address where nobody else listens (port 0 takes a free one). The
+// error is FAILED_PRECONDITION and says what the kernel said: "127.0.0.1:80: Address already in use".
+absl::StatusOr<int> listen_on(const config::Endpoint& endpoint);
+
+// Another socket at the address of one of our own from listen_on(): each worker has one, and the kernel spreads
+// connections over them. A Unix socket can have only one queue, which they share then.
+absl::StatusOr<int> listen_beside(int fd);
+
+// The address that a socket is bound to: the real one for port 0.
+config::Endpoint bound_address(int fd);
+
+}  // namespace fairlead::net

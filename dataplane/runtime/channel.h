@@ -1,0 +1,107 @@
+// One non-blocking socket on a loop, and who waits for it: at most one reader and one writer.
+//
+// Owns the socket. Readiness is remembered, so an operation is tried only when it can succeed: no call that is bound to
+// return EAGAIN. A wait has a deadline, which costs no system call and in steady state no work: the channel's one timer
+// is moved only when it fires (see arm()). Lives and dies on the loop's thread; nobody may be waiting when it dies.
+#pragma once
+
+#include <expected>
+#include <span>
+
+#include "runtime/loop.h"
+
+namespace fairlead::runtime {
+
+// Why an operation on a socket did not succeed.
+enum class IoError : unsigned char {
+  kTimedOut,
+  // By cancel(): this side gave up.
+  kCancelled,
+  // The peer broke the connection.
+  kReset,
+  kRefused,
+  kUnreachable,
+  // Out of descriptors, memory, ports.
+  kExhausted,
+};
+
+IoError io_error_of(int errno_value);
+
+template <typename T>
+using IoResult = std::expected<T, IoError>;
+
+class Channel {
+ public:
+  // Takes over the socket. Where it cannot be watched (out of memory) every operation fails with kExhausted.
+  Channel(Loop& loop, int fd);
+  ~Channel() { close(); }
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  Loop& loop() const { return loop_; }
+  int fd() const { return fd_; }
+  bool is_open() const { return fd_ >= 0; }
+  // Idempotent. Nobody may be waiting.
+  void close();
+
+  // Whoever waits is woken with kCancelled, later in this turn, and every later wait fails at once.
+  void cancel();
+  bool is_cancelled() const { return cancelled_; }
+
+  // When this channel hangs up, `victim` is cancelled. One victim at a time; null ends it.
+  void on_hang_up_cancel(Channel* victim) { victim_ = victim; }
+
+  // The operations, without waiting. Zero bytes read is the end of the stream; no value means: not now, wait.
+  // (Returned as raw counts, negative errno as the driver gives them: -EAGAIN is "not now".)
+  ssize_t try_read(std::span<char> into);
+  ssize_t try_write(std::span<const char> data);
+  ssize_t try_write(std::span<const iovec> data);
+  // For a listening socket: the new socket or a negative errno.
+  int try_accept(sockaddr_storage& from, socklen_t& size);
+
+  // Readable as far as is known; so is a stream that ended.
+  bool is_readable() const { return readable_; }
+  bool is_writable() const { return writable_; }
+  bool end_of_input() const { return end_of_input_; }
+  // A socket whose readiness is already known otherwise: one that was just accepted may have data.
+  void assume_readable() { readable_ = true; }
+
+  // Registers who is to be woken when the socket becomes readable (writable), at the deadline, or by cancel().
+  void wait_readable(Waiter& waiter, TimePoint deadline);
+  void wait_writable(Waiter& waiter, TimePoint deadline);
+  // Takes a waiter back that was not woken.
+  void stop_waiting(Waiter& waiter);
+
+  // From the driver.
+  void on_ready(Readiness readiness);
+
+  // One that never suspends would keep its worker: after this many operations in a row it has to wait its turn.
+  bool burst_is_over() { return ++burst_ > kBurstLimit; }
+  void begin_burst() { burst_ = 0; }
+
+ private:
+  static constexpr int kBurstLimit = 32;
+
+  struct DeadlineTimer : Timer {
+    explicit DeadlineTimer(Channel& owner) : Timer(&Channel::on_timer), channel(owner) {}
+    Channel& channel;
+  };
+  static void on_timer(Timer& timer);
+  void arm(TimePoint deadline);
+
+  Loop& loop_;
+  int fd_;
+  bool readable_ = false;
+  bool writable_ = false;
+  bool end_of_input_ = false;
+  bool cancelled_ = false;
+  int burst_ = 0;
+  Waiter* reader_ = nullptr;
+  Waiter* writer_ = nullptr;
+  TimePoint reader_deadline_ = kNever;
+  TimePoint writer_deadline_ = kNever;
+  Channel* victim_ = nullptr;
+  DeadlineTimer timer_{*this};
+};
+
+}  // namespace fairlead::runtime

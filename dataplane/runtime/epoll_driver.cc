@@ -1,0 +1,140 @@
+#include "runtime/epoll_driver.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include "base/check.h"
+#include "runtime/channel.h"
+
+namespace fairlead::runtime {
+namespace {
+
+constexpr uint64_t kWakeToken = UINT64_MAX;
+
+ssize_t or_errno(ssize_t result) { return result < 0 ? -errno : result; }
+
+void send_small_writes_at_once(int fd, int family) {
+  if (family == AF_UNIX) return;
+  int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+}  // namespace
+
+EpollDriver::EpollDriver() : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  FAIRLEAD_CHECK(epoll_fd_ >= 0 && wake_fd_ >= 0);
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeToken}};
+  FAIRLEAD_CHECK(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) == 0);
+}
+
+EpollDriver::~EpollDriver() {
+  ::close(wake_fd_);
+  ::close(epoll_fd_);
+}
+
+TimePoint EpollDriver::now() { return std::chrono::steady_clock::now(); }
+
+void EpollDriver::wait(TimePoint deadline) {
+  int timeout_ms = -1;
+  if (deadline != kNever) {
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now()).count();
+    timeout_ms = static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX));
+  }
+  pending_ = epoll_wait(epoll_fd_, events_.data(), kEvents, timeout_ms);
+  FAIRLEAD_CHECK(pending_ >= 0 || errno == EINTR);
+}
+
+void EpollDriver::deliver() {
+  for (int i = 0; i < pending_; ++i) report(events_[i]);
+  pending_ = 0;
+}
+
+void EpollDriver::report(const epoll_event& event) {
+  if (event.data.u64 == kWakeToken) return;  // edge-triggered: nobody has to read the counter
+  auto fd = static_cast<uint32_t>(event.data.u64);
+  auto generation = static_cast<uint32_t>(event.data.u64 >> 32);
+  const Watched& watched = watched_[fd];
+  if (!watched.channel || watched.generation != generation) return;
+  uint32_t bits = event.events;
+  bool broken = (bits & (EPOLLERR | EPOLLHUP)) != 0;
+  watched.channel->on_ready(Readiness{.readable = broken || (bits & (EPOLLIN | EPOLLRDHUP)) != 0,
+                                      .writable = broken || (bits & EPOLLOUT) != 0,
+                                      .end_of_input = broken || (bits & EPOLLRDHUP) != 0,
+                                      .hung_up = broken});
+}
+
+void EpollDriver::wake() {
+  uint64_t one = 1;
+  // Fails only where the counter is full, and then the wake is pending anyway.
+  [[maybe_unused]] ssize_t written = ::write(wake_fd_, &one, sizeof one);
+}
+
+int EpollDriver::watch(int fd, Channel& channel) {
+  if (watched_.size() <= static_cast<size_t>(fd)) watched_.resize(std::max<size_t>(2 * watched_.size(), fd + 1));
+  Watched& watched = watched_[fd];
+  watched.channel = &channel;
+  ++watched.generation;
+  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                    .data = {.u64 = uint64_t{watched.generation} << 32 | static_cast<uint32_t>(fd)}};
+  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
+  watched.channel = nullptr;
+  return -errno;
+}
+
+void EpollDriver::close(int fd) {
+  if (static_cast<size_t>(fd) < watched_.size()) watched_[fd].channel = nullptr;
+  ::close(fd);
+}
+
+ssize_t EpollDriver::read(int fd, std::span<char> into) { return or_errno(::recv(fd, into.data(), into.size(), 0)); }
+
+ssize_t EpollDriver::write(int fd, std::span<const char> data) {
+  return or_errno(::send(fd, data.data(), data.size(), MSG_NOSIGNAL));
+}
+
+ssize_t EpollDriver::write(int fd, std::span<const iovec> data) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(data.data());  // the kernel does not change it
+  message.msg_iovlen = data.size();
+  return or_errno(::sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+int EpollDriver::shutdown_write(int fd) { return static_cast<int>(or_errno(::shutdown(fd, SHUT_WR))); }
+
+int EpollDriver::connect(const sockaddr* address, socklen_t size) {
+  int fd = ::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  send_small_writes_at_once(fd, address->sa_family);
+  if (::connect(fd, address, size) == 0 || errno == EINPROGRESS) return fd;
+  int error = errno;
+  ::close(fd);
+  return -error;
+}
+
+int EpollDriver::connect_result(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return -errno;
+  return -error;
+}
+
+int EpollDriver::accept(int fd, sockaddr_storage& from, socklen_t& size) {
+  size = sizeof from;
+  int accepted = ::accept4(fd, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (accepted < 0) return -errno;
+  send_small_writes_at_once(accepted, from.ss_family);
+  return accepted;
+}
+
+int EpollDriver::local_address(int fd, sockaddr_storage& address, socklen_t& size) {
+  size = sizeof address;
+  return static_cast<int>(or_errno(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size)));
+}
+
+}  // namespace fairlead::runtime

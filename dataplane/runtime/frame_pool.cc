@@ -1,0 +1,84 @@
+#include "runtime/frame_pool.h"
+
+#include <array>
+#include <new>
+
+namespace fairlead::runtime {
+namespace {
+
+constexpr size_t kGranule = 64;
+constexpr size_t kLargest = 4096;
+
+struct FreeFrame {
+  FreeFrame* next;
+};
+
+class FramePool {
+ public:
+  ~FramePool() {
+    for (FreeFrame* frame : free_) {
+      while (frame) {
+        FreeFrame* next = frame->next;
+        ::operator delete(frame);
+        frame = next;
+      }
+    }
+  }
+
+  void* allocate(size_t granules) {
+    FreeFrame*& first = free_[granules];
+    if (!first) [[unlikely]] {
+      ++from_heap_;
+      return ::operator new(granules * kGranule);
+    }
+    FreeFrame* frame = first;
+    first = frame->next;
+    return frame;
+  }
+
+  void free(void* memory, size_t granules) {
+    auto* frame = static_cast<FreeFrame*>(memory);
+    frame->next = free_[granules];
+    free_[granules] = frame;
+  }
+
+  uint64_t from_heap_ = 0;
+
+ private:
+  std::array<FreeFrame*, kLargest / kGranule + 1> free_{};
+};
+
+thread_local FramePool pool;
+
+size_t granules_of(size_t size) { return (size + kGranule - 1) / kGranule; }
+
+}  // namespace
+
+// Under a sanitizer every frame is the heap's own, so that use after free is seen.
+#ifdef FAIRLEAD_SANITIZED
+void* allocate_frame(size_t size) {
+  ++pool.from_heap_;
+  return ::operator new(size);
+}
+void free_frame(void* frame, size_t) noexcept { ::operator delete(frame); }
+#else
+void* allocate_frame(size_t size) {
+  if (size > kLargest) [[unlikely]] {
+    ++pool.from_heap_;
+    return ::operator new(size);
+  }
+  return pool.allocate(granules_of(size));
+}
+
+void free_frame(void* frame, size_t size) noexcept {
+  if (size > kLargest) [[unlikely]] {
+    ::operator delete(frame);
+    return;
+  }
+  pool.free(frame, granules_of(size));
+}
+#endif
+
+uint64_t frames_from_heap() { return pool.from_heap_; }
+
+}  // namespace fairlead::runtime

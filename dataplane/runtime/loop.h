@@ -1,0 +1,67 @@
+// A worker's loop: one thread that runs coroutines as their sockets, timers and messages allow.
+//
+// A turn: wait for sockets, then the hook (a worker looks at the newest snapshot there), messages from other threads,
+// what the sockets can do, due timers, and what was made ready in all that. Everything but post_message(), stop() and
+// wake() belongs to the loop's thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "base/intrusive_list.h"
+#include "runtime/driver.h"
+#include "runtime/timer_wheel.h"
+#include "runtime/waiter.h"
+
+namespace fairlead::runtime {
+
+class Loop {
+ public:
+  explicit Loop(Driver& driver);
+
+  Driver& driver() { return driver_; }
+  // When the wait of this turn ended. Costs nothing.
+  TimePoint now() const { return now_; }
+  TimerWheel& timers() { return timers_; }
+
+  // Wakes `waiter` at the end of this turn or in the next, never from inside this call.
+  void make_ready(Waiter& waiter, Wake reason);
+
+  // From any thread: `message` runs on the loop's thread in a later turn, in order of posting.
+  void post_message(absl::AnyInvocable<void()> message);
+  // From any thread.
+  void wake() { driver_.wake(); }
+
+  // Called at the top of each turn, after messages were taken over and before they run: what was published before a
+  // message was posted is seen before the message runs.
+  void set_turn_hook(std::function<void()> hook) { turn_hook_ = std::move(hook); }
+
+  void turn();
+  // Turns until stop() was called and the turn is over.
+  void run();
+  // From any thread.
+  void stop();
+
+ private:
+  void take_messages();
+  void run_messages();
+  void run_ready();
+
+  Driver& driver_;
+  TimePoint now_;
+  TimerWheel timers_;
+  base::List<Waiter, ReadyQueueTag> ready_;
+  std::function<void()> turn_hook_;
+  std::atomic<bool> stopping_ = false;
+
+  std::atomic<bool> has_messages_ = false;
+  absl::Mutex mutex_;
+  std::vector<absl::AnyInvocable<void()>> messages_ ABSL_GUARDED_BY(mutex_);
+  std::vector<absl::AnyInvocable<void()>> taken_;
+};
+
+}  // namespace fairlead::runtime
