@@ -1,0 +1,37 @@
+#include "observe/counters.h"
+
+#include <cstddef>
+
+namespace fairlead::observe {
+namespace {
+
+// Calls f(mine, other) for each count that only grows, the histogram apart.
+template <typename F>
+void for_each_count(Counters& mine, const Counters& other, F f) {
+  f(mine.started, other.started);
+  f(mine.finished, other.finished);
+  for (int i = 0; i < kFailures; ++i) f(mine.failed[i], other.failed[i]);
+  f(mine.retried, other.retried);
+  for (size_t i = 0; i < mine.statuses.size(); ++i) f(mine.statuses[i], other.statuses[i]);
+  f(mine.bytes_from_clients, other.bytes_from_clients);
+  f(mine.bytes_to_clients, other.bytes_to_clients);
+  f(mine.cut_off, other.cut_off);
+}
+
+}  // namespace
+
+Counters& Counters::operator+=(const Counters& other) {
+  for_each_count(*this, other, [](uint64_t& mine, uint64_t more) { mine += more; });
+  in_flight += other.in_flight;
+  latency += other.latency;
+  return *this;
+}
+
+Counters Counters::since(const Counters& earlier) const {
+  Counters difference = *this;
+  for_each_count(difference, earlier, [](uint64_t& mine, uint64_t before) { mine -= before; });
+  difference.latency -= earlier.latency;
+  return difference;
+}
+
+}  // namespace fairlead::observe

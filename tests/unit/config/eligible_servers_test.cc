@@ -1,0 +1,121 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <random>
+#include <vector>
+
+#include "config/snapshot.h"
+
+namespace fairlead::config {
+namespace {
+
+using ServerRef = base::Ref<const Server>;
+
+ServerRef make_server(Uid uid, Slot slot, std::optional<uint16_t> weight,
+                      std::optional<AdminState> admin_state = std::nullopt) {
+  auto server = base::make_ref<Server>();
+  server->metadata.uid = uid;
+  server->slot = slot;
+  server->weight = weight;
+  server->admin_state = admin_state;
+  return server;
+}
+
+using Content = std::map<std::pair<uint16_t, Slot>, const Server*>;
+
+Content content_of(const EligibleServers& eligible) {
+  Content content;
+  for (const auto& entry : eligible.classes()) {
+    EXPECT_FALSE(entry.servers.empty());
+    entry.servers.for_each(
+        [&](Slot slot, const ServerRef& server) { content[{entry.weight_class, slot}] = server.get(); });
+  }
+  EXPECT_EQ(eligible.size(), content.size());
+  EXPECT_TRUE(std::ranges::is_sorted(eligible.classes(), {}, &EligibleServers::Entry::weight_class));
+  return content;
+}
+
+TEST(EligibleServers, AServerWithoutAWeightStandsInTheDefaultClass) {
+  EligibleServers eligible;
+  auto heavy = make_server(1, 0, 256);
+  auto plain = make_server(2, 1, std::nullopt);
+  eligible.upsert(nullptr, heavy);
+  eligible.upsert(nullptr, plain);
+  EXPECT_EQ(content_of(eligible),
+            (Content{{{EligibleServers::kDefaultClass, 1}, plain.get()}, {{256, 0}, heavy.get()}}));
+}
+
+TEST(EligibleServers, WhatIsNotToBePickedIsAbsent) {
+  EligibleServers eligible;
+  eligible.upsert(nullptr, make_server(1, 0, 0));
+  eligible.upsert(nullptr, make_server(2, 1, 5, AdminState::kDrain));
+  eligible.upsert(nullptr, make_server(3, 2, std::nullopt, AdminState::kMaintenance));
+  EXPECT_TRUE(eligible.classes().empty());
+  EXPECT_EQ(eligible.size(), 0u);
+}
+
+TEST(EligibleServers, AChangeOfWeightOrStateMovesTheServer) {
+  EligibleServers eligible;
+  auto five = make_server(1, 0, 5);
+  auto seven = make_server(1, 0, 7);
+  auto drained = make_server(1, 0, 7, AdminState::kDrain);
+  eligible.upsert(nullptr, five);
+  eligible.upsert(five, seven);
+  EXPECT_EQ(content_of(eligible), (Content{{{7, 0}, seven.get()}}));
+  eligible.upsert(seven, drained);
+  EXPECT_EQ(content_of(eligible), Content{});
+  eligible.upsert(drained, seven);
+  EXPECT_EQ(content_of(eligible), (Content{{{7, 0}, seven.get()}}));
+}
+
+TEST(EligibleServers, ErasingAFormerHolderLeavesTheNewOne) {
+  EligibleServers eligible;
+  auto former = make_server(1, 0, 5);
+  auto present = make_server(2, 0, 5);
+  eligible.upsert(nullptr, former);
+  eligible.erase(*former);
+  eligible.upsert(nullptr, present);
+  eligible.erase(*former);
+  EXPECT_EQ(content_of(eligible), (Content{{{5, 0}, present.get()}}));
+}
+
+// After any sequence of operations it equals what is built from the final servers, and older copies are as they were.
+TEST(EligibleServers, EqualsOneBuiltFromScratch) {
+  for (unsigned seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    EligibleServers eligible;
+    std::map<Slot, ServerRef> servers;
+    Uid next_uid = 1;
+    EligibleServers older;
+    Content older_content;
+    for (int step = 0; step < 2'000; ++step) {
+      if (step % 100 == 0) older = eligible, older_content = content_of(older);
+      Slot slot = random() % 200;
+      auto found = servers.find(slot);
+      ServerRef before = found == servers.end() ? nullptr : found->second;
+      if (before && random() % 3 == 0) {
+        eligible.erase(*before);
+        servers.erase(found);
+        continue;
+      }
+      std::optional<uint16_t> weight;
+      if (random() % 3 != 0) weight = std::array<uint16_t, 4>{0, 1, 7, 256}[random() % 4];
+      Uid uid = before ? before->metadata.uid : next_uid++;
+      auto after = make_server(uid, slot, weight, static_cast<AdminState>(random() % 3));
+      eligible.upsert(before, after);
+      servers[slot] = after;
+      if (step % 100 == 99) EXPECT_EQ(content_of(older), older_content);
+    }
+    EligibleServers rebuilt;
+    for (const auto& [slot, server] : servers) rebuilt.upsert(nullptr, server);
+    EXPECT_EQ(content_of(eligible), content_of(rebuilt));
+    for (const auto& [slot, server] : servers) eligible.erase(*server);
+    EXPECT_TRUE(eligible.classes().empty());
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::config
