@@ -27,6 +27,27 @@ bool is_stale(const config::SocketAddress& address) {
   return refused;
 }
 
+absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, bool shared) {
+  config::SocketAddress address = endpoint.to_socket_address();
+  int fd = ::socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failed(endpoint, errno);
+  int on = 1;
+  if (endpoint.is_unix()) {
+    if (is_stale(address)) ::unlink(std::get<config::UnixEndpoint>(endpoint.value()).path.c_str());
+  } else {
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (shared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  }
+  // An IPv6 address means IPv6: "[::]:80" beside "0.0.0.0:80" is no conflict.
+  if (endpoint.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0 &&
+      ::listen(fd, kBacklog) == 0) {
+    return fd;
+  }
+  int error = errno;
+  ::close(fd);
+  return failed(endpoint, error);
+}
 
 // Whoever shares a port with others must say so before it binds, and then it could join a stranger's as well. So that
 // listen_on() finds a taken port, a socket that does not share tries the address first.
