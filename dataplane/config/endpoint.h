@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -15,6 +17,8 @@
 #include "absl/status/statusor.h"
 
 namespace fairlead::config {
+
+inline constexpr size_t kUnixPathMax = sizeof(sockaddr_un::sun_path) - 1;
 
 struct Ip4Endpoint {
   uint32_t address = 0;  // host byte order
@@ -62,6 +66,8 @@ class Endpoint {
   // Not usable as a destination: unspecified, multicast, broadcast, or port 0.
   bool is_destination() const;
   bool is_loopback() const;
+  // 0.0.0.0 or [::], whatever the port.
+  bool is_unspecified() const;
   const std::variant<Ip4Endpoint, Ip6Endpoint, UnixEndpoint>& value() const { return value_; }
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;

@@ -1,0 +1,34 @@
+#include "config/settings.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace fairlead::config {
+namespace {
+
+auto tied(const Server& s) { return std::tie(s.name, s.address, s.weight, s.admin_state, s.labels); }
+
+auto tied(const Backend& b) {
+  return std::tie(b.name, b.algorithm, b.default_weight, b.timeouts.connect, b.timeouts.response, b.timeouts.idle,
+                  b.retry_attempts, b.drain.timeout, b.drain.jitter, b.pool_idle_timeout, b.pool_max_idle, b.labels);
+}
+
+auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend); }
+
+auto tied(const Listener& l) {
+  return std::tie(l.name, l.bind, l.protocol, l.default_backend, l.timeouts.request_head, l.timeouts.keep_alive,
+                  l.timeouts.idle, l.max_connections, l.max_head_bytes, l.max_headers, l.forwarded, l.labels);
+}
+
+}  // namespace
+
+bool same_settings(const Server& a, const Server& b) { return tied(a) == tied(b); }
+
+bool same_settings(const Backend& a, const Backend& b) { return tied(a) == tied(b); }
+
+bool same_settings(const Listener& a, const Listener& b) {
+  auto same_route = [](const Route& x, const Route& y) { return tied(x) == tied(y); };
+  return tied(a) == tied(b) && std::ranges::equal(a.routes, b.routes, same_route);
+}
+
+}  // namespace fairlead::config

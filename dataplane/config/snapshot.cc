@@ -1,0 +1,17 @@
+#include "config/snapshot.h"
+
+namespace fairlead::config {
+
+const BackendSnapshot* Snapshot::find(BackendHandle handle) const {
+  const base::Ref<const BackendSnapshot>* backend = backends.find(handle.slot);
+  if (!backend || (*backend)->settings->metadata.uid != handle.uid) return nullptr;
+  return backend->get();
+}
+
+const Listener* Snapshot::find_listener(Slot slot, Uid uid) const {
+  const base::Ref<const Listener>* listener = listeners.find(slot);
+  if (!listener || (*listener)->metadata.uid != uid) return nullptr;
+  return listener->get();
+}
+
+}  // namespace fairlead::config

@@ -1,0 +1,105 @@
+#include "config/validate.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "config/text.h"
+
+namespace fairlead::config {
+namespace {
+
+constexpr size_t kQuotedMax = 64;
+
+bool is_name_character(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
+}
+
+bool is_host_label(std::string_view label) {
+  return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+         std::ranges::all_of(
+             label, [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; });
+}
+
+// RFC 3986, section 3.3, without dot segments, which no normalised request path has.
+bool is_path_character(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~!$&'()*+,;=:@%/").contains(c);
+}
+
+bool has_dot_segment(std::string_view path) {
+  return std::ranges::any_of(std::vector<absl::string_view>(absl::StrSplit(as_absl(path), '/')),
+                             [](absl::string_view segment) { return segment == "." || segment == ".."; });
+}
+
+}  // namespace
+
+std::string quoted(std::string_view value) {
+  std::string text = concat("\"", absl::CHexEscape(as_absl(value.substr(0, kQuotedMax))));
+  text += value.size() > kQuotedMax ? "…\"" : "\"";
+  return text;
+}
+
+std::string to_text(Duration duration) { return absl::FormatDuration(absl::FromChrono(duration)); }
+
+Problem check_name(std::string_view name) {
+  if (name.empty()) return "is empty; a name has 1 to 255 of the characters A-Z a-z 0-9 _ . : -";
+  if (name.size() > kNameMax) return concat(quoted(name), " has ", name.size(), " bytes; a name has 1 to 255");
+  if (!std::ranges::all_of(name, is_name_character)) {
+    return concat(quoted(name), " has other characters than A-Z a-z 0-9 _ . : -");
+  }
+  if (name == "." || name == "..") return concat(quoted(name), " is not a name");
+  return std::nullopt;
+}
+
+Problem check_range(uint64_t value, Range allowed) {
+  if (allowed.min <= value && value <= allowed.max) return std::nullopt;
+  return concat(value, " is out of range [", allowed.min, ", ", allowed.max, "]");
+}
+
+Problem check_duration(Duration value, Duration min, Duration max) {
+  if (min <= value && value <= max) return std::nullopt;
+  return concat(to_text(value), " is out of range [", to_text(min), ", ", to_text(max), "]");
+}
+
+Problem check_label(std::string_view key, std::string_view value) {
+  if (Problem problem = check_name(key)) return concat("key ", *problem);
+  if (value.size() <= kLabelValueMax) return std::nullopt;
+  return concat("the value of ", quoted(key), " has ", value.size(), " bytes, at most ", kLabelValueMax,
+                " are allowed");
+}
+
+Problem check_host(std::string_view host) {
+  constexpr std::string_view kForms =
+      "a host is a name as api.example.com, a wildcard as *.example.com, or an IP address";
+  if (host.size() > 253) return concat(quoted(host), " has more than 253 bytes; ", kForms);
+  if (host.starts_with('[') && Endpoint::parse(concat(host, ":0")).ok()) return std::nullopt;
+  std::string_view name = host.starts_with("*.") ? host.substr(2) : host;
+  for (absl::string_view label : absl::StrSplit(as_absl(name), '.')) {
+    if (!is_host_label({label.data(), label.size()})) return concat(quoted(host), " is not a host; ", kForms);
+  }
+  return std::nullopt;
+}
+
+Problem check_path_prefix(std::string_view prefix) {
+  if (prefix.empty()) return std::nullopt;
+  if (prefix.front() != '/') return concat(quoted(prefix), " does not begin with \"/\"");
+  if (prefix.size() > kPathPrefixMax) {
+    return concat(quoted(prefix), " has ", prefix.size(), " bytes, at most ", kPathPrefixMax, " are allowed");
+  }
+  if (!std::ranges::all_of(prefix, is_path_character)) {
+    return concat(quoted(prefix), " has characters that a path has only percent-encoded");
+  }
+  if (has_dot_segment(prefix)) return concat(quoted(prefix), " has a segment \".\" or \"..\"");
+  return std::nullopt;
+}
+
+Problem check_destination(const Endpoint& address) {
+  if (address.is_destination()) return std::nullopt;
+  std::string text = address.to_string();
+  if (!address.is_unix() && address.port() == 0) return concat(quoted(text), " has port 0; a server's is 1 to 65535");
+  return concat(quoted(text), " is an unspecified, multicast or broadcast address, which nothing can connect to");
+}
+
+}  // namespace fairlead::config

@@ -1,0 +1,47 @@
+// What a value may be, whatever the state is. Each check returns what is wrong and what would be right, to stand behind
+// "server web/s1: weight: ", or nothing. Pure; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/model.h"
+
+namespace fairlead::config {
+
+inline constexpr size_t kNameMax = 255;
+inline constexpr size_t kLabelsMax = 64;
+inline constexpr size_t kLabelValueMax = 255;
+inline constexpr size_t kBindMax = 16;
+inline constexpr size_t kRoutesMax = 1000;
+inline constexpr size_t kRouteHostsMax = 100;
+inline constexpr size_t kPathPrefixMax = 1024;
+inline constexpr Duration kTimeoutMin = std::chrono::milliseconds(1);
+inline constexpr Duration kTimeoutMax = std::chrono::hours(24);
+
+using Problem = std::optional<std::string>;
+
+// A value of a client, fit for a log or an error text: in quotes, escaped, cut after 64 bytes.
+std::string quoted(std::string_view value);
+// "1.5s", "250ms".
+std::string to_text(Duration duration);
+
+struct Range {
+  uint64_t min;
+  uint64_t max;
+};
+
+Problem check_name(std::string_view name);
+Problem check_range(uint64_t value, Range allowed);
+Problem check_duration(Duration value, Duration min, Duration max);
+Problem check_label(std::string_view key, std::string_view value);
+// "api.example.com", "*.example.com".
+Problem check_host(std::string_view host);
+// Empty, or begins with "/".
+Problem check_path_prefix(std::string_view prefix);
+// What a server may be connected to.
+Problem check_destination(const Endpoint& address);
+
+}  // namespace fairlead::config
