@@ -1,0 +1,227 @@
+#include "codec/http1_writer.h"
+
+#include "codec/head_output.h"
+#include "codec/scan.h"
+#include "http/status.h"
+#include "http/text.h"
+
+namespace fairlead::codec {
+namespace {
+
+using http::BodyFraming;
+using http::BodyKind;
+using http::HeaderId;
+using http::HeaderIdSet;
+using http::RequestHead;
+using http::ResponseHead;
+using http::Version;
+
+// For the next hop only, or written anew.
+constexpr HeaderIdSet kNeverCopied(HeaderId::kConnection, HeaderId::kContentLength, HeaderId::kHttp2Settings,
+                                   HeaderId::kKeepAlive, HeaderId::kProxyConnection, HeaderId::kTe, HeaderId::kTrailer,
+                                   HeaderId::kTransferEncoding, HeaderId::kUpgrade);
+constexpr HeaderIdSet kNeverCopiedInRequests =
+    kNeverCopied.united_with(HeaderIdSet(HeaderId::kHost, HeaderId::kExpect));
+constexpr HeaderIdSet kForwardedReplaced(HeaderId::kForwarded, HeaderId::kXForwardedFor, HeaderId::kXForwardedProto);
+constexpr HeaderIdSet kForwardedAppended(HeaderId::kXForwardedFor, HeaderId::kXForwardedProto);
+
+std::string_view version_number(Version version) { return version == Version::kHttp10 ? "1.0 " : "1.1 "; }
+
+void put_framing(HeadOutput& output, BodyFraming framing) {
+  if (framing.kind == BodyKind::kChunked) output.put("Transfer-Encoding: chunked\r\n");
+  if (framing.kind == BodyKind::kLength) {
+    output.put("Content-Length: ");
+    output.put_number(framing.length);
+    output.put("\r\n");
+  }
+}
+
+// A line of its own behind those that came means the same as one more element in the last of them.
+void put_via(HeadOutput& output, Version received, std::string_view name) {
+  if (name.empty()) return;
+  output.put("Via: ");
+  output.put(version_number(received));
+  output.put(name);
+  output.put("\r\n");
+}
+
+void put_upgrade(HeadOutput& output, std::string_view protocols) {
+  output.put("Connection: upgrade\r\nUpgrade: ");
+  output.put(protocols);
+  output.put("\r\n");
+}
+
+HeaderIdSet dropped_by(ForwardedPolicy policy) {
+  switch (policy) {
+    case ForwardedPolicy::kAppend:
+      return kForwardedAppended;
+    case ForwardedPolicy::kReplace:
+      return kForwardedReplaced;
+    case ForwardedPolicy::kKeep:
+      return HeaderIdSet();
+  }
+  __builtin_unreachable();
+}
+
+// One line with all addresses in their order: many servers read only the first line, or only the last.
+void put_forwarded_for(HeadOutput& output, const RequestHead& head, const RequestOptions& options) {
+  const bool has_earlier =
+      options.forwarded == ForwardedPolicy::kAppend && head.headers.contains(HeaderId::kXForwardedFor);
+  if (!has_earlier && options.client_address.empty()) return;
+  std::string_view separator = "X-Forwarded-For: ";
+  const auto put_address = [&](std::string_view address) {
+    if (address.empty()) return;
+    output.put(separator);
+    output.put(address);
+    separator = ", ";
+  };
+  if (has_earlier) {
+    for (const http::Header& header : head.headers) {
+      if (header.id == HeaderId::kXForwardedFor) put_address(header.value);
+    }
+  }
+  put_address(options.client_address);
+  if (separator == ", ") output.put("\r\n");
+}
+
+void put_forwarded(HeadOutput& output, const RequestHead& head, const RequestOptions& options) {
+  if (options.forwarded == ForwardedPolicy::kKeep) return;
+  put_forwarded_for(output, head, options);
+  output.put("X-Forwarded-Proto: ");
+  output.put(options.client_scheme);
+  output.put("\r\n");
+}
+
+void put_request_line(HeadOutput& output, const RequestHead& head) {
+  output.put(head.method_text);
+  output.put(" ");
+  output.put(head.path);
+  output.put(head.query);
+  output.put(" HTTP/1.1\r\n");
+}
+
+void put_status_line(HeadOutput& output, int status, std::string_view reason) {
+  const char line[] = {'H',
+                       'T',
+                       'T',
+                       'P',
+                       '/',
+                       '1',
+                       '.',
+                       '1',
+                       ' ',
+                       static_cast<char>('0' + status / 100),
+                       static_cast<char>('0' + status / 10 % 10),
+                       static_cast<char>('0' + status % 10),
+                       ' '};
+  output.put({line, sizeof(line)});
+  output.put(reason);
+  output.put("\r\n");
+}
+
+void put_response_connection(HeadOutput& output, const ResponseHead& head, const ResponseOptions& options, bool close) {
+  if (head.is_interim()) return;
+  if (head.status == 101) return put_upgrade(output, head.upgrade);
+  if (close && !head.upgrade.empty()) {
+    output.put("Connection: close, upgrade\r\nUpgrade: ");
+    output.put(head.upgrade);
+    output.put("\r\n");
+  } else if (close) {
+    output.put("Connection: close\r\n");
+  } else if (!head.upgrade.empty()) {
+    put_upgrade(output, head.upgrade);
+  } else if (options.client_version == Version::kHttp10) {
+    output.put("Connection: keep-alive\r\n");
+  }
+}
+
+}  // namespace
+
+std::optional<size_t> write_request_head(const RequestHead& head, const RequestOptions& options, std::span<char> out) {
+  HeadOutput output(out);
+  put_request_line(output, head);
+  output.put("Host: ");
+  output.put(head.host.empty() ? options.host_if_absent : head.host);
+  output.put("\r\n");
+  HeaderIdSet dropped = kNeverCopiedInRequests.united_with(dropped_by(options.forwarded));
+  if (head.max_forwards) dropped.insert(HeaderId::kMaxForwards);
+  output.put_headers(head.headers, dropped);
+  put_framing(output, head.body);
+  if (head.expect_continue) output.put("Expect: 100-continue\r\n");
+  if (head.max_forwards) {
+    output.put("Max-Forwards: ");
+    output.put_number(*head.max_forwards == 0 ? 0 : *head.max_forwards - 1);
+    output.put("\r\n");
+  }
+  put_forwarded(output, head, options);
+  put_via(output, head.version, options.via_name);
+  if (!head.upgrade.empty()) put_upgrade(output, head.upgrade);
+  output.put("\r\n");
+  return output.finish();
+}
+
+BodyFraming framing_for_client(const ResponseHead& head, Version client) {
+  if (head.body.kind == BodyKind::kNone || head.body.kind == BodyKind::kLength) return head.body;
+  return {.kind = client == Version::kHttp10 ? BodyKind::kUntilClose : BodyKind::kChunked};
+}
+
+std::optional<size_t> write_response_head(const ResponseHead& head, const ResponseOptions& options,
+                                          std::span<char> out) {
+  HeadOutput output(out);
+  put_status_line(output, head.status, head.reason);
+  output.put_headers(head.headers, kNeverCopied);
+  const BodyFraming framing = framing_for_client(head, options.client_version);
+  put_framing(output, framing);
+  // Where no body follows, its length may still be told: the answer to HEAD, 304.
+  if (framing.kind == BodyKind::kNone && head.declared_length) {
+    put_framing(output, {.kind = BodyKind::kLength, .length = *head.declared_length});
+  }
+  if (!options.date.empty() && !head.is_informational() && !head.headers.contains(HeaderId::kDate)) {
+    output.put_header("Date", options.date);
+  }
+  put_via(output, head.version, options.via_name);
+  put_response_connection(output, head, options, options.close || framing.kind == BodyKind::kUntilClose);
+  output.put("\r\n");
+  return output.finish();
+}
+
+std::optional<size_t> write_error(int status, const ErrorOptions& options, std::span<char> out) {
+  constexpr size_t kStatusAndSpace = 4, kLineFeed = 1;
+  HeadOutput output(out);
+  const std::string_view reason = http::reason_phrase(status);
+  put_status_line(output, status, reason);
+  output.put("Content-Type: text/plain\r\n");
+  put_framing(output, {.kind = BodyKind::kLength, .length = kStatusAndSpace + reason.size() + kLineFeed});
+  // RFC 9110 section 15.5.6 demands it; the target's own methods are the server's to know.
+  if (status == 405) output.put("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n");
+  if (!options.date.empty()) output.put_header("Date", options.date);
+  if (options.close) {
+    output.put("Connection: close\r\n");
+  } else if (options.client_version == Version::kHttp10) {
+    output.put("Connection: keep-alive\r\n");
+  }
+  output.put("\r\n");
+  if (options.head_only) return output.finish();
+  output.put_number(static_cast<uint64_t>(status));
+  output.put(" ");
+  output.put(reason);
+  output.put("\n");
+  return output.finish();
+}
+
+bool via_names(const http::HeaderList& headers, std::string_view name) {
+  if (!headers.contains(HeaderId::kVia)) return false;
+  for (const http::Header& header : headers) {
+    if (header.id != HeaderId::kVia) continue;
+    for (std::string_view rest = header.value; rest.data() != nullptr;) {
+      // received-protocol, whitespace, received-by, and perhaps a comment.
+      const std::string_view hop = take_list_element(rest);
+      const std::string_view behind = trim_whitespace(hop.substr(std::min(hop.find_first_of(" \t"), hop.size())));
+      const std::string_view received_by = behind.substr(0, behind.find_first_of(" \t"));
+      if (http::equals_ignoring_case(received_by, name)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace fairlead::codec
