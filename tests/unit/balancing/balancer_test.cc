@@ -1,0 +1,126 @@
+#include "balancing/balancer.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <map>
+#include <new>
+#include <set>
+
+#include "members.h"
+
+namespace {
+std::atomic<uint64_t> allocations = 0;
+}
+
+// Counts what the whole test program allocates.
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace fairlead::balancing {
+namespace {
+
+using config::Algorithm;
+using config::Uid;
+
+uint64_t no_load(const config::Server&) { return 0; }
+
+class BalancerOf : public testing::TestWithParam<Algorithm> {
+ protected:
+  Uid pick(const config::BackendSnapshot& backend, Tried tried = {}) {
+    const config::Server* server = balancer_.pick(backend, random_, no_load, tried);
+    return server ? server->metadata.uid : 0;
+  }
+
+  Members members_;
+  base::Random random_{1};
+  Balancer balancer_;
+};
+INSTANTIATE_TEST_SUITE_P(Algorithms, BalancerOf, testing::Values(Algorithm::kRoundRobin, Algorithm::kRandom),
+                         [](const auto& test) { return test.param == Algorithm::kRandom ? "Random" : "RoundRobin"; });
+
+TEST_P(BalancerOf, NullMeansThatNothingIsEligible) {
+  EXPECT_EQ(pick(members_.snapshot(GetParam())), 0u);
+  members_.add(0);
+  EXPECT_EQ(pick(members_.snapshot(GetParam())), 0u);
+  std::array<Uid, 1> tried = {members_.add()};
+  EXPECT_EQ(pick(members_.snapshot(GetParam(), 0), tried), 0u);
+  EXPECT_EQ(pick(members_.snapshot(GetParam(), 1), tried), tried[0]) << "better the same one again than nobody";
+}
+
+TEST_P(BalancerOf, WhatWasTriedIsNotPickedWhileThereAreOthers) {
+  std::vector<Uid> tried;
+  for (int i = 0; i < 3; ++i) tried.push_back(members_.add(256));
+  std::set<Uid> others;
+  for (int i = 0; i < 3; ++i) others.insert(members_.add(1));
+  auto backend = members_.snapshot(GetParam());
+  std::map<Uid, int> counts;
+  for (int i = 0; i < 3'000; ++i) {
+    Uid picked = pick(backend, tried);
+    ASSERT_TRUE(others.contains(picked));
+    ++counts[picked];
+  }
+  // Retries do not all meet on one.
+  for (Uid uid : others) EXPECT_NEAR(counts[uid], 1'000, 200);
+}
+
+TEST_P(BalancerOf, OneAmongManyThatWereNotTriedIsFound) {
+  std::vector<Uid> tried;
+  for (int i = 0; i < 200; ++i) tried.push_back(members_.add(i % 2 == 0 ? 100 : 7));
+  Uid left = members_.add(7);
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(pick(members_.snapshot(GetParam()), tried), left);
+}
+
+TEST_P(BalancerOf, AServerThatGoesAndComesAHundredTimesServesWhileItIsThere) {
+  for (int i = 0; i < 4; ++i) members_.add();
+  for (int toggle = 0; toggle < 100; ++toggle) {
+    Uid guest = members_.add(toggle % 2 == 0 ? std::optional<uint16_t>() : 1);
+    std::map<Uid, int> counts;
+    for (int i = 0; i < 1'000; ++i) ++counts[pick(members_.snapshot(GetParam()))];
+    EXPECT_NEAR(counts[guest], 200, 70);
+    EXPECT_EQ(counts.size(), 5u);
+    members_.remove(guest);
+    for (int i = 0; i < 10; ++i) ASSERT_NE(pick(members_.snapshot(GetParam())), guest);
+  }
+}
+
+TEST_P(BalancerOf, APickAllocatesNothing) {
+  for (int i = 0; i < 1'000; ++i) members_.add(static_cast<uint16_t>(i % 5));
+  auto backend = members_.snapshot(GetParam());
+  pick(backend);
+  std::array<Uid, 3> tried = {1, 2, 3};
+  uint64_t before = allocations;
+  for (int i = 0; i < 1'000; ++i) pick(backend, tried);
+  EXPECT_EQ(allocations, before);
+}
+
+TEST(Balancer, SwitchesTheAlgorithmInPlace) {
+  Members members;
+  Uid busy = members.add();
+  members.add();
+  base::Random random(1);
+  Balancer balancer;
+  auto load_of = [busy](const config::Server& server) { return server.metadata.uid == busy ? 1u : 0u; };
+  for (int round = 0; round < 100; ++round) {
+    int busy_picks = 0;
+    for (int i = 0; i < 10; ++i) {
+      auto backend = members.snapshot(Algorithm::kRoundRobin);
+      busy_picks += balancer.pick(backend, random, load_of)->metadata.uid == busy;
+    }
+    EXPECT_EQ(busy_picks, 5);
+    for (int i = 0; i < 10; ++i) {
+      auto backend = members.snapshot(Algorithm::kRandom);
+      EXPECT_NE(balancer.pick(backend, random, load_of)->metadata.uid, busy);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::balancing

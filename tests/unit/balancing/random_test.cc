@@ -1,0 +1,100 @@
+#include "balancing/random.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "members.h"
+
+namespace fairlead::balancing {
+namespace {
+
+using config::Uid;
+
+uint64_t no_load(const config::Server&) { return 0; }
+
+TEST(RandomOfTwo, HasNobodyToPickAmongNobody) {
+  Members members;
+  base::Random random(1);
+  EXPECT_EQ(pick_random_of_two(members.eligible(), 1, random, no_load), nullptr);
+  members.add();
+  EXPECT_EQ(pick_random_of_two(members.eligible(), 0, random, no_load), nullptr);
+  EXPECT_NE(pick_random_of_two(members.eligible(), 1, random, no_load), nullptr);
+}
+
+TEST(RandomOfTwo, DrawsByWeightAfterEachAddition) {
+  base::Random random(2);
+  Members members;
+  constexpr uint16_t kDefaultWeight = 4;
+  for (std::optional<uint16_t> weight : {std::optional<uint16_t>{}, {1}, {4}, {0}, {256}, {}, {1}, {64}}) {
+    members.add(weight);
+    std::map<Uid, uint64_t> counts;
+    constexpr uint64_t kPicks = 200'000;
+    for (uint64_t i = 0; i < kPicks; ++i) {
+      ++counts[pick_random_of_two(members.eligible(), kDefaultWeight, random, no_load)->metadata.uid];
+    }
+    auto weights = members.weights(kDefaultWeight);
+    for (const auto& [uid, own] : weights) {
+      double expected = static_cast<double>(kPicks * own) / static_cast<double>(total_of(weights));
+      EXPECT_NEAR(static_cast<double>(counts[uid]), expected, expected * 0.03 + 4 * std::sqrt(expected)) << uid;
+    }
+  }
+}
+
+TEST(RandomOfTwo, ComparesTwoDifferentServers) {
+  Members members;
+  Uid busy = members.add(256);
+  Uid idle = members.add();
+  base::Random random(3);
+  auto load_of = [busy](const config::Server& server) { return server.metadata.uid == busy ? 1'000u : 0u; };
+  for (int i = 0; i < 1'000; ++i) {
+    ASSERT_EQ(pick_random_of_two(members.eligible(), 1, random, load_of)->metadata.uid, idle);
+  }
+}
+
+TEST(RandomOfTwo, TheSecondDrawIsEqualAmongTheOthers) {
+  Members members;
+  for (int i = 0; i < 5; ++i) members.add(i < 3 ? 2 : 1);
+  base::Random random(4);
+  for (uint32_t rank = 0; rank < 3; ++rank) {
+    Draw first{members.find(rank + 1).get(), 1, rank, 2};  // class 2 stands behind class 1
+    std::map<Uid, int> counts;
+    for (int i = 0; i < 60'000; ++i)
+      ++counts[draw_by_weight(members.eligible(), 1, first, random).server->metadata.uid];
+    EXPECT_FALSE(counts.contains(rank + 1));
+    for (const auto& [uid, count] : counts) EXPECT_NEAR(count, uid <= 3 ? 20'000 : 10'000, 500) << uid;
+  }
+}
+
+TEST(RandomOfTwo, LoadCountsForItsWeight) {
+  Members members;
+  Uid strong = members.add(10);
+  Uid weak = members.add(1);
+  base::Random random(5);
+  std::map<Uid, uint64_t> loads{{strong, 50}, {weak, 6}};
+  auto load_of = [&loads](const config::Server& server) { return loads[server.metadata.uid]; };
+  EXPECT_EQ(pick_random_of_two(members.eligible(), 1, random, load_of)->metadata.uid, strong);
+  loads[weak] = 4;
+  EXPECT_EQ(pick_random_of_two(members.eligible(), 1, random, load_of)->metadata.uid, weak);
+}
+
+// The theorem that the algorithm stands on: n balls in n bins leave a bin with about ln n / ln ln n of them where they
+// are thrown at random (6 or more here), and ln ln n / ln 2 with two choices.
+TEST(RandomOfTwo, KeepsTheLongestQueueShort) {
+  Members members;
+  constexpr int kServers = 2'000;
+  for (int i = 0; i < kServers; ++i) members.add();
+  base::Random random(6);
+  std::vector<uint32_t> loads(kServers + 1);
+  auto load_of = [&loads](const config::Server& server) { return loads[server.metadata.uid]; };
+  for (int i = 0; i < kServers; ++i) {
+    ++loads[pick_random_of_two(members.eligible(), 1, random, load_of)->metadata.uid];
+  }
+  EXPECT_LE(*std::ranges::max_element(loads), 4u);
+}
+
+}  // namespace
+}  // namespace fairlead::balancing
