@@ -1,8 +1,8 @@
 // The model: what a data plane is configured with, as immutable records.
 //
-// The store creates records, validates them (validate.h) and never changes one after it was published; a change is a new
-// record under the same uid. Any thread may read them. Everything has been checked by then: who reads a record need not
-// ask whether a weight is in range or a backend exists.
+// The store creates records, validates them (validate.h) and never changes one after it was published; a change is a
+// new record under the same uid. Any thread may read them. Everything has been checked by then: who reads a record need
+// not ask whether a weight is in range or a backend exists.
 #pragma once
 
 #include <chrono>
@@ -22,9 +22,9 @@ namespace fairlead::config {
 using Uid = uint64_t;
 // Grows by one with each transaction that changes something.
 using Version = uint64_t;
-// A small number for a resource while it exists, lowest free one first, so that tables indexed by it stay dense. A slot is
-// used again: together with the uid it is a handle that never means somebody else. Listeners, backends, and the servers of
-// each backend, count on their own.
+// A small number for a resource while it exists, lowest free one first, so that tables indexed by it stay dense. A slot
+// is used again: together with the uid it is a handle that never means somebody else. Listeners, backends, and the
+// servers of each backend, count on their own.
 using Slot = uint32_t;
 
 using Duration = std::chrono::nanoseconds;

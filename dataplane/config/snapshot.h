@@ -1,8 +1,9 @@
 // The configuration at one version, as the workers see it.
 //
-// Immutable and shared: built by the store with structural sharing (a change copies the few nodes on its way), published
-// by swapping one pointer, read by workers without any synchronisation. A worker holds on to a snapshot for one turn of
-// its loop at most; connections refer to servers through worker-local state (upstream/), never through a snapshot.
+// Immutable and shared: built by the store with structural sharing (a change copies the few nodes on its way),
+// published by swapping one pointer, read by workers without any synchronisation. A worker holds on to a snapshot for
+// one turn of its loop at most; connections refer to servers through worker-local state (upstream/), never through a
+// snapshot.
 #pragma once
 
 #include <array>
@@ -14,8 +15,8 @@
 
 namespace fairlead::config {
 
-// The servers of a backend that may be picked, by weight. Servers that leave their weight to the backend's default stand
-// in a class of their own, so that a change of the default touches none of them.
+// The servers of a backend that may be picked, by weight. Servers that leave their weight to the backend's default
+// stand in a class of their own, so that a change of the default touches none of them.
 //
 // Within a class a server stands at its slot and stays there whatever comes and goes beside it; so the state depends on
 // the present members only, and a cursor over slots visits each of them once a round.

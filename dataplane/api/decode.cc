@@ -1,0 +1,231 @@
+#include "api/decode.h"
+
+#include <algorithm>
+
+#include "api/field_checker.h"
+#include "config/compile_routes.h"
+#include "config/text.h"
+
+namespace fairlead::api {
+namespace {
+
+using config::concat;
+
+constexpr DurationRange kTimeout{config::kTimeoutMin, config::kTimeoutMax};
+constexpr DurationRange kDrainTimeout{config::Duration::zero(), config::kTimeoutMax};
+constexpr DurationRange kPoolIdle{config::Duration::zero(), std::chrono::hours(1)};
+constexpr config::Range kWeight{0, config::kWeightMax};
+
+std::optional<uint16_t> weight(FieldChecker& checker, std::string_view field, bool set, uint32_t value) {
+  std::optional<uint32_t> number = checker.number(field, set, value, kWeight);
+  if (!number) return std::nullopt;
+  return static_cast<uint16_t>(*number);
+}
+
+std::optional<config::AdminState> admin_state(FieldChecker& checker, const v1::Server& server) {
+  if (!server.has_admin_state()) return std::nullopt;
+  switch (server.admin_state()) {
+    case v1::ADMIN_STATE_READY:
+      return config::AdminState::kReady;
+    case v1::ADMIN_STATE_DRAIN:
+      return config::AdminState::kDrain;
+    case v1::ADMIN_STATE_MAINTENANCE:
+      return config::AdminState::kMaintenance;
+    default:
+      checker.unknown_enum("admin_state", server.admin_state(), "READY, DRAIN, MAINTENANCE");
+      return std::nullopt;
+  }
+}
+
+std::optional<config::Algorithm> algorithm(FieldChecker& checker, v1::Algorithm value) {
+  switch (value) {
+    case v1::ALGORITHM_UNSPECIFIED:
+      return std::nullopt;
+    case v1::ALGORITHM_ROUND_ROBIN:
+      return config::Algorithm::kRoundRobin;
+    case v1::ALGORITHM_RANDOM:
+      return config::Algorithm::kRandom;
+    case v1::ALGORITHM_LEAST_CONNECTIONS:
+      checker.fail("balance.algorithm", "LEAST_CONNECTIONS is not implemented yet; use ROUND_ROBIN or RANDOM",
+                   v1::REASON_UNIMPLEMENTED);
+      return std::nullopt;
+    default:
+      checker.unknown_enum("balance.algorithm", value, "ROUND_ROBIN, RANDOM");
+      return std::nullopt;
+  }
+}
+
+config::DrainPolicy drain_policy(FieldChecker& checker, const v1::Drain& drain, config::Duration default_timeout) {
+  config::DrainPolicy policy;
+  policy.timeout = checker.duration("drain.timeout", drain.has_timeout(), drain.timeout(), kDrainTimeout);
+  DurationRange jitter{config::Duration::zero(), policy.timeout.value_or(default_timeout)};
+  policy.jitter = checker.duration("drain.jitter", drain.has_jitter(), drain.jitter(), jitter);
+  return policy;
+}
+
+std::optional<config::ForwardedPolicy> forwarded(FieldChecker& checker, v1::ForwardedPolicy value) {
+  switch (value) {
+    case v1::FORWARDED_POLICY_UNSPECIFIED:
+      return std::nullopt;
+    case v1::FORWARDED_POLICY_APPEND:
+      return config::ForwardedPolicy::kAppend;
+    case v1::FORWARDED_POLICY_REPLACE:
+      return config::ForwardedPolicy::kReplace;
+    case v1::FORWARDED_POLICY_KEEP:
+      return config::ForwardedPolicy::kKeep;
+    default:
+      checker.unknown_enum("http.forwarded", value, "APPEND, REPLACE, KEEP");
+      return std::nullopt;
+  }
+}
+
+config::Protocol protocol(FieldChecker& checker, v1::Protocol value) {
+  if (value == v1::PROTOCOL_TCP) return config::Protocol::kTcp;
+  if (value != v1::PROTOCOL_HTTP) checker.unknown_enum("protocol", value, "TCP, HTTP");
+  return config::Protocol::kHttp;
+}
+
+std::vector<config::Endpoint> bind_addresses(FieldChecker& checker, const v1::Listener& listener) {
+  std::vector<config::Endpoint> result;
+  size_t count = listener.bind_size();
+  if (count < 1 || count > config::kBindMax) {
+    checker.fail("bind", concat("has ", count, " addresses; a listener has 1 to ", config::kBindMax));
+    return result;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    std::string field = concat("bind[", i, "]");
+    std::optional<config::Endpoint> endpoint = checker.endpoint(field, listener.bind(static_cast<int>(i)));
+    if (!endpoint) return result;
+    auto same = std::find(result.begin(), result.end(), *endpoint);
+    // Port 0 twice is two different ports.
+    if (same != result.end() && (endpoint->is_unix() || endpoint->port() != 0)) {
+      checker.fail(field,
+                   concat(config::quoted(endpoint->to_string()), " duplicates bind[", same - result.begin(), "]"));
+    }
+    result.push_back(*std::move(endpoint));
+  }
+  return result;
+}
+
+config::Route decode_route(FieldChecker& checker, const v1::Route& route, const std::string& field) {
+  config::Route result{{route.hosts().begin(), route.hosts().end()}, route.path_prefix(), route.backend()};
+  if (result.hosts.size() > config::kRouteHostsMax) {
+    checker.fail(field + ".hosts", concat("has ", result.hosts.size(), " hosts, at most ", config::kRouteHostsMax));
+  }
+  for (size_t i = 0; i < result.hosts.size() && checker.ok(); ++i) {
+    checker.check(concat(field, ".hosts[", i, "]"), config::check_host(result.hosts[i]));
+  }
+  checker.check(field + ".path_prefix", config::check_path_prefix(route.path_prefix()));
+  checker.check(field + ".backend", config::check_name(route.backend()));
+  return result;
+}
+
+void decode_routes(FieldChecker& checker, const v1::Listener& listener, config::Listener& record) {
+  if (static_cast<size_t>(listener.routes_size()) > config::kRoutesMax) {
+    checker.fail("routes",
+                 concat("has ", listener.routes_size(), " routes, at most ", config::kRoutesMax, " are allowed"));
+    return;
+  }
+  for (int i = 0; i < listener.routes_size() && checker.ok(); ++i) {
+    record.routes.push_back(decode_route(checker, listener.routes(i), concat("routes[", i, "]")));
+  }
+  std::optional<config::RouteConflict> conflict = config::find_route_conflict(record.routes);
+  if (!conflict) return;
+  checker.fail(concat("routes[", conflict->second, "]"),
+               concat("matches the same host and path as routes[", conflict->first, "]"));
+}
+
+void check_protocol_fields(FieldChecker& checker, const v1::Listener& listener) {
+  if (!listener.default_backend().empty()) {
+    checker.check("default_backend", config::check_name(listener.default_backend()));
+  }
+  if (listener.protocol() != v1::PROTOCOL_TCP) return;
+  if (listener.default_backend().empty()) checker.fail("default_backend", "is not set; a TCP listener needs one");
+  if (listener.routes_size() > 0) checker.fail("routes", "are for HTTP listeners; this one is TCP");
+  if (listener.has_http()) checker.fail("http", "is for HTTP listeners; this one is TCP");
+}
+
+}  // namespace
+
+Decoded<ServerDraft> decode_server(const v1::Server& server) {
+  FieldChecker checker(server_title(server.backend(), server.name()));
+  auto record = base::make_ref<config::Server>();
+  checker.check("backend", config::check_name(server.backend()));
+  checker.check("name", config::check_name(server.name()));
+  record->name = server.name();
+  if (std::optional<config::Endpoint> address = checker.endpoint("address", server.address())) {
+    checker.check("address", config::check_destination(*address));
+    record->address = *std::move(address);
+  }
+  record->weight = weight(checker, "weight", server.has_weight(), server.weight());
+  checker.refuse_unimplemented(server.has_max_connections(), "max_connections");
+  record->admin_state = admin_state(checker, server);
+  record->labels = checker.labels("labels", server.labels());
+  if (!checker.ok()) return std::unexpected(checker.take_failure());
+  return ServerDraft{server.backend(), std::move(record)};
+}
+
+Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
+  FieldChecker checker(backend_title(backend.name()));
+  auto record = base::make_ref<config::Backend>();
+  checker.check("name", config::check_name(backend.name()));
+  record->name = backend.name();
+  record->algorithm = algorithm(checker, backend.balance().algorithm());
+  const v1::ServerDefaults& defaults = backend.server_defaults();
+  record->default_weight = weight(checker, "server_defaults.weight", defaults.has_weight(), defaults.weight());
+  checker.refuse_unimplemented(defaults.has_max_connections(), "server_defaults.max_connections");
+  const v1::BackendTimeouts& timeouts = backend.timeouts();
+  record->timeouts.connect = checker.duration("timeouts.connect", timeouts.has_connect(), timeouts.connect(), kTimeout);
+  record->timeouts.response =
+      checker.duration("timeouts.response", timeouts.has_response(), timeouts.response(), kTimeout);
+  record->timeouts.idle = checker.duration("timeouts.idle", timeouts.has_idle(), timeouts.idle(), kTimeout);
+  record->retry_attempts =
+      checker.number("retry.attempts", backend.retry().has_attempts(), backend.retry().attempts(), {0, 10});
+  record->drain = drain_policy(checker, backend.drain(), config::Backend().drain_timeout());
+  checker.refuse_unimplemented(backend.has_health_check(), "health_check");
+  const v1::ConnectionPool& pool = backend.connection_pool();
+  record->pool_idle_timeout =
+      checker.duration("connection_pool.idle_timeout", pool.has_idle_timeout(), pool.idle_timeout(), kPoolIdle);
+  record->pool_max_idle =
+      checker.number("connection_pool.max_idle", pool.has_max_idle(), pool.max_idle(), {0, 100'000});
+  record->labels = checker.labels("labels", backend.labels());
+  if (!checker.ok()) return std::unexpected(checker.take_failure());
+  return record;
+}
+
+Decoded<base::Ref<config::Listener>> decode_listener(const v1::Listener& listener) {
+  FieldChecker checker(listener_title(listener.name()));
+  auto record = base::make_ref<config::Listener>();
+  checker.check("name", config::check_name(listener.name()));
+  record->name = listener.name();
+  record->bind = bind_addresses(checker, listener);
+  record->protocol = protocol(checker, listener.protocol());
+  check_protocol_fields(checker, listener);
+  record->default_backend = listener.default_backend();
+  decode_routes(checker, listener, *record);
+  const v1::ListenerTimeouts& timeouts = listener.timeouts();
+  record->timeouts.request_head =
+      checker.duration("timeouts.request_head", timeouts.has_request_head(), timeouts.request_head(), kTimeout);
+  record->timeouts.keep_alive =
+      checker.duration("timeouts.keep_alive", timeouts.has_keep_alive(), timeouts.keep_alive(), kTimeout);
+  record->timeouts.idle = checker.duration("timeouts.idle", timeouts.has_idle(), timeouts.idle(), kTimeout);
+  record->max_connections =
+      checker.number("max_connections", listener.has_max_connections(), listener.max_connections(), {0, UINT32_MAX});
+  const v1::HttpOptions& http = listener.http();
+  record->max_head_bytes =
+      checker.number("http.max_head_bytes", http.has_max_head_bytes(), http.max_head_bytes(), {1024, 24576});
+  record->max_headers = checker.number("http.max_headers", http.has_max_headers(), http.max_headers(), {1, 256});
+  record->forwarded = forwarded(checker, http.forwarded());
+  record->labels = checker.labels("labels", listener.labels());
+  if (!checker.ok()) return std::unexpected(checker.take_failure());
+  return record;
+}
+
+Decoded<config::DrainPolicy> decode_drain(const v1::Drain& drain, const std::string& title) {
+  FieldChecker checker(title);
+  config::DrainPolicy policy = drain_policy(checker, drain, config::kTimeoutMax);
+  if (!checker.ok()) return std::unexpected(checker.take_failure());
+  return policy;
+}
+
+}  // namespace fairlead::api

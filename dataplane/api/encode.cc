@@ -1,0 +1,123 @@
+#include "api/encode.h"
+
+namespace fairlead::api {
+namespace {
+
+void encode_metadata(const config::Metadata& metadata, v1::Metadata& out) {
+  out.set_uid(metadata.uid);
+  out.set_version(metadata.version);
+  encode(metadata.create_time, *out.mutable_create_time());
+  encode(metadata.update_time, *out.mutable_update_time());
+}
+
+void encode_labels(const config::Labels& labels, google::protobuf::Map<std::string, std::string>& out) {
+  for (const auto& [key, value] : labels) out[key] = value;
+}
+
+v1::AdminState encode_admin_state(config::AdminState state) {
+  switch (state) {
+    case config::AdminState::kReady:
+      return v1::ADMIN_STATE_READY;
+    case config::AdminState::kDrain:
+      return v1::ADMIN_STATE_DRAIN;
+    case config::AdminState::kMaintenance:
+      return v1::ADMIN_STATE_MAINTENANCE;
+  }
+  return v1::ADMIN_STATE_UNSPECIFIED;
+}
+
+v1::Algorithm encode_algorithm(config::Algorithm algorithm) {
+  switch (algorithm) {
+    case config::Algorithm::kRoundRobin:
+      return v1::ALGORITHM_ROUND_ROBIN;
+    case config::Algorithm::kRandom:
+      return v1::ALGORITHM_RANDOM;
+  }
+  return v1::ALGORITHM_UNSPECIFIED;
+}
+
+v1::ForwardedPolicy encode_forwarded(config::ForwardedPolicy policy) {
+  switch (policy) {
+    case config::ForwardedPolicy::kAppend:
+      return v1::FORWARDED_POLICY_APPEND;
+    case config::ForwardedPolicy::kReplace:
+      return v1::FORWARDED_POLICY_REPLACE;
+    case config::ForwardedPolicy::kKeep:
+      return v1::FORWARDED_POLICY_KEEP;
+  }
+  return v1::FORWARDED_POLICY_UNSPECIFIED;
+}
+
+void encode_http(const config::Listener& record, v1::Listener& out) {
+  if (record.max_head_bytes) out.mutable_http()->set_max_head_bytes(*record.max_head_bytes);
+  if (record.max_headers) out.mutable_http()->set_max_headers(*record.max_headers);
+  if (record.forwarded) out.mutable_http()->set_forwarded(encode_forwarded(*record.forwarded));
+}
+
+}  // namespace
+
+void encode(const config::Server& record, const std::string& backend, v1::Server& out) {
+  out.set_backend(backend);
+  out.set_name(record.name);
+  out.set_address(record.address.to_string());
+  if (record.weight) out.set_weight(*record.weight);
+  if (record.admin_state) out.set_admin_state(encode_admin_state(*record.admin_state));
+  encode_labels(record.labels, *out.mutable_labels());
+  encode_metadata(record.metadata, *out.mutable_metadata());
+}
+
+void encode(const config::Backend& record, v1::Backend& out) {
+  out.set_name(record.name);
+  if (record.algorithm) out.mutable_balance()->set_algorithm(encode_algorithm(*record.algorithm));
+  if (record.default_weight) out.mutable_server_defaults()->set_weight(*record.default_weight);
+  const config::BackendTimeouts& timeouts = record.timeouts;
+  if (timeouts.connect) encode(*timeouts.connect, *out.mutable_timeouts()->mutable_connect());
+  if (timeouts.response) encode(*timeouts.response, *out.mutable_timeouts()->mutable_response());
+  if (timeouts.idle) encode(*timeouts.idle, *out.mutable_timeouts()->mutable_idle());
+  if (record.retry_attempts) out.mutable_retry()->set_attempts(*record.retry_attempts);
+  if (record.drain.timeout) encode(*record.drain.timeout, *out.mutable_drain()->mutable_timeout());
+  if (record.drain.jitter) encode(*record.drain.jitter, *out.mutable_drain()->mutable_jitter());
+  if (record.pool_idle_timeout) {
+    encode(*record.pool_idle_timeout, *out.mutable_connection_pool()->mutable_idle_timeout());
+  }
+  if (record.pool_max_idle) out.mutable_connection_pool()->set_max_idle(*record.pool_max_idle);
+  encode_labels(record.labels, *out.mutable_labels());
+  encode_metadata(record.metadata, *out.mutable_metadata());
+}
+
+void encode(const config::Listener& record, v1::Listener& out) {
+  out.set_name(record.name);
+  for (const config::Endpoint& endpoint : record.bind) out.add_bind(endpoint.to_string());
+  out.set_protocol(record.protocol == config::Protocol::kTcp ? v1::PROTOCOL_TCP : v1::PROTOCOL_HTTP);
+  out.set_default_backend(record.default_backend);
+  for (const config::Route& route : record.routes) {
+    v1::Route& encoded = *out.add_routes();
+    encoded.mutable_hosts()->Add(route.hosts.begin(), route.hosts.end());
+    encoded.set_path_prefix(route.path_prefix);
+    encoded.set_backend(route.backend);
+  }
+  const config::ListenerTimeouts& timeouts = record.timeouts;
+  if (timeouts.request_head) encode(*timeouts.request_head, *out.mutable_timeouts()->mutable_request_head());
+  if (timeouts.keep_alive) encode(*timeouts.keep_alive, *out.mutable_timeouts()->mutable_keep_alive());
+  if (timeouts.idle) encode(*timeouts.idle, *out.mutable_timeouts()->mutable_idle());
+  if (record.max_connections) out.set_max_connections(*record.max_connections);
+  encode_http(record, out);
+  encode_labels(record.labels, *out.mutable_labels());
+  encode_metadata(record.metadata, *out.mutable_metadata());
+  for (const config::Endpoint& endpoint : record.bound) out.mutable_status()->add_bound(endpoint.to_string());
+}
+
+void encode(config::Duration duration, google::protobuf::Duration& out) {
+  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
+  out.set_seconds(seconds.count());
+  out.set_nanos(static_cast<int32_t>((duration - seconds).count()));
+}
+
+void encode(config::WallTime time, google::protobuf::Timestamp& out) {
+  auto since_epoch = std::chrono::duration_cast<config::Duration>(time.time_since_epoch());
+  auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  out.set_seconds(seconds.count());
+  out.set_nanos(static_cast<int32_t>((since_epoch - seconds).count()));
+}
+
+}  // namespace fairlead::api

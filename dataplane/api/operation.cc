@@ -1,0 +1,178 @@
+#include "api/operation.h"
+
+#include <map>
+
+#include "api/patch.h"
+#include "config/text.h"
+#include "config/validate.h"
+
+namespace fairlead::api {
+namespace {
+
+using config::concat;
+
+Failure without_kind(std::string_view what) {
+  return {v1::REASON_INVALID, "operation", std::string(what), "is not set; it names a listener, a backend or a server"};
+}
+
+Failure unimplemented_certificate(const std::string& name) {
+  return {v1::REASON_UNIMPLEMENTED, concat("certificate ", config::quoted(name)), "",
+          "certificates are not implemented yet"};
+}
+
+std::optional<Failure> decode_write(const v1::Server& server, WriteMode mode, uint32_t index,
+                                    std::vector<Operation>& out) {
+  Decoded<ServerDraft> draft = decode_server(server);
+  if (!draft) return std::move(draft.error());
+  out.push_back({index, WriteServer{mode, *std::move(draft)}});
+  return std::nullopt;
+}
+
+// The shorthand: as if an operation for each followed.
+std::optional<Failure> decode_shorthand(const v1::Backend& backend, WriteMode mode, uint32_t index,
+                                        std::vector<Operation>& out) {
+  std::map<std::string, int> seen;
+  for (int i = 0; i < backend.servers_size(); ++i) {
+    v1::Server server = backend.servers(i);
+    std::string field = concat("servers[", i, "]");
+    auto [first, added] = seen.try_emplace(server.name(), i);
+    if (!added) {
+      return Failure{v1::REASON_INVALID, backend_title(backend.name()), field + ".name",
+                     concat(config::quoted(server.name()), " duplicates servers[", first->second, "]")};
+    }
+    if (server.backend().empty()) server.set_backend(backend.name());
+    if (server.backend() != backend.name()) {
+      return Failure{v1::REASON_INVALID, backend_title(backend.name()), field + ".backend",
+                     concat(config::quoted(server.backend()), " is another backend; leave it empty here")};
+    }
+    if (std::optional<Failure> failure = decode_write(server, mode, index, out)) {
+      failure->field = concat(field, ".", failure->field);
+      return failure;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> decode_write(const v1::Backend& backend, WriteMode mode, uint32_t index,
+                                    std::vector<Operation>& out) {
+  Decoded<base::Ref<config::Backend>> draft = decode_backend(backend);
+  if (!draft) return std::move(draft.error());
+  out.push_back({index, WriteBackend{mode, *std::move(draft)}});
+  return decode_shorthand(backend, mode, index, out);
+}
+
+std::optional<Failure> decode_write(const v1::Listener& listener, WriteMode mode, uint32_t index,
+                                    std::vector<Operation>& out) {
+  Decoded<base::Ref<config::Listener>> draft = decode_listener(listener);
+  if (!draft) return std::move(draft.error());
+  out.push_back({index, WriteListener{mode, *std::move(draft)}});
+  return std::nullopt;
+}
+
+std::optional<Failure> decode_write(const v1::Resource& resource, WriteMode mode, uint32_t index,
+                                    std::vector<Operation>& out) {
+  switch (resource.kind_case()) {
+    case v1::Resource::kServer:
+      return decode_write(resource.server(), mode, index, out);
+    case v1::Resource::kBackend:
+      return decode_write(resource.backend(), mode, index, out);
+    case v1::Resource::kListener:
+      return decode_write(resource.listener(), mode, index, out);
+    case v1::Resource::kCertificate:
+      return unimplemented_certificate(resource.certificate().name());
+    case v1::Resource::KIND_NOT_SET:
+      return without_kind("resource");
+  }
+  return without_kind("resource");
+}
+
+std::optional<Failure> check_delete_name(std::string_view field, const std::string& name, std::string title) {
+  config::Problem problem = config::check_name(name);
+  if (!problem) return std::nullopt;
+  return Failure{v1::REASON_INVALID, std::move(title), std::string(field), *std::move(problem)};
+}
+
+std::optional<Failure> decode_delete_server(const v1::Delete& request, uint32_t index, std::vector<Operation>& out) {
+  const v1::ServerName& name = request.server();
+  std::string title = server_title(name.backend(), name.name());
+  if (auto failure = check_delete_name("backend", name.backend(), title)) return failure;
+  if (auto failure = check_delete_name("name", name.name(), title)) return failure;
+  Decoded<config::DrainPolicy> drain = decode_drain(request.drain(), title);
+  if (!drain) return std::move(drain.error());
+  out.push_back({index, DeleteServer{name.backend(), name.name(), *drain}});
+  return std::nullopt;
+}
+
+std::optional<Failure> decode_delete_backend(const v1::Delete& request, uint32_t index, std::vector<Operation>& out) {
+  std::string title = backend_title(request.backend());
+  if (auto failure = check_delete_name("name", request.backend(), title)) return failure;
+  Decoded<config::DrainPolicy> drain = decode_drain(request.drain(), title);
+  if (!drain) return std::move(drain.error());
+  out.push_back({index, DeleteBackend{request.backend(), *drain}});
+  return std::nullopt;
+}
+
+std::optional<Failure> decode_delete_listener(const v1::Delete& request, uint32_t index, std::vector<Operation>& out) {
+  std::string title = listener_title(request.listener());
+  if (auto failure = check_delete_name("name", request.listener(), title)) return failure;
+  if (request.has_drain()) {
+    return Failure{v1::REASON_INVALID, title, "drain", "is for servers and backends; a listener has none"};
+  }
+  out.push_back({index, DeleteListener{request.listener()}});
+  return std::nullopt;
+}
+
+std::optional<Failure> decode_delete(const v1::Delete& request, uint32_t index, std::vector<Operation>& out) {
+  switch (request.name_case()) {
+    case v1::Delete::kServer:
+      return decode_delete_server(request, index, out);
+    case v1::Delete::kBackend:
+      return decode_delete_backend(request, index, out);
+    case v1::Delete::kListener:
+      return decode_delete_listener(request, index, out);
+    case v1::Delete::kCertificate:
+      return unimplemented_certificate(request.certificate());
+    case v1::Delete::NAME_NOT_SET:
+      return without_kind("delete.name");
+  }
+  return without_kind("delete.name");
+}
+
+}  // namespace
+
+std::optional<Failure> decode_operation(const v1::Operation& operation, uint32_t index, std::vector<Operation>& out) {
+  switch (operation.action_case()) {
+    case v1::Operation::kUpsert:
+      return decode_write(operation.upsert(), WriteMode::kUpsert, index, out);
+    case v1::Operation::kCreate:
+      return decode_write(operation.create(), WriteMode::kCreate, index, out);
+    case v1::Operation::kReplace:
+      return decode_write(operation.replace(), WriteMode::kReplace, index, out);
+    case v1::Operation::kPatch:
+      if (std::optional<Failure> failure = check_patch(operation.patch())) return failure;
+      out.push_back({index, PatchResource{operation.patch()}});
+      return std::nullopt;
+    case v1::Operation::kDelete:
+      return decode_delete(operation.delete_(), index, out);
+    case v1::Operation::ACTION_NOT_SET:
+      break;
+  }
+  return Failure{v1::REASON_INVALID, "operation", "action",
+                 "is not set; it is one of upsert, create, replace, patch, delete"};
+}
+
+std::vector<v1::Operation> upserts_of(const v1::Resources& resources) {
+  std::vector<v1::Operation> operations;
+  for (const v1::Backend& backend : resources.backends()) {
+    *operations.emplace_back().mutable_upsert()->mutable_backend() = backend;
+  }
+  for (const v1::Server& server : resources.servers()) {
+    *operations.emplace_back().mutable_upsert()->mutable_server() = server;
+  }
+  for (const v1::Listener& listener : resources.listeners()) {
+    *operations.emplace_back().mutable_upsert()->mutable_listener() = listener;
+  }
+  return operations;
+}
+
+}  // namespace fairlead::api
