@@ -23,7 +23,7 @@ struct RouteTable {
   struct Host {
     // Lower case. A wildcard's is kept without its "*": ".example.com". Empty matches every host.
     std::string name;
-    // The longest first.
+    // The longest first, those of equal length sorted; so are the other two of this kind.
     std::vector<Path> paths;
   };
   // Sorted by name.
