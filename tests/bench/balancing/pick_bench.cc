@@ -1,0 +1,62 @@
+// What a pick costs a worker, and a change of the members the store, at ten servers and at a million.
+#include <benchmark/benchmark.h>
+
+#include <vector>
+
+#include "balancing/balancer.h"
+
+namespace fairlead::balancing {
+namespace {
+
+using config::Algorithm;
+
+base::Ref<const config::Server> make_server(config::Slot slot, uint64_t classes) {
+  auto server = base::make_ref<config::Server>();
+  server->metadata.uid = slot + 1;
+  server->slot = slot;
+  if (uint64_t weight = slot % classes; weight > 0) server->weight = static_cast<uint16_t>(weight * 10);
+  return server;
+}
+
+base::Ref<config::BackendSnapshot> make_backend(Algorithm algorithm, int64_t servers, int64_t classes) {
+  auto settings = base::make_ref<config::Backend>();
+  settings->algorithm = algorithm;
+  auto backend = base::make_ref<config::BackendSnapshot>();
+  backend->settings = settings;
+  for (int64_t slot = 0; slot < servers; ++slot) {
+    backend->eligible.upsert(nullptr, make_server(static_cast<config::Slot>(slot), static_cast<uint64_t>(classes)));
+  }
+  return backend;
+}
+
+void pick(benchmark::State& state, Algorithm algorithm) {
+  auto backend = make_backend(algorithm, state.range(0), state.range(1));
+  // As a worker does: in a table by slot.
+  std::vector<uint32_t> in_flight(static_cast<size_t>(state.range(0)));
+  auto load_of = [&in_flight](const config::Server& server) { return in_flight[server.slot]; };
+  base::Random random(1);
+  Balancer balancer;
+  for (auto _ : state) benchmark::DoNotOptimize(balancer.pick(*backend, random, load_of));
+}
+BENCHMARK_CAPTURE(pick, round_robin, Algorithm::kRoundRobin)->ArgsProduct({{10, 1'000'000}, {1, 3}});
+BENCHMARK_CAPTURE(pick, random, Algorithm::kRandom)->ArgsProduct({{10, 1'000'000}, {1, 3}});
+
+// A member goes and comes back, each time in a new version of the backend, while the former is still in use.
+void change(benchmark::State& state) {
+  auto backend = make_backend(Algorithm::kRoundRobin, state.range(0), 1);
+  base::Random random(1);
+  for (auto _ : state) {
+    auto slot = static_cast<config::Slot>(random.below(static_cast<uint64_t>(state.range(0))));
+    auto server = make_server(slot, 1);
+    auto without = base::make_ref<config::BackendSnapshot>(*backend);
+    without->eligible.erase(*server);
+    auto with = base::make_ref<config::BackendSnapshot>(*without);
+    with->eligible.upsert(nullptr, server);
+    backend = with;
+  }
+  state.SetItemsProcessed(state.iterations() * 2);
+}
+BENCHMARK(change)->Arg(10)->Arg(1'000'000)->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace fairlead::balancing
