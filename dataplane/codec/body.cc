@@ -95,6 +95,7 @@ const char* BodyDecoder::step(char c) {
     case State::kExtension:
       return step_extension(c);
     case State::kSizeLf:
+      line_bytes_ = 0;
       return expect('\n', digits_ == 0 ? State::kTrailerFirst : State::kData, kBadLineEnd);
     case State::kDataCr:
       return expect('\r', State::kDataLf, kBadDataEnd);

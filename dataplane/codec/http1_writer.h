@@ -27,10 +27,10 @@ enum class ForwardedPolicy : uint8_t {
 
 struct RequestOptions {
   ForwardedPolicy forwarded = ForwardedPolicy::kAppend;
-  std::string_view client_address;          // As text without a port. Empty: no X-Forwarded-For from us.
+  std::string_view client_address = {};     // As text without a port. Empty: no X-Forwarded-For from us.
   std::string_view client_scheme = "http";  // For X-Forwarded-Proto.
   std::string_view via_name = "fairlead";   // Empty: no Via from us.
-  std::string_view host_if_absent;          // For HTTP/1.0 clients without Host.
+  std::string_view host_if_absent = {};     // For HTTP/1.0 clients without Host.
 };
 
 // The head for the server: HTTP/1.1, origin-form, Host first, hop-by-hop headers gone, framing from head.body. Passes
@@ -44,7 +44,7 @@ struct ResponseOptions {
   bool close = false;
   std::string_view via_name = "fairlead";  // Empty: no Via from us.
   // Sent as Date if the server gave none (RFC 9110 section 6.6.1). Empty: none.
-  std::string_view date;
+  std::string_view date = {};
 };
 
 // How a response's body goes to the client: chunks become bytes until close for HTTP/1.0, and a body of unknown length
@@ -61,7 +61,7 @@ struct ErrorOptions {
   // The request was HEAD: no body follows.
   bool head_only = false;
   http::Version client_version = http::Version::kHttp11;
-  std::string_view date;  // Empty: none.
+  std::string_view date = {};  // Empty: none.
 };
 
 // A whole response of our own with a line of text as body. kMaxErrorBytes are enough.

@@ -58,8 +58,8 @@ class HeaderIdSet {
 };
 
 struct Header {
-  std::string_view name;
-  std::string_view value;  // Without the whitespace around it.
+  std::string_view name = {};
+  std::string_view value = {};  // Without the whitespace around it.
   HeaderId id = HeaderId::kOther;
   // Named by a Connection field: meant for the next hop only, never forwarded.
   bool hop_by_hop = false;

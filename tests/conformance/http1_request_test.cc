@@ -23,6 +23,8 @@ struct Row {
   int status;
 };
 
+void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+
 // A request whose first line is given.
 std::string line(const std::string& request_line) { return request_line + "\r\nHost: h\r\n\r\n"; }
 // A request with these lines behind Host.
