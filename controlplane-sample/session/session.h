@@ -1,0 +1,50 @@
+// A lasting session with one data plane over StreamUpdates: opened again, with back-off and jitter, whenever it is
+// lost.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "session/events.h"
+
+namespace fairlead::session {
+
+struct SessionOptions {
+  // "unix:/path" or "host:port", without TLS.
+  std::string dataplane;
+  // Shown in the data plane's logs and events.
+  std::string client_name = "fairlead-autoscaler";
+  std::string backend;
+  // Value of kManagedByLabel.
+  std::string managed_by = "fairlead-autoscaler";
+  // How often the servers are read again. It finds what somebody else changed, and a data plane that hangs.
+  absl::Duration refresh = absl::Seconds(2);
+  // For the answer to the opening and for each listing; then the session counts as lost.
+  absl::Duration answer_timeout = absl::Seconds(5);
+  absl::Duration first_wait = absl::Milliseconds(100);
+  absl::Duration longest_wait = absl::Seconds(5);
+  std::uint64_t seed = 0;
+};
+
+// Owned by whoever made it. It runs two threads of its own, and destroying it ends and joins them.
+class Session {
+ public:
+  // `listener` is called from the session's threads, one call at a time, and must not block for long. The first event
+  // of each connection is Connected, its last one Lost.
+  Session(SessionOptions options, std::function<void(Event)> listener);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Never waits. Sent in order. While no session is open it is dropped: the next Connected tells what is there.
+  void submit(Change change);
+
+ private:
+  class Connector;
+  std::unique_ptr<Connector> connector_;
+};
+
+}  // namespace fairlead::session

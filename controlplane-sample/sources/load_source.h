@@ -1,0 +1,25 @@
+// Where the load of a backend comes from.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace fairlead::sources {
+
+struct ServerLoad {
+  std::string server;
+  std::uint64_t in_flight = 0;
+};
+
+// What one data plane has in flight for the backend, in this moment.
+struct LoadSample {
+  // Sent to servers or waiting for one.
+  std::uint64_t in_flight = 0;
+  std::vector<ServerLoad> servers;
+};
+
+using LoadListener = std::function<void(LoadSample)>;
+
+}  // namespace fairlead::sources
