@@ -1,0 +1,58 @@
+#include "program/command_line.h"
+
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "fmt/format.h"
+
+namespace fairlead::program {
+namespace {
+
+// Abseil's flags are C++ names, so "--ready-file=a-b" becomes "--ready_file=a-b".
+std::string with_underscores(std::string_view argument) {
+  std::string result(argument);
+  if (!argument.starts_with("--")) return result;
+  for (size_t i = 2; i < result.size() && result[i] != '='; ++i) {
+    if (result[i] == '-') result[i] = '_';
+  }
+  return result;
+}
+
+std::string& program_name() {
+  static std::string name;
+  return name;
+}
+
+}  // namespace
+
+void parse_command_line(int argc, char** argv, std::string_view usage) {
+  std::string_view path = argv[0];
+  program_name() = path.substr(path.rfind('/') + 1);
+  absl::SetProgramUsageMessage(std::string(usage));
+
+  static std::vector<std::string> arguments;
+  for (int i = 0; i < argc; ++i) arguments.push_back(i == 0 ? argv[0] : with_underscores(argv[i]));
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  std::vector<char*> rest = absl::ParseCommandLine(static_cast<int>(pointers.size()), pointers.data());
+  if (rest.size() > 1) usage_error(rest[1], fmt::format("is not a flag. {}", usage.substr(0, usage.find('\n'))));
+}
+
+void usage_error(std::string_view flag, std::string_view text) {
+  fmt::print(stderr, "{}: {}: {}\n", program_name(), flag, text);
+  std::exit(2);
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace fairlead::program
