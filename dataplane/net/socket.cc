@@ -1,9 +1,11 @@
 #include "net/socket.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
@@ -17,8 +19,11 @@ absl::Status failed(const config::Endpoint& endpoint, int error) {
   return absl::FailedPreconditionError(absl::StrCat(endpoint.to_string(), ": ", strerror(error)));
 }
 
-// The socket of a process that is gone leaves its file behind. One that still answers is somebody's.
-bool is_stale(const config::SocketAddress& address) {
+// The socket of a process that is gone leaves its file behind. One that still answers is somebody's. So is a file that
+// is no socket, which refuses a connection in the same way.
+bool is_stale(const config::SocketAddress& address, const std::string& path) {
+  struct stat file;
+  if (::lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
   int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (probe < 0) return false;
   int result = ::connect(probe, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
@@ -33,7 +38,8 @@ absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, bool shared
   if (fd < 0) return failed(endpoint, errno);
   int on = 1;
   if (endpoint.is_unix()) {
-    if (is_stale(address)) ::unlink(std::get<config::UnixEndpoint>(endpoint.value()).path.c_str());
+    const std::string& path = std::get<config::UnixEndpoint>(endpoint.value()).path;
+    if (is_stale(address, path)) ::unlink(path.c_str());
   } else {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (shared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);

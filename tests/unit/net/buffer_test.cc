@@ -1,0 +1,113 @@
+#include "net/buffer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+
+namespace fairlead::net {
+namespace {
+
+TEST(Buffer, OwnsNoMemoryUntilItIsNeeded) {
+  BufferPool pool;
+  Buffer buffer(pool);
+  EXPECT_TRUE(buffer.empty());
+  EXPECT_EQ(buffer.unread(), "");
+  EXPECT_EQ(pool.in_use(), 0u);
+  buffer.append("x");
+  EXPECT_EQ(pool.in_use(), 1u);
+  buffer.release_if_empty();
+  EXPECT_EQ(pool.in_use(), 1u);
+  buffer.consume(1);
+  buffer.release_if_empty();
+  EXPECT_EQ(pool.in_use(), 0u);
+}
+
+TEST(Buffer, IsUsedAgainAfterARelease) {
+  BufferPool pool;
+  Buffer buffer(pool);
+  buffer.append("first");
+  buffer.release();
+  EXPECT_TRUE(buffer.empty());
+  buffer.append("second");
+  EXPECT_EQ(buffer.unread(), "second");
+}
+
+TEST(Buffer, GivesMemoryBackWhenItDiesAndTakesTheLastUsed) {
+  BufferPool pool;
+  const char* memory = nullptr;
+  {
+    Buffer buffer(pool);
+    memory = buffer.room().data();
+  }
+  EXPECT_EQ(pool.in_use(), 0u);
+  Buffer next(pool);
+  EXPECT_EQ(next.room().data(), memory);
+}
+
+TEST(Buffer, MovesWithItsBytes) {
+  BufferPool pool;
+  Buffer first(pool);
+  first.append("bytes");
+  Buffer second(std::move(first));
+  EXPECT_EQ(second.unread(), "bytes");
+  EXPECT_TRUE(first.empty());
+  first.append("anew");
+  EXPECT_EQ(second.unread(), "bytes");
+  EXPECT_EQ(pool.in_use(), 2u);
+}
+
+TEST(Buffer, HoldsItsSizeAndThenHasNoRoom) {
+  BufferPool pool;
+  Buffer buffer(pool);
+  std::string full(kBufferSize, 'x');
+  buffer.append(full);
+  EXPECT_TRUE(buffer.room().empty());
+  buffer.consume(1);
+  EXPECT_EQ(buffer.room().size(), 1u);
+  EXPECT_EQ(buffer.unread(), std::string_view(full).substr(1));
+}
+
+TEST(Buffer, APoolKeepsNoMoreThanItShould) {
+  BufferPool pool(1);
+  Buffer first(pool), second(pool);
+  first.append("x");
+  second.append("x");
+  first.release();
+  second.release();
+  EXPECT_EQ(pool.in_use(), 0u);
+}
+
+// A queue of bytes, whatever is appended and consumed.
+TEST(Buffer, AgreesWithAString) {
+  std::mt19937 random(1);
+  BufferPool pool;
+  Buffer buffer(pool);
+  std::string model;
+  for (int round = 0; round < 20'000; ++round) {
+    std::span<char> room = buffer.room();
+    ASSERT_TRUE(!room.empty() || model.size() == kBufferSize);
+    size_t count = std::min<size_t>(random() % 5'000, room.size());
+    for (size_t i = 0; i < count; ++i) room[i] = static_cast<char>(random());
+    model.append(room.data(), count);
+    buffer.commit(count);
+    ASSERT_EQ(buffer.unread(), model);
+    size_t consumed = std::min<size_t>(random() % 5'000, model.size());
+    buffer.consume(consumed);
+    model.erase(0, consumed);
+    if (random() % 50 == 0) buffer.release_if_empty();
+    ASSERT_EQ(buffer.size(), model.size());
+  }
+}
+
+TEST(BufferDeathTest, ConsumingMoreThanThereIsIsAnAssertion) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  BufferPool pool;
+  Buffer buffer(pool);
+  buffer.append("x");
+  EXPECT_DEATH(buffer.consume(2), "count <= size");
+}
+
+}  // namespace
+}  // namespace fairlead::net
