@@ -44,7 +44,16 @@ void Channel::close() {
 
 void Channel::cancel() {
   if (std::exchange(cancelled_, true)) return;
+  interrupt_reader();
+  interrupt_writer();
+  if (victim_) victim_->cancel();
+}
+
+void Channel::interrupt_reader() {
   if (Waiter* waiter = std::exchange(reader_, nullptr)) loop_.make_ready(*waiter, Wake::kCancelled);
+}
+
+void Channel::interrupt_writer() {
   if (Waiter* waiter = std::exchange(writer_, nullptr)) loop_.make_ready(*waiter, Wake::kCancelled);
 }
 
@@ -105,6 +114,7 @@ void Channel::on_ready(Readiness readiness) {
   if (readiness.readable) readable_ = true;
   if (readiness.writable) writable_ = true;
   burst_ = 0;
+  if (readiness.hung_up) hung_up_ = true;
   if (readiness.hung_up && victim_) victim_->cancel();
   // The first to wake may close the channel, with it this object: so the second goes through the ready queue.
   Waiter* reader = readiness.readable ? std::exchange(reader_, nullptr) : nullptr;

@@ -47,9 +47,14 @@ class Channel {
   // Whoever waits is woken with kCancelled, later in this turn, and every later wait fails at once.
   void cancel();
   bool is_cancelled() const { return cancelled_; }
+  // Whoever waits to read (to write) is woken with kCancelled; the channel goes on.
+  void interrupt_reader();
+  void interrupt_writer();
 
-  // When this channel hangs up, `victim` is cancelled. One victim at a time; null ends it.
+  // When this channel hangs up or is cancelled, so is `victim`. One victim at a time; null ends it.
   void on_hang_up_cancel(Channel* victim) { victim_ = victim; }
+  // The peer has ended both directions, or the connection broke.
+  bool is_hung_up() const { return hung_up_; }
 
   // The operations, without waiting. Zero bytes read is the end of the stream; no value means: not now, wait.
   // (Returned as raw counts, negative errno as the driver gives them: -EAGAIN is "not now".)
@@ -94,6 +99,7 @@ class Channel {
   bool readable_ = false;
   bool writable_ = false;
   bool end_of_input_ = false;
+  bool hung_up_ = false;
   bool cancelled_ = false;
   int burst_ = 0;
   Waiter* reader_ = nullptr;

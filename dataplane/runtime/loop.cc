@@ -4,6 +4,11 @@ namespace fairlead::runtime {
 
 Loop::Loop(Driver& driver) : driver_(driver), now_(driver.now()), timers_(now_) {}
 
+Loop::~Loop() {
+  while (ready_.pop_front()) {
+  }
+}
+
 void Loop::make_ready(Waiter& waiter, Wake reason) {
   waiter.posted_ = reason;
   ready_.push_back(waiter);

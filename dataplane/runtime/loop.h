@@ -22,6 +22,8 @@ namespace fairlead::runtime {
 class Loop {
  public:
   explicit Loop(Driver& driver);
+  // Who is still to be woken is not.
+  ~Loop();
 
   Driver& driver() { return driver_; }
   // When the wait of this turn ended. Costs nothing.

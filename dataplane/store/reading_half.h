@@ -21,6 +21,8 @@ struct DrainOrder {
   // From now; what is left is closed then. Unset: may go on without a deadline (admin state DRAIN).
   std::optional<config::Duration> timeout;
   config::Duration jitter{};
+  // The server is deleted: what the workers keep of it (its counters) goes when it is drained.
+  bool leaves = false;
 };
 
 // What became of a DrainOrder, over all workers.
@@ -34,21 +36,22 @@ class ReadingHalf {
   virtual ~ReadingHalf() = default;
 
   // Opens the sockets of a listener, for all workers, without accepting yet. Returns the addresses as bound; the error
-  // names the address and the reason, and nothing of this call stays open then. Called again for a listener that is open
-  // (its `bind` changes), it opens these addresses beside those that it has.
+  // names the address and the reason, and nothing of this call stays open then. Called again for a listener that is
+  // open (its `bind` changes), it opens these addresses beside those that it has.
   virtual absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid listener,
                                                              const std::vector<config::Endpoint>& addresses) = 0;
   // Closes all that bind() opened, in a transaction that was refused after it, or before accept() was called.
   virtual void unbind(config::Uid listener) = 0;
-  // Closes some of a listener's sockets, named as bound: those that a refused change had added, or, after the publication,
-  // those that a change removed. The others stay open, and so do connections.
+  // Closes some of a listener's sockets, named as bound: those that a refused change had added, or, after the
+  // publication, those that a change removed. The others stay open, and so do connections.
   virtual void close_addresses(config::Uid listener, const std::vector<config::Endpoint>& bound) = 0;
   // Begins to accept on all open sockets of a listener that is in the published snapshot (those that accept already go
   // on); stops accepting, and closes all sockets, on one that is no longer in it.
   virtual void accept(config::Slot slot, config::Uid listener) = 0;
   virtual void stop_accepting(config::Uid listener) = 0;
 
-  // Makes `snapshot` what the workers see. `visible` is called, on any thread, when every worker uses it or a later one.
+  // Makes `snapshot` what the workers see. `visible` is called, on any thread, when every worker uses it or a later
+  // one.
   virtual void publish(base::Ref<const config::Snapshot> snapshot, std::function<void()> visible) = 0;
 
   // After the publication of a snapshot in which the server is not eligible. `drained` is called once, on any thread,

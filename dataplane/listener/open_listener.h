@@ -1,0 +1,61 @@
+// A listener that is open on one worker: its sockets, its connections, from the first accept to the last session's end.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "net/acceptor.h"
+#include "observe/statistics.h"
+#include "proxy/context.h"
+#include "runtime/scope.h"
+
+namespace fairlead::listener {
+
+// One of a listener's sockets, for one worker.
+struct BoundSocket {
+  config::Endpoint endpoint;  // as bound
+  int fd = -1;
+};
+
+class OpenListener {
+ public:
+  // `open_on_all_workers` counts the listener's connections over all workers, for its limit.
+  OpenListener(proxy::Context& context, base::Ref<const config::Listener> record,
+               std::shared_ptr<std::atomic<uint32_t>> open_on_all_workers);
+
+  config::Uid uid() const { return shared_.uid(); }
+  // Accepts on the socket, which it owns from now on.
+  void accept_on(BoundSocket socket);
+  // Stops accepting on one address. Connections that came in there go on.
+  void close_address(const config::Endpoint& endpoint);
+  // Stops accepting; every HTTP session ends with the request that it has.
+  void finish();
+  bool is_finishing() const { return shared_.finishing; }
+  // Every session's client is cancelled.
+  void cut_off();
+  // Until all sessions have ended, after finish().
+  auto join() { return running_.join(); }
+  size_t running() const { return running_.running(); }
+
+  observe::ListenerStatistics statistics() const;
+
+ private:
+  struct Accepting : base::ListNode<> {
+    Accepting(runtime::Loop& loop, BoundSocket socket) : endpoint(socket.endpoint), acceptor(loop, socket.fd) {}
+    config::Endpoint endpoint;
+    net::Acceptor acceptor;
+  };
+
+  runtime::Task<void> accept_until_cancelled(BoundSocket socket);
+  void admit(const net::Accepted& accepted);
+  // Connections that the kernel has completed are ours: closing the socket would reset them.
+  void take_what_waits(Accepting& accepting);
+
+  proxy::Context& context_;
+  proxy::ListenerContext shared_;
+  base::List<Accepting> accepting_;
+  runtime::Scope running_;
+};
+
+}  // namespace fairlead::listener

@@ -1,0 +1,52 @@
+#include "proxy/client.h"
+
+#include <arpa/inet.h>
+
+#include <cstring>
+
+namespace fairlead::proxy {
+namespace {
+
+constexpr runtime::Duration kLingerPatience = std::chrono::seconds(2);
+constexpr size_t kLingerBytesMax = 1 << 20;
+
+size_t write_address(const net::Accepted& accepted, char* text, size_t size) {
+  const void* ip = nullptr;
+  if (accepted.from.ss_family == AF_INET) ip = &reinterpret_cast<const sockaddr_in&>(accepted.from).sin_addr;
+  if (accepted.from.ss_family == AF_INET6) ip = &reinterpret_cast<const sockaddr_in6&>(accepted.from).sin6_addr;
+  if (!ip || !inet_ntop(accepted.from.ss_family, ip, text, static_cast<socklen_t>(size))) std::strcpy(text, "unix");
+  return std::strlen(text);
+}
+
+}  // namespace
+
+Client::Client(Context& context, ListenerContext& listener, const net::Accepted& accepted)
+    : context_(context), listener_(listener), stream_(context.loop, accepted.fd), in_(context.buffers) {
+  address_size_ = static_cast<uint8_t>(write_address(accepted, address_text_, sizeof address_text_));
+  listener_.clients.push_back(*this);
+  ++listener_.connections;
+}
+
+Client::~Client() {
+  --listener_.connections;
+  listener_.open_on_all_workers->fetch_sub(1, std::memory_order_relaxed);
+  unlink();
+}
+
+void Client::finish() {
+  if (idle_) stream_.channel().interrupt_reader();
+}
+
+runtime::Task<void> close_lingering(Client& client) {
+  client.stream().shutdown_write();
+  client.in().release();
+  size_t thrown_away = 0;
+  runtime::TimePoint deadline = client.now() + kLingerPatience;
+  while (thrown_away < kLingerBytesMax) {
+    auto count = co_await client.stream().read_some(client.in().room(), deadline);
+    if (!count || *count == 0) break;
+    thrown_away += *count;
+  }
+}
+
+}  // namespace fairlead::proxy

@@ -1,0 +1,51 @@
+// A connection from a client, for as long as its session lives. Part of the session's frame.
+#pragma once
+
+#include <string_view>
+
+#include "base/intrusive_list.h"
+#include "net/acceptor.h"
+#include "net/buffer.h"
+#include "net/stream.h"
+#include "proxy/context.h"
+
+namespace fairlead::proxy {
+
+class Client : public base::ListNode<> {
+ public:
+  Client(Context& context, ListenerContext& listener, const net::Accepted& accepted);
+  ~Client();
+
+  Context& context() { return context_; }
+  ListenerContext& listener() { return listener_; }
+  const config::Listener& settings() const { return *listener_.record; }
+  net::Stream& stream() { return stream_; }
+  // Bytes that came and are not understood yet.
+  net::Buffer& in() { return in_; }
+  // "10.0.0.1", "2001:db8::1", "unix".
+  std::string_view address() const { return {address_text_, address_size_}; }
+  runtime::TimePoint now() const { return stream_.channel().loop().now(); }
+
+  // Between requests, where finish() ends the session at once.
+  void set_idle(bool idle) { idle_ = idle; }
+  // The session is to end with the request that it has.
+  void finish();
+  bool is_finishing() const { return listener_.finishing; }
+  // Everything that waits on this client fails.
+  void cancel() { stream_.cancel(); }
+
+ private:
+  Context& context_;
+  ListenerContext& listener_;
+  net::Stream stream_;
+  net::Buffer in_;
+  bool idle_ = false;
+  uint8_t address_size_ = 0;
+  char address_text_[INET6_ADDRSTRLEN];
+};
+
+// Ends a connection to a client that may still be sending: what it sends is read and thrown away for a while, because a
+// socket that is closed with bytes unread resets the connection, and with it our answer on its way.
+runtime::Task<void> close_lingering(Client& client);
+
+}  // namespace fairlead::proxy

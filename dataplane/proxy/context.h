@@ -1,0 +1,73 @@
+// What all sessions of a worker share. The worker owns it; one thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/intrusive_list.h"
+#include "base/random.h"
+#include "config/snapshot.h"
+#include "http/head.h"
+#include "net/buffer.h"
+#include "observe/counters.h"
+#include "runtime/loop.h"
+#include "upstream/upstreams.h"
+
+namespace fairlead::proxy {
+
+class Client;
+
+struct Context {
+  Context(runtime::Loop& worker_loop, uint64_t seed, std::string_view our_via_name)
+      : loop(worker_loop), random(seed), upstreams(worker_loop, random), via_name(our_via_name) {}
+
+  runtime::Loop& loop;
+  base::Random random;
+  net::BufferPool buffers;
+  upstream::Upstreams upstreams;
+  // How this process calls itself in Via: a request that comes back carries it.
+  std::string via_name;
+  // Null: no access log.
+  void* access_log = nullptr;
+
+  // Scratch: filled by a parser, used before anything is awaited, filled again by somebody else.
+  http::RequestHead request;
+  http::ResponseHead response;
+
+  // Of now, as for a Date header; made once a second.
+  std::string_view date();
+
+ private:
+  std::time_t date_second_ = -1;
+  char date_text_[32] = {};
+};
+
+// A listener as one worker sees it. Its sessions outlive the listener where they have something to finish.
+struct ListenerContext {
+  ListenerContext(base::Ref<const config::Listener> initial, std::shared_ptr<std::atomic<uint32_t>> open)
+      : record(std::move(initial)), open_on_all_workers(std::move(open)) {}
+
+  config::Slot slot() const { return record->slot; }
+  config::Uid uid() const { return record->metadata.uid; }
+  // Takes the record that the snapshot has now; the last one stays where the listener is gone.
+  void refresh(const config::Snapshot& snapshot) {
+    const config::Listener* now = snapshot.find_listener(slot(), uid());
+    if (now && now != record.get()) [[unlikely]]
+      record = base::Ref<const config::Listener>(now);
+  }
+
+  base::Ref<const config::Listener> record;
+  // No new requests: each session ends with the one that it has.
+  bool finishing = false;
+  base::List<Client> clients;
+  // Connections of this listener on any worker: its limit is one for all. Touched for a connection, not for a request.
+  std::shared_ptr<std::atomic<uint32_t>> open_on_all_workers;
+  uint64_t connections = 0;
+  uint64_t accepted = 0;
+  uint64_t refused = 0;
+  uint64_t bad_requests = 0;
+};
+
+}  // namespace fairlead::proxy

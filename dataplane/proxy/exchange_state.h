@@ -1,0 +1,104 @@
+// What the steps of an exchange share. Part of the exchange's frame; exchange.cc tells the story, this is its memory.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "codec/body.h"
+#include "codec/head_result.h"
+#include "proxy/client.h"
+#include "proxy/exchange_log.h"
+#include "proxy/relay.h"
+#include "runtime/scope.h"
+
+namespace fairlead::proxy {
+
+// Whether another server may be tried after a fault.
+enum class Retry : uint8_t {
+  kNever,
+  // Nothing has reached a server.
+  kSafe,
+  // The server may have seen the request: only where doing it twice is doing it once.
+  kIfIdempotent,
+};
+
+// Why an exchange, or one try of it, failed.
+struct Fault {
+  // What the client is told; 0: nothing can be.
+  uint16_t status = 0;
+  observe::Failure failure = observe::Failure::kResponse;
+  Retry retry = Retry::kNever;
+  // For the access log; static.
+  std::string_view cause;
+};
+
+struct ExchangeState {
+  ExchangeState(Client& of_client, const http::RequestHead& head)
+      : client(of_client),
+        context(of_client.context()),
+        started(of_client.now()),
+        method(head.method),
+        version(head.version),
+        keep_alive(head.keep_alive),
+        upgrade_asked(!head.upgrade.empty()),
+        chunked(head.body.kind == http::BodyKind::kChunked),
+        request_body(head.body),
+        out(context.buffers),
+        reply(context.buffers),
+        log(of_client, head),
+        uploads(context.loop) {}
+
+  Client& client;
+  Context& context;
+  const runtime::TimePoint started;
+
+  // Of the request's head, which is gone once it was written anew.
+  const http::Method method;
+  const http::Version version;
+  const bool keep_alive;
+  const bool upgrade_asked;
+  const bool chunked;
+  codec::BodyDecoder request_body;
+
+  config::BackendHandle route;
+  upstream::Backend* backend = nullptr;
+  std::optional<upstream::Backend::Use> use;
+  std::optional<upstream::Lease> lease;
+  std::array<config::Uid, 11> tried{};
+  uint32_t tries = 0;
+
+  // The request as it is sent, kept until a response begins; then what is sent to the client.
+  net::Buffer out;
+  // What came from the server.
+  net::Buffer reply;
+  ExchangeLog log;
+
+  // The rest of the request's body is passed on beside the response.
+  runtime::Scope uploads;
+  bool uploading = false;
+  bool upload_begun = false;
+  std::optional<RelayEnd> upload_end;
+  // When the server had the whole request.
+  runtime::TimePoint sent_at;
+  int interim_heads = 0;
+
+  runtime::TimePoint now() const { return context.loop.now(); }
+  const config::Listener& listener() const { return client.settings(); }
+  const config::Backend& settings() const { return backend->settings(); }
+  codec::HeadLimits head_limits() const {
+    return {.max_head_bytes = listener().effective_max_head_bytes(), .max_headers = listener().effective_max_headers()};
+  }
+  ByteCounters bytes_from_client() {
+    return {&backend->counters().bytes_from_clients, lease ? &lease->server().counters().bytes_from_clients : nullptr};
+  }
+  ByteCounters bytes_to_client() {
+    return {&backend->counters().bytes_to_clients, lease ? &lease->server().counters().bytes_to_clients : nullptr};
+  }
+  bool may_retry(const Fault& fault) const {
+    if (upload_begun || tries > settings().effective_retry_attempts() || tries >= tried.size()) return false;
+    if (fault.retry == Retry::kIfIdempotent) return http::is_idempotent(method);
+    return fault.retry == Retry::kSafe;
+  }
+};
+
+}  // namespace fairlead::proxy

@@ -1,0 +1,74 @@
+#include "proxy/http_session.h"
+
+#include "codec/http1_request.h"
+#include "codec/http1_writer.h"
+#include "proxy/exchange.h"
+#include "proxy/exchange_log.h"
+
+namespace fairlead::proxy {
+namespace {
+
+using runtime::Task;
+using runtime::TimePoint;
+
+codec::HeadResult parse_head(Client& client) {
+  codec::HeadLimits limits{.max_head_bytes = client.settings().effective_max_head_bytes(),
+                           .max_headers = client.settings().effective_max_headers()};
+  return codec::parse_request_head(client.in().unread(), limits, client.context().request);
+}
+
+// A request that is refused before it is one: malformed, too large, too slow.
+Task<void> refuse(Client& client, uint16_t status, std::string_view cause) {
+  ++client.listener().bad_requests;
+  log_refusal(client, status, cause);
+  client.in().release();
+  auto size = codec::write_error(status, {.date = client.context().date()}, client.in().room());
+  client.in().commit(size.value_or(0));
+  auto written = co_await client.stream().write_all(client.in().unread(), client.settings().idle_timeout());
+  if (written) co_await close_lingering(client);
+}
+
+// Until the client begins a request, without a buffer. False: it will not.
+Task<bool> await_request(Client& client, TimePoint deadline) {
+  client.in().release();
+  client.set_idle(true);
+  auto readable = co_await client.stream().readable(deadline);
+  client.set_idle(false);
+  co_return readable.has_value();
+}
+
+}  // namespace
+
+Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted accepted) {
+  Client client(context, listener, accepted);
+  // The first request is expected at once; between requests a client may take its time.
+  TimePoint idle_deadline = client.now() + client.settings().request_head_timeout();
+  while (!client.is_finishing()) {
+    if (client.in().empty()) {
+      bool begins = co_await await_request(client, idle_deadline);
+      if (!begins) co_return;
+    }
+    TimePoint deadline = client.now() + client.settings().request_head_timeout();
+    codec::HeadResult head = parse_head(client);
+    while (head.incomplete()) {
+      auto count = co_await client.stream().read_some(client.in().room(), deadline);
+      if (!count && count.error() == net::IoError::kTimedOut) {
+        co_await refuse(client, 408, "request_head_timeout");
+        co_return;
+      }
+      if (!count || *count == 0) co_return;
+      client.in().commit(*count);
+      head = parse_head(client);
+    }
+    if (head.refused()) {
+      co_await refuse(client, head.refusal->status, head.refusal->cause);
+      co_return;
+    }
+    After after = co_await exchange(client, head.consumed);
+    if (after == After::kCloseLingering) co_await close_lingering(client);
+    if (after != After::kNextRequest) co_return;
+    idle_deadline = client.now() + client.settings().keep_alive_timeout();
+  }
+}
+
+}  // namespace fairlead::proxy

@@ -1,0 +1,166 @@
+#include "proxy/relay.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "runtime/scope.h"
+
+namespace fairlead::proxy {
+namespace {
+
+// A chunk's line and its end.
+constexpr size_t kChunkOverhead = 18 + codec::kChunkEnd.size() + codec::kLastChunk.size();
+
+RelayEnd source_failed(net::IoError error) {
+  return error == net::IoError::kTimedOut ? RelayEnd::kSourceTimedOut : RelayEnd::kSourceFailed;
+}
+
+RelayEnd sink_failed(net::IoError error) {
+  return error == net::IoError::kTimedOut ? RelayEnd::kSinkTimedOut : RelayEnd::kSinkFailed;
+}
+
+}  // namespace
+
+MovedBody move_body(codec::BodyDecoder& decoder, net::Buffer& from, net::Buffer& to, bool chunked) {
+  while (!decoder.done()) {
+    size_t free = to.room().size();
+    if (free <= kChunkOverhead) return {};
+    // No more than fits: the decoder gives at most as many body bytes as it was shown.
+    auto progress = decoder.decode(from.unread().substr(0, free - kChunkOverhead));
+    if (!progress.error.empty()) return {progress.error};
+    if (!progress.data.empty()) {
+      if (chunked) to.append(codec::ChunkLine(progress.data.size()).text());
+      to.append(progress.data);
+      if (chunked) to.append(codec::kChunkEnd);
+    }
+    if (progress.done && chunked) to.append(codec::kLastChunk);
+    from.consume(progress.consumed);
+    if (progress.consumed == 0) return {};
+  }
+  return {};
+}
+
+runtime::Task<RelayEnd> relay_body(BodyRelay relay) {
+  while (true) {
+    auto progress = relay.decoder.decode(relay.buffer.unread());
+    if (!progress.error.empty()) co_return RelayEnd::kMalformed;
+    bool has_data = !progress.data.empty();
+    if (has_data || (progress.done && relay.chunked)) {
+      std::optional<codec::ChunkLine> line;
+      std::string_view before;
+      std::string_view after;
+      if (relay.chunked) {
+        if (has_data) before = line.emplace(progress.data.size()).text();
+        after = progress.done ? (has_data ? codec::kChunkEndAndLastChunk : codec::kLastChunk) : codec::kChunkEnd;
+      }
+      auto written = co_await relay.sink.write_all({before, progress.data, after}, relay.sink_timeout);
+      if (!written) co_return sink_failed(written.error());
+      relay.bytes.add(progress.data.size());
+    }
+    relay.buffer.consume(progress.consumed);
+    if (progress.done) co_return RelayEnd::kDone;
+    if (!relay.buffer.empty() && progress.consumed > 0) continue;
+
+    if (relay.buffer.empty()) {
+      relay.buffer.release();
+      auto readable = co_await relay.source.readable(relay.source.loop().now() + relay.source_timeout);
+      if (!readable) co_return source_failed(readable.error());
+    }
+    auto count = co_await relay.source.read_some(relay.buffer.room(), relay.source.loop().now() + relay.source_timeout);
+    if (!count) co_return source_failed(count.error());
+    if (*count == 0) {
+      if (!relay.decoder.complete_at_end_of_stream()) co_return RelayEnd::kTruncated;
+      if (relay.chunked) {
+        auto written = co_await relay.sink.write_all(codec::kLastChunk, relay.sink_timeout);
+        if (!written) co_return sink_failed(written.error());
+      }
+      co_return RelayEnd::kDone;
+    }
+    relay.buffer.commit(*count);
+  }
+}
+
+namespace {
+
+// Of both directions.
+struct TunnelState {
+  runtime::TimePoint last_progress;
+  std::optional<TunnelEnd> failure;
+};
+
+struct Direction {
+  net::Stream& source;
+  net::Stream& sink;
+  net::Buffer& buffer;
+  ByteCounters bytes;
+  runtime::Duration idle_timeout;
+  TunnelEnd source_failure;
+  TunnelEnd sink_failure;
+  TunnelState& state;
+};
+
+runtime::Task<TunnelEnd> pump(Direction& to) {
+  while (true) {
+    if (!to.buffer.empty()) {
+      auto written = co_await to.sink.write_all(to.buffer.unread(), to.idle_timeout);
+      if (!written) {
+        co_return written.error() == net::IoError::kTimedOut ? TunnelEnd::kTimedOut : to.sink_failure;
+      }
+      to.bytes.add(to.buffer.size());
+      to.state.last_progress = to.source.loop().now();
+    }
+    to.buffer.release();
+    auto readable = co_await to.source.readable(to.state.last_progress + to.idle_timeout);
+    if (!readable) {
+      if (readable.error() != net::IoError::kTimedOut) co_return to.source_failure;
+      // The other direction may have moved meanwhile.
+      if (to.state.last_progress + to.idle_timeout > to.source.loop().now()) continue;
+      co_return TunnelEnd::kTimedOut;
+    }
+    auto count = co_await to.source.read_some(to.buffer.room(), to.state.last_progress + to.idle_timeout);
+    if (!count && count.error() == net::IoError::kTimedOut) continue;
+    if (!count) co_return to.source_failure;
+    if (*count == 0) {
+      to.buffer.release();
+      to.sink.shutdown_write();
+      co_return TunnelEnd::kDone;
+    }
+    to.buffer.commit(*count);
+  }
+}
+
+// A failure of one direction ends the other.
+runtime::Task<void> run_direction(Direction to) {
+  TunnelEnd end = co_await pump(to);
+  if (end == TunnelEnd::kDone) co_return;
+  if (!to.state.failure) to.state.failure = end;
+  to.source.cancel();
+  to.sink.cancel();
+}
+
+}  // namespace
+
+runtime::Task<TunnelEnd> run_tunnel(Tunnel tunnel) {
+  TunnelState state{.last_progress = tunnel.client.loop().now(), .failure = {}};
+  runtime::Scope directions(tunnel.client.loop());
+  directions.spawn(run_direction(Direction{.source = tunnel.client,
+                                           .sink = tunnel.server,
+                                           .buffer = tunnel.from_client,
+                                           .bytes = tunnel.client_bytes,
+                                           .idle_timeout = tunnel.idle_timeout,
+                                           .source_failure = TunnelEnd::kClientFailed,
+                                           .sink_failure = TunnelEnd::kServerFailed,
+                                           .state = state}));
+  directions.spawn(run_direction(Direction{.source = tunnel.server,
+                                           .sink = tunnel.client,
+                                           .buffer = tunnel.from_server,
+                                           .bytes = tunnel.server_bytes,
+                                           .idle_timeout = tunnel.idle_timeout,
+                                           .source_failure = TunnelEnd::kServerFailed,
+                                           .sink_failure = TunnelEnd::kClientFailed,
+                                           .state = state}));
+  co_await directions.join();
+  co_return state.failure.value_or(TunnelEnd::kDone);
+}
+
+}  // namespace fairlead::proxy

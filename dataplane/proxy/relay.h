@@ -1,0 +1,72 @@
+// Passing bytes on: bodies by their framing, and bare streams.
+#pragma once
+
+#include <cstdint>
+
+#include "codec/body.h"
+#include "net/buffer.h"
+#include "net/stream.h"
+#include "runtime/task.h"
+
+namespace fairlead::proxy {
+
+// How a relay ended, and on which side.
+enum class RelayEnd : uint8_t {
+  kDone,
+  // The source broke the framing of its body.
+  kMalformed,
+  // The source ended before its body did.
+  kTruncated,
+  kSourceTimedOut,
+  kSourceFailed,
+  kSinkTimedOut,
+  kSinkFailed,
+};
+
+// Bytes that passed, counted for a backend and for a server.
+struct ByteCounters {
+  uint64_t* backend = nullptr;
+  uint64_t* server = nullptr;
+  void add(size_t count) {
+    if (backend) *backend += count;
+    if (server) *server += count;
+  }
+};
+
+// Moves what there is of a body from `from` to `to`, framed anew (in chunks where `chunked`), as far as it fits. The
+// error is the decoder's.
+struct MovedBody {
+  std::string_view error;
+};
+MovedBody move_body(codec::BodyDecoder& decoder, net::Buffer& from, net::Buffer& to, bool chunked);
+
+// Passes the rest of a body on as it comes: reads from `source` into `buffer` only when all before it is written, so a
+// slow sink slows its source down. Holds memory only while it has bytes.
+struct BodyRelay {
+  codec::BodyDecoder& decoder;
+  net::Buffer& buffer;
+  net::Stream& source;
+  net::Stream& sink;
+  bool chunked = false;
+  // Without progress.
+  runtime::Duration source_timeout;
+  runtime::Duration sink_timeout;
+  ByteCounters bytes;
+};
+runtime::Task<RelayEnd> relay_body(BodyRelay relay);
+
+// Passes bytes on in both directions until both have ended; an end in one direction is passed on and leaves the other
+// open. Ends when neither direction has made progress for `idle_timeout`. What the buffers hold is sent first.
+struct Tunnel {
+  net::Stream& client;
+  net::Buffer& from_client;
+  ByteCounters client_bytes;
+  net::Stream& server;
+  net::Buffer& from_server;
+  ByteCounters server_bytes;
+  runtime::Duration idle_timeout;
+};
+enum class TunnelEnd : uint8_t { kDone, kTimedOut, kClientFailed, kServerFailed };
+runtime::Task<TunnelEnd> run_tunnel(Tunnel tunnel);
+
+}  // namespace fairlead::proxy

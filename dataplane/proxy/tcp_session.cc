@@ -1,0 +1,136 @@
+#include "proxy/tcp_session.h"
+
+#include <array>
+
+#include "proxy/exchange_log.h"
+#include "proxy/relay.h"
+
+namespace fairlead::proxy {
+namespace {
+
+using runtime::Task;
+
+struct Connecting {
+  Client& client;
+  config::BackendHandle route;
+  upstream::Backend& backend;
+  std::optional<upstream::Lease> lease;
+  std::array<config::Uid, 11> tried{};
+  uint32_t tries = 0;
+};
+
+// Nothing of the client's has been sent before a server accepts, so another may always be tried.
+Task<std::optional<observe::Failure>> connect_to_a_server(Connecting& c, ExchangeLog& log) {
+  std::optional<observe::Failure> failure;
+  while (true) {
+    c.lease.reset();
+    auto found = c.client.context().upstreams.find(c.route);
+    auto* server = found ? found.backend->pick(*found.members, std::span(c.tried.data(), c.tries)) : nullptr;
+    if (!server) co_return failure.value_or(observe::Failure::kNoServer);
+    c.tried[c.tries++] = server->uid();
+    c.lease.emplace(*server, c.client.stream().channel());
+    log.server(server->record());
+    auto connected = co_await c.lease->connect(c.backend.settings().connect_timeout());
+    if (connected) co_return std::nullopt;
+    failure = connected.error() == net::IoError::kTimedOut ? observe::Failure::kTimeout : observe::Failure::kConnect;
+    ++server->counters().failed[static_cast<int>(*failure)];
+    if (c.client.stream().channel().is_hung_up()) co_return observe::Failure::kClient;
+    if (c.lease->was_cut_off()) co_return failure;
+    if (c.tries > c.backend.settings().effective_retry_attempts() || c.tries >= c.tried.size()) co_return failure;
+    ++c.backend.counters().retried;
+    log.retried();
+  }
+}
+
+std::string_view cause_of(observe::Failure failure) {
+  switch (failure) {
+    case observe::Failure::kConnect:
+      return "connect_failed";
+    case observe::Failure::kTimeout:
+      return "connect_timeout";
+    case observe::Failure::kNoServer:
+      return "no_eligible_server";
+    case observe::Failure::kResponse:
+    case observe::Failure::kClient:
+      return "client_gone";
+  }
+  return "";
+}
+
+void count_end(Connecting& c, runtime::TimePoint started, TunnelEnd end) {
+  auto took = std::chrono::duration_cast<std::chrono::microseconds>(c.client.now() - started).count();
+  auto count = [&](observe::Counters& counters) {
+    counters.latency.record(static_cast<uint64_t>(took));
+    switch (end) {
+      case TunnelEnd::kDone:
+        ++counters.finished;
+        return;
+      case TunnelEnd::kTimedOut:
+        ++counters.failed[static_cast<int>(observe::Failure::kTimeout)];
+        return;
+      case TunnelEnd::kClientFailed:
+        ++counters.failed[static_cast<int>(observe::Failure::kClient)];
+        return;
+      case TunnelEnd::kServerFailed:
+        ++counters.failed[static_cast<int>(observe::Failure::kResponse)];
+        return;
+    }
+  };
+  count(c.backend.counters());
+  count(c.lease->server().counters());
+}
+
+std::string_view cause_of(TunnelEnd end, bool cut_off) {
+  if (cut_off) return "drain_deadline";
+  switch (end) {
+    case TunnelEnd::kDone:
+      return "";
+    case TunnelEnd::kTimedOut:
+      return "idle";
+    case TunnelEnd::kClientFailed:
+      return "client_reset";
+    case TunnelEnd::kServerFailed:
+      return "server_reset";
+  }
+  return "";
+}
+
+}  // namespace
+
+Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted accepted) {
+  Client client(context, listener, accepted);
+  const runtime::TimePoint started = client.now();
+  listener.refresh(context.upstreams.snapshot());
+  const config::BackendHandle route = client.settings().route_table.default_backend;
+  ExchangeLog log(client);
+  auto found = context.upstreams.find(route);
+  if (!found) {
+    log.end(client.now(), 0, "backend_deleted");
+    co_return;
+  }
+  upstream::Backend::Use use(*found.backend);
+  Connecting c{.client = client, .route = route, .backend = *found.backend, .lease = {}};
+  auto failure = co_await connect_to_a_server(c, log);
+  if (failure) {
+    ++c.backend.counters().failed[static_cast<int>(*failure)];
+    log.end(client.now(), 0, cause_of(*failure));
+    co_return;
+  }
+  log.connected(client.now());
+  c.lease->response_began();
+  c.lease->ignore_hang_up();
+  observe::Counters& all = c.backend.counters();
+  observe::Counters& of_server = c.lease->server().counters();
+  net::Buffer from_server(context.buffers);
+  TunnelEnd end = co_await run_tunnel(Tunnel{.client = client.stream(),
+                                             .from_client = client.in(),
+                                             .client_bytes = {&all.bytes_from_clients, &of_server.bytes_from_clients},
+                                             .server = c.lease->stream(),
+                                             .from_server = from_server,
+                                             .server_bytes = {&all.bytes_to_clients, &of_server.bytes_to_clients},
+                                             .idle_timeout = c.backend.settings().idle_timeout()});
+  count_end(c, started, end);
+  log.end(client.now(), 0, cause_of(end, c.lease->was_cut_off()));
+}
+
+}  // namespace fairlead::proxy

@@ -1,0 +1,88 @@
+#include "server/worker.h"
+
+#include <pthread.h>
+
+#include <string>
+
+#include "runtime/sleep.h"
+
+namespace fairlead::server {
+
+Worker::Worker(const WorkerOptions& options, const config::Snapshot* first, std::function<void()> on_adopted)
+    : number_(options.number),
+      on_adopted_(std::move(on_adopted)),
+      published_(first),
+      adopted_version_(first->version),
+      loop_(driver_),
+      context_(loop_, options.seed, options.via_name),
+      listeners_(context_),
+      closing_(loop_) {
+  context_.upstreams.adopt(first);
+  loop_.set_turn_hook([this] { adopt(); });
+}
+
+Worker::~Worker() { join(); }
+
+void Worker::publish(const config::Snapshot* snapshot) {
+  published_.store(snapshot, std::memory_order_release);
+  if (!woken_.exchange(true, std::memory_order_acq_rel)) loop_.wake();
+}
+
+// At the top of each turn: a load, and most often nothing else.
+void Worker::adopt() {
+  const config::Snapshot* newest = published_.load(std::memory_order_acquire);
+  if (newest == &context_.upstreams.snapshot()) [[likely]]
+    return;
+  // A wake that is asked for from here on is a new one.
+  woken_.store(false, std::memory_order_release);
+  newest = published_.load(std::memory_order_acquire);
+  context_.upstreams.adopt(newest);
+  adopted_version_.store(newest->version, std::memory_order_release);
+  on_adopted_();
+}
+
+void Worker::post(absl::AnyInvocable<void(Worker&)> message) {
+  loop_.post_message([this, message = std::move(message)]() mutable { message(*this); });
+}
+
+observe::Statistics Worker::statistics(bool servers) {
+  observe::Statistics result;
+  result.backends = context_.upstreams.statistics(servers);
+  result.listeners = listeners_.statistics();
+  return result;
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), ("worker-" + std::to_string(number_)).c_str());
+    loop_.run();
+  });
+}
+
+void Worker::stop(runtime::Duration timeout) {
+  post([timeout](Worker& self) { self.closing_.spawn(self.shut_down(timeout)); });
+}
+
+runtime::Task<void> Worker::shut_down(runtime::Duration timeout) {
+  listeners_.finish_all();
+  runtime::Scope deadline(loop_);
+  deadline.spawn(cut_off_at(loop_.now() + timeout));
+  co_await listeners_.join();
+  finished_ = true;
+  co_await deadline.join();
+  loop_.stop();
+}
+
+runtime::Task<void> Worker::cut_off_at(runtime::TimePoint deadline) {
+  // In steps, so that it ends soon after the rest has.
+  while (!finished_ && loop_.now() < deadline) {
+    co_await runtime::Sleep(loop_, std::min(deadline, loop_.now() + std::chrono::milliseconds(50)));
+  }
+  if (!finished_) listeners_.cut_off_all();
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace fairlead::server

@@ -1,0 +1,66 @@
+// A worker: one thread with one loop, and all that lives on it.
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+#include "listener/listeners.h"
+#include "observe/statistics.h"
+#include "proxy/context.h"
+#include "runtime/epoll_driver.h"
+#include "runtime/loop.h"
+
+namespace fairlead::server {
+
+struct WorkerOptions {
+  int number = 0;
+  uint64_t seed = 0;
+  // Outlives the worker.
+  std::string_view via_name;
+};
+
+// Made and started by Workers. `on_adopted` is called on the worker's thread, after it began to use another snapshot.
+class Worker {
+ public:
+  Worker(const WorkerOptions& options, const config::Snapshot* first, std::function<void()> on_adopted);
+  ~Worker();
+
+  // The newest snapshot; it is used from the worker's next turn on. It must live until adopted_version() is greater
+  // than its version, or the worker has ended. From one thread.
+  void publish(const config::Snapshot* snapshot);
+  // What the worker uses.
+  config::Version adopted_version() const { return adopted_version_.load(std::memory_order_acquire); }
+
+  // Runs on the worker's thread, after all that was published before has been adopted. After stop() it never runs.
+  void post(absl::AnyInvocable<void(Worker&)> message);
+  // Both on the worker's thread.
+  proxy::Context& context() { return context_; }
+  listener::Listeners& listeners() { return listeners_; }
+  observe::Statistics statistics(bool servers);
+
+  void start();
+  // Stops accepting, lets sessions finish until the deadline, cuts off what is left. Returns at once; join() waits.
+  void stop(runtime::Duration timeout);
+  void join();
+
+ private:
+  void adopt();
+  runtime::Task<void> shut_down(runtime::Duration timeout);
+  runtime::Task<void> cut_off_at(runtime::TimePoint deadline);
+
+  const int number_;
+  std::function<void()> on_adopted_;
+  std::atomic<const config::Snapshot*> published_;
+  std::atomic<config::Version> adopted_version_;
+  std::atomic<bool> woken_ = false;
+
+  runtime::EpollDriver driver_;
+  runtime::Loop loop_;
+  proxy::Context context_;
+  listener::Listeners listeners_;
+  runtime::Scope closing_;
+  bool finished_ = false;
+  std::thread thread_;
+};
+
+}  // namespace fairlead::server

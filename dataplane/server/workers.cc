@@ -1,0 +1,218 @@
+#include "server/workers.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+
+#include "net/socket.h"
+
+namespace fairlead::server {
+
+Workers::Workers(int count, std::string via_name)
+    : via_name_(std::move(via_name)), current_(base::make_ref<config::Snapshot>()) {
+  std::random_device seeds;
+  for (int number = 0; number < count; ++number) {
+    uint64_t seed = uint64_t{seeds()} << 32 | seeds();
+    workers_.push_back(std::make_unique<Worker>(WorkerOptions{.number = number, .seed = seed, .via_name = via_name_},
+                                                current_.get(), [this] { report_adopted(); }));
+  }
+}
+
+Workers::~Workers() {
+  for (auto& [uid, listener] : bound_) std::ranges::for_each(listener.waiting, close_sockets);
+}
+
+void Workers::start() {
+  for (auto& worker : workers_) worker->start();
+}
+
+void Workers::stop(runtime::Duration timeout) {
+  for (auto& worker : workers_) worker->stop(timeout);
+  for (auto& worker : workers_) worker->join();
+  absl::MutexLock lock(&mutex_);
+  stopped_ = true;
+  // Their threads have ended, so this one may look.
+  for (auto& worker : workers_) last_.merge(worker->statistics(true));
+}
+
+// ---- listeners
+
+absl::StatusOr<Workers::Bound> Workers::open_sockets(const config::Endpoint& address) {
+  absl::StatusOr<int> first = net::listen_on(address);
+  if (!first.ok()) return first.status();
+  Bound bound{.endpoint = net::bound_address(*first), .fds = {*first}};
+  while (bound.fds.size() < workers_.size()) {
+    absl::StatusOr<int> next = net::listen_beside(*first);
+    if (!next.ok()) {
+      close_sockets(bound);
+      return next.status();
+    }
+    bound.fds.push_back(*next);
+  }
+  return bound;
+}
+
+void Workers::close_sockets(Bound& bound) {
+  for (int fd : bound.fds) ::close(fd);
+  bound.fds.clear();
+}
+
+absl::StatusOr<std::vector<config::Endpoint>> Workers::bind(config::Uid listener,
+                                                            const std::vector<config::Endpoint>& addresses) {
+  std::vector<Bound> opened;
+  for (const config::Endpoint& address : addresses) {
+    absl::StatusOr<Bound> bound = open_sockets(address);
+    if (!bound.ok()) {
+      std::ranges::for_each(opened, close_sockets);
+      return bound.status();
+    }
+    opened.push_back(*std::move(bound));
+  }
+  std::vector<config::Endpoint> result;
+  for (Bound& bound : opened) result.push_back(bound.endpoint);
+  auto& waiting = bound_[listener].waiting;
+  std::ranges::move(opened, std::back_inserter(waiting));
+  return result;
+}
+
+void Workers::unbind(config::Uid listener) {
+  auto found = bound_.find(listener);
+  if (found == bound_.end()) return;
+  std::ranges::for_each(found->second.waiting, close_sockets);
+  bound_.erase(found);
+}
+
+void Workers::close_addresses(config::Uid listener, const std::vector<config::Endpoint>& endpoints) {
+  auto found = bound_.find(listener);
+  if (found == bound_.end()) return;
+  for (const config::Endpoint& endpoint : endpoints) {
+    std::erase_if(found->second.waiting, [&](Bound& bound) {
+      if (!(bound.endpoint == endpoint)) return false;
+      close_sockets(bound);
+      return true;
+    });
+    for (auto& worker : workers_) {
+      worker->post([listener, endpoint](Worker& self) { self.listeners().close_address(listener, endpoint); });
+    }
+  }
+}
+
+void Workers::accept(config::Slot slot, config::Uid listener) {
+  BoundListener& bound = bound_[listener];
+  base::Ref<const config::Listener> record(current_->find_listener(slot, listener));
+  FAIRLEAD_CHECK(record);
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    std::vector<listener::BoundSocket> sockets;
+    for (const Bound& address : bound.waiting) sockets.push_back({.endpoint = address.endpoint, .fd = address.fds[i]});
+    workers_[i]->post([record, sockets = std::move(sockets), connections = bound.connections](Worker& self) {
+      self.listeners().accept(record, sockets, connections);
+    });
+  }
+  bound.waiting.clear();
+}
+
+void Workers::stop_accepting(config::Uid listener) {
+  unbind(listener);
+  for (auto& worker : workers_) worker->post([listener](Worker& self) { self.listeners().finish(listener); });
+}
+
+// ---- snapshots
+
+config::Version Workers::adopted_by_all() const {
+  config::Version oldest = std::numeric_limits<config::Version>::max();
+  for (auto& worker : workers_) oldest = std::min(oldest, worker->adopted_version());
+  return oldest;
+}
+
+void Workers::publish(base::Ref<const config::Snapshot> snapshot, std::function<void()> visible) {
+  {
+    absl::MutexLock lock(&mutex_);
+    unseen_.push_back({snapshot->version, std::move(visible)});
+  }
+  former_.push_back(std::exchange(current_, std::move(snapshot)));
+  for (auto& worker : workers_) worker->publish(current_.get());
+  reclaim();
+  // Where it was visible already: the same version once more.
+  report_adopted();
+}
+
+void Workers::report_adopted() {
+  std::vector<std::function<void()>> visible;
+  {
+    absl::MutexLock lock(&mutex_);
+    config::Version adopted = adopted_by_all();
+    while (!unseen_.empty() && unseen_.front().version <= adopted) {
+      visible.push_back(std::move(unseen_.front().visible));
+      unseen_.pop_front();
+    }
+  }
+  for (auto& report : visible) report();
+}
+
+// A worker that has adopted a version looks at no older one any more. On the publishing thread, so that no worker ever
+// has to take a large snapshot apart.
+void Workers::reclaim() {
+  config::Version adopted = adopted_by_all();
+  while (!former_.empty() && former_.front()->version < adopted) former_.pop_front();
+}
+
+// ---- draining
+
+namespace {
+struct DrainOfAllWorkers {
+  std::atomic<size_t> waiting;
+  std::atomic<uint64_t> cut_off = 0;
+  std::function<void(store::Drained)> drained;
+};
+}  // namespace
+
+void Workers::drain(const store::DrainOrder& order, std::function<void(store::Drained)> drained) {
+  auto all = std::make_shared<DrainOfAllWorkers>();
+  all->waiting = workers_.size();
+  all->drained = std::move(drained);
+  for (auto& worker : workers_) {
+    worker->post([order, all](Worker& self) {
+      auto done = [order, all](uint64_t cut_off) {
+        all->cut_off += cut_off;
+        if (--all->waiting == 0) all->drained({.server = order.server, .cut_off = all->cut_off});
+      };
+      upstream::DrainRequest request{
+          .timeout = order.timeout, .jitter = order.jitter, .leaves = order.leaves, .done = std::move(done)};
+      self.context().upstreams.drain(order.backend, order.slot, order.server, std::move(request));
+    });
+  }
+}
+
+void Workers::cancel_drain(config::BackendHandle backend, config::Slot slot, config::Uid server) {
+  for (auto& worker : workers_) {
+    worker->post([=](Worker& self) { self.context().upstreams.cancel_drain(backend, slot, server); });
+  }
+}
+
+// ---- statistics
+
+void Workers::collect(bool servers, std::function<void(observe::Statistics)> done) {
+  struct Gathering {
+    absl::Mutex mutex;
+    size_t waiting ABSL_GUARDED_BY(mutex);
+    observe::Statistics sum ABSL_GUARDED_BY(mutex);
+    std::function<void(observe::Statistics)> done;
+  };
+  auto gathering = std::make_shared<Gathering>();
+  gathering->done = std::move(done);
+  {
+    absl::MutexLock lock(&gathering->mutex);
+    gathering->waiting = workers_.size();
+  }
+  for (auto& worker : workers_) {
+    worker->post([gathering, servers](Worker& self) {
+      observe::Statistics part = self.statistics(servers);
+      absl::MutexLock lock(&gathering->mutex);
+      gathering->sum.merge(part);
+      if (--gathering->waiting == 0) gathering->done(std::move(gathering->sum));
+    });
+  }
+}
+
+}  // namespace fairlead::server

@@ -1,0 +1,82 @@
+// The reading half, as the writing half sees it: all workers as one.
+//
+// The calls of ReadingHalf come from the store's thread; collect() and stop() from any. Owns the workers, the snapshots
+// that any of them may still use, and sockets between bind() and accept().
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "observe/statistics.h"
+#include "server/worker.h"
+#include "store/reading_half.h"
+
+namespace fairlead::server {
+
+class Workers : public store::ReadingHalf, public observe::Collector {
+ public:
+  // `via_name`: how this process calls itself in Via.
+  Workers(int count, std::string via_name);
+  ~Workers() override;
+
+  size_t size() const { return workers_.size(); }
+  void start();
+  // Stops accepting, lets sessions finish for up to `timeout`, cuts off the rest, and waits for all that.
+  void stop(runtime::Duration timeout);
+
+  // store::ReadingHalf
+  absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid listener,
+                                                     const std::vector<config::Endpoint>& addresses) override;
+  void unbind(config::Uid listener) override;
+  void close_addresses(config::Uid listener, const std::vector<config::Endpoint>& bound) override;
+  void accept(config::Slot slot, config::Uid listener) override;
+  void stop_accepting(config::Uid listener) override;
+  void publish(base::Ref<const config::Snapshot> snapshot, std::function<void()> visible) override;
+  void drain(const store::DrainOrder& order, std::function<void(store::Drained)> drained) override;
+  void cancel_drain(config::BackendHandle backend, config::Slot slot, config::Uid server) override;
+
+  // observe::Collector
+  void collect(bool servers, std::function<void(observe::Statistics)> done) override;
+
+ private:
+  // An address of a listener: a socket for each worker, until they have taken them.
+  struct Bound {
+    config::Endpoint endpoint;
+    std::vector<int> fds;
+  };
+  struct BoundListener {
+    std::vector<Bound> waiting;
+    std::shared_ptr<std::atomic<uint32_t>> connections = std::make_shared<std::atomic<uint32_t>>(0);
+  };
+  struct Publication {
+    config::Version version;
+    std::function<void()> visible;
+  };
+
+  absl::StatusOr<Bound> open_sockets(const config::Endpoint& address);
+  static void close_sockets(Bound& bound);
+  config::Version adopted_by_all() const;
+  // Tells those who wait for a version that every worker has by now. On any thread.
+  void report_adopted();
+  void reclaim();
+
+  const std::string via_name_;
+  base::Ref<const config::Snapshot> current_;
+  // Former snapshots that a worker may still use, oldest first.
+  std::deque<base::Ref<const config::Snapshot>> former_;
+  absl::flat_hash_map<config::Uid, BoundListener> bound_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+
+  absl::Mutex mutex_;
+  std::deque<Publication> unseen_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  // What the workers had counted when they ended.
+  observe::Statistics last_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace fairlead::server

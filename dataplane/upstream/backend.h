@@ -1,0 +1,77 @@
+// A backend as one worker sees it: its balancer's place, its servers, its counters.
+//
+// Made when the worker first uses the backend; kept while the backend is in the snapshot or anybody uses it. One
+// thread.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "balancing/balancer.h"
+#include "base/random.h"
+#include "config/snapshot.h"
+#include "observe/statistics.h"
+#include "upstream/server.h"
+
+namespace fairlead::upstream {
+
+class Backend {
+ public:
+  Backend(runtime::Loop& loop, base::Random& random, base::Ref<const config::Backend> settings);
+  ~Backend();
+
+  config::Uid uid() const { return settings_->metadata.uid; }
+  const config::Backend& settings() const { return *settings_; }
+  observe::Counters& counters() { return counters_; }
+  // Takes the settings that the snapshot has now.
+  void refresh(const base::Ref<const config::Backend>& settings) {
+    if (!(settings == settings_)) [[unlikely]]
+      settings_ = settings;
+  }
+
+  // A server that may take an exchange; one of those that were not tried yet, if there is one. Null: none is eligible.
+  Server* pick(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried);
+
+  // `request.done` is called at once where the worker has nothing in flight on that server.
+  void drain(config::Slot slot, config::Uid server, DrainRequest request);
+  void cancel_drain(config::Slot slot, config::Uid server);
+  // A server that has left: the end of it.
+  void forget(Server& server);
+
+  // Exchanges that go on hold a Use, and the backend with it.
+  class Use {
+   public:
+    explicit Use(Backend& backend) : backend_(backend) {
+      ++backend_.uses_;
+      ++backend_.counters_.started;
+    }
+    ~Use() { --backend_.uses_; }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    Backend& backend_;
+  };
+  uint32_t in_flight() const { return uses_; }
+  bool is_unused() const;
+
+  observe::BackendStatistics statistics(bool servers);
+
+ private:
+  Server& server_of(const config::Server& record);
+  Server* find(config::Slot slot, config::Uid server);
+
+  runtime::Loop& loop_;
+  base::Random& random_;
+  base::Ref<const config::Backend> settings_;
+  balancing::Balancer balancer_;
+  uint32_t uses_ = 0;
+  observe::Counters counters_;
+  // By slot: the present holder, where this worker has used it.
+  std::vector<std::unique_ptr<Server>> servers_;
+  // Former holders of slots, with something in flight.
+  std::vector<std::unique_ptr<Server>> leaving_;
+};
+
+}  // namespace fairlead::upstream

@@ -1,0 +1,45 @@
+// A connection to a server: leased to one exchange at a time, or idle in its server's pool.
+#pragma once
+
+#include "base/intrusive_list.h"
+#include "net/stream.h"
+#include "runtime/waiter.h"
+
+namespace fairlead::upstream {
+
+class Server;
+
+// Owned by its server while idle, by a Lease otherwise. While it is idle it listens for the one thing that an idle
+// connection can say, and whatever that is (the server closes it, or speaks unasked), it leaves the pool and is closed.
+class Connection : public base::ListNode<> {
+ public:
+  Connection(Server& server, uint32_t address_generation, runtime::Loop& loop, int fd)
+      : server_(server), address_generation_(address_generation), stream_(loop, fd) {}
+
+  net::Stream& stream() { return stream_; }
+  // It has carried an exchange before: the server may be closing it at this moment.
+  bool is_reused() const { return reused_; }
+  uint32_t address_generation() const { return address_generation_; }
+  runtime::TimePoint idle_until() const { return idle_until_; }
+
+ private:
+  friend class Server;
+  struct IdleWatch : runtime::Waiter {
+    explicit IdleWatch(Connection& owner) : Waiter(&IdleWatch::on_wake), connection(owner) {}
+    static void on_wake(Waiter& waiter, runtime::Wake wake);
+    Connection& connection;
+  };
+
+  void begin_idle(runtime::TimePoint until);
+  // False where it has gone bad meanwhile.
+  bool end_idle();
+
+  Server& server_;
+  const uint32_t address_generation_;
+  net::Stream stream_;
+  IdleWatch idle_watch_{*this};
+  runtime::TimePoint idle_until_;
+  bool reused_ = false;
+};
+
+}  // namespace fairlead::upstream

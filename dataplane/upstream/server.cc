@@ -1,0 +1,205 @@
+#include "upstream/server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "upstream/backend.h"
+
+namespace fairlead::upstream {
+
+using runtime::TimePoint;
+
+// Closing what is left goes in steps over the jitter, each cutting its share of what is still there.
+struct Server::Drain {
+  static constexpr int kSteps = 32;
+
+  Drain(runtime::Timer::Fire fire, Server& owner) : timer(fire, owner) {}
+
+  OwnTimer timer;
+  int steps_left = 1;
+  runtime::Duration step{};
+  uint64_t cut_off = 0;
+  bool leaves = false;
+  std::vector<absl::AnyInvocable<void(uint64_t)>> done;
+};
+
+Server::Server(Backend& backend, runtime::Loop& loop, base::Ref<const config::Server> record)
+    : backend_(backend),
+      loop_(loop),
+      record_(std::move(record)),
+      idle_timer_([](runtime::Timer& timer) { static_cast<OwnTimer&>(timer).server.purge_idle(); }, *this) {}
+
+Server::~Server() {
+  FAIRLEAD_CHECK(leases_.empty());
+  close_idle_connections();
+}
+
+void Server::replace_record(const config::Server* record) {
+  FAIRLEAD_CHECK(record->metadata.uid == uid());
+  bool moved = !(record->address == record_->address);
+  record_ = base::Ref<const config::Server>(record);
+  if (!moved) return;
+  ++address_generation_;
+  close_idle_connections();
+}
+
+// ---- idle connections
+
+std::unique_ptr<Connection> Server::take_idle() {
+  while (Connection* connection = idle_.pop_front()) {
+    --idle_count_;
+    std::unique_ptr<Connection> owned(connection);
+    if (owned->end_idle() && owned->idle_until() > loop_.now()) return owned;
+  }
+  return nullptr;
+}
+
+void Server::put_idle(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout, uint32_t max_idle) {
+  bool welcome = !drain_ && connection->address_generation() == address_generation_ && idle_count_ < max_idle &&
+                 idle_timeout > runtime::Duration::zero();
+  runtime::Channel& channel = connection->stream().channel();
+  if (!welcome || channel.is_readable() || channel.is_cancelled()) return;
+  connection->begin_idle(loop_.now() + idle_timeout);
+  idle_.push_front(*connection.release());
+  ++idle_count_;
+  // Left where it stands while it is scheduled: it looks for itself what is due when it fires.
+  if (!idle_timer_.is_scheduled()) loop_.timers().schedule(idle_timer_, idle_.back()->idle_until());
+}
+
+void Server::drop_idle(Connection& connection) {
+  connection.unlink();
+  --idle_count_;
+  delete &connection;
+}
+
+void Server::purge_idle() {
+  TimePoint next = runtime::kNever;
+  idle_.for_each([&](Connection& connection) {
+    if (connection.idle_until() > loop_.now()) {
+      next = std::min(next, connection.idle_until());
+      return;
+    }
+    connection.end_idle();
+    drop_idle(connection);
+  });
+  if (next != runtime::kNever) loop_.timers().schedule(idle_timer_, next);
+}
+
+void Server::close_idle_connections() {
+  idle_timer_.cancel();
+  idle_.for_each([&](Connection& connection) {
+    connection.end_idle();
+    drop_idle(connection);
+  });
+}
+
+// ---- in flight, and draining
+
+void Server::enter(Lease& lease) {
+  ++in_flight_;
+  ++counters_.started;
+  leases_.push_back(lease);
+}
+
+void Server::leave(Lease& lease) {
+  lease.unlink();
+  --in_flight_;
+  if (in_flight_ == 0 && drain_) finish_drain();  // may be the end of this object
+}
+
+void Server::drain(DrainRequest request) {
+  close_idle_connections();
+  if (!drain_) {
+    drain_ = std::make_unique<Drain>(
+        [](runtime::Timer& timer) { static_cast<OwnTimer&>(timer).server.on_drain_timer(); }, *this);
+  }
+  drain_->leaves |= request.leaves;
+  leaving_ |= request.leaves;
+  drain_->done.push_back(std::move(request.done));
+  drain_->timer.cancel();
+  if (in_flight_ == 0) return finish_drain();
+  if (!request.timeout) return;
+  runtime::Duration jitter = std::clamp(request.jitter, runtime::Duration::zero(), *request.timeout);
+  drain_->steps_left = jitter > runtime::Duration::zero() ? Drain::kSteps : 1;
+  drain_->step = jitter / Drain::kSteps;
+  loop_.timers().schedule(drain_->timer, loop_.now() + *request.timeout - drain_->step * (drain_->steps_left - 1));
+}
+
+void Server::cancel_drain() {
+  if (leaving_) return;
+  drain_.reset();
+}
+
+void Server::on_drain_timer() {
+  uint64_t uncut = 0;
+  leases_.for_each([&](Lease& lease) { uncut += !lease.was_cut_off(); });
+  uint64_t share = (uncut + drain_->steps_left - 1) / drain_->steps_left;
+  leases_.for_each([&](Lease& lease) {
+    if (share == 0 || lease.was_cut_off()) return;
+    --share;
+    ++drain_->cut_off;
+    ++counters_.cut_off;
+    ++backend_.counters().cut_off;
+    lease.cut_off();
+  });
+  if (--drain_->steps_left > 0) loop_.timers().schedule(drain_->timer, loop_.now() + drain_->step);
+}
+
+void Server::finish_drain() {
+  std::unique_ptr<Drain> drain = std::move(drain_);
+  drain->timer.cancel();
+  for (auto& done : drain->done) done(drain->cut_off);
+  if (drain->leaves) backend_.forget(*this);
+}
+
+// ---- Lease
+
+Lease::~Lease() {
+  discard();
+  server_.leave(*this);
+}
+
+bool Lease::reuse() {
+  connection_ = server_.take_idle();
+  if (!connection_) return false;
+  client_.on_hang_up_cancel(&connection_->stream().channel());
+  return true;
+}
+
+runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout) {
+  runtime::Loop& loop = server_.loop_;
+  config::SocketAddress address = server_.record().address.to_socket_address();
+  int fd = loop.driver().connect(reinterpret_cast<const sockaddr*>(&address.storage), address.size);
+  if (fd < 0) co_return std::unexpected(runtime::io_error_of(-fd));
+  connection_ = std::make_unique<Connection>(server_, server_.address_generation_, loop, fd);
+  client_.on_hang_up_cancel(&connection_->stream().channel());
+  auto writable = co_await connection_->stream().writable(loop.now() + timeout);
+  if (!writable) {
+    discard();
+    co_return std::unexpected(writable.error());
+  }
+  if (int result = loop.driver().connect_result(fd); result != 0) {
+    discard();
+    co_return std::unexpected(runtime::io_error_of(-result));
+  }
+  co_return runtime::IoResult<void>{};
+}
+
+void Lease::keep(runtime::Duration idle_timeout, uint32_t max_idle) {
+  client_.on_hang_up_cancel(nullptr);
+  if (!cut_off_) server_.put_idle(std::move(connection_), idle_timeout, max_idle);
+  connection_.reset();
+}
+
+void Lease::discard() {
+  client_.on_hang_up_cancel(nullptr);
+  connection_.reset();
+}
+
+void Lease::cut_off() {
+  cut_off_ = true;
+  if (connection_) connection_->stream().cancel();
+  if (response_began_) client_.cancel();
+}
+
+}  // namespace fairlead::upstream

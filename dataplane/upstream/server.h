@@ -1,0 +1,138 @@
+// A server as one worker sees it: what is in flight, idle connections, counters, how it drains.
+//
+// Made when the worker first uses the server, and kept by its Backend for as long as the server exists or anything is
+// in flight on it: whoever holds a Lease may use the server whatever the configuration does meanwhile. A change of the
+// record in place touches nothing but what changed. One thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "absl/functional/any_invocable.h"
+#include "base/intrusive_list.h"
+#include "base/random.h"
+#include "base/ref.h"
+#include "config/model.h"
+#include "observe/counters.h"
+#include "runtime/task.h"
+#include "runtime/timer_wheel.h"
+#include "upstream/connection.h"
+
+namespace fairlead::upstream {
+
+class Backend;
+class Lease;
+
+// How a server gets rid of what it has in flight.
+struct DrainRequest {
+  // Unset: no deadline.
+  std::optional<runtime::Duration> timeout;
+  // What is left is closed at moments spread over this time before the deadline.
+  runtime::Duration jitter{};
+  // The server is deleted: this object goes when it is drained.
+  bool leaves = false;
+  // Called once, when nothing is in flight, with the number of exchanges that were cut off.
+  absl::AnyInvocable<void(uint64_t cut_off)> done;
+};
+
+class Server {
+ public:
+  Server(Backend& backend, runtime::Loop& loop, base::Ref<const config::Server> record);
+  ~Server();
+
+  const config::Server& record() const { return *record_; }
+  config::Uid uid() const { return record_->metadata.uid; }
+  uint32_t in_flight() const { return in_flight_; }
+  observe::Counters& counters() { return counters_; }
+  bool is_leaving() const { return leaving_; }
+
+  // The record that the snapshot has now, of the same uid. Where its address differs, idle connections are closed.
+  void refresh(const config::Server* record) {
+    if (record != record_.get()) [[unlikely]]
+      replace_record(record);
+  }
+
+  // Starts, or replaces the deadline of, a drain. A done that was pending is called with the new one.
+  void drain(DrainRequest request);
+  void cancel_drain();
+  void close_idle_connections();
+
+ private:
+  friend class Lease;
+  friend class Connection;
+
+  void replace_record(const config::Server* record);
+  // The most recently used idle connection, or null.
+  std::unique_ptr<Connection> take_idle();
+  void put_idle(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout, uint32_t max_idle);
+  void drop_idle(Connection& connection);
+  void purge_idle();
+
+  void enter(Lease& lease);
+  void leave(Lease& lease);
+  void on_drain_timer();
+  void finish_drain();
+
+  struct OwnTimer : runtime::Timer {
+    OwnTimer(Fire fire, Server& owner) : Timer(fire), server(owner) {}
+    Server& server;
+  };
+
+  Backend& backend_;
+  runtime::Loop& loop_;
+  base::Ref<const config::Server> record_;
+  uint32_t address_generation_ = 0;
+  uint32_t in_flight_ = 0;
+  uint32_t idle_count_ = 0;
+  bool leaving_ = false;
+  base::List<Lease> leases_;
+  base::List<Connection> idle_;  // most recently used first
+  OwnTimer idle_timer_;
+  observe::Counters counters_;
+
+  struct Drain;
+  std::unique_ptr<Drain> drain_;
+};
+
+// One exchange's (or TCP connection's) hold on a server, and on a connection to it. Counts as in flight from the start.
+//
+// Lives in the frame of the exchange. When the client hangs up, or a drain's deadline comes, the server's connection is
+// cancelled: whoever waits on it finds IoError::kCancelled, and was_cut_off() tells which of the two it was.
+class Lease : public base::ListNode<> {
+ public:
+  // `client` is the other side of the exchange; it outlives the lease.
+  Lease(Server& server, runtime::Channel& client) : server_(server), client_(client) { server_.enter(*this); }
+  ~Lease();
+
+  Server& server() { return server_; }
+  // Null before reuse() or connect() succeeded.
+  Connection* connection() { return connection_.get(); }
+  net::Stream& stream() { return connection_->stream(); }
+
+  // Takes an idle connection of the pool where there is one.
+  bool reuse();
+  // Opens a new one.
+  runtime::Task<runtime::IoResult<void>> connect(runtime::Duration timeout);
+  // The exchange is over and the connection can carry another: back to the pool, for at most `idle_timeout`.
+  void keep(runtime::Duration idle_timeout, uint32_t max_idle);
+  void discard();
+
+  // From now on a cut-off cancels the client as well: it can be told nothing any more.
+  void response_began() { response_began_ = true; }
+  // A client that hangs up may still have bytes on their way to the server.
+  void ignore_hang_up() { client_.on_hang_up_cancel(nullptr); }
+  bool was_cut_off() const { return cut_off_; }
+
+ private:
+  friend class Server;
+  void cut_off();
+
+  Server& server_;
+  runtime::Channel& client_;
+  std::unique_ptr<Connection> connection_;
+  bool response_began_ = false;
+  bool cut_off_ = false;
+};
+
+}  // namespace fairlead::upstream

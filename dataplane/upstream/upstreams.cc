@@ -1,0 +1,62 @@
+#include "upstream/upstreams.h"
+
+#include <algorithm>
+
+namespace fairlead::upstream {
+
+Upstreams::~Upstreams() = default;
+
+Upstreams::Found Upstreams::find(config::BackendHandle handle) {
+  const config::BackendSnapshot* members = snapshot_->find(handle);
+  if (!members) return {};
+  if (handle.slot >= backends_.size()) backends_.resize(std::max<size_t>(handle.slot + 1, backends_.size() * 2));
+  auto& holder = backends_[handle.slot];
+  if (holder && holder->uid() != handle.uid) [[unlikely]]
+    leaving_.push_back(std::move(holder));
+  if (!holder) [[unlikely]]
+    holder = std::make_unique<Backend>(loop_, random_, members->settings);
+  holder->refresh(members->settings);
+  return {holder.get(), members};
+}
+
+Backend* Upstreams::known(config::BackendHandle handle) {
+  if (handle.slot < backends_.size() && backends_[handle.slot] && backends_[handle.slot]->uid() == handle.uid) {
+    return backends_[handle.slot].get();
+  }
+  auto same = std::ranges::find(leaving_, handle.uid, [](auto& backend) { return backend->uid(); });
+  return same == leaving_.end() ? nullptr : same->get();
+}
+
+void Upstreams::drain(config::BackendHandle handle, config::Slot slot, config::Uid server, DrainRequest request) {
+  Backend* backend = known(handle);
+  if (!backend) return request.done(0);
+  backend->drain(slot, server, std::move(request));
+}
+
+void Upstreams::cancel_drain(config::BackendHandle handle, config::Slot slot, config::Uid server) {
+  if (Backend* backend = known(handle)) backend->cancel_drain(slot, server);
+}
+
+void Upstreams::forget_deleted() {
+  auto deleted = [&](const std::unique_ptr<Backend>& backend) {
+    return backend && backend->is_unused() && !snapshot_->find({backend->settings().slot, backend->uid()});
+  };
+  for (auto& backend : backends_) {
+    if (deleted(backend)) backend.reset();
+  }
+  std::erase_if(leaving_, deleted);
+}
+
+std::vector<observe::BackendStatistics> Upstreams::statistics(bool servers) {
+  forget_deleted();
+  std::vector<observe::BackendStatistics> result;
+  auto add = [&](const std::unique_ptr<Backend>& backend) {
+    if (backend) result.push_back(backend->statistics(servers));
+  };
+  std::ranges::for_each(backends_, add);
+  std::ranges::for_each(leaving_, add);
+  std::ranges::sort(result, {}, &observe::BackendStatistics::uid);
+  return result;
+}
+
+}  // namespace fairlead::upstream

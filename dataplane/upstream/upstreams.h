@@ -1,0 +1,49 @@
+// All backends of a worker, and the snapshot that it sees.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "upstream/backend.h"
+
+namespace fairlead::upstream {
+
+class Upstreams {
+ public:
+  Upstreams(runtime::Loop& loop, base::Random& random) : loop_(loop), random_(random) {}
+  ~Upstreams();
+
+  // The snapshot of this turn. The worker sets it at the top of a turn; it stays alive until it sets another.
+  const config::Snapshot& snapshot() const { return *snapshot_; }
+  void adopt(const config::Snapshot* snapshot) { snapshot_ = snapshot; }
+
+  // A backend of the present snapshot, with its members of this moment. Null: it is gone.
+  struct Found {
+    Backend* backend = nullptr;
+    const config::BackendSnapshot* members = nullptr;
+    explicit operator bool() const { return backend != nullptr; }
+  };
+  Found find(config::BackendHandle handle);
+
+  void drain(config::BackendHandle handle, config::Slot slot, config::Uid server, DrainRequest request);
+  void cancel_drain(config::BackendHandle handle, config::Slot slot, config::Uid server);
+  // At the process's end: everything in flight is cancelled.
+  void cut_off_all();
+
+  // Also lets go of backends that were deleted and are not in use any more.
+  std::vector<observe::BackendStatistics> statistics(bool servers);
+
+ private:
+  Backend* known(config::BackendHandle handle);
+  void forget_deleted();
+
+  runtime::Loop& loop_;
+  base::Random& random_;
+  const config::Snapshot* snapshot_ = nullptr;
+  // By slot: the present holder, where this worker has used it.
+  std::vector<std::unique_ptr<Backend>> backends_;
+  // Former holders of slots, still in use.
+  std::vector<std::unique_ptr<Backend>> leaving_;
+};
+
+}  // namespace fairlead::upstream
