@@ -15,6 +15,8 @@ struct FreeFrame {
 
 class FramePool {
  public:
+  static size_t granules_of(size_t size) { return (size + kGranule - 1) / kGranule; }
+
   ~FramePool() {
     for (FreeFrame* frame : free_) {
       while (frame) {
@@ -50,8 +52,6 @@ class FramePool {
 
 thread_local FramePool pool;
 
-size_t granules_of(size_t size) { return (size + kGranule - 1) / kGranule; }
-
 }  // namespace
 
 // Under a sanitizer every frame is the heap's own, so that use after free is seen.
@@ -67,7 +67,7 @@ void* allocate_frame(size_t size) {
     ++pool.from_heap_;
     return ::operator new(size);
   }
-  return pool.allocate(granules_of(size));
+  return pool.allocate(FramePool::granules_of(size));
 }
 
 void free_frame(void* frame, size_t size) noexcept {
@@ -75,7 +75,7 @@ void free_frame(void* frame, size_t size) noexcept {
     ::operator delete(frame);
     return;
   }
-  pool.free(frame, granules_of(size));
+  pool.free(frame, FramePool::granules_of(size));
 }
 #endif
 
