@@ -1,0 +1,215 @@
+#include "observe/prometheus.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include "observe/exposition.h"
+
+namespace fairlead::observe {
+namespace {
+
+// A family with one sample for each backend or server.
+struct PlainFamily {
+  std::string_view name;
+  MetricType type;
+  std::string_view help;
+  uint64_t (*value)(const Counters&);
+};
+
+uint64_t all_failed(const Counters& counters) {
+  uint64_t sum = 0;
+  for (uint64_t failed : counters.failed) sum += failed;
+  return sum;
+}
+
+constexpr std::array<PlainFamily, 7> kBackendFamilies = {{
+    {"fairlead_backend_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
+     [](const Counters& counters) { return counters.started; }},
+    {"fairlead_backend_finished_total", MetricType::kCounter, "Those that ended with a whole response, of any status.",
+     [](const Counters& counters) { return counters.finished; }},
+    {"fairlead_backend_retried_total", MetricType::kCounter, "Further attempts on another server.",
+     [](const Counters& counters) { return counters.retried; }},
+    {"fairlead_backend_cut_off_total", MetricType::kCounter, "Closed by the deadline of a drain.",
+     [](const Counters& counters) { return counters.cut_off; }},
+    {"fairlead_backend_bytes_from_clients_total", MetricType::kCounter, "Bytes received from clients.",
+     [](const Counters& counters) { return counters.bytes_from_clients; }},
+    {"fairlead_backend_bytes_to_clients_total", MetricType::kCounter, "Bytes sent to clients.",
+     [](const Counters& counters) { return counters.bytes_to_clients; }},
+    {"fairlead_backend_in_flight", MetricType::kGauge, "Requests or connections under way.",
+     [](const Counters& counters) { return counters.in_flight; }},
+}};
+
+constexpr std::array<PlainFamily, 6> kServerFamilies = {{
+    {"fairlead_server_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
+     [](const Counters& counters) { return counters.started; }},
+    {"fairlead_server_failed_total", MetricType::kCounter, "Those that did not end well, whatever the cause.",
+     all_failed},
+    {"fairlead_server_bytes_from_clients_total", MetricType::kCounter, "Bytes received from clients.",
+     [](const Counters& counters) { return counters.bytes_from_clients; }},
+    {"fairlead_server_bytes_to_clients_total", MetricType::kCounter, "Bytes sent to clients.",
+     [](const Counters& counters) { return counters.bytes_to_clients; }},
+    {"fairlead_server_latency_seconds_count", MetricType::kCounter, "Requests whose latency was measured.",
+     [](const Counters& counters) { return counters.latency.count(); }},
+    {"fairlead_server_in_flight", MetricType::kGauge, "Requests or connections under way.",
+     [](const Counters& counters) { return counters.in_flight; }},
+}};
+
+// By the order of Failure.
+constexpr std::array<std::string_view, kFailures> kCauses = {"connect", "timeout", "response", "no_server", "client"};
+constexpr std::array<std::string_view, 5> kStatusClasses = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+// Upper bounds of the page's buckets, from a fast answer of a neighbour to what only a time-out ends.
+struct Bound {
+  std::string_view seconds;
+  uint64_t microseconds;
+};
+constexpr std::array<Bound, 16> kBounds = {{{"0.00025", 250},
+                                            {"0.0005", 500},
+                                            {"0.001", 1'000},
+                                            {"0.0025", 2'500},
+                                            {"0.005", 5'000},
+                                            {"0.01", 10'000},
+                                            {"0.025", 25'000},
+                                            {"0.05", 50'000},
+                                            {"0.1", 100'000},
+                                            {"0.25", 250'000},
+                                            {"0.5", 500'000},
+                                            {"1", 1'000'000},
+                                            {"2.5", 2'500'000},
+                                            {"5", 5'000'000},
+                                            {"10", 10'000'000},
+                                            {"60", 60'000'000}}};
+
+double to_seconds(uint64_t microseconds) { return static_cast<double>(microseconds) / 1e6; }
+
+void write_process(Exposition& page, const ProcessFacts& process) {
+  page.family("fairlead_build_info", MetricType::kGauge, "What is running; always 1.");
+  page.sample("fairlead_build_info", {{"version", process.version}, {"build", process.build}}, uint64_t{1});
+  page.family("fairlead_uptime_seconds", MetricType::kGauge, "Since the process started.");
+  page.sample("fairlead_uptime_seconds", {}, process.uptime.count());
+  page.family("fairlead_workers", MetricType::kGauge, "Threads that serve connections.");
+  page.sample("fairlead_workers", {}, uint64_t{process.workers});
+  page.family("fairlead_configuration_version", MetricType::kGauge, "Grows by one with each change.");
+  page.sample("fairlead_configuration_version", {}, process.configuration_version);
+  page.family("process_resident_memory_bytes", MetricType::kGauge, "Resident memory.");
+  page.sample("process_resident_memory_bytes", {}, process.usage.resident_bytes);
+  page.family("process_open_fds", MetricType::kGauge, "Open file descriptors.");
+  page.sample("process_open_fds", {}, process.usage.open_fds);
+}
+
+void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& listeners) {
+  auto family = [&](std::string_view name, MetricType type, std::string_view help,
+                    uint64_t ListenerStatistics::* value) {
+    page.family(name, type, help);
+    for (const auto& listener : listeners) page.sample(name, {{"listener", listener.name}}, listener.*value);
+  };
+  family("fairlead_listener_connections", MetricType::kGauge, "Open connections of clients.",
+         &ListenerStatistics::connections);
+  family("fairlead_listener_accepted_total", MetricType::kCounter, "Connections accepted.",
+         &ListenerStatistics::accepted);
+  family("fairlead_listener_refused_total", MetricType::kCounter, "Connections closed at once: over a limit.",
+         &ListenerStatistics::refused);
+}
+
+// A fine bucket counts below a bound where all of it lies there, so what straddles one counts in the next: a bucket of
+// the page is exact to within a fine bucket's width, and its count never shrinks from one bound to the next.
+void write_latency(Exposition& page, const BackendStatistics& backend) {
+  constexpr std::string_view kBucket = "fairlead_backend_latency_seconds_bucket";
+  const Histogram& latency = backend.counters.latency;
+  uint64_t below = 0;
+  int fine = 0;
+  for (const Bound& bound : kBounds) {
+    while (Histogram::upper_bound(fine) <= bound.microseconds) below += latency.bucket_count(fine++);
+    page.sample(kBucket, {{"backend", backend.name}, {"le", bound.seconds}}, below);
+  }
+  page.sample(kBucket, {{"backend", backend.name}, {"le", "+Inf"}}, latency.count());
+  page.sample("fairlead_backend_latency_seconds_sum", {{"backend", backend.name}}, to_seconds(latency.sum()));
+  page.sample("fairlead_backend_latency_seconds_count", {{"backend", backend.name}}, latency.count());
+}
+
+void write_backends(Exposition& page, const std::vector<BackendStatistics>& backends) {
+  for (const PlainFamily& family : kBackendFamilies) {
+    page.family(family.name, family.type, family.help);
+    for (const auto& backend : backends) {
+      page.sample(family.name, {{"backend", backend.name}}, family.value(backend.counters));
+    }
+  }
+  page.family("fairlead_backend_failed_total", MetricType::kCounter, "Those that did not end well, by cause.");
+  for (const auto& backend : backends) {
+    for (size_t i = 0; i < kCauses.size(); ++i) {
+      page.sample("fairlead_backend_failed_total", {{"backend", backend.name}, {"cause", kCauses[i]}},
+                  backend.counters.failed[i]);
+    }
+  }
+  page.family("fairlead_backend_responses_total", MetricType::kCounter, "Responses by the status' first digit.");
+  for (const auto& backend : backends) {
+    for (size_t i = 0; i < kStatusClasses.size(); ++i) {
+      page.sample("fairlead_backend_responses_total", {{"backend", backend.name}, {"status", kStatusClasses[i]}},
+                  backend.counters.statuses[i]);
+    }
+  }
+  page.family("fairlead_backend_latency_seconds", MetricType::kHistogram,
+              "From a request's first byte until its response's last.");
+  for (const auto& backend : backends) write_latency(page, backend);
+}
+
+// Calls f(backend, server).
+template <typename F>
+void for_each_server(const std::vector<BackendStatistics>& backends, F f) {
+  for (const auto& backend : backends) {
+    for (const auto& server : backend.servers) f(backend, server);
+  }
+}
+
+void write_servers(Exposition& page, const std::vector<BackendStatistics>& backends) {
+  for (const PlainFamily& family : kServerFamilies) {
+    page.family(family.name, family.type, family.help);
+    for_each_server(backends, [&](const BackendStatistics& backend, const ServerStatistics& server) {
+      page.sample(family.name, {{"backend", backend.name}, {"server", server.name}}, family.value(server.counters));
+    });
+  }
+  page.family("fairlead_server_latency_seconds_sum", MetricType::kCounter, "Sum of all measured latencies.");
+  for_each_server(backends, [&](const BackendStatistics& backend, const ServerStatistics& server) {
+    page.sample("fairlead_server_latency_seconds_sum", {{"backend", backend.name}, {"server", server.name}},
+                to_seconds(server.counters.latency.sum()));
+  });
+}
+
+}  // namespace
+
+ProcessUsage read_process_usage() {
+  ProcessUsage usage;
+  uint64_t pages_of_all = 0;
+  uint64_t pages_resident = 0;
+  if (std::ifstream("/proc/self/statm") >> pages_of_all >> pages_resident) {
+    usage.resident_bytes = pages_resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  }
+  std::error_code error;
+  std::filesystem::directory_iterator open_fds("/proc/self/fd", error);
+  for (; !error && open_fds != std::filesystem::directory_iterator(); open_fds.increment(error)) ++usage.open_fds;
+  return usage;
+}
+
+std::string format_prometheus(const Statistics& statistics, const ProcessFacts& process, uint64_t servers_max) {
+  uint64_t servers = 0;
+  for (const auto& backend : statistics.backends) servers += backend.servers.size();
+  bool leaves_servers_out = servers > servers_max;
+  Exposition page;
+  write_process(page, process);
+  write_listeners(page, statistics.listeners);
+  write_backends(page, statistics.backends);
+  if (!leaves_servers_out) write_servers(page, statistics.backends);
+  page.family("fairlead_server_series_left_out", MetricType::kGauge, "Servers without series: there are too many.");
+  page.sample("fairlead_server_series_left_out", {}, leaves_servers_out ? servers : 0);
+  page.family("fairlead_access_log_lines_dropped_total", MetricType::kCounter,
+              "Lines lost: the log's writer was behind.");
+  page.sample("fairlead_access_log_lines_dropped_total", {}, statistics.log_lines_dropped);
+  return page.take();
+}
+
+}  // namespace fairlead::observe

@@ -1,0 +1,43 @@
+// Statistics as a page for Prometheus (text format 0.0.4).
+//
+// The page holds exactly what the statistics hold: a server's series end with the server. Counters count since the
+// process started. Pure but for read_process_usage().
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "config/model.h"
+#include "observe/statistics.h"
+
+namespace fairlead::observe {
+
+inline constexpr std::string_view kPrometheusContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+struct ProcessUsage {
+  uint64_t resident_bytes = 0;
+  uint64_t open_fds = 0;
+};
+// Of this process, from /proc; zeros where that cannot be read.
+ProcessUsage read_process_usage();
+
+struct ProcessFacts {
+  std::string version;
+  // Compiler and kind of build, for people.
+  std::string build;
+  std::chrono::duration<double> uptime{};
+  unsigned workers = 0;
+  config::Version configuration_version = 0;
+  ProcessUsage usage;
+};
+
+// A page costs about 700 bytes for each server. With more servers than this in all backends together there are no
+// series of servers at all (a part of them would be a wrong sum), and a gauge says how many were left out.
+inline constexpr uint64_t kServerSeriesMax = 20'000;
+
+std::string format_prometheus(const Statistics& statistics, const ProcessFacts& process,
+                              uint64_t servers_max = kServerSeriesMax);
+
+}  // namespace fairlead::observe
