@@ -107,6 +107,7 @@ void Connection::write(Stream& stream) {
       if (over_) return;
     }
     if (change.has_value()) {
+      change->labels[kManagedByLabel] = options_.managed_by;
       *request.mutable_transaction() = to_transaction(*change, options_.backend);
       if (!stream.Write(request)) return;
     }
