@@ -1,0 +1,119 @@
+#include "store/applier.h"
+
+#include <utility>
+
+#include "config/text.h"
+
+namespace fairlead::store {
+
+using config::concat;
+
+Result Applier::run(Transaction& transaction) {
+  Result result{.id = transaction.id};
+  if (std::optional<api::Failure> failure = check_version(transaction)) {
+    return refused(transaction.id, model_.version(), *std::move(failure));
+  }
+  origin_ = transaction.origin;
+  config::Version before = model_.version();
+  version_ = before + 1;
+  Effects::Mark effects_mark = effects_.mark();
+  apply_all(transaction, result);
+  bool all_refused = result.failures_total > 0 && !transaction.each;
+  if (all_refused || transaction.validate_only) {
+    model_.roll_back(0);
+    effects_.roll_back(effects_mark);
+    departing_ = 0;
+  }
+  result.version = model_.version();
+  result.touched = std::move(touched_);
+  bool has_changed = model_.version() != before;
+  if (all_refused ||
+      (transaction.each && result.failures_total > 0 && result.failures_total == transaction.operation_count)) {
+    result.outcome = Outcome::kRefused;
+  } else if (result.failures_total > 0) {
+    result.outcome = Outcome::kPartial;
+  } else {
+    result.outcome = has_changed ? Outcome::kApplied : Outcome::kUnchanged;
+  }
+  model_.commit();
+  return result;
+}
+
+std::optional<api::Failure> Applier::check_version(const Transaction& transaction) const {
+  if (!transaction.expected_version || *transaction.expected_version == model_.version()) return std::nullopt;
+  bool future = *transaction.expected_version > model_.version();
+  return api::Failure{future ? v1::REASON_FUTURE_VERSION : v1::REASON_VERSION_MISMATCH,
+                      concat("transaction ", transaction.id), "expected_version",
+                      concat(*transaction.expected_version, future ? " is not reached yet" : " is past",
+                             ": the configuration has version ", model_.version(), "; read it again")};
+}
+
+// Failures stand in the order of operations; the malformed ones are known from the start.
+void Applier::apply_all(Transaction& transaction, Result& result) {
+  if (!transaction.each && !transaction.malformed.empty()) {
+    for (IndexedFailure& failure : transaction.malformed) result.add_failure(std::move(failure));
+    return;
+  }
+  auto malformed = transaction.malformed.begin();
+  std::vector<api::Operation>& operations = transaction.operations;
+  for (size_t begin = 0; begin < operations.size();) {
+    size_t end = begin + 1;
+    while (end < operations.size() && operations[end].index == operations[begin].index) ++end;
+    for (; malformed != transaction.malformed.end() && malformed->index < operations[begin].index; ++malformed) {
+      result.add_failure(std::move(*malformed));
+    }
+    apply_group(operations, begin, end, result);
+    if (result.failures_total > 0 && !transaction.each) return;
+    begin = end;
+  }
+  for (; malformed != transaction.malformed.end(); ++malformed) result.add_failure(std::move(*malformed));
+}
+
+// One operation as it was sent, with the shorthands that it stands for: it fails as a whole.
+void Applier::apply_group(std::vector<api::Operation>& operations, size_t begin, size_t end, Result& result) {
+  size_t mark = model_.mark();
+  Effects::Mark effects_mark = effects_.mark();
+  for (size_t i = begin; i < end; ++i) {
+    touched_ = {};
+    Failed failure = std::visit([this](auto& action) { return apply(action); }, operations[i].action);
+    if (!failure) continue;
+    model_.roll_back(mark);
+    effects_.roll_back(effects_mark);
+    result.add_failure({operations[begin].index, *std::move(failure)});
+    return;
+  }
+}
+
+void Applier::changed(std::string what) {
+  if (model_.version() != version_) model_.set_version(version_);
+  effects_.changes.push_back(std::move(what));
+}
+
+config::Metadata Applier::new_metadata() { return {model_.next_uid(), version_, now_, now_}; }
+
+config::Metadata Applier::updated(const config::Metadata& before) {
+  return {before.uid, version_, before.create_time, now_};
+}
+
+void Applier::add_event(v1::Change change, const BackendState& backend, const base::Ref<const config::Server>& server) {
+  ServerView view{backend.settings->name, server, lifecycle_of(*server, false),
+                  effective_weight_of(*server, *backend.settings), std::nullopt};
+  add_event({.what = ServerChange{change, std::move(view)}});
+}
+
+void Applier::add_event(v1::Change change, const BackendState& backend) {
+  add_event({.what = BackendChange{change, {backend.settings}}});
+}
+
+void Applier::add_event(v1::Change change, const base::Ref<const config::Listener>& listener) {
+  add_event({.what = ListenerChange{change, {listener}}});
+}
+
+void Applier::add_event(Event event) {
+  event.time = now_;
+  event.version = version_;
+  event.origin = origin_;
+  effects_.events.push_back(std::move(event));
+}
+
+}  // namespace fairlead::store

@@ -1,0 +1,82 @@
+// Applies one transaction to the model: all of it or nothing, or (EACH) each operation alone.
+//
+// Opens and closes addresses on the way, because whether a listener holds is known only then; everything else that has
+// to happen outside the model is written down in Effects. Lives for one transaction, on the store's thread.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "api/operation.h"
+#include "store/effects.h"
+#include "store/limits.h"
+#include "store/model.h"
+#include "store/reading_half.h"
+#include "store/transaction.h"
+
+namespace fairlead::store {
+
+class Applier {
+ public:
+  Applier(Model& model, ReadingHalf& reading_half, const Limits& limits, config::WallTime now, Effects& effects)
+      : model_(model), reading_half_(reading_half), limits_(limits), now_(now), effects_(effects) {}
+
+  // Afterwards the model is committed. `touched` names the resource only (records without status): see Touched.
+  Result run(Transaction& transaction);
+
+  // Of a DeleteServer: who departs, so that one can wait for its end.
+  config::Uid departing() const { return departing_; }
+
+ private:
+  using Failed = std::optional<api::Failure>;
+
+  std::optional<api::Failure> check_version(const Transaction& transaction) const;
+  void apply_all(Transaction& transaction, Result& result);
+  void apply_group(std::vector<api::Operation>& operations, size_t begin, size_t end, Result& result);
+
+  Failed apply(api::WriteServer& write);
+  Failed apply(api::WriteBackend& write);
+  Failed apply(api::WriteListener& write);
+  Failed apply(api::PatchResource& patch);
+  Failed apply(api::DeleteServer& request);
+  Failed apply(api::DeleteBackend& request);
+  Failed apply(api::DeleteListener& request);
+
+  Failed patch_server(const v1::Patch& patch);
+  Failed patch_backend(const v1::Patch& patch);
+  Failed patch_listener(const v1::Patch& patch);
+
+  Failed add_server(BackendState& backend, base::Ref<config::Server> server);
+  Failed replace_server(BackendState& backend, base::Ref<const config::Server> before, base::Ref<config::Server> after);
+  Failed remove_server(BackendState& backend, base::Ref<const config::Server> server, const config::DrainPolicy& drain);
+  Failed delete_departing(const api::DeleteServer& request);
+  Failed add_listener(base::Ref<config::Listener> listener);
+  Failed replace_listener(base::Ref<const config::Listener> before, base::Ref<config::Listener> after);
+  // Opens those of `after.bind` that `before` (may be null) has not, and fills `after.bound`.
+  Failed open_addresses(const config::Listener* before, config::Listener& after);
+  Failed check_free(const std::vector<config::Endpoint>& addresses, const config::Listener& listener) const;
+  Failed check_loop(const config::Listener& listener, const std::vector<config::Endpoint>& bound) const;
+  Failed check_references(const config::Listener& listener) const;
+  void compile(config::Listener& listener) const;
+
+  // The version that the transaction makes; the first change sets it.
+  void changed(std::string what);
+  config::Metadata new_metadata();
+  config::Metadata updated(const config::Metadata& before);
+  void add_event(v1::Change change, const BackendState& backend, const base::Ref<const config::Server>& server);
+  void add_event(v1::Change change, const BackendState& backend);
+  void add_event(v1::Change change, const base::Ref<const config::Listener>& listener);
+  void add_event(Event event);
+
+  Model& model_;
+  ReadingHalf& reading_half_;
+  const Limits& limits_;
+  const config::WallTime now_;
+  Effects& effects_;
+  std::shared_ptr<const Origin> origin_;
+  config::Version version_ = 0;
+  Touched touched_;
+  config::Uid departing_ = 0;
+};
+
+}  // namespace fairlead::store

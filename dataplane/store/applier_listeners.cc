@@ -1,0 +1,208 @@
+// Operations on listeners.
+#include <algorithm>
+#include <utility>
+
+#include "api/decode.h"
+#include "api/encode.h"
+#include "api/patch.h"
+#include "config/compile_routes.h"
+#include "config/settings.h"
+#include "config/text.h"
+#include "config/validate.h"
+#include "store/applier.h"
+
+namespace fairlead::store {
+namespace {
+
+using config::concat;
+
+api::Failure not_found(const std::string& name) {
+  return {v1::REASON_NOT_FOUND, api::listener_title(name), "", "does not exist"};
+}
+
+bool has_fixed_address(const config::Endpoint& endpoint) { return endpoint.is_unix() || endpoint.port() != 0; }
+
+// Which of `after.bind` were open before: for each its bound address, or nothing. An address is kept once.
+std::vector<std::optional<config::Endpoint>> kept_addresses(const config::Listener* before,
+                                                            const config::Listener& after) {
+  std::vector<std::optional<config::Endpoint>> kept(after.bind.size());
+  if (!before) return kept;
+  std::vector<bool> used(before->bind.size());
+  for (size_t i = 0; i < after.bind.size(); ++i) {
+    for (size_t j = 0; j < before->bind.size(); ++j) {
+      if (used[j] || before->bind[j] != after.bind[i]) continue;
+      used[j] = true;
+      kept[i] = before->bound[j];
+      break;
+    }
+  }
+  return kept;
+}
+
+}  // namespace
+
+auto Applier::apply(api::WriteListener& write) -> Failed {
+  std::string title = api::listener_title(write.draft->name);
+  base::Ref<const config::Listener> before(model_.find_listener(write.draft->name));
+  if (!before) {
+    if (write.mode == api::WriteMode::kReplace) return not_found(write.draft->name);
+    return add_listener(std::move(write.draft));
+  }
+  if (write.mode == api::WriteMode::kCreate && !config::same_settings(*before, *write.draft)) {
+    return api::Failure{v1::REASON_ALREADY_EXISTS, title, "", "exists with other content; update or delete it"};
+  }
+  return replace_listener(std::move(before), std::move(write.draft));
+}
+
+auto Applier::patch_listener(const v1::Patch& patch) -> Failed {
+  const v1::Listener& source = patch.resource().listener();
+  base::Ref<const config::Listener> before(model_.find_listener(source.name()));
+  if (!before) return not_found(source.name());
+  v1::Listener message;
+  api::encode(*before, message);
+  api::apply_mask(patch.update_mask(), source, message);
+  api::Decoded<base::Ref<config::Listener>> draft = api::decode_listener(message);
+  if (!draft) return std::move(draft.error());
+  return replace_listener(std::move(before), *std::move(draft));
+}
+
+auto Applier::add_listener(base::Ref<config::Listener> listener) -> Failed {
+  std::string title = api::listener_title(listener->name);
+  if (model_.listeners().size() >= limits_.listeners) {
+    return api::Failure{
+        v1::REASON_LIMIT_EXCEEDED, title, "",
+        concat("there are ", limits_.listeners, " listeners already, the most that this data plane takes")};
+  }
+  if (Failed failure = check_references(*listener)) return failure;
+  listener->metadata = new_metadata();
+  if (Failed failure = open_addresses(nullptr, *listener)) return failure;
+  listener->slot = model_.take_listener_slot();
+  compile(*listener);
+  changed("create " + title);
+  base::Ref<const config::Listener> added = listener;
+  model_.add_listener(listener);
+  effects_.effects.push_back(AcceptListener{added->slot, added->metadata.uid});
+  add_event(v1::CHANGE_CREATED, added);
+  touched_.listener = ListenerView{added};
+  return std::nullopt;
+}
+
+auto Applier::replace_listener(base::Ref<const config::Listener> before, base::Ref<config::Listener> after) -> Failed {
+  touched_.listener = ListenerView{before};
+  if (config::same_settings(*before, *after)) return std::nullopt;
+  if (Failed failure = check_references(*after)) return failure;
+  after->slot = before->slot;
+  after->metadata = updated(before->metadata);
+  if (Failed failure = open_addresses(before.get(), *after)) return failure;
+  compile(*after);
+  changed("update " + api::listener_title(after->name));
+  base::Ref<const config::Listener> replaced = after;
+  model_.replace_listener(before, replaced);
+  std::vector<config::Endpoint> closed;
+  for (const config::Endpoint& endpoint : before->bound) {
+    if (std::ranges::find(after->bound, endpoint) == after->bound.end()) closed.push_back(endpoint);
+  }
+  if (before->bound != after->bound) {
+    effects_.effects.push_back(AcceptListener{after->slot, after->metadata.uid});
+    if (!closed.empty()) effects_.effects.push_back(CloseAddresses{after->metadata.uid, std::move(closed)});
+  }
+  add_event(v1::CHANGE_UPDATED, replaced);
+  touched_.listener = ListenerView{std::move(replaced)};
+  return std::nullopt;
+}
+
+auto Applier::open_addresses(const config::Listener* before, config::Listener& after) -> Failed {
+  std::vector<std::optional<config::Endpoint>> addresses = kept_addresses(before, after);
+  std::vector<config::Endpoint> wanted;
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    if (!addresses[i]) wanted.push_back(after.bind[i]);
+  }
+  if (Failed failure = check_free(wanted, after)) return failure;
+  std::vector<config::Endpoint> opened;
+  if (!wanted.empty()) {
+    config::Uid uid = after.metadata.uid;
+    absl::StatusOr<std::vector<config::Endpoint>> bound = reading_half_.bind(uid, wanted);
+    if (!bound.ok()) {
+      return api::Failure{v1::REASON_BIND_FAILED, api::listener_title(after.name), "bind",
+                          std::string(bound.status().message())};
+    }
+    opened = *std::move(bound);
+    model_.on_roll_back([this, uid, opened, is_new = before == nullptr] {
+      if (is_new) return reading_half_.unbind(uid);
+      reading_half_.close_addresses(uid, opened);
+    });
+  }
+  auto next = opened.begin();
+  for (std::optional<config::Endpoint>& address : addresses) after.bound.push_back(address ? *address : *next++);
+  return check_loop(after, opened);
+}
+
+// Sockets of one process share a port without complaint, so it is for us to see that two listeners do not.
+auto Applier::check_free(const std::vector<config::Endpoint>& addresses, const config::Listener& listener) const
+    -> Failed {
+  for (const config::Endpoint& address : addresses) {
+    if (!has_fixed_address(address)) continue;
+    const std::string* other = model_.bound_at(address);
+    if (!other) continue;
+    return api::Failure{v1::REASON_BIND_FAILED, api::listener_title(listener.name), "bind",
+                        concat(config::quoted(address.to_string()), " is in use by ", api::listener_title(*other))};
+  }
+  return std::nullopt;
+}
+
+// Looks at every server, which no other operation does; listeners come rarely.
+auto Applier::check_loop(const config::Listener& listener, const std::vector<config::Endpoint>& bound) const -> Failed {
+  Failed failure;
+  auto reaches = [](const config::Endpoint& address, const config::Endpoint& place) {
+    if (address == place) return true;
+    return place.is_unspecified() && address.is_loopback() && address.port() == place.port();
+  };
+  if (bound.empty()) return failure;
+  for (const auto& [backend_name, backend] : model_.backends()) {
+    backend->members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
+      if (failure) return;
+      for (const config::Endpoint& place : bound) {
+        if (!reaches(server->address, place)) continue;
+        failure = api::Failure{v1::REASON_LOOP, api::listener_title(listener.name), "bind",
+                               concat(config::quoted(place.to_string()), " is the address of ",
+                                      api::server_title(backend_name, server->name))};
+      }
+    });
+    if (failure) break;
+  }
+  return failure;
+}
+
+auto Applier::check_references(const config::Listener& listener) const -> Failed {
+  auto missing = [&](std::string field, const std::string& backend) {
+    return api::Failure{v1::REASON_NOT_FOUND, api::listener_title(listener.name), std::move(field),
+                        concat(api::backend_title(backend), " does not exist; add it first")};
+  };
+  if (!listener.default_backend.empty() && !model_.find_backend(listener.default_backend)) {
+    return missing("default_backend", listener.default_backend);
+  }
+  for (size_t i = 0; i < listener.routes.size(); ++i) {
+    const std::string& backend = listener.routes[i].backend;
+    if (!model_.find_backend(backend)) return missing(concat("routes[", i, "].backend"), backend);
+  }
+  return std::nullopt;
+}
+
+void Applier::compile(config::Listener& listener) const {
+  listener.route_table =
+      config::compile_routes(listener.routes, listener.default_backend,
+                             [this](std::string_view name) { return model_.find_backend(name)->handle(); });
+}
+
+auto Applier::apply(api::DeleteListener& request) -> Failed {
+  base::Ref<const config::Listener> listener(model_.find_listener(request.name));
+  if (!listener) return std::nullopt;
+  touched_.existed = true;
+  changed("delete " + api::listener_title(request.name));
+  effects_.effects.push_back(StopListener{listener->metadata.uid});
+  add_event(v1::CHANGE_DELETED, listener);
+  model_.remove_listener(std::move(listener));
+  return std::nullopt;
+}
+
+}  // namespace fairlead::store

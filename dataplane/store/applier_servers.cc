@@ -1,0 +1,244 @@
+// Operations on servers and backends.
+#include <algorithm>
+#include <utility>
+
+#include "api/decode.h"
+#include "api/encode.h"
+#include "api/patch.h"
+#include "config/settings.h"
+#include "config/text.h"
+#include "config/validate.h"
+#include "store/applier.h"
+
+namespace fairlead::store {
+namespace {
+
+using config::concat;
+
+api::Failure not_found(std::string title, std::string_view field = "") {
+  return {v1::REASON_NOT_FOUND, std::move(title), std::string(field), "does not exist"};
+}
+
+api::Failure no_backend(const std::string& backend, const std::string& server) {
+  return {v1::REASON_NOT_FOUND, api::server_title(backend, server), "backend",
+          concat(api::backend_title(backend), " does not exist; add it first")};
+}
+
+api::Failure already_exists(std::string title) {
+  return {v1::REASON_ALREADY_EXISTS, std::move(title), "", "exists with other content; update or delete it"};
+}
+
+api::Failure limit_exceeded(std::string title, std::string_view what, uint64_t limit) {
+  return {v1::REASON_LIMIT_EXCEEDED, std::move(title), "",
+          concat("there are ", limit, " ", what, " already, the most that this data plane takes")};
+}
+
+}  // namespace
+
+auto Applier::apply(api::WriteServer& write) -> Failed {
+  const std::string& backend_name = write.draft.backend;
+  const std::string& name = write.draft.record->name;
+  BackendState* backend = model_.find_backend(backend_name);
+  if (!backend) return no_backend(backend_name, name);
+  const base::Ref<const config::Server>* before = backend->find(name);
+  if (!before) {
+    if (write.mode == api::WriteMode::kReplace) return not_found(api::server_title(backend_name, name));
+    return add_server(*backend, std::move(write.draft.record));
+  }
+  bool same = config::same_settings(**before, *write.draft.record);
+  if (write.mode == api::WriteMode::kCreate && !same) return already_exists(api::server_title(backend_name, name));
+  return replace_server(*backend, *before, std::move(write.draft.record));
+}
+
+auto Applier::add_server(BackendState& backend, base::Ref<config::Server> server) -> Failed {
+  std::string title = api::server_title(backend.settings->name, server->name);
+  if (model_.servers() >= limits_.servers) return limit_exceeded(title, "servers", limits_.servers);
+  if (const std::string* listener = model_.listener_at(server->address)) {
+    return api::Failure{v1::REASON_LOOP, title, "address",
+                        concat(config::quoted(server->address.to_string()), " is where ",
+                               api::listener_title(*listener), " of this data plane listens")};
+  }
+  server->metadata = new_metadata();
+  changed("create " + title);
+  model_.add_server(backend, server);
+  base::Ref<const config::Server> added = server;
+  if (!added->takes_requests()) {
+    effects_.effects.push_back(FollowAdminState{backend.handle(), added->slot, added->metadata.uid, origin_});
+  }
+  add_event(v1::CHANGE_CREATED, backend, added);
+  touched_.server = ServerView{backend.settings->name, added, {}, 0, std::nullopt};
+  return std::nullopt;
+}
+
+auto Applier::replace_server(BackendState& backend, base::Ref<const config::Server> before,
+                             base::Ref<config::Server> after) -> Failed {
+  touched_.server = ServerView{backend.settings->name, before, {}, 0, std::nullopt};
+  if (config::same_settings(*before, *after)) return std::nullopt;
+  std::string title = api::server_title(backend.settings->name, after->name);
+  const std::string* listener = model_.listener_at(after->address);
+  if (listener && before->address != after->address) {
+    return api::Failure{v1::REASON_LOOP, title, "address",
+                        concat(config::quoted(after->address.to_string()), " is where ", api::listener_title(*listener),
+                               " of this data plane listens")};
+  }
+  after->slot = before->slot;
+  after->metadata = updated(before->metadata);
+  changed("update " + title);
+  base::Ref<const config::Server> changed_server = after;
+  model_.replace_server(backend, before, changed_server);
+  if (before->admin_state.value_or(config::AdminState::kReady) !=
+      after->admin_state.value_or(config::AdminState::kReady)) {
+    effects_.effects.push_back(FollowAdminState{backend.handle(), after->slot, after->metadata.uid, origin_});
+  }
+  add_event(v1::CHANGE_UPDATED, backend, changed_server);
+  touched_.server->record = std::move(changed_server);
+  return std::nullopt;
+}
+
+auto Applier::apply(api::DeleteServer& request) -> Failed {
+  BackendState* backend = model_.find_backend(request.backend);
+  const base::Ref<const config::Server>* server = backend ? backend->find(request.name) : nullptr;
+  if (!server) return delete_departing(request);
+  touched_.existed = true;
+  departing_ = (*server)->metadata.uid;
+  return remove_server(*backend, *server, request.drain);
+}
+
+// One that departs already gets an earlier deadline where the request says one.
+auto Applier::delete_departing(const api::DeleteServer& request) -> Failed {
+  auto at = model_.departing().lower_bound(DepartingKey{request.backend, request.name, 0});
+  for (; at != model_.departing().end() && at->first.backend == request.backend && at->first.name == request.name;
+       ++at) {
+    touched_.existed = true;
+    departing_ = at->first.uid;
+    if (!request.drain.timeout) continue;
+    DepartingServer& departing = *model_.find_departing(departing_);
+    config::WallTime deadline = now_ + *request.drain.timeout;
+    if (deadline >= departing.deadline) continue;
+    model_.on_roll_back([this, uid = departing_, before = departing] { *model_.find_departing(uid) = before; });
+    departing.deadline = deadline;
+    departing.timeout = *request.drain.timeout;
+    departing.jitter = std::min(request.drain.jitter.value_or(config::Duration::zero()), departing.timeout);
+    effects_.effects.push_back(DrainDeparting{departing_});
+  }
+  return std::nullopt;
+}
+
+auto Applier::remove_server(BackendState& backend, base::Ref<const config::Server> server,
+                            const config::DrainPolicy& drain) -> Failed {
+  std::string title = api::server_title(backend.settings->name, server->name);
+  config::Duration timeout = drain.timeout.value_or(backend.settings->drain_timeout());
+  if (drain.jitter && *drain.jitter > timeout) {
+    return api::Failure{v1::REASON_INVALID, title, "drain.jitter",
+                        concat(config::to_text(*drain.jitter), " is out of range [0, ", config::to_text(timeout),
+                               "], the timeout of the drain")};
+  }
+  // A jitter from the backend's policy is meant for the timeout beside it and gives way to a shorter one.
+  config::Duration jitter = std::min(drain.jitter.value_or(backend.settings->drain_jitter()), timeout);
+  changed("delete " + title);
+  model_.remove_server(backend, server,
+                       {.record = server,
+                        .backend = &backend,
+                        .backend_name = backend.settings->name,
+                        .handle = backend.handle(),
+                        .timeout = timeout,
+                        .jitter = jitter,
+                        .deadline = now_ + timeout,
+                        .origin = origin_});
+  effects_.effects.push_back(DrainDeparting{server->metadata.uid});
+  add_event(v1::CHANGE_DELETED, backend, server);
+  add_event({.what = ServerStep{backend.settings->name, server->name, server->metadata.uid, v1::LIFECYCLE_DRAINING}});
+  return std::nullopt;
+}
+
+auto Applier::apply(api::WriteBackend& write) -> Failed {
+  std::string title = api::backend_title(write.draft->name);
+  BackendState* backend = model_.find_backend(write.draft->name);
+  if (backend) {
+    touched_.backend = BackendView{backend->settings};
+    if (config::same_settings(*backend->settings, *write.draft)) return std::nullopt;
+    if (write.mode == api::WriteMode::kCreate) return already_exists(title);
+    write.draft->slot = backend->settings->slot;
+    write.draft->metadata = updated(backend->settings->metadata);
+    changed("update " + title);
+    model_.replace_backend(*backend, write.draft);
+    add_event(v1::CHANGE_UPDATED, *backend);
+    touched_.backend = BackendView{backend->settings};
+    return std::nullopt;
+  }
+  if (write.mode == api::WriteMode::kReplace) return not_found(title);
+  if (model_.backends().size() >= limits_.backends) return limit_exceeded(title, "backends", limits_.backends);
+  write.draft->metadata = new_metadata();
+  changed("create " + title);
+  model_.add_backend(write.draft);
+  backend = model_.find_backend(write.draft->name);
+  add_event(v1::CHANGE_CREATED, *backend);
+  touched_.backend = BackendView{backend->settings};
+  return std::nullopt;
+}
+
+auto Applier::apply(api::DeleteBackend& request) -> Failed {
+  BackendState* backend = model_.find_backend(request.name);
+  if (!backend) return std::nullopt;
+  std::string title = api::backend_title(request.name);
+  std::string users;
+  for (const auto& [name, listener] : model_.listeners()) {
+    bool uses = listener->default_backend == request.name ||
+                std::ranges::any_of(listener->routes,
+                                    [&](const config::Route& route) { return route.backend == request.name; });
+    if (uses && users.size() < 512) users += (users.empty() ? "" : ", ") + api::listener_title(name);
+  }
+  if (!users.empty()) {
+    return api::Failure{v1::REASON_IN_USE, title, "", concat("is in use by ", users, "; change them first")};
+  }
+  touched_.existed = true;
+  std::vector<base::Ref<const config::Server>> members;
+  backend->members.for_each([&](config::Slot, const auto& server) { members.push_back(server); });
+  for (const base::Ref<const config::Server>& server : members) {
+    if (Failed failure = remove_server(*backend, server, request.drain)) return failure;
+  }
+  changed("delete " + title);
+  add_event(v1::CHANGE_DELETED, *backend);
+  model_.remove_backend(*backend);
+  return std::nullopt;
+}
+
+auto Applier::apply(api::PatchResource& patch) -> Failed {
+  switch (patch.patch.resource().kind_case()) {
+    case v1::Resource::kServer:
+      return patch_server(patch.patch);
+    case v1::Resource::kBackend:
+      return patch_backend(patch.patch);
+    default:
+      return patch_listener(patch.patch);
+  }
+}
+
+auto Applier::patch_server(const v1::Patch& patch) -> Failed {
+  const v1::Server& source = patch.resource().server();
+  BackendState* backend = model_.find_backend(source.backend());
+  if (!backend) return no_backend(source.backend(), source.name());
+  const base::Ref<const config::Server>* before = backend->find(source.name());
+  if (!before) return not_found(api::server_title(source.backend(), source.name()));
+  v1::Server message;
+  api::encode(**before, source.backend(), message);
+  api::apply_mask(patch.update_mask(), source, message);
+  api::Decoded<api::ServerDraft> draft = api::decode_server(message);
+  if (!draft) return std::move(draft.error());
+  return replace_server(*backend, *before, std::move(draft->record));
+}
+
+auto Applier::patch_backend(const v1::Patch& patch) -> Failed {
+  const v1::Backend& source = patch.resource().backend();
+  BackendState* backend = model_.find_backend(source.name());
+  if (!backend) return not_found(api::backend_title(source.name()));
+  v1::Backend message;
+  api::encode(*backend->settings, message);
+  api::apply_mask(patch.update_mask(), source, message);
+  api::Decoded<base::Ref<config::Backend>> draft = api::decode_backend(message);
+  if (!draft) return std::move(draft.error());
+  api::WriteBackend write{api::WriteMode::kReplace, *std::move(draft)};
+  return apply(write);
+}
+
+}  // namespace fairlead::store

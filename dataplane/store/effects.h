@@ -1,0 +1,55 @@
+// What has to follow a transaction once it is published, in order.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "config/model.h"
+#include "config/route_table.h"
+#include "store/events.h"
+
+namespace fairlead::store {
+
+struct AcceptListener {
+  config::Slot slot;
+  config::Uid uid;
+};
+struct StopListener {
+  config::Uid uid;
+};
+struct CloseAddresses {
+  config::Uid uid;
+  std::vector<config::Endpoint> bound;
+};
+// A server was deleted, or one that departs got an earlier deadline.
+struct DrainDeparting {
+  config::Uid uid;
+};
+// A server's admin state may have changed.
+struct FollowAdminState {
+  config::BackendHandle backend;
+  config::Slot slot;
+  config::Uid uid;
+  std::shared_ptr<const Origin> origin;
+};
+
+using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainDeparting, FollowAdminState>;
+
+struct Effects {
+  std::vector<Effect> effects;
+  std::vector<Event> events;
+  // For the audit log: "create server web/s1".
+  std::vector<std::string> changes;
+
+  struct Mark {
+    size_t effects, events, changes;
+  };
+  Mark mark() const { return {effects.size(), events.size(), changes.size()}; }
+  void roll_back(Mark mark) {
+    effects.resize(mark.effects, AcceptListener{});
+    events.resize(mark.events);
+    changes.resize(mark.changes);
+  }
+};
+
+}  // namespace fairlead::store

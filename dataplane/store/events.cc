@@ -1,0 +1,40 @@
+#include "store/events.h"
+
+namespace fairlead::store {
+
+EventQueue::Taken EventQueue::take() {
+  absl::MutexLock lock(&mutex_);
+  if (waiting_.empty()) return {};
+  Taken taken = std::move(waiting_.front());
+  waiting_.pop_front();
+  return taken;
+}
+
+bool EventQueue::overflowed() const {
+  absl::MutexLock lock(&mutex_);
+  return overflowed_;
+}
+
+void EventQueue::push(const EventBatch& batch) {
+  bool tell = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (overflowed_) return;
+    bool was_empty = waiting_.empty();
+    for (const Event& event : *batch) {
+      if (event.number <= start_after_ || !concerns(event)) continue;
+      waiting_.push_back({batch, &event});
+    }
+    overflowed_ = waiting_.size() > kWaitingMax;
+    if (overflowed_) waiting_.clear();
+    tell = overflowed_ || (was_empty && !waiting_.empty());
+  }
+  if (tell) ready_();
+}
+
+bool EventQueue::concerns(const Event& event) const {
+  if (!session_) return true;
+  return std::holds_alternative<ServerStep>(event.what) && event.origin && event.origin->session == *session_;
+}
+
+}  // namespace fairlead::store

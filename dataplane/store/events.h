@@ -1,0 +1,84 @@
+// What changed, told to whoever watches. An event is made once and shared by all who read it.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "fairlead/v1/observation.pb.h"
+#include "store/transaction.h"
+
+namespace fairlead::store {
+
+struct ServerChange {
+  v1::Change change;
+  ServerView server;
+};
+struct BackendChange {
+  v1::Change change;
+  BackendView backend;
+};
+struct ListenerChange {
+  v1::Change change;
+  ListenerView listener;
+};
+// A step in a server's life.
+struct ServerStep {
+  std::string backend;
+  std::string name;
+  config::Uid uid = 0;
+  v1::Lifecycle lifecycle = v1::LIFECYCLE_UNSPECIFIED;
+  uint64_t cut_off = 0;
+};
+
+struct Event {
+  std::variant<ServerChange, BackendChange, ListenerChange, ServerStep> what;
+  config::WallTime time{};
+  config::Version version = 0;
+  // Grows by one with each event of this store.
+  uint64_t number = 0;
+  // Of a step: who deleted the server or changed its admin state.
+  std::shared_ptr<const Origin> origin{};
+};
+
+using EventBatch = std::shared_ptr<const std::vector<Event>>;
+
+// One watcher's queue: the store pushes, the watcher takes. Shared by both; the store lets go of it when the watcher
+// has.
+class EventQueue {
+ public:
+  static constexpr size_t kWaitingMax = 100'000;
+
+  // `ready` is called on the store's thread when something waits and nothing did, or when the queue overflowed.
+  // `session`: only the steps that this session caused.
+  EventQueue(std::optional<uint64_t> session, std::function<void()> ready)
+      : session_(session), ready_(std::move(ready)) {}
+
+  struct Taken {
+    EventBatch batch;  // keeps `event` alive
+    const Event* event = nullptr;
+  };
+  // Null event: nothing waits.
+  Taken take();
+  // More waited than a watcher may be behind: it has lost events, and what it has is worth nothing any more.
+  bool overflowed() const;
+
+  // By the store only: nothing up to this number is delivered.
+  void start_after(uint64_t number) { start_after_ = number; }
+  void push(const EventBatch& batch);
+
+ private:
+  bool concerns(const Event& event) const;
+
+  const std::optional<uint64_t> session_;
+  const std::function<void()> ready_;
+  uint64_t start_after_ = 0;
+  mutable absl::Mutex mutex_;
+  std::deque<Taken> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool overflowed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace fairlead::store

@@ -1,0 +1,44 @@
+// The store's mailbox: what any thread asks of the writer, in order.
+//
+// Shared by the store and the callbacks that it handed out, which may come after it has ended; then nobody listens.
+#pragma once
+
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace fairlead::store {
+
+class Inbox {
+ public:
+  using Task = absl::AnyInvocable<void()>;
+
+  explicit Inbox(size_t capacity) : capacity_(capacity) {}
+
+  enum class Posted { kYes, kFull, kClosed };
+  // A request of a client: refused when too many wait.
+  Posted post(Task& task);
+  // A fact from the workers: of those there are never more than we asked for, and none may be lost.
+  void post_fact(Task task);
+
+  // Waits until there is something or the inbox is closed.
+  std::vector<Task> take();
+  // After close(): waits for facts until `deadline`; at once where something waits.
+  std::vector<Task> take_until(absl::Time deadline);
+  // From now on requests are refused; facts still come.
+  void close();
+  bool closed() const;
+
+ private:
+  bool has_tasks() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !tasks_.empty(); }
+  bool has_tasks_or_is_closed() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !tasks_.empty() || closed_; }
+
+  const size_t capacity_;
+  mutable absl::Mutex mutex_;
+  std::vector<Task> tasks_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace fairlead::store

@@ -1,0 +1,256 @@
+#include "store/model.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace fairlead::store {
+
+const base::Ref<const config::Server>* BackendState::find(std::string_view name) const {
+  auto at = by_name.find(name);
+  return at == by_name.end() ? nullptr : members.find(at->second);
+}
+
+BackendState* Model::find_backend(std::string_view name) const {
+  auto at = backends_.find(name);
+  return at == backends_.end() ? nullptr : at->second.get();
+}
+
+const config::Listener* Model::find_listener(std::string_view name) const {
+  auto at = listeners_.find(name);
+  return at == listeners_.end() ? nullptr : at->second.get();
+}
+
+const BackendState* Model::find_backend_at(config::Slot slot) const {
+  auto at = backends_by_slot_.find(slot);
+  return at == backends_by_slot_.end() ? nullptr : at->second;
+}
+
+DepartingServer* Model::find_departing(config::Uid uid) {
+  auto key = departing_keys_.find(uid);
+  return key == departing_keys_.end() ? nullptr : &departing_.find(key->second)->second;
+}
+
+const config::Server* Model::find_member(config::BackendHandle backend, config::Slot slot, config::Uid uid) const {
+  auto state = backends_by_slot_.find(backend.slot);
+  if (state == backends_by_slot_.end() || state->second->handle() != backend) return nullptr;
+  const base::Ref<const config::Server>* server = state->second->members.find(slot);
+  return server && (*server)->metadata.uid == uid ? server->get() : nullptr;
+}
+
+const std::string* Model::bound_at(const config::Endpoint& address) const {
+  auto at = bound_.find(address);
+  return at == bound_.end() ? nullptr : &at->second;
+}
+
+const std::string* Model::listener_at(const config::Endpoint& address) const {
+  const std::string* listener = bound_at(address);
+  if (listener || !address.is_loopback()) return listener;
+  // What is bound to all addresses is reached through loopback; [::] takes IPv4 as well.
+  if (address.family() == AF_INET) listener = bound_at(config::Endpoint(config::Ip4Endpoint{.port = address.port()}));
+  return listener ? listener : bound_at(config::Endpoint(config::Ip6Endpoint{.port = address.port()}));
+}
+
+void Model::set_version(config::Version version) {
+  on_roll_back([this, before = version_] { version_ = before; });
+  version_ = version;
+}
+
+void Model::place_server(BackendState& backend, const base::Ref<const config::Server>& before,
+                         const base::Ref<const config::Server>& after) {
+  // The key is the record's name, so it changes with the record.
+  if (before) backend.by_name.erase(before->name);
+  if (after) {
+    backend.by_name.emplace(after->name, after->slot);
+    backend.members.set(after->slot, after);
+  } else {
+    backend.members.erase(before->slot);
+  }
+  if (after) {
+    backend.eligible.upsert(before, after);
+  } else {
+    backend.eligible.erase(*before);
+  }
+  members_ += (after ? 1 : 0) - (before ? 1 : 0);
+  changed_backends_.insert(backend.settings->slot);
+}
+
+void Model::add_server(BackendState& backend, base::Ref<config::Server> server) {
+  server->slot = backend.slots.take();
+  base::Ref<const config::Server> added = std::move(server);
+  place_server(backend, nullptr, added);
+  on_roll_back([this, &backend, added] {
+    place_server(backend, added, nullptr);
+    backend.slots.release(added->slot);
+  });
+}
+
+void Model::replace_server(BackendState& backend, base::Ref<const config::Server> before,
+                           base::Ref<const config::Server> after) {
+  place_server(backend, before, after);
+  on_roll_back([this, &backend, before, after] { place_server(backend, after, before); });
+}
+
+void Model::remove_server(BackendState& backend, base::Ref<const config::Server> server, DepartingServer departing) {
+  place_server(backend, server, nullptr);
+  insert_departing(std::move(departing));
+  on_roll_back([this, &backend, server] {
+    erase_departing(server->metadata.uid);
+    place_server(backend, nullptr, server);
+  });
+}
+
+void Model::insert_departing(DepartingServer departing) {
+  ++departing.backend->departing;
+  DepartingKey key{departing.backend_name, departing.record->name, departing.record->metadata.uid};
+  departing_keys_.emplace(key.uid, key);
+  departing_.emplace(std::move(key), std::move(departing));
+}
+
+void Model::erase_departing(config::Uid uid) {
+  auto key = departing_keys_.find(uid);
+  FAIRLEAD_CHECK(key != departing_keys_.end());
+  auto at = departing_.find(key->second);
+  --at->second.backend->departing;
+  departing_.erase(at);
+  departing_keys_.erase(key);
+}
+
+void Model::release_departed(config::Uid uid) {
+  FAIRLEAD_CHECK(undo_.empty());
+  DepartingServer* departing = find_departing(uid);
+  FAIRLEAD_CHECK(departing != nullptr);
+  BackendState& backend = *departing->backend;
+  backend.slots.release(departing->record->slot);
+  erase_departing(uid);
+  release_gone_backend(backend);
+}
+
+void Model::commit() {
+  undo_.clear();
+  for (config::Uid uid : std::exchange(removed_backends_, {})) release_gone_backend(*gone_backends_.at(uid));
+}
+
+// A deleted backend keeps its slot until its last server is gone, so that handles of drains stay unique.
+void Model::release_gone_backend(BackendState& backend) {
+  config::Uid uid = backend.settings->metadata.uid;
+  if (backend.departing > 0 || !gone_backends_.contains(uid)) return;
+  backends_by_slot_.erase(backend.settings->slot);
+  backend_slots_.release(backend.settings->slot);
+  gone_backends_.erase(uid);
+}
+
+config::Slot Model::take_backend_slot() {
+  config::Slot slot = backend_slots_.take();
+  on_roll_back([this, slot] { backend_slots_.release(slot); });
+  return slot;
+}
+
+config::Slot Model::take_listener_slot() {
+  config::Slot slot = listener_slots_.take();
+  on_roll_back([this, slot] { listener_slots_.release(slot); });
+  return slot;
+}
+
+void Model::insert_backend(std::unique_ptr<BackendState> backend) {
+  changed_backends_.insert(backend->settings->slot);
+  backends_by_slot_[backend->settings->slot] = backend.get();
+  std::string name = backend->settings->name;
+  backends_.emplace(std::move(name), std::move(backend));
+}
+
+std::unique_ptr<BackendState> Model::extract_backend(BackendState& backend) {
+  changed_backends_.insert(backend.settings->slot);
+  auto at = backends_.find(backend.settings->name);
+  std::unique_ptr<BackendState> extracted = std::move(at->second);
+  backends_.erase(at);
+  return extracted;
+}
+
+void Model::add_backend(base::Ref<config::Backend> backend) {
+  backend->slot = take_backend_slot();
+  auto state = std::make_unique<BackendState>();
+  state->settings = std::move(backend);
+  BackendState* added = state.get();
+  insert_backend(std::move(state));
+  on_roll_back([this, added] {
+    backends_by_slot_.erase(added->settings->slot);
+    extract_backend(*added);
+  });
+}
+
+void Model::replace_backend(BackendState& backend, base::Ref<const config::Backend> after) {
+  on_roll_back([&backend, before = backend.settings] { backend.settings = before; });
+  changed_backends_.insert(after->slot);
+  backend.settings = std::move(after);
+}
+
+void Model::remove_backend(BackendState& backend) {
+  FAIRLEAD_CHECK(backend.by_name.empty());
+  config::Uid uid = backend.settings->metadata.uid;
+  gone_backends_[uid] = extract_backend(backend);
+  removed_backends_.push_back(uid);
+  on_roll_back([this, uid] {
+    removed_backends_.pop_back();
+    auto at = gone_backends_.find(uid);
+    std::unique_ptr<BackendState> restored = std::move(at->second);
+    gone_backends_.erase(at);
+    insert_backend(std::move(restored));
+  });
+}
+
+void Model::place_listener(const base::Ref<const config::Listener>& before,
+                           const base::Ref<const config::Listener>& after) {
+  if (before) {
+    for (const config::Endpoint& endpoint : before->bound) bound_.erase(endpoint);
+    listeners_.erase(before->name);
+    working_.listeners.erase(before->slot);
+  }
+  if (after) {
+    for (const config::Endpoint& endpoint : after->bound) bound_.emplace(endpoint, after->name);
+    listeners_.emplace(after->name, after);
+    working_.listeners.set(after->slot, after);
+  }
+}
+
+void Model::add_listener(base::Ref<config::Listener> listener) {
+  replace_listener(nullptr, base::Ref<const config::Listener>(listener));
+}
+
+void Model::replace_listener(base::Ref<const config::Listener> before, base::Ref<const config::Listener> after) {
+  place_listener(before, after);
+  on_roll_back([this, before, after] { place_listener(after, before); });
+}
+
+void Model::remove_listener(base::Ref<const config::Listener> listener) {
+  replace_listener(listener, nullptr);
+  listener_slots_.release(listener->slot);
+  on_roll_back([this, slot = listener->slot] { listener_slots_.take_exactly(slot); });
+}
+
+void Model::roll_back(size_t mark) {
+  while (undo_.size() > mark) {
+    undo_.back()();
+    undo_.pop_back();
+  }
+}
+
+base::Ref<const config::Snapshot> Model::make_snapshot() {
+  for (config::Slot slot : changed_backends_) {
+    auto at = backends_by_slot_.find(slot);
+    bool present = at != backends_by_slot_.end() && !gone_backends_.contains(at->second->settings->metadata.uid);
+    if (!present) {
+      working_.backends.erase(slot);
+      continue;
+    }
+    auto backend = base::make_ref<config::BackendSnapshot>();
+    backend->settings = at->second->settings;
+    backend->eligible = at->second->eligible;
+    working_.backends.set(slot, base::Ref<const config::BackendSnapshot>(backend));
+  }
+  changed_backends_.clear();
+  working_.version = version_;
+  return base::Ref<const config::Snapshot>(new config::Snapshot(working_));
+}
+
+}  // namespace fairlead::store

@@ -1,0 +1,149 @@
+// The model that changes: all resources with the indexes that a change needs, and the way back.
+//
+// Each change is written down with its inverse until commit(); roll_back() undoes what came after a mark. Changes cost
+// what they touch, never the number of servers. Belongs to the store's thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/any_invocable.h"
+#include "config/snapshot.h"
+#include "store/slot_allocator.h"
+#include "store/transaction.h"
+#include "store/views.h"
+
+namespace fairlead::store {
+
+struct BackendState {
+  base::Ref<const config::Backend> settings;
+  config::EligibleServers eligible;
+  Members members;
+  // Keys are the records' own names.
+  absl::btree_map<std::string_view, config::Slot> by_name;
+  SlotAllocator slots;
+  // Deleted servers that have a slot still.
+  uint64_t departing = 0;
+
+  config::BackendHandle handle() const { return {settings->slot, settings->metadata.uid}; }
+  const base::Ref<const config::Server>* find(std::string_view name) const;
+};
+
+// A deleted server that finishes what it has. Keeps its slot.
+struct DepartingServer {
+  base::Ref<const config::Server> record;
+  // Of the backend, which may be gone as well.
+  BackendState* backend = nullptr;
+  std::string backend_name;
+  config::BackendHandle handle;
+  config::Duration timeout{};
+  config::Duration jitter{};
+  config::WallTime deadline;
+  std::shared_ptr<const Origin> origin;
+};
+
+// Order of listings.
+struct DepartingKey {
+  std::string backend;
+  std::string name;
+  config::Uid uid = 0;
+  friend auto operator<=>(const DepartingKey&, const DepartingKey&) = default;
+};
+
+class Model {
+ public:
+  using Backends = absl::btree_map<std::string, std::unique_ptr<BackendState>, std::less<>>;
+  using Listeners = absl::btree_map<std::string, base::Ref<const config::Listener>, std::less<>>;
+  using Departing = absl::btree_map<DepartingKey, DepartingServer>;
+
+  config::Version version() const { return version_; }
+  const Backends& backends() const { return backends_; }
+  const Listeners& listeners() const { return listeners_; }
+  const Departing& departing() const { return departing_; }
+  BackendState* find_backend(std::string_view name) const;
+  const config::Listener* find_listener(std::string_view name) const;
+  const base::Ref<const config::Listener>* find_listener(config::Slot slot) const {
+    return working_.listeners.find(slot);
+  }
+  // Also a deleted one whose servers still drain; null where the slot is free.
+  const BackendState* find_backend_at(config::Slot slot) const;
+  DepartingServer* find_departing(config::Uid uid);
+  // A member by its handle; null where it is not one any more.
+  const config::Server* find_member(config::BackendHandle backend, config::Slot slot, config::Uid uid) const;
+  uint64_t servers() const { return members_ + departing_.size(); }
+  // The listener that is bound at what a connection to `address` would reach, by name; null for none.
+  const std::string* listener_at(const config::Endpoint& address) const;
+
+  // The listener that is bound to exactly this address; null for none.
+  const std::string* bound_at(const config::Endpoint& address) const;
+
+  config::Uid next_uid() { return ++last_uid_; }
+
+  // --- changes, each undone by roll_back() ---
+  void set_version(config::Version version);
+  void add_server(BackendState& backend, base::Ref<config::Server> server);
+  void replace_server(BackendState& backend, base::Ref<const config::Server> before,
+                      base::Ref<const config::Server> after);
+  // It departs: no member any more, but its slot is taken until release_departed().
+  void remove_server(BackendState& backend, base::Ref<const config::Server> server, DepartingServer departing);
+  void add_backend(base::Ref<config::Backend> backend);
+  void replace_backend(BackendState& backend, base::Ref<const config::Backend> after);
+  // Requires that it has no members.
+  void remove_backend(BackendState& backend);
+  void add_listener(base::Ref<config::Listener> listener);
+  void replace_listener(base::Ref<const config::Listener> before, base::Ref<const config::Listener> after);
+  void remove_listener(base::Ref<const config::Listener> listener);
+  // Something outside the model that has to be undone with it.
+  void on_roll_back(absl::AnyInvocable<void()> undo) { undo_.push_back(std::move(undo)); }
+  config::Slot take_listener_slot();
+  config::Slot take_backend_slot();
+
+  size_t mark() const { return undo_.size(); }
+  void roll_back(size_t mark);
+  void commit();
+
+  // --- facts; nothing to undo, and not within a transaction ---
+  void release_departed(config::Uid uid);
+
+  // All changes so far.
+  base::Ref<const config::Snapshot> make_snapshot();
+
+ private:
+  void place_server(BackendState& backend, const base::Ref<const config::Server>& before,
+                    const base::Ref<const config::Server>& after);
+  void place_listener(const base::Ref<const config::Listener>& before, const base::Ref<const config::Listener>& after);
+  void insert_backend(std::unique_ptr<BackendState> backend);
+  std::unique_ptr<BackendState> extract_backend(BackendState& backend);
+  void insert_departing(DepartingServer departing);
+  void erase_departing(config::Uid uid);
+  void release_gone_backend(BackendState& backend);
+
+  config::Version version_ = 0;
+  config::Uid last_uid_ = 0;
+  uint64_t members_ = 0;
+  Backends backends_;
+  // Also deleted ones whose servers still drain.
+  absl::flat_hash_map<config::Slot, BackendState*> backends_by_slot_;
+  absl::flat_hash_map<config::Uid, std::unique_ptr<BackendState>> gone_backends_;
+  Listeners listeners_;
+  absl::btree_map<config::Endpoint, std::string> bound_;
+  Departing departing_;
+  absl::flat_hash_map<config::Uid, DepartingKey> departing_keys_;
+  SlotAllocator backend_slots_;
+  SlotAllocator listener_slots_;
+  std::vector<absl::AnyInvocable<void()>> undo_;
+  // Since the last commit().
+  std::vector<config::Uid> removed_backends_;
+
+  config::Snapshot working_;
+  // Slots of backends that differ from `working_`.
+  absl::flat_hash_set<config::Slot> changed_backends_;
+};
+
+}  // namespace fairlead::store

@@ -1,0 +1,82 @@
+// A transaction on its way through the store, and its answer.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/failure.h"
+#include "api/operation.h"
+#include "fairlead/v1/management.pb.h"
+#include "store/limits.h"
+#include "store/views.h"
+
+namespace fairlead::store {
+
+// Who asks.
+struct Origin {
+  // As in events and the audit log: a session's client name, "unary", "file".
+  std::string actor;
+  // Address of the client.
+  std::string peer;
+  // 0: not a session. Events of what a session caused are marked with it.
+  uint64_t session = 0;
+};
+
+struct IndexedFailure {
+  // Absent where the transaction as a whole was refused.
+  std::optional<uint32_t> index;
+  api::Failure failure;
+};
+
+struct Transaction {
+  uint64_t id = 0;
+  std::shared_ptr<const Origin> origin;
+  std::vector<api::Operation> operations;
+  // As sent, malformed ones included.
+  uint32_t operation_count = 0;
+  // Of operations that are malformed and therefore not in `operations`.
+  std::vector<IndexedFailure> malformed;
+  bool each = false;
+  std::optional<config::Version> expected_version;
+  bool validate_only = false;
+};
+
+// Decodes, off the store's thread. What is malformed comes back as failures in the result, in turn with the others.
+Transaction make_transaction(const v1::Transaction& message, const Limits& limits,
+                             std::shared_ptr<const Origin> origin);
+
+enum class Outcome { kApplied, kUnchanged, kRefused, kPartial };
+
+// The resource that the transaction's last operation was about, for unary calls: at most one view is set.
+struct Touched {
+  // For a deletion.
+  bool existed = false;
+  std::optional<ServerView> server;
+  std::optional<BackendView> backend;
+  std::optional<ListenerView> listener;
+};
+
+struct Result {
+  static constexpr size_t kFailuresMax = 100;
+
+  uint64_t id = 0;
+  Outcome outcome = Outcome::kUnchanged;
+  config::Version version = 0;
+  // The first kFailuresMax.
+  std::vector<IndexedFailure> failures{};
+  uint32_t failures_total = 0;
+  Touched touched{};
+  // With `wait_until_removed`.
+  uint64_t cut_off = 0;
+
+  void add_failure(IndexedFailure failure);
+  bool refused() const { return outcome == Outcome::kRefused; }
+};
+
+Result refused(uint64_t id, config::Version version, api::Failure failure);
+
+void encode(const Result& result, v1::TransactionResult& out);
+
+}  // namespace fairlead::store

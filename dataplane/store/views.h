@@ -1,0 +1,68 @@
+// Resources as a reader sees them: the record and what the store knows beside it. Values; any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/slot_map.h"
+#include "config/model.h"
+#include "fairlead/v1/resources.pb.h"
+
+namespace fairlead::store {
+
+struct ServerView {
+  std::string backend;
+  base::Ref<const config::Server> record;
+  v1::Lifecycle lifecycle = v1::LIFECYCLE_UNSPECIFIED;
+  // What the balancer uses; 0 for one that takes nothing new.
+  uint32_t effective_weight = 0;
+  // Of a deleted server that finishes.
+  std::optional<config::WallTime> drain_deadline;
+};
+
+struct BackendView {
+  base::Ref<const config::Backend> record;
+  // Members: all but the deleted.
+  uint64_t servers = 0;
+  uint64_t eligible = 0;
+  // Members and deleted ones.
+  uint64_t draining = 0;
+};
+
+struct ListenerView {
+  base::Ref<const config::Listener> record;
+};
+
+template <typename View>
+struct Page {
+  std::vector<View> items;
+  // More follow after the last that was looked at, whose key this is.
+  std::optional<std::string> next;
+  config::Version version = 0;
+};
+
+using Members = base::SlotMap<base::Ref<const config::Server>>;
+
+// Everything at one version. Cheap to take: servers are shared with the model until either changes.
+struct Everything {
+  struct Group {
+    BackendView backend;
+    Members members;
+  };
+  config::Version version = 0;
+  std::vector<ListenerView> listeners;
+  std::vector<Group> backends;
+  // Members whose lifecycle does not follow from their record: admin state DRAIN, and drained. Sorted.
+  std::vector<config::Uid> drained;
+  // Deleted ones that still drain.
+  std::vector<ServerView> departing;
+
+  ServerView view(const Group& group, const base::Ref<const config::Server>& server) const;
+};
+
+// From the record alone; `drained` tells DRAINED from DRAINING.
+v1::Lifecycle lifecycle_of(const config::Server& server, bool drained);
+uint32_t effective_weight_of(const config::Server& server, const config::Backend& backend);
+
+}  // namespace fairlead::store

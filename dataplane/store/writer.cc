@@ -1,0 +1,205 @@
+#include "store/writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/text.h"
+#include "config/validate.h"
+#include "spdlog/spdlog.h"
+#include "store/applier.h"
+
+namespace fairlead::store {
+namespace {
+
+// A transaction's line in the audit log names so many of its changes.
+constexpr size_t kAuditedMax = 5;
+
+void write_audit_line(const Transaction& transaction, const Result& result, const std::vector<std::string>& changes,
+                      size_t first) {
+  std::string what;
+  size_t count = changes.size() - first;
+  for (size_t i = 0; i < std::min(count, kAuditedMax); ++i) what += (i > 0 ? ", " : "") + changes[first + i];
+  if (count > kAuditedMax) what += config::concat(" and ", count - kAuditedMax, " more");
+  spdlog::info("accepted: version {} by {} from {}, transaction {}: {}", result.version,
+               config::quoted(transaction.origin->actor), config::quoted(transaction.origin->peer), transaction.id,
+               what);
+}
+
+bool touches_listeners(const Transaction& transaction) {
+  return std::ranges::any_of(transaction.operations, [](const api::Operation& operation) {
+    const auto* patch = std::get_if<api::PatchResource>(&operation.action);
+    return std::holds_alternative<api::WriteListener>(operation.action) ||
+           std::holds_alternative<api::DeleteListener>(operation.action) ||
+           (patch && patch->patch.resource().has_listener());
+  });
+}
+
+Result lost(uint64_t id, config::Version version) {
+  return refused(id, version,
+                 {v1::REASON_SHUTTING_DOWN, config::concat("transaction ", id), "",
+                  "the data plane is shutting down before all workers have confirmed it"});
+}
+
+}  // namespace
+
+Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox)
+    : reading_half_(reading_half),
+      limits_(limits),
+      inbox_(std::move(inbox)),
+      drains_(reading_half_, inbox_, [this](const Drains::Ended& ended) { on_drain_ended(ended); }),
+      reader_(model_, drains_, [this](const std::shared_ptr<EventQueue>& queue) { subscribe(queue); }) {
+  publish();
+}
+
+void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
+  // An address that an earlier transaction of this batch gave up is free only after its publication.
+  if (!effects_.effects.empty() && touches_listeners(transaction)) commit();
+  size_t first_change = effects_.changes.size();
+  Applier applier(model_, reading_half_, limits_, std::chrono::system_clock::now(), effects_);
+  Answer answer{applier.run(transaction), std::move(done)};
+  if (effects_.changes.size() > first_change) {
+    write_audit_line(transaction, answer.result, effects_.changes, first_change);
+  }
+  if (options.wait_until_removed && applier.departing() != 0) {
+    waiting_for_removal_[applier.departing()].push_back(std::move(answer));
+    return;
+  }
+  bool active = options.level == AcknowledgementLevel::kActive;
+  (active ? active_ : accepted_).push_back(std::move(answer));
+}
+
+void Writer::commit() {
+  // This is the place where what was applied since the last commit becomes durable, before anybody is told of it.
+  if (model_.version() != published_version_) publish();
+  perform_effects();
+  for (Event& event : effects_.events) event.number = ++last_event_;
+  for (Answer& answer : std::exchange(accepted_, {})) {
+    fill_status(answer.result.touched);
+    answer.done(std::move(answer.result));
+  }
+  for (Answer& answer : active_) fill_status(answer.result.touched);
+  if (!active_.empty() || !effects_.events.empty()) {
+    pending_.push_back({publications_, std::exchange(active_, {}), std::move(effects_.events)});
+  }
+  effects_ = {};
+  release_pending();
+}
+
+void Writer::publish() {
+  published_version_ = model_.version();
+  uint64_t publication = ++publications_;
+  // The inbox may outlive this writer, which alone runs its tasks.
+  reading_half_.publish(model_.make_snapshot(), [this, publication, inbox = inbox_] {
+    inbox->post_fact([this, publication] { on_visible(publication); });
+  });
+}
+
+void Writer::perform_effects() {
+  // Performing adds events, not effects.
+  for (const Effect& effect : std::exchange(effects_.effects, {})) {
+    std::visit([this](const auto& what) { perform(what); }, effect);
+  }
+}
+
+void Writer::perform(const AcceptListener& effect) {
+  const base::Ref<const config::Listener>* listener = model_.find_listener(effect.slot);
+  if (!listener || (*listener)->metadata.uid != effect.uid) return;
+  accepting_.insert(effect.uid);
+  reading_half_.accept(effect.slot, effect.uid);
+}
+
+void Writer::perform(const StopListener& effect) {
+  if (accepting_.erase(effect.uid) > 0) {
+    reading_half_.stop_accepting(effect.uid);
+  } else {
+    reading_half_.unbind(effect.uid);
+  }
+}
+
+void Writer::perform(const CloseAddresses& effect) {
+  if (accepting_.contains(effect.uid)) reading_half_.close_addresses(effect.uid, effect.bound);
+}
+
+void Writer::perform(const DrainDeparting& effect) {
+  if (const DepartingServer* departing = model_.find_departing(effect.uid)) drains_.depart(*departing);
+}
+
+void Writer::perform(const FollowAdminState& effect) {
+  const config::Server* server = model_.find_member(effect.backend, effect.slot, effect.uid);
+  if (!server) return;
+  const BackendState& backend = *model_.find_backend_at(effect.backend.slot);
+  v1::Lifecycle entered = drains_.follow_admin_state(backend, *server, effect.origin);
+  if (entered == v1::LIFECYCLE_UNSPECIFIED) return;
+  add_step({backend.settings->name, server->name, server->metadata.uid, entered}, effect.origin);
+}
+
+void Writer::add_step(ServerStep step, const std::shared_ptr<const Origin>& origin) {
+  effects_.events.push_back({.what = std::move(step),
+                             .time = std::chrono::system_clock::now(),
+                             .version = model_.version(),
+                             .origin = origin});
+}
+
+// A fact: takes its turn in the next commit().
+void Writer::on_drain_ended(const Drains::Ended& ended) {
+  add_step({ended.backend, ended.name, ended.uid, ended.lifecycle, ended.cut_off}, ended.origin);
+  if (!ended.departed) return;
+  model_.release_departed(ended.uid);
+  auto waiting = waiting_for_removal_.extract(ended.uid);
+  if (waiting.empty()) return;
+  for (Answer& answer : waiting.mapped()) {
+    answer.result.cut_off = ended.cut_off;
+    active_.push_back(std::move(answer));
+  }
+}
+
+void Writer::on_visible(uint64_t publication) { visible_ = std::max(visible_, publication); }
+
+void Writer::release_pending() {
+  while (!pending_.empty() && pending_.front().publication <= visible_) {
+    Pending pending = std::move(pending_.front());
+    pending_.pop_front();
+    deliver(pending);
+  }
+}
+
+void Writer::deliver(Pending& pending) {
+  for (Answer& answer : pending.answers) answer.done(std::move(answer.result));
+  if (pending.events.empty()) return;
+  // The writer's own reference is the last one: whoever watched has gone.
+  std::erase_if(queues_, [](const std::shared_ptr<EventQueue>& queue) { return queue.use_count() == 1; });
+  if (queues_.empty()) return;
+  auto batch = std::make_shared<const std::vector<Event>>(std::move(pending.events));
+  for (const std::shared_ptr<EventQueue>& queue : queues_) queue->push(batch);
+}
+
+void Writer::subscribe(const std::shared_ptr<EventQueue>& queue) {
+  // Events of this batch have no number yet: with a commit they have.
+  commit();
+  queue->start_after(last_event_);
+  queues_.push_back(queue);
+}
+
+void Writer::fill_status(Touched& touched) const {
+  if (touched.server) {
+    const BackendState* backend = model_.find_backend(touched.server->backend);
+    if (backend) touched.server = reader_.view(*backend, touched.server->record);
+  }
+  if (touched.backend) {
+    const BackendState* backend = model_.find_backend(touched.backend->record->name);
+    base::Ref<const config::Backend> record = touched.backend->record;
+    if (backend) touched.backend = reader_.view(*backend);
+    touched.backend->record = std::move(record);
+  }
+}
+
+void Writer::give_up() {
+  for (Pending& pending : std::exchange(pending_, {})) {
+    for (Answer& answer : pending.answers) answer.done(lost(answer.result.id, model_.version()));
+  }
+  for (auto& [uid, answers] : std::exchange(waiting_for_removal_, {})) {
+    for (Answer& answer : answers) answer.done(lost(answer.result.id, model_.version()));
+  }
+}
+
+}  // namespace fairlead::store

@@ -1,0 +1,102 @@
+// The work of the store's thread: applies what comes, publishes, and answers when the workers have followed.
+//
+// Life of a transaction: apply() -> Applier changes the model -> commit(): durability, publication, effects -> all
+// workers see it -> answers, then events, in the order of transactions. Several transactions between two commits share
+// one publication.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "store/drains.h"
+#include "store/effects.h"
+#include "store/inbox.h"
+#include "store/model.h"
+#include "store/reader.h"
+#include "store/reading_half.h"
+#include "store/transaction.h"
+
+namespace fairlead::store {
+
+enum class AcknowledgementLevel { kAccepted, kActive };
+
+struct ApplyOptions {
+  AcknowledgementLevel level = AcknowledgementLevel::kActive;
+  // For a transaction that deletes one server: answered when it is gone.
+  bool wait_until_removed = false;
+};
+
+class Writer {
+ public:
+  using Done = std::function<void(Result)>;
+
+  Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox);
+
+  void apply(Transaction transaction, const ApplyOptions& options, Done done);
+  Reader& reader() { return reader_; }
+  // Makes what was applied since the last one durable and visible.
+  void commit();
+  // So much was applied that it should be published before more is.
+  bool is_batch_full() const { return effects_.changes.size() >= kBatchMax; }
+  bool has_pending() const { return !pending_.empty(); }
+  // What is unanswered never will be: says so to each.
+  void give_up();
+
+ private:
+  static constexpr size_t kBatchMax = 20'000;
+
+  struct Answer {
+    Result result;
+    Done done;
+  };
+  // Waits until its publication is visible to all workers.
+  struct Pending {
+    uint64_t publication;
+    std::vector<Answer> answers;
+    std::vector<Event> events;
+  };
+
+  void publish();
+  void perform_effects();
+  void perform(const AcceptListener& effect);
+  void perform(const StopListener& effect);
+  void perform(const CloseAddresses& effect);
+  void perform(const DrainDeparting& effect);
+  void perform(const FollowAdminState& effect);
+  void on_drain_ended(const Drains::Ended& ended);
+  void on_visible(uint64_t publication);
+  void release_pending();
+  void deliver(Pending& pending);
+  void add_step(ServerStep step, const std::shared_ptr<const Origin>& origin);
+  void fill_status(Touched& touched) const;
+  void subscribe(const std::shared_ptr<EventQueue>& queue);
+
+  ReadingHalf& reading_half_;
+  const Limits& limits_;
+  std::shared_ptr<Inbox> inbox_;
+  Model model_;
+  Drains drains_;
+  Reader reader_;
+
+  // Of the batch that is not committed yet.
+  Effects effects_;
+  std::vector<Answer> accepted_;
+  std::vector<Answer> active_;
+
+  config::Version published_version_ = 0;
+  uint64_t publications_ = 0;
+  uint64_t visible_ = 0;
+  std::deque<Pending> pending_;
+  uint64_t last_event_ = 0;
+  absl::flat_hash_set<config::Uid> accepting_;
+  // Answers that wait for the end of a departing server.
+  absl::flat_hash_map<config::Uid, std::vector<Answer>> waiting_for_removal_;
+  // A watcher that has gone lets go of its queue.
+  std::vector<std::shared_ptr<EventQueue>> queues_;
+};
+
+}  // namespace fairlead::store
