@@ -1,0 +1,140 @@
+"""Processes that a script starts and ends: each by its own pid, none left behind."""
+
+import ctypes
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Failed(Exception):
+    """What went wrong, as a sentence for people."""
+
+
+def ask_kernel_to_end_with_parent():
+    """Should this script be killed, the kernel ends its children."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+class Process:
+    """A child with its output in a file; in a session of its own, so that Ctrl-C reaches only the script."""
+
+    def __init__(self, name, command, log_path, cpus=None, stdout=None):
+        self.name = name
+        self.log_path = pathlib.Path(log_path)
+        if cpus is not None:
+            command = ["taskset", "--cpu-list", cpus, *command]
+        log = open(self.log_path, "ab")
+        try:
+            self.child = subprocess.Popen(
+                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=stdout or log, stderr=log,
+                start_new_session=True, preexec_fn=ask_kernel_to_end_with_parent)
+        except FileNotFoundError as error:
+            raise Failed(f"{name}: {error.filename} is not there") from error
+        finally:
+            log.close()
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def is_running(self):
+        return self.child.poll() is None
+
+    def log_tail(self, lines=12):
+        text = self.log_path.read_text(errors="replace").strip()
+        return "\n".join("  " + line for line in text.splitlines()[-lines:]) or "  (it said nothing)"
+
+    def check_running(self):
+        if not self.is_running():
+            raise Failed(f"{self.name} ended by itself with status {self.child.returncode}:\n{self.log_tail()}")
+
+    def wait_for_file(self, path, seconds=20):
+        """The JSON in a ready file, as soon as it is there."""
+        deadline = time.monotonic() + seconds
+        while not os.path.exists(path):
+            self.check_running()
+            if time.monotonic() > deadline:
+                raise Failed(f"{self.name} does not serve after {seconds} s:\n{self.log_tail()}")
+            time.sleep(0.02)
+        return json.loads(pathlib.Path(path).read_text())
+
+    def end(self, seconds=10):
+        """SIGTERM, after some time SIGKILL. The status."""
+        if self.is_running():
+            self.child.terminate()
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            return self.child.wait()
+
+
+class Workshop:
+    """A temporary folder and the processes that work in it; all are gone at the end of the `with`.
+
+    Whatever ends the script - an exception, Ctrl-C, SIGTERM - ends them in the reverse order of their start.
+    """
+
+    def __init__(self, name):
+        self.name = name
+        self.processes = []
+
+    def __enter__(self):
+        signal.signal(signal.SIGTERM, self.interrupt)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"fairlead-{self.name}-"))
+        return self
+
+    @staticmethod
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    def __exit__(self, kind, *_):
+        # A second Ctrl-C must not keep anything alive.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for process in reversed(self.processes):
+            process.end()
+        self.end_strays()
+        if kind is not None and kind is not KeyboardInterrupt and os.environ.get("FAIRLEAD_KEEP"):
+            print(f"kept: {self.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        return False
+
+    def start(self, name, command, **options):
+        process = Process(name, command, self.folder / f"{name}.log", **options)
+        self.processes.append(process)
+        return process
+
+    def end_strays(self):
+        """Grandchildren whose parent had no time to end them: those that were started with a path in our folder."""
+        marker = str(self.folder).encode()
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and int(entry.name) != os.getpid() and \
+                        marker in (entry / "cmdline").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:
+                continue
+
+
+def run_tool(*command):
+    """A script of this folder, with its output on the terminal."""
+    tool = ROOT / "tools" / command[0]
+    if subprocess.run([str(tool), *command[1:]], check=False).returncode != 0:
+        raise Failed(f"tools/{command[0]} failed (above)")
+
+
+def program(name):
+    return ROOT / "build" / "release" / "bin" / name
