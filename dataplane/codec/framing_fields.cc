@@ -46,7 +46,7 @@ Verdict nominate(std::string_view name, SectionFacts& facts) {
   if (!is_token(name)) return &kBadConnection;
   if (kNeverNominated.contains(http::identify_header(name))) return &kConnectionNamesEndToEnd;
   if (facts.nominated_count == SectionFacts::kMaxNominated) return &kConnectionTooLong;
-  facts.nominated_names[facts.nominated_count++] = name;
+  facts.nominated_names[facts.nominated_count++] = {name.data(), name.size()};
   return kGoOn;
 }
 
@@ -86,6 +86,11 @@ Verdict read_transfer_encoding(std::string_view value, SectionFacts& facts) {
 }
 
 Verdict read_connection(std::string_view value, SectionFacts& facts) {
+  // What nearly all senders say.
+  if (Word("keep-alive").matches(value)) {
+    facts.keep_alive = true;
+    return kGoOn;
+  }
   for (std::string_view rest = value; rest.data() != nullptr;) {
     const std::string_view option = take_list_element(rest);
     if (option.empty()) continue;

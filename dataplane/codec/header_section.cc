@@ -31,48 +31,52 @@ bool is_underscore_twin(std::string_view name) {
   return http::identify_header(std::string_view(dashed.data(), name.size())) != HeaderId::kOther;
 }
 
+// Where a part of a line ends, and whether that is the end that it must have.
+struct Part {
+  const char* end;
+  Verdict verdict;
+};
+
 // The rest of a name that is not only letters, digits, '-' and '.'.
-[[gnu::noinline]] Verdict parse_odd_name(Cursor& cursor, const char* name) {
-  while (!cursor.at_end() && is_token_char(*cursor.at)) ++cursor.at;
-  if (cursor.at_end()) return kNeedMore;
-  if (*cursor.at != ':') return &kBadName;
-  const std::string_view text = text_between(name, cursor.at);
-  return text.contains('_') && is_underscore_twin(text) ? &kUnderscoreTwin : kGoOn;
+[[gnu::noinline]] Part parse_odd_name(const char* name, const char* at, const char* end) {
+  while (at != end && is_token_char(*at)) ++at;
+  if (at == end) return {at, kNeedMore};
+  if (*at != ':') return {at, &kBadName};
+  const std::string_view text = text_between(name, at);
+  return {at, text.contains('_') && is_underscore_twin(text) ? &kUnderscoreTwin : kGoOn};
 }
 
-// Up to the colon. Whitespace in front of a name is an obs-fold or a smuggled line, and behind it ambiguous: both
-// refused.
-[[gnu::always_inline]] inline Verdict parse_name(Cursor& cursor, Header& header) {
-  const char* name = cursor.at;
-  cursor.at = find_stop<PlainNameStop>(cursor);
-  if (cursor.at_end()) return kNeedMore;
-  if (*cursor.at != ':') {
-    if (const Verdict verdict = parse_odd_name(cursor, name)) return verdict;
+// From the name's first byte to its colon. Whitespace in front of a name is an obs-fold or a smuggled line, and behind
+// it ambiguous: both refused.
+[[gnu::always_inline]] inline Part parse_name(const char* begin, const char* name, const char* end, Header& header) {
+  const char* colon = find_stop<PlainNameStop>(begin, name, end);
+  if (colon == end) return {colon, kNeedMore};
+  if (*colon != ':') {
+    const Part odd = parse_odd_name(name, colon, end);
+    if (odd.verdict != kGoOn) return odd;
+    colon = odd.end;
   }
-  if (cursor.at == name) return &kBadName;
-  header.name = text_between(name, cursor.at);
-  header.id = http::identify_header(header.name);
-  return kGoOn;
+  if (colon == name) return {colon, &kBadName};
+  header.name = text_between(name, colon);
+  return {colon, kGoOn};
 }
 
 // From the colon to behind the line's end.
-[[gnu::always_inline]] inline Verdict parse_value(Cursor& cursor, Header& header) {
-  const char* colon = cursor.at++;
-  while (!cursor.at_end() && is_whitespace(static_cast<unsigned char>(*cursor.at))) ++cursor.at;
-  const char* value = cursor.at;
-  cursor.at = find_stop<ValueStop>(cursor);
-  if (cursor.at_end()) return kNeedMore;
-  const char* line_end = cursor.at;
-  if (*line_end != '\r') return *line_end == '\n' ? &kBareLineFeed : &kControlInValue;
-  if (line_end + 1 == cursor.end) return kNeedMore;
-  if (line_end[1] != '\n') return &kBareCarriageReturn;
-  cursor.at = line_end + 2;
+[[gnu::always_inline]] inline Part parse_value(const char* begin, const char* colon, const char* end, Header& header) {
+  const char* value = colon + 1;
+  if (value != end && *value == ' ') ++value;
+  while (value != end && is_whitespace(static_cast<unsigned char>(*value))) ++value;
+  const char* line_end = find_stop<ValueStop>(begin, value, end);
+  if (line_end == end) return {end, kNeedMore};
+  if (*line_end != '\r') return {end, *line_end == '\n' ? &kBareLineFeed : &kControlInValue};
+  if (line_end + 1 == end) return {end, kNeedMore};
+  if (line_end[1] != '\n') return {end, &kBareCarriageReturn};
   const char* value_end = line_end;
   while (value_end != value && is_whitespace(static_cast<unsigned char>(value_end[-1]))) --value_end;
   header.value = text_between(value, value_end);
   header.hop_by_hop = false;
   header.copyable = value == colon + 2 && colon[1] == ' ' && value_end == line_end;
-  return kGoOn;
+  return {line_end + 2, kGoOn};
 }
 
 Verdict read_host(const Cursor& cursor, std::string_view value, SectionFacts& facts) {
@@ -116,28 +120,34 @@ Verdict parse_empty_line(Cursor& cursor) {
 
 }  // namespace
 
-Verdict parse_header_section(Cursor& outer, const HeadLimits& limits, SectionFacts& facts, HeaderList& headers) {
-  Cursor cursor = outer;
+// `at` is a variable of its own, which no other function sees, so that it stays in a register.
+Verdict parse_header_section(Cursor& cursor, const HeadLimits& limits, SectionFacts& facts, HeaderList& headers) {
+  const char* const begin = cursor.begin;
+  const char* const end = cursor.end;
+  const char* at = cursor.at;
   const size_t max_headers = std::min(limits.max_headers, HeaderList::kCapacity);
-  while (!cursor.at_end() && *cursor.at != '\r') {
+  while (at != end && *at != '\r') {
     if (headers.size() >= max_headers) return &kTooManyHeaders;
-    Header header;
-    if (const Verdict verdict = parse_name(cursor, header)) return verdict;
-    if (const Verdict verdict = parse_value(cursor, header)) return verdict;
-    headers.push_back(header);
+    Header& header = headers.unfinished();
+    const Part name = parse_name(begin, at, end, header);
+    if (name.verdict != kGoOn) return name.verdict;
+    const Part value = parse_value(begin, name.end, end, header);
+    if (value.verdict != kGoOn) return value.verdict;
+    at = value.end;
+    header.id = http::identify_header(header.name);
+    headers.keep_unfinished();
     if (header.id == HeaderId::kOther) continue;
     if (const Verdict verdict = understand(cursor, header, facts)) return verdict;
   }
-  const Verdict verdict = parse_empty_line(cursor);
-  outer = cursor;
-  return verdict;
+  cursor.at = at;
+  return parse_empty_line(cursor);
 }
 
 void mark_nominated(const SectionFacts& facts, HeaderList& headers) {
   if (facts.nominated_count == 0) return;
   for (Header& header : headers) {
     header.hop_by_hop = std::ranges::any_of(
-        facts.nominated(), [&](std::string_view name) { return http::equals_ignoring_case(name, header.name); });
+        facts.nominated(), [&](const Nominated& name) { return http::equals_ignoring_case(name.text(), header.name); });
   }
 }
 

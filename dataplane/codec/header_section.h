@@ -17,6 +17,14 @@ namespace fairlead::codec {
 
 enum class Role : uint8_t { kRequest, kResponse };
 
+// A name in a Connection field. Unlike a string_view it may stay uninitialized.
+struct Nominated {
+  const char* data;
+  size_t size;
+
+  std::string_view text() const { return {data, size}; }
+};
+
 // What the fields that matter said. Lives on the stack of one parse.
 struct SectionFacts {
   // More names in Connection than this are an attack on whoever compares them with all headers.
@@ -24,7 +32,7 @@ struct SectionFacts {
 
   explicit SectionFacts(Role its_role) : role(its_role) {}
 
-  std::span<const std::string_view> nominated() const { return std::span(nominated_names).first(nominated_count); }
+  std::span<const Nominated> nominated() const { return std::span(nominated_names).first(nominated_count); }
 
   Role role;
   bool chunked = false;
@@ -40,11 +48,11 @@ struct SectionFacts {
   std::optional<uint32_t> keep_alive_timeout_seconds;
   std::string_view upgrade;
   // Names that Connection declares as meant for the next hop. Only the first nominated_count are set.
-  std::array<std::string_view, kMaxNominated> nominated_names;
+  std::array<Nominated, kMaxNominated> nominated_names;
 };
 
 // From the first header line to behind the empty line. Refuses what is malformed in itself or against an earlier line.
-Verdict parse_header_section(Cursor& outer, const HeadLimits& limits, SectionFacts& facts, http::HeaderList& headers);
+Verdict parse_header_section(Cursor& cursor, const HeadLimits& limits, SectionFacts& facts, http::HeaderList& headers);
 
 // Marks the headers that Connection named.
 void mark_nominated(const SectionFacts& facts, http::HeaderList& headers);

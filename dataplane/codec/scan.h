@@ -113,12 +113,13 @@ template <typename Stop>
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
     return static_cast<unsigned>(_mm_movemask_epi8(Stop::test(block)));
   };
-  for (; end - at >= 16; at += 16) {
+  auto left = static_cast<size_t>(end - at);
+  for (; left >= 16; left -= 16, at += 16) {
     if (const unsigned stops = stops_at(at)) return at + std::countr_zero(stops);
   }
   if (end - begin >= 16) {
     // The rest is shorter than a block: the block that ends with it, without the bytes before `at`.
-    const unsigned stops = stops_at(end - 16) >> (16 - (end - at));
+    const unsigned stops = stops_at(end - 16) >> (16 - left);
     return stops != 0 ? at + std::countr_zero(stops) : end;
   }
 #else

@@ -91,6 +91,11 @@ class HeaderList {
     return slot;
   }
 
+  // The slot behind the last header, for a parser to fill in place; keep_unfinished makes a header of it, once all its
+  // members are set. Both require that the list is not full.
+  Header& unfinished() { return headers_[size_]; }
+  void keep_unfinished() { present_.insert(headers_[size_++].id); }
+
   HeaderIdSet present() const { return present_; }
   bool contains(HeaderId id) const { return present_.contains(id); }
 
