@@ -1,4 +1,5 @@
-// Scalars as text: quoting, names of enums, durations, timestamps, UTF-8. Private to the YAML files of this folder.
+// Scalars as text: quoting, names of enums, durations, timestamps, UTF-8. Beside YAML also for
+// fairleadctl's command line.
 #pragma once
 
 #include <cstddef>

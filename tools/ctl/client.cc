@@ -1,0 +1,79 @@
+#include "ctl/client.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "api/yaml_text.h"
+#include "ctl/table.h"
+
+namespace fairlead::ctl {
+namespace {
+
+std::string duration_text(std::chrono::nanoseconds duration) {
+  google::protobuf::Duration message;
+  message.set_seconds(duration.count() / 1'000'000'000);
+  message.set_nanos(static_cast<std::int32_t>(duration.count() % 1'000'000'000));
+  return api::format_duration(message);
+}
+
+bool is_port(const std::string& text) {
+  int port = 0;
+  return absl::SimpleAtoi(text, &port) && port >= 1 && port <= 65535;
+}
+
+// gRPC's own texts of a connection that could not be made or broke.
+bool is_no_connection(const std::string& text) {
+  for (const char* part : {"failed to connect", "Failed to connect", "onnection refused", "No such file or directory",
+                           "Socket closed", "onnection reset", "empty address list", "DNS resolution failed"}) {
+    if (absl::StrContains(text, part)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::string> parse_address(const std::string& text) {
+  if (text.starts_with("/")) return "unix:" + text;
+  if (text.starts_with("unix:")) {
+    if (text.size() > 5) return text;
+    return usage_error("--address: \"unix:\" needs a path, such as \"unix:/run/fairlead/management.sock\"");
+  }
+  const std::size_t colon = text.rfind(':');
+  const bool has_host = colon != std::string::npos && colon > 0;
+  const bool bare_v6 = has_host && text[0] != '[' && text.find(':') != colon;
+  if (!has_host || bare_v6 || !is_port(text.substr(colon + 1))) {
+    return usage_error(absl::StrCat("--address: \"", text,
+                                    "\" is not of the form \"unix:/path\", \"127.0.0.1:9901\" or \"[::1]:9901\""));
+  }
+  return text;
+}
+
+grpc::ChannelArguments channel_arguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a management address is never meant for the web's proxy
+  arguments.SetMaxReceiveMessageSize(-1);
+  return arguments;
+}
+
+Failure Client::failure(const grpc::Status& status, std::optional<Timeout> timeout) const {
+  const std::string& text = status.error_message();
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      if (!is_no_connection(text)) break;
+      return {kExitRefused, absl::StrCat("no data plane at ", address_,
+                                         ": is fairlead running? --address or FAIRLEAD_ADDRESS says where")};
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return {kExitRefused, absl::StrCat("no answer from ", address_, " within ",
+                                         duration_text(timeout.value_or(timeout_)), "; --timeout gives it longer")};
+    case grpc::StatusCode::UNIMPLEMENTED:
+      if (!text.empty()) break;
+      return {kExitRefused, absl::StrCat("the data plane at ", address_, " does not know this call")};
+    default:
+      break;
+  }
+  if (!text.empty()) return {kExitRefused, printable(text)};
+  return {kExitRefused,
+          absl::StrCat("the data plane answered with status ", static_cast<int>(status.error_code()), " and no text")};
+}
+
+}  // namespace fairlead::ctl

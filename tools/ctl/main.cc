@@ -1,0 +1,32 @@
+// fairleadctl: the command line of a Fairlead data plane.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "ctl/program.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+
+int main(int argc, char** argv) {
+  using namespace fairlead::ctl;
+  // gRPC's own log would stand between the user and the sentence that says what is wrong.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  std::signal(SIGPIPE, SIG_IGN);
+  const char* address = std::getenv("FAIRLEAD_ADDRESS");
+  const Environment environment{
+      .address = address == nullptr ? "" : address,
+      .version = FAIRLEAD_VERSION,
+      .connect =
+          [](const std::string& target) {
+            return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), channel_arguments());
+          },
+  };
+  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  const char* no_colour = std::getenv("NO_COLOR");
+  Streams streams{std::cout, std::cerr, terminal, terminal && (no_colour == nullptr || *no_colour == '\0')};
+  return run(std::vector<std::string>(argv + 1, argv + argc), environment, streams);
+}

@@ -1,0 +1,29 @@
+#include "ctl/command.h"
+#include "ctl/top.h"
+#include "ctl/watch.h"
+
+namespace fairlead::ctl {
+
+std::vector<Command> observation_commands() {
+  return {
+      {.name = "watch",
+       .summary = "prints one line for each change, as it happens",
+       .details = "With -o json each line is one event as an object, the snapshot included.",
+       .options = {{.name = "no-snapshot", .help = "without what is there already"}},
+       .examples = {"fairleadctl watch", "fairleadctl watch -o json --no-snapshot"},
+       .run = run_watch},
+      {.name = "top",
+       .operands = "[BACKEND...]",
+       .operands_max = 64,
+       .summary = "shows load, latency and errors of backends and servers, live",
+       .details =
+           "Keys: q quits; n, r, i, l, e sort by name, rate, in flight, latency, errors; s shows and hides servers; "
+           "arrows scroll; space holds the picture. Where the output is not a terminal, one sample is printed.",
+       .options = {{.name = "interval", .value = "TIME", .help = "of a sample, 10ms to 1h; default 1s"},
+                   {.name = "once", .help = "prints one sample and ends"}},
+       .examples = {"fairleadctl top", "fairleadctl top web --once -o json"},
+       .run = run_top},
+  };
+}
+
+}  // namespace fairlead::ctl

@@ -1,0 +1,193 @@
+#include "ctl/program.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "api/yaml.h"
+#include "ctl/usage.h"
+#include "ctl/values.h"
+
+namespace fairlead::ctl {
+namespace {
+
+constexpr char kDefaultTimeout[] = "10s";
+
+struct Found {
+  const Command* command = nullptr;
+  std::size_t words = 0;
+};
+
+Found find_command(const std::vector<std::string>& words) {
+  for (const Command& command : commands()) {
+    if (command.name == words[0]) return {&command, 1};
+    if (words.size() > 1 && command.name == absl::StrCat(words[0], " ", words[1])) return {&command, 2};
+  }
+  return {};
+}
+
+bool is_group(const std::string& word) {
+  for (const Command& command : commands()) {
+    if (command.name.starts_with(word + " ")) return true;
+  }
+  return false;
+}
+
+// The command's options hide common ones of the same name.
+std::vector<Option> options_of(const Command& command) {
+  std::vector<Option> options = command.options;
+  for (const Option& common : common_options()) {
+    const bool hidden = std::ranges::find(command.options, common.name, &Option::name) != command.options.end();
+    if (!hidden) options.push_back(common);
+  }
+  return options;
+}
+
+int fail(Streams& streams, const Failure& failure, const std::string& usage) {
+  streams.err << "fairleadctl: " << failure.text << "\n";
+  if (failure.exit_status == kExitUsage) streams.err << "Usage: " << usage << "\n";
+  return failure.exit_status;
+}
+
+// Where no whole command is named.
+int explain(const std::vector<std::string>& words, bool help, const std::string& version, Streams& streams) {
+  if (!version.empty()) {
+    streams.out << "fairleadctl " << version << "\n";
+    return 0;
+  }
+  const bool group = !words.empty() && is_group(words[0]);
+  if (help || (!words.empty() && words[0] == "help")) {
+    streams.out << program_help(group ? words[0] : "");
+    return 0;
+  }
+  if (words.empty()) {
+    streams.err << program_help();
+    return kExitUsage;
+  }
+  const std::string named = group && words.size() > 1 ? absl::StrCat(words[0], " ", words[1]) : words[0];
+  if (!group || words.size() > 1) streams.err << "fairleadctl: unknown command \"" << printable(named) << "\"\n\n";
+  streams.err << program_help(group ? words[0] : "");
+  return kExitUsage;
+}
+
+struct Settings {
+  std::string address;
+  Client::Timeout timeout{};
+  Format format = Format::kTable;
+};
+
+// A common option after the command wins over one before it, and over the environment.
+Result<Settings> settings_of(const Command& command, const Arguments& leading, const Arguments& arguments,
+                             const Environment& environment) {
+  const auto pick = [&](const std::string& name, const std::string& fallback) {
+    const bool hidden = std::ranges::find(command.options, name, &Option::name) != command.options.end();
+    const std::string before = leading.value(name, fallback);
+    return hidden ? before : arguments.value(name, before);
+  };
+  const std::string default_address = environment.address.empty() ? kDefaultAddress : environment.address;
+  Result<std::string> address = parse_address(pick("address", default_address));
+  if (!address) return std::unexpected(address.error());
+  auto timeout = parse_duration_value("--timeout", pick("timeout", kDefaultTimeout));
+  if (!timeout) return std::unexpected(timeout.error());
+  Result<Format> format = parse_format(pick("output", "table"));
+  if (!format) return std::unexpected(format.error());
+  return Settings{*address, to_chrono(*timeout), *format};
+}
+
+int run_command(const Command& command, const Arguments& leading, std::vector<std::string> words,
+                const Environment& environment, Streams& streams) {
+  Result<Arguments> arguments = ArgumentParser(options_of(command)).parse(words, /*leading_only=*/false);
+  if (!arguments) return fail(streams, arguments.error(), usage_line(command));
+  if (leading.has("help") || arguments->has("help")) {
+    streams.out << command_help(command);
+    return 0;
+  }
+  const std::size_t count = arguments->operands().size();
+  if (count < command.operands_min || count > command.operands_max) {
+    const std::string what = count < command.operands_min ? "too few operands" : "too many operands";
+    return fail(streams, {kExitUsage, absl::StrCat(command.name, ": ", what)}, usage_line(command));
+  }
+  Result<Settings> settings = settings_of(command, leading, *arguments, environment);
+  if (!settings) return fail(streams, settings.error(), usage_line(command));
+  Client client(environment.connect(settings->address), settings->address, settings->timeout);
+  Context context{*arguments, client, streams, settings->format};
+  Result<void> done = command.run(context);
+  if (!done) return fail(streams, done.error(), usage_line(command));
+  return streams.out.flush() ? 0 : kExitRefused;
+}
+
+Result<void> run_completion(Context& context) {
+  const std::string script = completion_script(context.arguments.operand(0));
+  if (script.empty()) return usage_error("completion: the shell is bash or zsh");
+  context.streams.out << script;
+  return {};
+}
+
+std::vector<Command> all_commands() {
+  std::vector<Command> all;
+  for (const auto& part :
+       {server_commands(), backend_commands(), listener_commands(), configuration_commands(), observation_commands()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  all.push_back({.name = "completion",
+                 .operands = "bash|zsh",
+                 .operands_min = 1,
+                 .operands_max = 1,
+                 .summary = "prints a completion script for a shell",
+                 .examples = {"source <(fairleadctl completion bash)"},
+                 .run = run_completion});
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> all = all_commands();
+  return all;
+}
+
+std::vector<Option> common_options() {
+  return {
+      {.name = "address",
+       .value = "ADDRESS",
+       .help = absl::StrCat("unix:/path or host:port; else FAIRLEAD_ADDRESS, else ", kDefaultAddress)},
+      {.name = "timeout", .value = "TIME", .help = absl::StrCat("for each call; default ", kDefaultTimeout)},
+      {.name = "output", .value = "FORMAT", .help = "table, json or yaml", .letter = 'o'},
+      {.name = "help", .help = "shows this", .letter = 'h'},
+  };
+}
+
+bool print_message(Context& context, const google::protobuf::Message& message) {
+  switch (context.format) {
+    case Format::kTable:
+      return false;
+    case Format::kJson:
+      context.streams.out << to_json(message) << (to_json(message).ends_with('\n') ? "" : "\n");
+      return true;
+    case Format::kYaml:
+      context.streams.out << api::to_yaml(message);
+      return true;
+  }
+  return false;
+}
+
+int run(std::vector<std::string> words, const Environment& environment, Streams& streams) {
+  std::vector<Option> leading_options = common_options();
+  leading_options.push_back({.name = "version", .help = "shows the version"});
+  Result<Arguments> leading = ArgumentParser(leading_options).parse(words, /*leading_only=*/true);
+  if (!leading)
+    return fail(streams, leading.error(), "fairleadctl COMMAND [operands] [options]; see fairleadctl --help");
+  const std::string version = leading->has("version") ? environment.version : "";
+  if (words.size() > 1 && words[0] == "help") {
+    words.erase(words.begin());
+    words.push_back("--help");
+  }
+  const Found found = words.empty() ? Found{} : find_command(words);
+  if (found.command != nullptr && version.empty()) {
+    words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(found.words));
+    return run_command(*found.command, *leading, std::move(words), environment, streams);
+  }
+  const bool help = leading->has("help") || (!words.empty() && (words.back() == "--help" || words.back() == "-h"));
+  return explain(words, help, version, streams);
+}
+
+}  // namespace fairlead::ctl

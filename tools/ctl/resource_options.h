@@ -1,0 +1,37 @@
+// The options of `add` and `set`: which field of a resource each one fills, and the mask of those that were given.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ctl/arguments.h"
+#include "ctl/result.h"
+#include "google/protobuf/field_mask.pb.h"
+#include "google/protobuf/message.h"
+
+namespace fairlead::ctl {
+
+enum class ValueForm { kScalar, kEnum, kLabels, kList, kRoutes, kCheck };
+
+// The word that puts a field back to its default.
+inline constexpr char kDefaultWord[] = "default";
+
+struct ResourceOption {
+  Option option;
+  // "timeouts.connect".
+  std::string path;
+  ValueForm form = ValueForm::kScalar;
+};
+
+std::vector<ResourceOption> server_options();
+std::vector<ResourceOption> backend_options();
+std::vector<ResourceOption> listener_options();
+
+std::vector<Option> plain_options(const std::vector<ResourceOption>& options);
+
+// Fills `resource` from the options that are given and returns their paths. `--weight default` names the path and
+// leaves the field unset.
+Result<google::protobuf::FieldMask> fill_resource(const std::vector<ResourceOption>& options,
+                                                  const Arguments& arguments, google::protobuf::Message& resource);
+
+}  // namespace fairlead::ctl

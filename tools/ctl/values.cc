@@ -1,0 +1,96 @@
+#include "ctl/values.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "api/yaml_text.h"
+
+namespace fairlead::ctl {
+
+Result<v1::ServerName> parse_server_name(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size()) {
+    return usage_error(absl::StrCat("\"", text, "\" is not a server's name such as \"web/s1\": BACKEND/NAME"));
+  }
+  v1::ServerName name;
+  name.set_backend(text.substr(0, slash));
+  name.set_name(text.substr(slash + 1));
+  return name;
+}
+
+Result<google::protobuf::Duration> parse_duration_value(const std::string& option, const std::string& text) {
+  const auto duration = api::parse_duration(text);
+  if (!duration || duration->seconds() < 0 || duration->nanos() < 0) {
+    return usage_error(absl::StrCat(option, ": \"", text, "\" is not a duration such as \"30s\", \"500ms\" or \"1m\""));
+  }
+  return *duration;
+}
+
+std::chrono::nanoseconds to_chrono(const google::protobuf::Duration& duration) {
+  // Ten thousand years do not fit; a century is as good as for ever.
+  constexpr std::int64_t kSecondsMax = 100LL * 365 * 24 * 3600;
+  return std::chrono::seconds(std::min(duration.seconds(), kSecondsMax)) + std::chrono::nanoseconds(duration.nanos());
+}
+
+Result<std::map<std::string, std::string>> parse_labels(const std::string& option,
+                                                        const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> labels;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return usage_error(absl::StrCat(option, ": \"", text, "\" is not of the form key=value"));
+    }
+    const std::string key = text.substr(0, equals);
+    if (!labels.emplace(key, text.substr(equals + 1)).second) {
+      return usage_error(absl::StrCat(option, ": the key \"", key, "\" is given twice"));
+    }
+  }
+  return labels;
+}
+
+Result<v1::Route> parse_route(const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return usage_error(absl::StrCat("--route: \"", text, "\" is not of the form HOST/PATH=BACKEND"));
+  }
+  const std::string match = text.substr(0, equals);
+  const std::size_t slash = match.find('/');
+  v1::Route route;
+  for (absl::string_view host : absl::StrSplit(match.substr(0, slash), ',', absl::SkipEmpty())) {
+    route.add_hosts(std::string(host));
+  }
+  if (slash != std::string::npos) route.set_path_prefix(match.substr(slash));
+  route.set_backend(text.substr(equals + 1));
+  return route;
+}
+
+Result<std::vector<v1::Lifecycle>> parse_lifecycles(const std::string& text) {
+  std::vector<v1::Lifecycle> lifecycles;
+  for (absl::string_view word : absl::StrSplit(text, ',')) {
+    v1::Lifecycle lifecycle = v1::LIFECYCLE_UNSPECIFIED;
+    const std::string name = absl::StrCat("LIFECYCLE_", absl::AsciiStrToUpper(word));
+    if (!v1::Lifecycle_Parse(name, &lifecycle) || lifecycle == v1::LIFECYCLE_UNSPECIFIED) {
+      return usage_error(absl::StrCat("--state: \"", word,
+                                      "\" is not one of pending, ready, draining, drained, maintenance, removed"));
+    }
+    lifecycles.push_back(lifecycle);
+  }
+  return lifecycles;
+}
+
+Result<v1::HealthCheck> parse_check(const std::string& text) {
+  v1::HealthCheck check;
+  if (text == "tcp") {
+    check.mutable_tcp();
+  } else if (text.starts_with("http:/")) {
+    check.mutable_http()->set_path(text.substr(5));
+  } else if (text != "none") {
+    return usage_error(absl::StrCat("--check: \"", text, "\" is not \"http:/path\", \"tcp\" or \"none\""));
+  }
+  return check;
+}
+
+}  // namespace fairlead::ctl

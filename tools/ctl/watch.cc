@@ -1,0 +1,186 @@
+#include "ctl/watch.h"
+
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "api/yaml.h"
+#include "ctl/resource_set.h"
+#include "google/protobuf/descriptor.h"
+
+namespace fairlead::ctl {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// Local time of the day, in milliseconds: what a person compares with a clock.
+std::string time_text(const google::protobuf::Timestamp& time) {
+  const absl::Time value = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return absl::FormatTime("%H:%M:%E3S", value, absl::LocalTimeZone());
+}
+
+// One field's value on one line; empty where it is unset. Longer ones are not worth a line.
+std::string field_text(const Message& message, const FieldDescriptor& field) {
+  std::unique_ptr<Message> alone(message.New());
+  alone->CopyFrom(message);
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  for (const FieldDescriptor* other : fields) {
+    if (other != &field) alone->GetReflection()->ClearField(alone.get(), other);
+  }
+  std::string text = api::to_yaml(*alone);
+  if (text == "{}\n") return "";
+  text = text.substr(field.name().size() + 1);
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipWhitespace());
+  std::string joined;
+  for (const std::string& line : lines)
+    absl::StrAppend(&joined, joined.empty() ? "" : " ", absl::StripAsciiWhitespace(line));
+  return joined;
+}
+
+const Message* message_of(const v1::Resource& resource) {
+  switch (resource.kind_case()) {
+    case v1::Resource::kListener:
+      return &resource.listener();
+    case v1::Resource::kBackend:
+      return &resource.backend();
+    case v1::Resource::kServer:
+      return &resource.server();
+    default:
+      return nullptr;
+  }
+}
+
+// What a new resource is about.
+std::string essence(const v1::Resource& resource) {
+  if (resource.has_server()) {
+    const std::string weight =
+        resource.server().has_weight() ? absl::StrCat(" weight ", resource.server().weight()) : "";
+    return absl::StrCat(" ", resource.server().address(), weight);
+  }
+  if (resource.has_listener()) {
+    const auto& status = resource.listener().status();
+    return " " + absl::StrJoin(status.bound_size() > 0 ? status.bound() : resource.listener().bind(), " ");
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string changed_fields(const Message& before, const Message& after) {
+  constexpr std::size_t kValueMax = 60;
+  std::vector<std::string> texts;
+  const auto& type = *after.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    if (field.name() == "metadata" || field.name() == "status") continue;
+    const std::string old_text = field_text(before, field);
+    const std::string new_text = field_text(after, field);
+    if (old_text == new_text) continue;
+    if (old_text.size() > kValueMax || new_text.size() > kValueMax) {
+      texts.push_back(field.name());
+      continue;
+    }
+    texts.push_back(absl::StrCat(field.name(), " ", old_text.empty() ? "unset" : old_text, " -> ",
+                                 new_text.empty() ? "unset" : new_text));
+  }
+  return absl::StrJoin(texts, ", ");
+}
+
+std::string WatchLines::line(const v1::WatchEventsResponse& event) {
+  std::string text;
+  switch (event.event_case()) {
+    case v1::WatchEventsResponse::kResource:
+      text = resource_line(event.resource());
+      break;
+    case v1::WatchEventsResponse::kServer:
+      text = server_line(event.server());
+      break;
+    case v1::WatchEventsResponse::kSnapshotComplete:
+      text = snapshot_line();
+      break;
+    case v1::WatchEventsResponse::EVENT_NOT_SET:
+      break;
+  }
+  if (text.empty()) return text;
+  const std::string time = event.has_time() ? time_text(event.time()) : "            ";
+  return absl::StrCat(coloured(time, Colour::kDim, colour_), "  ", absl::StrFormat("v%-6d", event.version()), "  ",
+                      absl::StrFormat("%-12s", printable(event.actor())), "  ", text);
+}
+
+std::string WatchLines::resource_line(const v1::ResourceEvent& event) {
+  const std::string title = title_of(event.resource());
+  const auto before = known_.find(title);
+  std::string text = printable(title);
+  switch (event.change()) {
+    case v1::CHANGE_PRESENT:
+      known_[title] = event.resource();
+      return "";
+    case v1::CHANGE_CREATED:
+      absl::StrAppend(&text, " ", coloured("created", Colour::kGreen, colour_), printable(essence(event.resource())));
+      break;
+    case v1::CHANGE_UPDATED: {
+      const Message* after_message = message_of(event.resource());
+      const Message* before_message = before == known_.end() ? nullptr : message_of(before->second);
+      const bool both = after_message != nullptr && before_message != nullptr;
+      const std::string fields = both ? changed_fields(*before_message, *after_message) : "";
+      absl::StrAppend(&text, " ", coloured("updated", Colour::kYellow, colour_), fields.empty() ? "" : ": ",
+                      printable(fields));
+      break;
+    }
+    case v1::CHANGE_DELETED:
+      absl::StrAppend(&text, " ", coloured("deleted", Colour::kRed, colour_));
+      known_.erase(title);
+      return text;
+    default:
+      absl::StrAppend(&text, " changed");
+  }
+  known_[title] = event.resource();
+  return text;
+}
+
+std::string WatchLines::server_line(const v1::ServerEvent& event) const {
+  const std::string title = printable(absl::StrCat("server ", event.server().backend(), "/", event.server().name()));
+  const std::string state = coloured(lifecycle_word(event.lifecycle()), lifecycle_colour(event.lifecycle()), colour_);
+  const std::string cut_off = event.cut_off() > 0 ? absl::StrCat(", ", event.cut_off(), " cut off") : "";
+  return absl::StrCat(title, " ", state, cut_off);
+}
+
+std::string WatchLines::snapshot_line() const {
+  int listeners = 0;
+  int backends = 0;
+  int servers = 0;
+  for (const auto& [title, resource] : known_) {
+    listeners += resource.has_listener() ? 1 : 0;
+    backends += resource.has_backend() ? 1 : 0;
+    servers += resource.has_server() ? 1 : 0;
+  }
+  return absl::StrCat("there are ", listeners, " listeners, ", backends, " backends, ", servers, " servers");
+}
+
+Result<void> run_watch(Context& context) {
+  grpc::ClientContext call;
+  v1::WatchEventsRequest request;
+  request.set_snapshot(!context.arguments.has("no-snapshot"));
+  auto reader = context.client.observation().WatchEvents(&call, request);
+  WatchLines lines(context.streams.colour);
+  v1::WatchEventsResponse event;
+  while (reader->Read(&event)) {
+    const std::string line = context.format == Format::kTable  ? lines.line(event)
+                             : context.format == Format::kJson ? to_json(event, /*one_line=*/true)
+                                                               : "---\n" + api::to_yaml(event);
+    if (line.empty()) continue;
+    // Nobody reads any more: `watch | head`.
+    if (!(context.streams.out << line << "\n" << std::flush)) return {};
+  }
+  const grpc::Status status = reader->Finish();
+  if (status.ok()) return refused("the data plane ended the stream");
+  return std::unexpected(context.client.failure(status));
+}
+
+}  // namespace fairlead::ctl
