@@ -129,12 +129,22 @@ class Workshop:
                 continue
 
 
+# Another build's folder, which is used as it is: nothing is installed or built then.
+BUILD = os.environ.get("FAIRLEAD_BUILD")
+
+
 def run_tool(*command):
-    """A script of this folder, with its output on the terminal."""
-    tool = ROOT / "tools" / command[0]
-    if subprocess.run([str(tool), *command[1:]], check=False).returncode != 0:
+    """A script of tools/, with its output on the terminal."""
+    if subprocess.run([str(ROOT / "tools" / command[0]), *command[1:]], check=False).returncode != 0:
         raise Failed(f"tools/{command[0]} failed (above)")
 
 
+def prepare(purpose, programs):
+    """Installs what is missing and builds."""
+    if BUILD is None:
+        run_tool("setup", purpose)
+        run_tool("build", "release", *programs)
+
+
 def program(name):
-    return ROOT / "build" / "release" / "bin" / name
+    return pathlib.Path(BUILD or ROOT / "build" / "release") / "bin" / name
