@@ -1,0 +1,33 @@
+// What the services share.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "management/executor.h"
+#include "observe/statistics.h"
+#include "store/store.h"
+
+namespace fairlead::management {
+
+// Told in GetInfo and `opened`.
+inline constexpr uint32_t kMessageBytesMax = 4u << 20;
+// Of a session: two of the largest transactions.
+inline constexpr uint32_t kUnansweredOperationsMax = 20'000;
+
+class Streams;
+
+struct Context {
+  store::Store& store;
+  observe::Collector& collector;
+  Executor& executor;
+  Streams& streams;
+  std::string build;
+  uint32_t workers = 0;
+  uint32_t sessions_max = 0;
+  absl::Time started;
+};
+
+}  // namespace fairlead::management

@@ -1,0 +1,32 @@
+// Goes through all resources at one version, one at a time, so that a slow reader holds shared records and no copies.
+#pragma once
+
+#include <variant>
+
+#include "store/views.h"
+
+namespace fairlead::management {
+
+class EverythingCursor {
+ public:
+  using Item = std::variant<std::monostate, store::BackendView, store::ServerView, store::ListenerView>;
+
+  // `departing`: also deleted servers that still drain.
+  EverythingCursor(store::Everything everything, bool departing)
+      : everything_(std::move(everything)), departing_(departing) {}
+
+  // Each backend before its servers, listeners after what they name. monostate at the end.
+  Item next();
+  config::Version version() const { return everything_.version; }
+
+ private:
+  store::Everything everything_;
+  bool departing_;
+  size_t group_ = 0;
+  bool in_group_ = false;
+  config::Slot slot_ = 0;
+  size_t departed_ = 0;
+  size_t listener_ = 0;
+};
+
+}  // namespace fairlead::management

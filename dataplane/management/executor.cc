@@ -1,0 +1,54 @@
+#include "management/executor.h"
+
+#include <pthread.h>
+
+#include "absl/time/clock.h"
+
+namespace fairlead::management {
+
+Executor::Executor() : thread_([this] { run(); }) {}
+
+Executor::~Executor() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    wake_.Signal();
+  }
+  thread_.join();
+}
+
+void Executor::post(Task task) {
+  absl::MutexLock lock(&mutex_);
+  tasks_.push_back(std::move(task));
+  if (tasks_.size() == 1) wake_.Signal();
+}
+
+void Executor::post_at(absl::Time time, Task task) {
+  absl::MutexLock lock(&mutex_);
+  timed_.emplace(std::pair(time, ++last_timed_), std::move(task));
+  wake_.Signal();
+}
+
+void Executor::run() {
+  pthread_setname_np(pthread_self(), "management");
+  for (std::vector<Task> tasks = take(); !tasks.empty(); tasks = take()) {
+    for (Task& task : tasks) task();
+  }
+}
+
+// Empty at the end only.
+std::vector<Executor::Task> Executor::take() {
+  absl::MutexLock lock(&mutex_);
+  while (true) {
+    std::vector<Task> due = std::exchange(tasks_, {});
+    absl::Time now = absl::Now();
+    while (!timed_.empty() && timed_.begin()->first.first <= now) {
+      due.push_back(std::move(timed_.begin()->second));
+      timed_.erase(timed_.begin());
+    }
+    if (!due.empty() || stopping_) return due;
+    wake_.WaitWithDeadline(&mutex_, timed_.empty() ? absl::InfiniteFuture() : timed_.begin()->first.first);
+  }
+}
+
+}  // namespace fairlead::management

@@ -1,0 +1,45 @@
+// One thread on which the state of all sessions and streams lives, so that none of it needs a lock: gRPC's threads, the
+// store's and the workers' hand over what concerns a session and go on.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace fairlead::management {
+
+class Executor {
+ public:
+  using Task = absl::AnyInvocable<void()>;
+
+  Executor();
+  // Runs what was posted; what waits for its time is dropped.
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // From any thread. Tasks run in the order in which they were posted and must not block.
+  void post(Task task);
+  void post_at(absl::Time time, Task task);
+
+ private:
+  void run();
+  std::vector<Task> take();
+
+  absl::Mutex mutex_;
+  std::vector<Task> tasks_ ABSL_GUARDED_BY(mutex_);
+  // By time and order of posting.
+  std::map<std::pair<absl::Time, uint64_t>, Task> timed_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_timed_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::CondVar wake_;
+  std::thread thread_;
+};
+
+}  // namespace fairlead::management

@@ -1,0 +1,159 @@
+#include "management/management_server.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "config/text.h"
+#include "config/validate.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "management/context.h"
+#include "management/management_service.h"
+#include "management/observation_service.h"
+#include "management/streams.h"
+
+namespace fairlead::management {
+namespace {
+
+using config::concat;
+
+absl::Status check_tcp(const std::string& text, const config::Endpoint& endpoint, bool insecure) {
+  if (!insecure) {
+    return absl::InvalidArgumentError(concat("management.listen: ", config::quoted(text),
+                                             " is TCP, where anybody may connect; use unix:/path, or set insecure"));
+  }
+  if (endpoint.is_loopback()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      concat("management.listen: ", config::quoted(text), " is not a loopback address; use 127.0.0.1 or [::1]"));
+}
+
+// A socket file that a process left behind is in the way; one that somebody listens on is not ours to remove.
+absl::Status clear_socket_path(const config::Endpoint& endpoint) {
+  const std::string& path = std::get<config::UnixEndpoint>(endpoint.value()).path;
+  struct stat status{};
+  if (lstat(path.c_str(), &status) != 0) return absl::OkStatus();
+  std::string title = concat("management.listen: ", config::quoted(endpoint.to_string()));
+  if (!S_ISSOCK(status.st_mode)) return absl::AlreadyExistsError(title + " exists and is not a socket");
+  config::SocketAddress address = endpoint.to_socket_address();
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return absl::ErrnoToStatus(errno, title);
+  int result = connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
+  int error = result == 0 ? 0 : errno;
+  close(fd);
+  if (error != ECONNREFUSED) return absl::AlreadyExistsError(title + " is in use by another process");
+  if (unlink(path.c_str()) != 0) return absl::ErrnoToStatus(errno, title + " was left behind and cannot be removed");
+  return absl::OkStatus();
+}
+
+struct Listening {
+  config::Endpoint endpoint;
+  int port = 0;
+};
+
+absl::StatusOr<std::vector<Listening>> check_addresses(const ManagementOptions& options) {
+  if (options.listen.empty())
+    return absl::InvalidArgumentError("management.listen: is empty; name at least one address");
+  std::vector<Listening> result;
+  for (const std::string& text : options.listen) {
+    absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
+    if (!endpoint.ok()) {
+      return absl::InvalidArgumentError(concat("management.listen: ", std::string(endpoint.status().message())));
+    }
+    absl::Status usable =
+        endpoint->is_unix() ? clear_socket_path(*endpoint) : check_tcp(text, *endpoint, options.insecure);
+    if (!usable.ok()) return usable;
+    result.push_back({*std::move(endpoint)});
+  }
+  return result;
+}
+
+void set_limits(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8 << 10);
+  // A peer that has gone without a word is noticed within 20 s + 20 s.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Clients may ping as often as once in 5 s; those that do it faster are sent away.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
+  // Two data planes on one port would share its clients.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  grpc::ResourceQuota quota("management");
+  quota.Resize(size_t{256} << 20);
+  builder.SetResourceQuota(quota);
+}
+
+}  // namespace
+
+struct ManagementServer::Parts {
+  Parts(const ManagementOptions& options, store::Store& store, observe::Collector& collector)
+      : context{store, collector, executor, streams, options.build, options.workers, options.sessions_max, absl::Now()},
+        management(context),
+        observation(context) {}
+
+  Streams streams;
+  Executor executor;
+  Context context;
+  ManagementService management;
+  ObservationService observation;
+  std::unique_ptr<grpc::Server> server;
+};
+
+absl::StatusOr<std::unique_ptr<ManagementServer>> ManagementServer::start(const ManagementOptions& options,
+                                                                          store::Store& store,
+                                                                          observe::Collector& collector) {
+  absl::StatusOr<std::vector<Listening>> addresses = check_addresses(options);
+  if (!addresses.ok()) return addresses.status();
+  auto parts = std::make_unique<Parts>(options, store, collector);
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  set_limits(builder);
+  for (Listening& listening : *addresses) {
+    builder.AddListeningPort(listening.endpoint.to_string(), grpc::InsecureServerCredentials(), &listening.port);
+  }
+  builder.RegisterService(&parts->management);
+  builder.RegisterService(&parts->observation);
+  // Nobody else may connect from the moment that the socket is there.
+  mode_t mask = umask(0177);
+  parts->server = builder.BuildAndStart();
+  umask(mask);
+  for (const Listening& listening : *addresses) {
+    if (parts->server && listening.port != 0) continue;
+    return absl::FailedPreconditionError(concat("management.listen: ", config::quoted(listening.endpoint.to_string()),
+                                                " cannot be bound: it is in use, or not ours to bind"));
+  }
+  for (const char* service : {"fairlead.v1.ManagementService", "fairlead.v1.ObservationService"}) {
+    parts->server->GetHealthCheckService()->SetServingStatus(service, true);
+  }
+  std::unique_ptr<ManagementServer> started(new ManagementServer(std::move(parts)));
+  for (const Listening& listening : *addresses) {
+    const config::Endpoint& endpoint = listening.endpoint;
+    config::Endpoint bound = endpoint.is_unix() ? endpoint : endpoint.with_port(static_cast<uint16_t>(listening.port));
+    started->bound_.push_back(bound.to_string());
+  }
+  return started;
+}
+
+ManagementServer::ManagementServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+ManagementServer::~ManagementServer() { stop(); }
+
+void ManagementServer::stop(absl::Duration patience) {
+  if (!parts_) return;
+  parts_->server->GetHealthCheckService()->Shutdown();
+  parts_->executor.post([parts = parts_.get()] { parts->streams.shut_down(); });
+  parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + patience));
+  parts_->server.reset();
+  // gRPC has let go of all reactors; what they posted last runs before the thread ends.
+  parts_.reset();
+}
+
+}  // namespace fairlead::management

@@ -1,0 +1,52 @@
+// The gRPC server of the management API: listens, serves, ends.
+//
+// Owns the services, their streams and the thread that these live on. Nothing of gRPC is seen from outside.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "observe/statistics.h"
+#include "store/store.h"
+
+namespace fairlead::management {
+
+struct ManagementOptions {
+  // "unix:/path" (made with mode 0600), or with `insecure` a loopback "127.0.0.1:port" or "[::1]:port"; port 0 takes a
+  // free one.
+  std::vector<std::string> listen;
+  bool insecure = false;
+  // For GetInfo.
+  std::string build;
+  uint32_t workers = 0;
+  // Streams of all kinds at once; more are refused with RESOURCE_EXHAUSTED.
+  uint32_t sessions_max = 1024;
+};
+
+class ManagementServer {
+ public:
+  // Serves when it returns. `store` and `collector` outlive the server. Errors name the address.
+  static absl::StatusOr<std::unique_ptr<ManagementServer>> start(const ManagementOptions& options, store::Store& store,
+                                                                 observe::Collector& collector);
+  ~ManagementServer();
+
+  // Where it listens, in the order of `listen`, with real ports.
+  const std::vector<std::string>& bound() const { return bound_; }
+
+  // Ends streams with UNAVAILABLE, lets calls finish for up to `patience`, then cancels them. Idempotent. Before
+  // Store::stop(), so that what was taken is answered.
+  void stop(absl::Duration patience = absl::Seconds(2));
+
+ private:
+  struct Parts;
+  explicit ManagementServer(std::unique_ptr<Parts> parts);
+
+  std::unique_ptr<Parts> parts_;
+  std::vector<std::string> bound_;
+};
+
+}  // namespace fairlead::management

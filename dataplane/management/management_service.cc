@@ -1,0 +1,331 @@
+#include "management/management_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "api/failure.h"
+#include "config/text.h"
+#include "config/validate.h"
+#include "management/export_stream.h"
+#include "management/messages.h"
+#include "management/paging.h"
+#include "management/streams.h"
+#include "management/unary.h"
+#include "management/update_session.h"
+
+namespace fairlead::management {
+namespace {
+
+using Call = grpc::CallbackServerContext;
+using Unary = grpc::ServerUnaryReactor;
+
+grpc::Status not_found(const std::string& title) { return {grpc::StatusCode::NOT_FOUND, title + ": does not exist"}; }
+
+Unary* no_certificates(Call* call) { return refuse(call, unimplemented("certificates are not implemented yet")); }
+
+template <typename Resource>
+void set_resource(v1::Resource& target, const Resource& resource) {
+  if constexpr (std::is_same_v<Resource, v1::Server>) *target.mutable_server() = resource;
+  if constexpr (std::is_same_v<Resource, v1::Backend>) *target.mutable_backend() = resource;
+  if constexpr (std::is_same_v<Resource, v1::Listener>) *target.mutable_listener() = resource;
+}
+
+template <typename Resource>
+v1::Operation create(const Resource& resource) {
+  v1::Operation operation;
+  set_resource(*operation.mutable_create(), resource);
+  return operation;
+}
+
+// Without a mask, every field.
+template <typename Resource>
+v1::Operation update(const Resource& resource, const google::protobuf::FieldMask& mask) {
+  v1::Operation operation;
+  if (mask.paths().empty()) {
+    set_resource(*operation.mutable_replace(), resource);
+  } else {
+    set_resource(*operation.mutable_patch()->mutable_resource(), resource);
+    *operation.mutable_patch()->mutable_update_mask() = mask;
+  }
+  return operation;
+}
+
+// A listing: checks the page, reads one in the store, encodes it with the traffic of the workers.
+template <typename Item, typename Request, typename Response, typename ReadPage>
+Unary* list(Context& context, Call* call, const Request* request, Response* response, ReadPage read_page,
+            google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
+  std::string query = query_text(*request);
+  std::optional<size_t> size = read_page_size(request->page_size());
+  if (!size) {
+    return refuse(call, invalid(config::concat("page_size: ", request->page_size(), " is out of range [0, 1000]")));
+  }
+  std::optional<std::string> after = read_page_token(query, request->page_token());
+  if (!after) {
+    return refuse(call, invalid("page_token: is not one that the same query got; leave it empty for the first page"));
+  }
+  store::PageRequest wanted{*std::move(after), *size};
+  return read_with_traffic(context, call, [=](store::Reader& reader) -> RestWithTraffic {
+    return [=, page = read_page(reader, wanted)](const observe::Statistics& statistics) {
+      if (!page) return invalid("page_token: is not one that the same query got");
+      Traffic traffic(statistics);
+      for (const auto& view : page->items) {
+        Item& item = *(response->*items)()->Add();
+        encode(view, item);
+        traffic.fill(item);
+      }
+      response->set_version(page->version);
+      if (page->next) response->set_next_page_token(make_page_token(query, *page->next));
+      return grpc::Status::OK;
+    };
+  });
+}
+
+template <typename Message, typename Find>
+Unary* get(Context& context, Call* call, std::string title, Message* message, Find find) {
+  return read_with_traffic(context, call, [=](store::Reader& reader) -> RestWithTraffic {
+    return [=, view = find(reader)](const observe::Statistics& statistics) {
+      if (!view) return not_found(title);
+      encode(*view, *message);
+      Traffic(statistics).fill(*message);
+      return grpc::Status::OK;
+    };
+  });
+}
+
+config::Labels to_labels(const google::protobuf::Map<std::string, std::string>& labels) {
+  config::Labels sorted(labels.begin(), labels.end());
+  std::sort(sorted.begin(), sorted.end());
+  return sorted;
+}
+
+}  // namespace
+
+auto ManagementService::StreamUpdates(Server* call)
+    -> grpc::ServerBidiReactor<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>* {
+  auto session = std::make_shared<UpdateSession>(context_, call->peer());
+  UpdateSession* reactor = session.get();
+  context_.executor.post([this, session = std::move(session)] {
+    context_.streams.add(session);
+    session->begin();
+  });
+  return reactor;
+}
+
+Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransactionRequest* request,
+                                           v1::ApplyTransactionResponse* response) {
+  if (request->has_election_id()) return refuse(call, unimplemented("election_id: elections are not implemented yet"));
+  if (!v1::AcknowledgementLevel_IsValid(request->acknowledgement_level())) {
+    return refuse(call, invalid("acknowledgement_level: is not known; it is one of ACCEPTED, ACTIVE"));
+  }
+  bool accepted = request->acknowledgement_level() == v1::ACKNOWLEDGEMENT_LEVEL_ACCEPTED;
+  store::ApplyOptions options{.level = accepted ? store::AcknowledgementLevel::kAccepted
+                                                : store::AcknowledgementLevel::kActive};
+  auto origin = std::make_shared<const store::Origin>("unary", call->peer());
+  Unary* reactor = call->DefaultReactor();
+  context_.store.apply(store::make_transaction(request->transaction(), context_.store.limits(), std::move(origin)),
+                       options, [&executor = context_.executor, reactor, response](store::Result result) {
+                         executor.post([reactor, response, result = std::move(result)] {
+                           encode(result, *response->mutable_result());
+                           bool lost = !result.failures.empty() &&
+                                       result.failures.front().failure.reason == v1::REASON_SHUTTING_DOWN;
+                           reactor->Finish(lost ? to_status(result) : grpc::Status::OK);
+                         });
+                       });
+  return reactor;
+}
+
+// --- servers ---
+
+Unary* ManagementService::AddServer(Server* call, const v1::AddServerRequest* request,
+                                    v1::AddServerResponse* response) {
+  return write(context_, call, create(request->server()), false, [response](const store::Result& result) {
+    encode(*result.touched.server, *response->mutable_server());
+  });
+}
+
+Unary* ManagementService::UpdateServer(Server* call, const v1::UpdateServerRequest* request,
+                                       v1::UpdateServerResponse* response) {
+  return write(
+      context_, call, update(request->server(), request->update_mask()), false,
+      [response](const store::Result& result) { encode(*result.touched.server, *response->mutable_server()); });
+}
+
+Unary* ManagementService::DeleteServer(Server* call, const v1::DeleteServerRequest* request,
+                                       v1::DeleteServerResponse* response) {
+  v1::Operation operation;
+  operation.mutable_delete_()->mutable_server()->set_backend(request->backend());
+  operation.mutable_delete_()->mutable_server()->set_name(request->name());
+  if (request->has_drain()) *operation.mutable_delete_()->mutable_drain() = request->drain();
+  return write(context_, call, operation, request->wait(), [response](const store::Result& result) {
+    response->set_existed(result.touched.existed);
+    response->set_version(result.version);
+    response->set_cut_off(result.cut_off);
+  });
+}
+
+Unary* ManagementService::GetServer(Server* call, const v1::GetServerRequest* request,
+                                    v1::GetServerResponse* response) {
+  return get(
+      context_, call, api::server_title(request->backend(), request->name()), response->mutable_server(),
+      [request](const store::Reader& reader) { return reader.find_server(request->backend(), request->name()); });
+}
+
+Unary* ManagementService::ListServers(Server* call, const v1::ListServersRequest* request,
+                                      v1::ListServersResponse* response) {
+  store::ServerQuery query{request->backend(), to_labels(request->labels()), {}};
+  for (int lifecycle : request->lifecycles()) {
+    if (lifecycle == 0 || !v1::Lifecycle_IsValid(lifecycle)) {
+      return refuse(call, invalid(config::concat("lifecycles: ", lifecycle,
+                                                 " is not known; each is one of PENDING, READY, DRAINING, DRAINED, "
+                                                 "MAINTENANCE, REMOVED")));
+    }
+    query.lifecycles.push_back(static_cast<v1::Lifecycle>(lifecycle));
+  }
+  return list<v1::Server>(
+      context_, call, request, response,
+      [query](store::Reader& reader, const store::PageRequest& page) { return reader.list_servers(query, page); },
+      &v1::ListServersResponse::mutable_servers);
+}
+
+// --- backends ---
+
+Unary* ManagementService::AddBackend(Server* call, const v1::AddBackendRequest* request,
+                                     v1::AddBackendResponse* response) {
+  return write(context_, call, create(request->backend()), false, [response](const store::Result& result) {
+    encode(*result.touched.backend, *response->mutable_backend());
+  });
+}
+
+Unary* ManagementService::UpdateBackend(Server* call, const v1::UpdateBackendRequest* request,
+                                        v1::UpdateBackendResponse* response) {
+  return write(
+      context_, call, update(request->backend(), request->update_mask()), false,
+      [response](const store::Result& result) { encode(*result.touched.backend, *response->mutable_backend()); });
+}
+
+Unary* ManagementService::DeleteBackend(Server* call, const v1::DeleteBackendRequest* request,
+                                        v1::DeleteBackendResponse* response) {
+  v1::Operation operation;
+  operation.mutable_delete_()->set_backend(request->name());
+  if (request->has_drain()) *operation.mutable_delete_()->mutable_drain() = request->drain();
+  return write(context_, call, operation, false, [response](const store::Result& result) {
+    response->set_existed(result.touched.existed);
+    response->set_version(result.version);
+  });
+}
+
+Unary* ManagementService::GetBackend(Server* call, const v1::GetBackendRequest* request,
+                                     v1::GetBackendResponse* response) {
+  return get(context_, call, api::backend_title(request->name()), response->mutable_backend(),
+             [request](const store::Reader& reader) { return reader.find_backend(request->name()); });
+}
+
+Unary* ManagementService::ListBackends(Server* call, const v1::ListBackendsRequest* request,
+                                       v1::ListBackendsResponse* response) {
+  return list<v1::Backend>(
+      context_, call, request, response,
+      [labels = to_labels(request->labels())](store::Reader& reader, const store::PageRequest& page) {
+        return std::optional(reader.list_backends(labels, page));
+      },
+      &v1::ListBackendsResponse::mutable_backends);
+}
+
+// --- listeners ---
+
+Unary* ManagementService::AddListener(Server* call, const v1::AddListenerRequest* request,
+                                      v1::AddListenerResponse* response) {
+  return write(context_, call, create(request->listener()), false, [response](const store::Result& result) {
+    encode(*result.touched.listener, *response->mutable_listener());
+  });
+}
+
+Unary* ManagementService::UpdateListener(Server* call, const v1::UpdateListenerRequest* request,
+                                         v1::UpdateListenerResponse* response) {
+  return write(
+      context_, call, update(request->listener(), request->update_mask()), false,
+      [response](const store::Result& result) { encode(*result.touched.listener, *response->mutable_listener()); });
+}
+
+Unary* ManagementService::DeleteListener(Server* call, const v1::DeleteListenerRequest* request,
+                                         v1::DeleteListenerResponse* response) {
+  v1::Operation operation;
+  operation.mutable_delete_()->set_listener(request->name());
+  return write(context_, call, operation, false, [response](const store::Result& result) {
+    response->set_existed(result.touched.existed);
+    response->set_version(result.version);
+  });
+}
+
+Unary* ManagementService::GetListener(Server* call, const v1::GetListenerRequest* request,
+                                      v1::GetListenerResponse* response) {
+  return get(context_, call, api::listener_title(request->name()), response->mutable_listener(),
+             [request](const store::Reader& reader) { return reader.find_listener(request->name()); });
+}
+
+Unary* ManagementService::ListListeners(Server* call, const v1::ListListenersRequest* request,
+                                        v1::ListListenersResponse* response) {
+  return list<v1::Listener>(
+      context_, call, request, response,
+      [labels = to_labels(request->labels())](store::Reader& reader, const store::PageRequest& page) {
+        return std::optional(reader.list_listeners(labels, page));
+      },
+      &v1::ListListenersResponse::mutable_listeners);
+}
+
+// --- certificates ---
+
+Unary* ManagementService::AddCertificate(Server* call, const v1::AddCertificateRequest*, v1::AddCertificateResponse*) {
+  return no_certificates(call);
+}
+Unary* ManagementService::UpdateCertificate(Server* call, const v1::UpdateCertificateRequest*,
+                                            v1::UpdateCertificateResponse*) {
+  return no_certificates(call);
+}
+Unary* ManagementService::DeleteCertificate(Server* call, const v1::DeleteCertificateRequest*,
+                                            v1::DeleteCertificateResponse*) {
+  return no_certificates(call);
+}
+Unary* ManagementService::GetCertificate(Server* call, const v1::GetCertificateRequest*, v1::GetCertificateResponse*) {
+  return no_certificates(call);
+}
+Unary* ManagementService::ListCertificates(Server* call, const v1::ListCertificatesRequest*,
+                                           v1::ListCertificatesResponse*) {
+  return no_certificates(call);
+}
+
+// --- the whole ---
+
+auto ManagementService::ExportConfig(Server*, const v1::ExportConfigRequest*)
+    -> grpc::ServerWriteReactor<v1::ExportConfigResponse>* {
+  auto stream = std::make_shared<ExportStream>(context_);
+  ExportStream* reactor = stream.get();
+  context_.executor.post([this, stream = std::move(stream)] {
+    context_.streams.add(stream);
+    stream->begin();
+  });
+  return reactor;
+}
+
+Unary* ManagementService::GetInfo(Server* call, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
+  return read(context_, call, [this, response](store::Reader& reader) -> Rest {
+    return [this, response, counts = reader.counts(), version = reader.version()] {
+      response->set_build(context_.build);
+      response->set_epoch(context_.store.epoch());
+      response->set_version(version);
+      for (const char* capability : {"transactions", "stream_updates", "watch_events", "stream_statistics", "export"}) {
+        response->add_capabilities(capability);
+      }
+      *response->mutable_limits() = limits_of(context_);
+      response->set_workers(context_.workers);
+      absl::Duration uptime = absl::Now() - context_.started;
+      response->mutable_uptime()->set_seconds(absl::ToInt64Seconds(uptime));
+      response->set_servers(counts.servers);
+      response->set_backends(counts.backends);
+      response->set_listeners(counts.listeners);
+      return grpc::Status::OK;
+    };
+  });
+}
+
+}  // namespace fairlead::management

@@ -1,0 +1,103 @@
+#include "management/messages.h"
+
+#include "api/encode.h"
+
+namespace fairlead::management {
+namespace {
+
+struct EventEncoder {
+  v1::WatchEventsResponse& out;
+
+  void operator()(const store::ServerChange& change) const {
+    out.mutable_resource()->set_change(change.change);
+    encode(change.server, *out.mutable_resource()->mutable_resource()->mutable_server());
+  }
+  void operator()(const store::BackendChange& change) const {
+    out.mutable_resource()->set_change(change.change);
+    v1::Backend& backend = *out.mutable_resource()->mutable_resource()->mutable_backend();
+    api::encode(*change.backend.record, backend);
+  }
+  void operator()(const store::ListenerChange& change) const {
+    out.mutable_resource()->set_change(change.change);
+    encode(change.listener, *out.mutable_resource()->mutable_resource()->mutable_listener());
+  }
+  void operator()(const store::ServerStep& step) const { encode(step, *out.mutable_server()); }
+};
+
+uint64_t find(const absl::flat_hash_map<config::Uid, uint64_t>& map, config::Uid uid) {
+  auto at = map.find(uid);
+  return at == map.end() ? 0 : at->second;
+}
+
+}  // namespace
+
+void encode(const store::ServerView& view, v1::Server& out) {
+  api::encode(*view.record, view.backend, out);
+  v1::ServerStatus& status = *out.mutable_status();
+  status.set_lifecycle(view.lifecycle);
+  status.set_health(v1::HEALTH_UNKNOWN);
+  status.set_effective_weight(view.effective_weight);
+  if (view.drain_deadline) api::encode(*view.drain_deadline, *status.mutable_drain_deadline());
+}
+
+void encode(const store::BackendView& view, v1::Backend& out) {
+  api::encode(*view.record, out);
+  out.mutable_status()->set_servers(view.servers);
+  out.mutable_status()->set_eligible(view.eligible);
+  out.mutable_status()->set_draining(view.draining);
+}
+
+void encode(const store::ListenerView& view, v1::Listener& out) { api::encode(*view.record, out); }
+
+void encode(const store::Event& event, v1::WatchEventsResponse& out) {
+  std::visit(EventEncoder{out}, event.what);
+  api::encode(event.time, *out.mutable_time());
+  out.set_version(event.version);
+  out.set_actor(event.origin ? event.origin->actor : "data-plane");
+  if (out.has_server()) out.mutable_server()->set_version(event.version);
+}
+
+void encode(const store::ServerStep& step, v1::ServerEvent& out) {
+  out.mutable_server()->set_backend(step.backend);
+  out.mutable_server()->set_name(step.name);
+  out.set_uid(step.uid);
+  out.set_lifecycle(step.lifecycle);
+  out.set_cut_off(step.cut_off);
+}
+
+v1::Limits limits_of(const Context& context) {
+  const store::Limits& limits = context.store.limits();
+  v1::Limits out;
+  out.set_operations_per_transaction(limits.operations_per_transaction);
+  out.set_unanswered_operations(kUnansweredOperationsMax);
+  out.set_message_bytes(kMessageBytesMax);
+  out.set_sessions(context.sessions_max);
+  out.set_servers(limits.servers);
+  out.set_backends(limits.backends);
+  out.set_listeners(limits.listeners);
+  return out;
+}
+
+Traffic::Traffic(const observe::Statistics& statistics) {
+  for (const observe::BackendStatistics& backend : statistics.backends) {
+    backends_[backend.uid] = backend.counters.in_flight;
+    for (const observe::ServerStatistics& server : backend.servers) in_flight_[server.uid] = server.counters.in_flight;
+  }
+  for (const observe::ListenerStatistics& listener : statistics.listeners) {
+    connections_[listener.uid] = listener.connections;
+  }
+}
+
+void Traffic::fill(v1::Server& server) const {
+  server.mutable_status()->set_in_flight(find(in_flight_, server.metadata().uid()));
+}
+
+void Traffic::fill(v1::Backend& backend) const {
+  backend.mutable_status()->set_in_flight(find(backends_, backend.metadata().uid()));
+}
+
+void Traffic::fill(v1::Listener& listener) const {
+  listener.mutable_status()->set_connections(find(connections_, listener.metadata().uid()));
+}
+
+}  // namespace fairlead::management

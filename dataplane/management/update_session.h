@@ -1,0 +1,78 @@
+// StreamUpdates: a control plane's session. Reads transactions while the window has room, answers them in order, and
+// tells what became of the servers that it drains. All its state lives on the executor's thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "fairlead/v1/management.pb.h"
+#include "grpcpp/support/server_callback.h"
+#include "management/context.h"
+#include "management/status.h"
+#include "management/streams.h"
+#include "store/events.h"
+
+namespace fairlead::management {
+
+class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>,
+                            public Stream,
+                            public std::enable_shared_from_this<UpdateSession> {
+ public:
+  UpdateSession(Context& context, std::string peer);
+
+  void begin();
+  void shut_down() override { finish(shutting_down()); }
+
+ private:
+  // What waits to be written.
+  struct Outgoing {
+    v1::StreamUpdatesResponse response;
+    // Operations that are answered when it is out.
+    uint64_t operations = 0;
+    // A result that a later one may stand for.
+    bool is_good_result = false;
+  };
+
+  // On gRPC's threads: hand over.
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+  template <typename F>
+  void post(F f);
+
+  void on_read(std::optional<store::Transaction> decoded);
+  void open(const v1::Open& request);
+  grpc::Status check(const v1::Open& request) const;
+  void opened();
+  void submit(store::Transaction transaction);
+  void on_result(const store::Result& result, uint64_t operations);
+  void on_events();
+  void heartbeat();
+  void read_on();
+  void push(Outgoing outgoing);
+  void pump();
+  void finish(const grpc::Status& status);
+
+  Context& context_;
+  const std::string peer_;
+  v1::StreamUpdatesRequest request_;
+  // Set while the session opens; read by gRPC's threads only between a read's start and its end.
+  std::shared_ptr<const store::Origin> origin_;
+  store::ApplyOptions options_;
+  uint64_t last_id_ = 0;
+  std::shared_ptr<store::EventQueue> events_;
+
+  uint64_t unanswered_ = 0;
+  bool reading_ = false;
+  // The client has said everything.
+  bool half_closed_ = false;
+  std::deque<Outgoing> outgoing_;
+  bool writing_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace fairlead::management

@@ -1,0 +1,72 @@
+// A stream that the data plane writes: one message at a time, the next when gRPC has taken the last. All its state
+// lives on the executor's thread; gRPC's reactions hand over to it.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "grpcpp/support/server_callback.h"
+#include "management/context.h"
+#include "management/status.h"
+#include "management/streams.h"
+
+namespace fairlead::management {
+
+template <typename Response>
+class WriteStream : public grpc::ServerWriteReactor<Response>,
+                    public Stream,
+                    public std::enable_shared_from_this<WriteStream<Response>> {
+ public:
+  explicit WriteStream(Context& context) : context_(context) {}
+
+  void shut_down() override { finish(shutting_down()); }
+
+ protected:
+  // Fills the next message; false where there is none for now (pump() is called again) or the stream is finished.
+  virtual bool next(Response& response) = 0;
+
+  // Writes what there is, unless a message is on its way.
+  void pump() {
+    if (writing_ || finished_) return;
+    response_.Clear();
+    if (!next(response_)) return;
+    writing_ = true;
+    this->StartWrite(&response_);
+  }
+
+  void finish(const grpc::Status& status) {
+    if (finished_) return;
+    finished_ = true;
+    this->Finish(status);
+  }
+
+  bool finished() const { return finished_; }
+  Context& context() { return context_; }
+
+ private:
+  void OnWriteDone(bool ok) override {
+    post([ok](WriteStream& self) {
+      self.writing_ = false;
+      if (ok) self.pump();
+    });
+  }
+  void OnCancel() override {
+    post([](WriteStream& self) { self.finish(grpc::Status::CANCELLED); });
+  }
+  // The last reaction: the registry's reference is the last that keeps the stream.
+  void OnDone() override {
+    post([](WriteStream& self) { self.context_.streams.remove(&self); });
+  }
+
+  template <typename F>
+  void post(F f) {
+    context_.executor.post([self = this->shared_from_this(), f] { f(*self); });
+  }
+
+  Context& context_;
+  Response response_;
+  bool writing_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace fairlead::management
