@@ -120,7 +120,6 @@ bool needs_put(Presence presence) {
 }
 
 bool needs_delete(Presence presence) {
-  // REMOVING too: deleted again without patience, what is left is cut off.
   return presence != Presence::kAbsent && presence != Presence::kUnknown && presence != Presence::kRemoving;
 }
 

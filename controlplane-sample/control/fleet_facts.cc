@@ -93,6 +93,16 @@ void Fleet::on(absl::Time now, std::size_t dataplane, const session::Lost& event
   report(now, "session_lost", there, event.why);
 }
 
+namespace {
+
+// A drain that ends does not make a new version: of two with the same version the one that is further along is later.
+bool is_earlier(Presence listed, Presence known) {
+  return (listed == Presence::kDraining && known == Presence::kDrained) ||
+         (listed == Presence::kRemoving && known == Presence::kAbsent);
+}
+
+}  // namespace
+
 void Fleet::learn(std::size_t dataplane, const session::Listing& listing) {
   std::map<std::string, const session::ListedServer*> listed;
   for (const session::ListedServer& server : listing.servers) listed[server.name] = &server;
@@ -100,8 +110,11 @@ void Fleet::learn(std::size_t dataplane, const session::Listing& listing) {
     Membership& membership = server.memberships[dataplane];
     const auto found = listed.find(name);
     // A listing from before the last change of this server says nothing new.
-    if (!membership.unanswered && membership.version <= listing.version) {
-      membership.presence = found == listed.end() ? Presence::kAbsent : found->second->presence;
+    const Presence presence = found == listed.end() ? Presence::kAbsent : found->second->presence;
+    const bool earlier = listing.version < membership.version ||
+                         (listing.version == membership.version && is_earlier(presence, membership.presence));
+    if (!membership.unanswered && !earlier) {
+      membership.presence = presence;
       membership.version = listing.version;
       const bool elsewhere = found != listed.end() && !server.instance.address.empty() &&
                              found->second->address != server.instance.address;
@@ -165,7 +178,7 @@ void Fleet::on(absl::Time now, std::size_t dataplane, const session::Refused& ev
 
 void Fleet::on(absl::Time, std::size_t dataplane, const session::Moved& event) {
   Server* server = find(event.server);
-  if (server == nullptr) return;
+  if (server == nullptr || !dataplanes_[dataplane].connected) return;
   server->cut_off += event.cut_off;
   Membership& membership = server->memberships[dataplane];
   // Overtaken by something later.
