@@ -1,5 +1,5 @@
-// Scalars as text: quoting, names of enums, durations, timestamps, UTF-8. Beside YAML also for
-// fairleadctl's command line.
+// Scalars as text: quoting, names of enums, durations, timestamps, UTF-8. Beside YAML also for fairleadctl's command
+// line.
 #pragma once
 
 #include <cstddef>

@@ -53,7 +53,7 @@ std::string to_json(const google::protobuf::Message& message, bool one_line) {
   std::string text;
   // Fails only for messages that this schema does not have.
   if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}";
-  return text;
+  return std::string(absl::StripTrailingAsciiWhitespace(text));
 }
 
 std::string server_title(const v1::Server& server) { return absl::StrCat(server.backend(), "/", server.name()); }

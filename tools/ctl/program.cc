@@ -161,7 +161,7 @@ bool print_message(Context& context, const google::protobuf::Message& message) {
     case Format::kTable:
       return false;
     case Format::kJson:
-      context.streams.out << to_json(message) << (to_json(message).ends_with('\n') ? "" : "\n");
+      context.streams.out << to_json(message) << "\n";
       return true;
     case Format::kYaml:
       context.streams.out << api::to_yaml(message);

@@ -1,5 +1,8 @@
 #include "ctl/top.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -92,15 +95,27 @@ class Sampler {
   }
 
   void hand_over(const v1::StreamStatisticsResponse& sample) {
-    auto servers = list_all<ServerKind>(client_, v1::ListServersRequest());
+    v1::ListServersResponse servers;
+    const bool has_servers = refresh_servers(servers);
     std::lock_guard lock(mutex_);
     if (update_.samples.size() < kSamplesMax) update_.samples.push_back(sample);
     update_.trouble.clear();
-    if (servers) {
-      update_.servers = *std::move(servers);
+    if (has_servers) {
+      update_.servers = std::move(servers);
       update_.has_servers = true;
     }
     on_update_();
+  }
+
+  // Addresses change seldom, and to ask for a hundred thousand takes a while: at most a twentieth of the time.
+  bool refresh_servers(v1::ListServersResponse& servers) {
+    const auto start = std::chrono::steady_clock::now();
+    if (start < next_refresh_) return false;
+    auto all = list_all<ServerKind>(client_, v1::ListServersRequest());
+    const auto end = std::chrono::steady_clock::now();
+    next_refresh_ = end + std::max<std::chrono::steady_clock::duration>(std::chrono::seconds(2), (end - start) * 20);
+    if (all) servers = *std::move(all);
+    return all.has_value();
   }
 
   Client& client_;
@@ -111,6 +126,8 @@ class Sampler {
   Update update_;
   grpc::ClientContext* call_ = nullptr;
   bool stopped_ = false;
+  // Of the thread alone.
+  std::chrono::steady_clock::time_point next_refresh_;
   // Last: it uses what stands above.
   std::thread thread_;
 };
@@ -191,7 +208,9 @@ Result<void> run_once(Context& context, const v1::StreamStatisticsRequest& reque
 Result<void> run_top(Context& context) {
   auto request = request_from(context.arguments);
   if (!request) return std::unexpected(request.error());
-  const bool live = context.streams.terminal && !context.arguments.has("once") && context.format == Format::kTable;
+  // Without a keyboard nobody could end a live picture.
+  const bool live = context.streams.terminal && isatty(STDIN_FILENO) != 0 && !context.arguments.has("once") &&
+                    context.format == Format::kTable;
   return live ? run_live(context, *request) : run_once(context, *request);
 }
 

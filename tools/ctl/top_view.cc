@@ -68,7 +68,7 @@ std::vector<Column> columns(const Detail& detail) {
   if (detail.address) result.push_back({"ADDRESS"});
   result.push_back({"STATE"});
   result.push_back({"WEIGHT", true});
-  if (detail.spark) result.push_back({"LAST MINUTE"});
+  if (detail.spark) result.push_back({"TREND"});
   result.push_back({"RATE/S", true});
   result.push_back({"IN FLIGHT", true});
   if (detail.queue) result.push_back({"QUEUED", true});

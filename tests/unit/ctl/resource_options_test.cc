@@ -1,0 +1,135 @@
+#include "ctl/resource_options.h"
+
+#include "ctl/values.h"
+#include "fairlead/v1/resources.pb.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace fairlead::ctl {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+template <typename Resource>
+struct Filled {
+  Resource resource;
+  std::vector<std::string> mask;
+  Failure failure;
+};
+
+template <typename Resource>
+Filled<Resource> fill(const std::vector<ResourceOption>& options, std::vector<std::string> words) {
+  Filled<Resource> filled;
+  const auto arguments = ArgumentParser(plain_options(options)).parse(words, false);
+  EXPECT_TRUE(arguments.has_value()) << arguments.error().text;
+  auto mask = fill_resource(options, *arguments, filled.resource);
+  if (mask) {
+    filled.mask.assign(mask->paths().begin(), mask->paths().end());
+  } else {
+    filled.failure = mask.error();
+  }
+  return filled;
+}
+
+TEST(ResourceOptions, FillAServerAndNameWhatWasGiven) {
+  const auto filled = fill<v1::Server>(
+      server_options(), {"--weight", "0", "--admin-state", "Maintenance", "--label", "z=1", "--label", "q=a\"b=c"});
+  EXPECT_THAT(filled.mask, ElementsAre("weight", "admin_state", "labels"));
+  EXPECT_TRUE(filled.resource.has_weight());
+  EXPECT_EQ(filled.resource.weight(), 0u);
+  EXPECT_EQ(filled.resource.admin_state(), v1::ADMIN_STATE_MAINTENANCE);
+  EXPECT_EQ(filled.resource.labels().at("q"), "a\"b=c");
+  EXPECT_EQ(filled.resource.labels().at("z"), "1");
+}
+
+TEST(ResourceOptions, FillNestedFieldsOfABackend) {
+  const auto filled = fill<v1::Backend>(backend_options(),
+                                        {"--balance", "round_robin", "--connect-timeout", "500ms", "--idle-timeout=1m",
+                                         "--default-weight", "7", "--check", "http:/healthz", "--retries", "0"});
+  EXPECT_THAT(filled.mask, ElementsAre("balance.algorithm", "server_defaults.weight", "timeouts.connect",
+                                       "timeouts.idle", "retry.attempts", "health_check"));
+  EXPECT_EQ(filled.resource.balance().algorithm(), v1::ALGORITHM_ROUND_ROBIN);
+  EXPECT_EQ(filled.resource.timeouts().connect().nanos(), 500'000'000);
+  EXPECT_EQ(filled.resource.timeouts().idle().seconds(), 60);
+  EXPECT_EQ(filled.resource.health_check().http().path(), "/healthz");
+  EXPECT_TRUE(filled.resource.retry().has_attempts());
+}
+
+TEST(ResourceOptions, FillAListenerWithItsLists) {
+  const auto filled = fill<v1::Listener>(
+      listener_options(), {"--bind", "127.0.0.1:0", "--bind", "[::1]:0", "--protocol", "http", "--route",
+                           "api.example.com,*.example.org/v1=api", "--route", "/static=files", "--route", "a.b=c"});
+  EXPECT_THAT(filled.mask, ElementsAre("bind", "protocol", "routes"));
+  EXPECT_THAT(filled.resource.bind(), ElementsAre("127.0.0.1:0", "[::1]:0"));
+  ASSERT_EQ(filled.resource.routes_size(), 3);
+  EXPECT_THAT(filled.resource.routes(0).hosts(), ElementsAre("api.example.com", "*.example.org"));
+  EXPECT_EQ(filled.resource.routes(0).path_prefix(), "/v1");
+  EXPECT_EQ(filled.resource.routes(0).backend(), "api");
+  EXPECT_EQ(filled.resource.routes(1).hosts_size(), 0);
+  EXPECT_EQ(filled.resource.routes(2).path_prefix(), "");
+}
+
+TEST(ResourceOptions, PutAFieldBackToItsDefault) {
+  const auto filled = fill<v1::Listener>(listener_options(), {"--route", "default", "--max-connections", "default"});
+  EXPECT_THAT(filled.mask, ElementsAre("routes", "max_connections"));
+  EXPECT_EQ(filled.resource.ByteSizeLong(), 0u);
+}
+
+TEST(ResourceOptions, SayWhatIsWrongInTheCommandLinesWords) {
+  EXPECT_EQ(fill<v1::Server>(server_options(), {"--weight", "heavy"}).failure.text,
+            "--weight: \"heavy\" is not a number from 0 to 4294967295");
+  EXPECT_EQ(fill<v1::Server>(server_options(), {"--admin-state", "off"}).failure.text,
+            "--admin-state: \"OFF\" is not one of READY, DRAIN, MAINTENANCE");
+  EXPECT_EQ(fill<v1::Server>(server_options(), {"--label", "zone"}).failure.text,
+            "--label: \"zone\" is not of the form key=value");
+  EXPECT_EQ(fill<v1::Server>(server_options(), {"--label", "a=1", "--label", "a=2"}).failure.text,
+            "--label: the key \"a\" is given twice");
+  EXPECT_THAT(fill<v1::Backend>(backend_options(), {"--connect-timeout", "5"}).failure.text,
+              HasSubstr("--connect-timeout: \"5\" is not a duration such as"));
+  EXPECT_EQ(fill<v1::Backend>(backend_options(), {"--check", "ping"}).failure.exit_status, kExitUsage);
+  EXPECT_THAT(fill<v1::Listener>(listener_options(), {"--route", "nothing"}).failure.text,
+              HasSubstr("HOST/PATH=BACKEND"));
+}
+
+// Each path must be a field of the schema, or the data plane would refuse the mask.
+TEST(ResourceOptions, NameFieldsThatExist) {
+  const auto check = [](const std::vector<ResourceOption>& options, const google::protobuf::Descriptor* root) {
+    for (const ResourceOption& option : options) {
+      const google::protobuf::Descriptor* type = root;
+      std::string rest = option.path;
+      while (!rest.empty()) {
+        const std::string step = rest.substr(0, rest.find('.'));
+        rest = step.size() == rest.size() ? "" : rest.substr(step.size() + 1);
+        ASSERT_NE(type, nullptr) << option.path;
+        const auto* field = type->FindFieldByName(step);
+        ASSERT_NE(field, nullptr) << option.path;
+        type = field->message_type();
+      }
+    }
+  };
+  check(server_options(), v1::Server::descriptor());
+  check(backend_options(), v1::Backend::descriptor());
+  check(listener_options(), v1::Listener::descriptor());
+}
+
+TEST(Values, ReadServerNames) {
+  EXPECT_EQ(parse_server_name("web/s1")->backend(), "web");
+  EXPECT_EQ(parse_server_name("web/s1")->name(), "s1");
+  for (const char* text : {"", "web", "/s1", "web/"}) EXPECT_FALSE(parse_server_name(text).has_value()) << text;
+}
+
+TEST(Values, ReadLifecycles) {
+  EXPECT_THAT(*parse_lifecycles("ready,Draining"), ElementsAre(v1::LIFECYCLE_READY, v1::LIFECYCLE_DRAINING));
+  EXPECT_FALSE(parse_lifecycles("up").has_value());
+}
+
+TEST(Values, ReadDurations) {
+  EXPECT_EQ(to_chrono(*parse_duration_value("--drain", "1.5s")), std::chrono::milliseconds(1500));
+  for (const char* text : {"", "5", "-1s", "inf"}) {
+    EXPECT_FALSE(parse_duration_value("--drain", text).has_value()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::ctl
