@@ -11,12 +11,14 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "control/arguments.h"
 #include "control/autoscaler.h"
-#include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::vector<std::string>, dataplane, {},
           "Management address of a data plane, unix:/path or host:port (without TLS). May be repeated.");
@@ -107,6 +109,10 @@ absl::StatusOr<control::AutoscalerOptions> options_from_flags() {
 
 void parse_flags(int argc, char** argv) {
   absl::SetProgramUsageMessage(kUsage);
+  absl::FlagsUsageConfig help;
+  // --help shows the flags of this file, not those of libraries.
+  help.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "controlplane-sample/main.cc"); };
+  absl::SetFlagsUsageConfig(help);
   const std::vector<std::string> joined = control::join_repeated({argv, argv + argc}, "dataplane");
   std::vector<char*> arguments;
   for (const std::string& argument : joined) arguments.push_back(const_cast<char*>(argument.c_str()));

@@ -135,7 +135,9 @@ void Fleet::on(absl::Time, std::size_t dataplane, const session::Done& event) {
   // One result stands for all before it.
   while (!unanswered.empty() && unanswered.begin()->first <= event.id) {
     const auto first = unanswered.extract(unanswered.begin());
-    done(dataplane, first.mapped(), event.version, event.unchanged && first.key() == event.id);
+    const bool own = first.key() == event.id;
+    // Those before had earlier versions, and their events may still come with these.
+    done(dataplane, first.mapped(), own ? event.version : 0, own && event.unchanged);
   }
 }
 
