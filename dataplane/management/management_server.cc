@@ -55,7 +55,7 @@ struct Listening {
   int port = 0;
 };
 
-absl::StatusOr<std::vector<Listening>> check_addresses(const ManagementOptions& options) {
+absl::StatusOr<std::vector<Listening>> check_addresses(const ServerOptions& options) {
   if (options.listen.empty())
     return absl::InvalidArgumentError("management.listen: is empty; name at least one address");
   std::vector<Listening> result;
@@ -93,7 +93,7 @@ void set_limits(grpc::ServerBuilder& builder) {
 }  // namespace
 
 struct ManagementServer::Parts {
-  Parts(const ManagementOptions& options, store::Store& store, observe::Collector& collector)
+  Parts(const ServerOptions& options, store::Store& store, observe::Collector& collector)
       : context{store, collector, executor, streams, options.build, options.workers, options.sessions_max, absl::Now()},
         management(context),
         observation(context) {}
@@ -106,7 +106,7 @@ struct ManagementServer::Parts {
   std::unique_ptr<grpc::Server> server;
 };
 
-absl::StatusOr<std::unique_ptr<ManagementServer>> ManagementServer::start(const ManagementOptions& options,
+absl::StatusOr<std::unique_ptr<ManagementServer>> ManagementServer::start(const ServerOptions& options,
                                                                           store::Store& store,
                                                                           observe::Collector& collector) {
   absl::StatusOr<std::vector<Listening>> addresses = check_addresses(options);

@@ -15,7 +15,7 @@
 
 namespace fairlead::management {
 
-struct ManagementOptions {
+struct ServerOptions {
   // "unix:/path" (made with mode 0600), or with `insecure` a loopback "127.0.0.1:port" or "[::1]:port"; port 0 takes a
   // free one.
   std::vector<std::string> listen;
@@ -30,7 +30,7 @@ struct ManagementOptions {
 class ManagementServer {
  public:
   // Serves when it returns. `store` and `collector` outlive the server. Errors name the address.
-  static absl::StatusOr<std::unique_ptr<ManagementServer>> start(const ManagementOptions& options, store::Store& store,
+  static absl::StatusOr<std::unique_ptr<ManagementServer>> start(const ServerOptions& options, store::Store& store,
                                                                  observe::Collector& collector);
   ~ManagementServer();
 
