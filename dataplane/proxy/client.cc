@@ -18,11 +18,18 @@ size_t write_address(const net::Accepted& accepted, char* text, size_t size) {
   return std::strlen(text);
 }
 
+uint16_t port_of(const net::Accepted& accepted) {
+  if (accepted.from.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(accepted.from).sin_port);
+  if (accepted.from.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(accepted.from).sin6_port);
+  return 0;
+}
+
 }  // namespace
 
 Client::Client(Context& context, ListenerContext& listener, const net::Accepted& accepted)
     : context_(context), listener_(listener), stream_(context.loop, accepted.fd), in_(context.buffers) {
   address_size_ = static_cast<uint8_t>(write_address(accepted, address_text_, sizeof address_text_));
+  port_ = port_of(accepted);
   listener_.clients.push_back(*this);
   ++listener_.connections;
 }
@@ -31,6 +38,13 @@ Client::~Client() {
   --listener_.connections;
   listener_.open_on_all_workers->fetch_sub(1, std::memory_order_relaxed);
   unlink();
+}
+
+std::string Client::address_and_port() const {
+  std::string text(address());
+  if (port_ == 0) return text;
+  if (text.find(':') != std::string::npos) text = "[" + text + "]";
+  return text + ":" + std::to_string(port_);
 }
 
 void Client::finish() {

@@ -1,6 +1,7 @@
 // A connection from a client, for as long as its session lives. Part of the session's frame.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/intrusive_list.h"
@@ -26,6 +27,11 @@ class Client : public base::ListNode<> {
   std::string_view address() const { return {address_text_, address_size_}; }
   runtime::TimePoint now() const { return stream_.channel().loop().now(); }
 
+  std::string address_and_port() const;
+  // When the first byte of the request that is being read or answered came.
+  runtime::TimePoint request_began() const { return request_began_; }
+  void begin_request() { request_began_ = now(); }
+
   // Between requests, where finish() ends the session at once.
   void set_idle(bool idle) { idle_ = idle; }
   // The session is to end with the request that it has.
@@ -39,8 +45,10 @@ class Client : public base::ListNode<> {
   ListenerContext& listener_;
   net::Stream stream_;
   net::Buffer in_;
+  runtime::TimePoint request_began_;
   bool idle_ = false;
   uint8_t address_size_ = 0;
+  uint16_t port_ = 0;
   char address_text_[INET6_ADDRSTRLEN];
 };
 

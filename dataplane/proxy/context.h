@@ -11,9 +11,12 @@
 #include "config/snapshot.h"
 #include "http/head.h"
 #include "net/buffer.h"
-#include "observe/counters.h"
 #include "runtime/loop.h"
 #include "upstream/upstreams.h"
+
+namespace fairlead::observe {
+class AccessLog;
+}
 
 namespace fairlead::proxy {
 
@@ -30,7 +33,9 @@ struct Context {
   // How this process calls itself in Via: a request that comes back carries it.
   std::string via_name;
   // Null: no access log.
-  void* access_log = nullptr;
+  observe::AccessLog* access_log = nullptr;
+  // Which worker this is.
+  unsigned worker = 0;
 
   // Scratch: filled by a parser, used before anything is awaited, filled again by somebody else.
   http::RequestHead request;

@@ -48,6 +48,7 @@ std::optional<Fault> find_backend(ExchangeState& x, const http::RequestHead& hea
   if (!found) return kNoBackend;
   x.backend = found.backend;
   x.use.emplace(*found.backend);
+  x.log.backend(x.settings());
   return {};
 }
 
@@ -95,7 +96,7 @@ Task<std::optional<Fault>> open_connection(ExchangeState& x) {
   auto connected = co_await x.lease->connect(x.settings().connect_timeout());
   if (x.lease->was_cut_off()) co_return kCutOff;
   if (!connected) co_return connect_fault(connected.error());
-  x.log.connected(x.now());
+  x.log.connected();
   if (x.client.stream().channel().is_hung_up()) co_return kClientGone;
   co_return std::nullopt;
 }
@@ -233,7 +234,7 @@ Task<After> give_up(ExchangeState& x, Fault fault) {
   count_fault(x, fault);
   if (x.backend) ++x.backend->counters().failed[static_cast<int>(fault.failure)];
   x.lease.reset();
-  x.log.end(x.now(), fault.status, fault.cause);
+  x.end_log(fault.status, fault.cause);
   if (fault.status == 0) co_return After::kClose;
   // What is left of the request's body would have to be read before the next request.
   bool close =
@@ -258,7 +259,7 @@ Task<After> abort_response(ExchangeState& x, Fault fault) {
   count_fault(x, fault);
   ++x.backend->counters().failed[static_cast<int>(fault.failure)];
   x.lease.reset();
-  x.log.end(x.now(), 0, fault.cause);
+  x.end_log(0, fault.cause);
   co_return After::kClose;
 }
 
@@ -296,7 +297,7 @@ Task<After> run_upgraded(ExchangeState& x) {
                                              .idle_timeout = x.settings().idle_timeout()});
   count_response(x, 101);
   x.lease->discard();
-  x.log.end(x.now(), 101, x.lease->was_cut_off() ? kCutOff.cause : end == TunnelEnd::kTimedOut ? "idle" : "");
+  x.end_log(101, x.lease->was_cut_off() ? kCutOff.cause : end == TunnelEnd::kTimedOut ? "idle" : "complete");
   co_return After::kClose;
 }
 
@@ -330,7 +331,7 @@ Task<After> relay_response(ExchangeState& x, size_t head_size) {
   if (!size) co_return co_await give_up(x, kBadResponse);
   x.out.commit(*size);
   x.reply.consume(head_size);
-  x.log.response_began(x.now());
+  x.log.response_began();
   if (status == 101) co_return co_await run_upgraded(x);
 
   // What has come of the body goes out with the head: most responses are one write.
@@ -357,7 +358,7 @@ Task<After> relay_response(ExchangeState& x, size_t head_size) {
   const bool early = x.uploading;
   co_await end_upload(x);
   count_response(x, status);
-  x.log.end(x.now(), status, "");
+  x.end_log(status, "complete");
   // Bytes behind the response are nobody's.
   if (reusable && !early && x.reply.empty()) x.lease->keep(keep_for, x.settings().effective_pool_max_idle());
   if (!close && !early) co_return After::kNextRequest;

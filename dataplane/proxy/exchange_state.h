@@ -36,7 +36,7 @@ struct ExchangeState {
   ExchangeState(Client& of_client, const http::RequestHead& head)
       : client(of_client),
         context(of_client.context()),
-        started(of_client.now()),
+        started(of_client.request_began()),
         method(head.method),
         version(head.version),
         keep_alive(head.keep_alive),
@@ -81,6 +81,8 @@ struct ExchangeState {
   // When the server had the whole request.
   runtime::TimePoint sent_at;
   int interim_heads = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
 
   runtime::TimePoint now() const { return context.loop.now(); }
   const config::Listener& listener() const { return client.settings(); }
@@ -88,12 +90,14 @@ struct ExchangeState {
   codec::HeadLimits head_limits() const {
     return {.max_head_bytes = listener().effective_max_head_bytes(), .max_headers = listener().effective_max_headers()};
   }
+  // Requires a lease.
   ByteCounters bytes_from_client() {
-    return {&backend->counters().bytes_from_clients, lease ? &lease->server().counters().bytes_from_clients : nullptr};
+    return {backend->counters().bytes_from_clients, lease->server().counters().bytes_from_clients, bytes_in};
   }
   ByteCounters bytes_to_client() {
-    return {&backend->counters().bytes_to_clients, lease ? &lease->server().counters().bytes_to_clients : nullptr};
+    return {backend->counters().bytes_to_clients, lease->server().counters().bytes_to_clients, bytes_out};
   }
+  void end_log(uint16_t status, std::string_view how) { log.end(status, how, bytes_in, bytes_out); }
   bool may_retry(const Fault& fault) const {
     if (upload_begun || tries > settings().effective_retry_attempts() || tries >= tried.size()) return false;
     if (fault.retry == Retry::kIfIdempotent) return http::is_idempotent(method);

@@ -48,7 +48,8 @@ Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted
       bool begins = co_await await_request(client, idle_deadline);
       if (!begins) co_return;
     }
-    TimePoint deadline = client.now() + client.settings().request_head_timeout();
+    client.begin_request();
+    TimePoint deadline = client.request_began() + client.settings().request_head_timeout();
     codec::HeadResult head = parse_head(client);
     while (head.incomplete()) {
       auto count = co_await client.stream().read_some(client.in().room(), deadline);

@@ -23,13 +23,15 @@ enum class RelayEnd : uint8_t {
   kSinkFailed,
 };
 
-// Bytes that passed, counted for a backend and for a server.
+// Bytes that passed, counted as they do: for a backend, for a server, and for this exchange.
 struct ByteCounters {
-  uint64_t* backend = nullptr;
-  uint64_t* server = nullptr;
+  uint64_t& backend;
+  uint64_t& server;
+  uint64_t& exchange;
   void add(size_t count) {
-    if (backend) *backend += count;
-    if (server) *server += count;
+    backend += count;
+    server += count;
+    exchange += count;
   }
 };
 

@@ -84,7 +84,7 @@ std::string_view cause_of(TunnelEnd end, bool cut_off) {
   if (cut_off) return "drain_deadline";
   switch (end) {
     case TunnelEnd::kDone:
-      return "";
+      return "complete";
     case TunnelEnd::kTimedOut:
       return "idle";
     case TunnelEnd::kClientFailed:
@@ -105,32 +105,36 @@ Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted 
   ExchangeLog log(client);
   auto found = context.upstreams.find(route);
   if (!found) {
-    log.end(client.now(), 0, "backend_deleted");
+    log.end(0, "backend_deleted", 0, 0);
     co_return;
   }
   upstream::Backend::Use use(*found.backend);
+  log.backend(found.backend->settings());
   Connecting c{.client = client, .route = route, .backend = *found.backend, .lease = {}};
   auto failure = co_await connect_to_a_server(c, log);
   if (failure) {
     ++c.backend.counters().failed[static_cast<int>(*failure)];
-    log.end(client.now(), 0, cause_of(*failure));
+    log.end(0, cause_of(*failure), 0, 0);
     co_return;
   }
-  log.connected(client.now());
+  log.connected();
   c.lease->response_began();
   c.lease->ignore_hang_up();
   observe::Counters& all = c.backend.counters();
   observe::Counters& of_server = c.lease->server().counters();
   net::Buffer from_server(context.buffers);
-  TunnelEnd end = co_await run_tunnel(Tunnel{.client = client.stream(),
-                                             .from_client = client.in(),
-                                             .client_bytes = {&all.bytes_from_clients, &of_server.bytes_from_clients},
-                                             .server = c.lease->stream(),
-                                             .from_server = from_server,
-                                             .server_bytes = {&all.bytes_to_clients, &of_server.bytes_to_clients},
-                                             .idle_timeout = c.backend.settings().idle_timeout()});
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  TunnelEnd end =
+      co_await run_tunnel(Tunnel{.client = client.stream(),
+                                 .from_client = client.in(),
+                                 .client_bytes = {all.bytes_from_clients, of_server.bytes_from_clients, bytes_in},
+                                 .server = c.lease->stream(),
+                                 .from_server = from_server,
+                                 .server_bytes = {all.bytes_to_clients, of_server.bytes_to_clients, bytes_out},
+                                 .idle_timeout = c.backend.settings().idle_timeout()});
   count_end(c, started, end);
-  log.end(client.now(), 0, cause_of(end, c.lease->was_cut_off()));
+  log.end(0, cause_of(end, c.lease->was_cut_off()), bytes_in, bytes_out);
 }
 
 }  // namespace fairlead::proxy

@@ -16,7 +16,7 @@ void Loop::make_ready(Waiter& waiter, Wake reason) {
 
 void Loop::post_message(absl::AnyInvocable<void()> message) {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     messages_.push_back(std::move(message));
   }
   // The first message since they were taken over wakes the loop; those behind it are found with it.
@@ -25,7 +25,7 @@ void Loop::post_message(absl::AnyInvocable<void()> message) {
 
 void Loop::take_messages() {
   if (!has_messages_.load(std::memory_order_acquire)) return;
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   has_messages_.store(false, std::memory_order_release);
   taken_.swap(messages_);
 }
@@ -60,6 +60,11 @@ void Loop::run() {
 void Loop::stop() {
   stopping_.store(true, std::memory_order_release);
   driver_.wake();
+}
+
+void Loop::run_late_messages() {
+  take_messages();
+  run_messages();
 }
 
 }  // namespace fairlead::runtime

@@ -18,6 +18,8 @@ Worker::Worker(const WorkerOptions& options, const config::Snapshot* first, std:
       listeners_(context_),
       closing_(loop_) {
   context_.upstreams.adopt(first);
+  context_.access_log = options.access_log;
+  context_.worker = static_cast<unsigned>(options.number);
   loop_.set_turn_hook([this] { adopt(); });
 }
 
@@ -49,6 +51,7 @@ observe::Statistics Worker::statistics(bool servers) {
   observe::Statistics result;
   result.backends = context_.upstreams.statistics(servers);
   result.listeners = listeners_.statistics();
+  if (context_.access_log) result.log_lines_dropped = context_.access_log->dropped_by_worker(context_.worker);
   return result;
 }
 
@@ -83,6 +86,7 @@ runtime::Task<void> Worker::cut_off_at(runtime::TimePoint deadline) {
 
 void Worker::join() {
   if (thread_.joinable()) thread_.join();
+  loop_.run_late_messages();
 }
 
 }  // namespace fairlead::server

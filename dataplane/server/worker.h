@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "listener/listeners.h"
+#include "observe/access_log.h"
 #include "observe/statistics.h"
 #include "proxy/context.h"
 #include "runtime/epoll_driver.h"
@@ -17,6 +18,8 @@ struct WorkerOptions {
   uint64_t seed = 0;
   // Outlives the worker.
   std::string_view via_name;
+  // Null: none. Outlives the worker.
+  observe::AccessLog* access_log = nullptr;
 };
 
 // Made and started by Workers. `on_adopted` is called on the worker's thread, after it began to use another snapshot.
@@ -31,7 +34,8 @@ class Worker {
   // What the worker uses.
   config::Version adopted_version() const { return adopted_version_.load(std::memory_order_acquire); }
 
-  // Runs on the worker's thread, after all that was published before has been adopted. After stop() it never runs.
+  // Runs on the worker's thread, after all that was published before has been adopted; what is posted while the worker
+  // ends, in join().
   void post(absl::AnyInvocable<void(Worker&)> message);
   // Both on the worker's thread.
   proxy::Context& context() { return context_; }

@@ -9,13 +9,14 @@
 
 namespace fairlead::server {
 
-Workers::Workers(int count, std::string via_name)
+Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log)
     : via_name_(std::move(via_name)), current_(base::make_ref<config::Snapshot>()) {
   std::random_device seeds;
   for (int number = 0; number < count; ++number) {
     uint64_t seed = uint64_t{seeds()} << 32 | seeds();
-    workers_.push_back(std::make_unique<Worker>(WorkerOptions{.number = number, .seed = seed, .via_name = via_name_},
-                                                current_.get(), [this] { report_adopted(); }));
+    workers_.push_back(std::make_unique<Worker>(
+        WorkerOptions{.number = number, .seed = seed, .via_name = via_name_, .access_log = access_log}, current_.get(),
+        [this] { report_adopted(); }));
   }
 }
 
@@ -30,10 +31,13 @@ void Workers::start() {
 void Workers::stop(runtime::Duration timeout) {
   for (auto& worker : workers_) worker->stop(timeout);
   for (auto& worker : workers_) worker->join();
-  absl::MutexLock lock(&mutex_);
-  stopped_ = true;
-  // Their threads have ended, so this one may look.
-  for (auto& worker : workers_) last_.merge(worker->statistics(true));
+  {
+    absl::MutexLock lock(&mutex_);
+    stopped_ = true;
+    // Their threads have ended, so this one may look.
+    for (auto& worker : workers_) last_.merge(worker->statistics(true));
+  }
+  for (auto& worker : workers_) worker->join();  // for what was asked for until now
 }
 
 // ---- listeners
@@ -202,13 +206,15 @@ void Workers::collect(bool servers, std::function<void(observe::Statistics)> don
   auto gathering = std::make_shared<Gathering>();
   gathering->done = std::move(done);
   {
-    absl::MutexLock lock(&gathering->mutex);
+    absl::MutexLock gathering_lock(&gathering->mutex);
     gathering->waiting = workers_.size();
   }
+  absl::MutexLock lock(&mutex_);
+  if (stopped_) return gathering->done(last_);
   for (auto& worker : workers_) {
     worker->post([gathering, servers](Worker& self) {
       observe::Statistics part = self.statistics(servers);
-      absl::MutexLock lock(&gathering->mutex);
+      absl::MutexLock part_lock(&gathering->mutex);
       gathering->sum.merge(part);
       if (--gathering->waiting == 0) gathering->done(std::move(gathering->sum));
     });

@@ -20,8 +20,8 @@ namespace fairlead::server {
 
 class Workers : public store::ReadingHalf, public observe::Collector {
  public:
-  // `via_name`: how this process calls itself in Via.
-  Workers(int count, std::string via_name);
+  // `via_name`: how this process calls itself in Via. `access_log` outlives this; null where there is none.
+  Workers(int count, std::string via_name, observe::AccessLog* access_log);
   ~Workers() override;
 
   size_t size() const { return workers_.size(); }

@@ -1,0 +1,35 @@
+// HTTP for those who watch: GET /metrics, on a thread of its own.
+//
+// One request for each connection, at most kConnectionsMax at once: a scraper comes every few seconds, and nobody can
+// hold up anything else here.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "config/endpoint.h"
+
+namespace fairlead::observe {
+
+class MetricsServer {
+ public:
+  static constexpr size_t kConnectionsMax = 64;
+
+  // Makes the page and hands it to `done`, once, on any thread.
+  using MakePage = std::function<void(std::function<void(std::string page)> done)>;
+
+  // Listens and serves until it is destroyed.
+  static absl::StatusOr<std::unique_ptr<MetricsServer>> start(const config::Endpoint& address, MakePage make_page);
+  ~MetricsServer();
+
+  const config::Endpoint& bound() const;
+
+ private:
+  class Impl;
+  explicit MetricsServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fairlead::observe

@@ -1,0 +1,124 @@
+#include "server/data_plane.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/notification.h"
+#include "base/version.h"
+#include "observe/prometheus.h"
+#include "spdlog/spdlog.h"
+
+namespace fairlead::server {
+namespace {
+
+// In Via, so that a request that comes back to this very process is seen, and one that goes on to another is not.
+std::string via_name() {
+  base::Random random(static_cast<uint64_t>(absl::GetCurrentTimeNanos()) ^ static_cast<uint64_t>(getpid()) << 32);
+  return absl::StrFormat("fairlead-%08x", random.next() & 0xffffffff);
+}
+
+// The default socket's folder is ours to make.
+void make_folder_of(const std::string& listen) {
+  if (!listen.starts_with("unix:")) return;
+  std::error_code ignored;  // opening the socket says what is wrong
+  std::filesystem::create_directories(std::filesystem::path(listen.substr(5)).parent_path(), ignored);
+}
+
+}  // namespace
+
+DataPlane::DataPlane(const Settings& settings) : settings_(settings), started_(absl::Now()) {}
+
+absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationFile& file) {
+  std::unique_ptr<DataPlane> self(new DataPlane(file.settings));
+  const Settings& settings = self->settings_;
+  if (!settings.access_log.empty()) {
+    auto log =
+        observe::AccessLog::open({.path = settings.access_log, .workers = static_cast<unsigned>(settings.workers)});
+    if (!log.ok()) return log.status();
+    self->access_log_ = *std::move(log);
+  }
+  self->workers_ = std::make_unique<Workers>(settings.workers, via_name(), self->access_log_.get());
+  self->workers_->start();
+  self->store_ = std::make_unique<store::Store>(*self->workers_);
+  if (absl::Status status = load_resources(file, *self->store_); !status.ok()) return status;
+  if (absl::Status status = self->serve_metrics(); !status.ok()) return status;
+  if (absl::Status status = self->serve_management(); !status.ok()) return status;
+  spdlog::info("fairlead {} serves: {} workers, management at {}, configuration {}", base::kVersion, settings.workers,
+               self->management_->bound().front(), file.path.empty() ? "empty" : file.path);
+  spdlog::info("no state directory: what is changed at run time ends with this process");
+  return self;
+}
+
+DataPlane::~DataPlane() { stop(); }
+
+absl::Status DataPlane::serve_metrics() {
+  if (!settings_.observation) return absl::OkStatus();
+  auto metrics =
+      observe::MetricsServer::start(*settings_.observation, [this](auto done) { make_metrics_page(std::move(done)); });
+  if (!metrics.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("observation.listen: ", std::string(metrics.status().message())));
+  }
+  metrics_ = *std::move(metrics);
+  return absl::OkStatus();
+}
+
+void DataPlane::make_metrics_page(std::function<void(std::string)> done) {
+  workers_->collect(/*servers=*/true, [this, done = std::move(done)](observe::Statistics statistics) {
+    if (access_log_) statistics.log_lines_dropped += access_log_->dropped_by_writer();
+    observe::ProcessFacts facts{.version = base::kVersion,
+                                .build = __VERSION__,
+                                .uptime = std::chrono::duration<double>(absl::ToDoubleSeconds(absl::Now() - started_)),
+                                .workers = static_cast<unsigned>(workers_->size()),
+                                .configuration_version = store_->version(),
+                                .usage = observe::read_process_usage()};
+    done(observe::format_prometheus(statistics, facts));
+  });
+}
+
+absl::Status DataPlane::serve_management() {
+  for (const std::string& listen : settings_.management_listen) make_folder_of(listen);
+  management::ServerOptions options{.listen = settings_.management_listen,
+                                    .insecure = settings_.management_insecure,
+                                    .build = base::kVersion,
+                                    .workers = static_cast<uint32_t>(workers_->size())};
+  auto management = management::ManagementServer::start(options, *store_, *workers_);
+  if (!management.ok()) return management.status();
+  management_ = *std::move(management);
+  return absl::OkStatus();
+}
+
+BoundAddresses DataPlane::bound_addresses() {
+  BoundAddresses addresses;
+  absl::Notification read;
+  auto posted = store_->read([&](store::Reader& reader) {
+    for (const store::ListenerView& listener : reader.everything().listeners) {
+      for (auto& bound : listener.record->bound)
+        addresses.listeners[listener.record->name].push_back(bound.to_string());
+    }
+    read.Notify();
+  });
+  if (posted == store::Store::Posted::kYes) read.WaitForNotification();
+  addresses.management = management_->bound();
+  if (metrics_) addresses.observation = metrics_->bound().to_string();
+  return addresses;
+}
+
+void DataPlane::reopen_logs() {
+  if (access_log_) access_log_->reopen();
+}
+
+void DataPlane::stop() {
+  if (management_) management_->stop();
+  if (store_) store_->stop();
+  if (workers_) workers_->stop(settings_.shutdown_timeout);
+  metrics_.reset();
+  management_.reset();
+  store_.reset();
+  workers_.reset();
+  access_log_.reset();
+}
+
+}  // namespace fairlead::server

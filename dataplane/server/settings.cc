@@ -1,0 +1,149 @@
+#include "server/settings.h"
+
+#include <sched.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "api/field_checker.h"
+#include "api/operation.h"
+#include "api/yaml.h"
+
+namespace fairlead::server {
+namespace {
+
+constexpr const char* kDefaultManagement = "unix:/run/fairlead/management.sock";
+constexpr uint32_t kWorkersMax = 256;
+constexpr api::DurationRange kShutdownRange{.min = config::Duration::zero(), .max = std::chrono::hours(24)};
+
+int usable_cpus() {
+  cpu_set_t cpus;
+  if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
+  return std::max(1, CPU_COUNT(&cpus));
+}
+
+absl::Status at(const ConfigurationFile& file, const std::string& field, const std::string& text) {
+  return absl::InvalidArgumentError(absl::StrCat(api::yaml_location(file.text, file.path, field), ": ", text));
+}
+
+absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& file) {
+  api::FieldChecker checker("configuration");
+  Settings& settings = file.settings;
+  auto workers = checker.number("workers", message.workers() != 0, message.workers(), {0, kWorkersMax});
+  if (workers) settings.workers = static_cast<int>(*workers);
+  if (message.management().listen_size() > 0) {
+    settings.management_listen.assign(message.management().listen().begin(), message.management().listen().end());
+  }
+  settings.management_insecure = message.management().insecure();
+  checker.refuse_unimplemented(!message.state_directory().empty(), "state_directory");
+  if (!message.observation().listen().empty()) {
+    settings.observation = checker.endpoint("observation.listen", message.observation().listen());
+  }
+  settings.access_log = message.access_log().path();
+  auto timeout = checker.duration("shutdown.timeout", message.shutdown().has_timeout(), message.shutdown().timeout(),
+                                  kShutdownRange);
+  if (timeout) settings.shutdown_timeout = *timeout;
+  if (checker.ok()) return absl::OkStatus();
+  api::Failure failure = checker.take_failure();
+  return at(file, failure.field, failure.text());
+}
+
+// Where an operation of upserts_of() stands in the file: the n-th of its kind. One inside a backend's `servers` has the
+// position of the backend, and is found by its name.
+std::string path_of(const v1::Resources& resources, const std::vector<v1::Operation>& operations, uint32_t index,
+                    const std::string& title) {
+  int same_kind_before = 0;
+  auto kind = operations[index].upsert().kind_case();
+  for (uint32_t i = 0; i < index; ++i) same_kind_before += operations[i].upsert().kind_case() == kind;
+  switch (kind) {
+    case v1::Resource::kListener:
+      return absl::StrCat("resources.listeners[", same_kind_before, "]");
+    case v1::Resource::kServer:
+      return absl::StrCat("resources.servers[", same_kind_before, "]");
+    default:
+      break;
+  }
+  const v1::Backend& backend = resources.backends(same_kind_before);
+  std::string path = absl::StrCat("resources.backends[", same_kind_before, "]");
+  for (int i = 0; i < backend.servers_size(); ++i) {
+    if (api::server_title(backend.name(), backend.servers(i).name()) == title) {
+      return absl::StrCat(path, ".servers[", i, "]");
+    }
+  }
+  return path;
+}
+
+absl::Status status_of(const ConfigurationFile& file, const std::vector<v1::Operation>& operations,
+                       const store::IndexedFailure& failure) {
+  if (!failure.index) return absl::FailedPreconditionError(absl::StrCat(file.path, ": ", failure.failure.text()));
+  std::string path = path_of(file.resources, operations, *failure.index, failure.failure.resource);
+  if (!failure.failure.field.empty()) absl::StrAppend(&path, ".", failure.failure.field);
+  return at(file, path, failure.failure.text());
+}
+
+// A reading half that reads nothing: for checking.
+class NoWorkers : public store::ReadingHalf {
+ public:
+  absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid,
+                                                     const std::vector<config::Endpoint>& addresses) override {
+    return addresses;
+  }
+  void unbind(config::Uid) override {}
+  void close_addresses(config::Uid, const std::vector<config::Endpoint>&) override {}
+  void accept(config::Slot, config::Uid) override {}
+  void stop_accepting(config::Uid) override {}
+  void publish(base::Ref<const config::Snapshot>, std::function<void()> visible) override { visible(); }
+  void drain(const store::DrainOrder& order, std::function<void(store::Drained)> drained) override {
+    drained({.server = order.server});
+  }
+  void cancel_drain(config::BackendHandle, config::Slot, config::Uid) override {}
+};
+
+}  // namespace
+
+ConfigurationFile default_configuration() {
+  ConfigurationFile file;
+  file.settings.workers = usable_cpus();
+  file.settings.management_listen = {kDefaultManagement};
+  return file;
+}
+
+absl::StatusOr<ConfigurationFile> read_configuration_file(const std::string& path) {
+  absl::StatusOr<std::string> text = api::read_yaml_file(path);
+  if (!text.ok()) return text.status();
+  auto message = api::parse_yaml<v1::Configuration>(*text, path);
+  if (!message.ok()) return message.status();
+  ConfigurationFile file = default_configuration();
+  file.path = path;
+  file.text = *std::move(text);
+  if (absl::Status settings = read_settings(*message, file); !settings.ok()) return settings;
+  file.resources = std::move(*message->mutable_resources());
+  return file;
+}
+
+absl::Status load_resources(const ConfigurationFile& file, store::Store& store) {
+  std::vector<v1::Operation> operations = api::upserts_of(file.resources);
+  if (operations.empty()) return absl::OkStatus();
+  v1::Transaction message;
+  message.mutable_operations()->Assign(operations.begin(), operations.end());
+  // A file may hold more than a client may send at once.
+  store::Limits limits = store.limits();
+  limits.operations_per_transaction = std::numeric_limits<uint32_t>::max();
+  auto origin = std::make_shared<store::Origin>(store::Origin{.actor = "file", .peer = file.path});
+  store::Result result;
+  absl::Notification answered;
+  store.apply(store::make_transaction(message, limits, origin), {}, [&](store::Result answer) {
+    result = std::move(answer);
+    answered.Notify();
+  });
+  answered.WaitForNotification();
+  if (!result.refused()) return absl::OkStatus();
+  return status_of(file, operations, result.failures.at(0));
+}
+
+absl::Status check_resources(const ConfigurationFile& file) {
+  NoWorkers nobody;
+  store::Store store(nobody);
+  return load_resources(file, store);
+}
+
+}  // namespace fairlead::server
