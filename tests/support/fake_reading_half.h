@@ -1,0 +1,174 @@
+// A reading half without workers, which does what a test says: addresses that are taken, workers that are slow to
+// follow, drains that end when the test says so. Any thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/check.h"
+#include "store/reading_half.h"
+
+namespace fairlead::test_support {
+
+class FakeReadingHalf : public store::ReadingHalf {
+ public:
+  // --- what a test says ---
+  void take_address(const std::string& address) {
+    absl::MutexLock lock(&mutex_);
+    taken_.insert(address);
+  }
+  // Publications are visible when release_visible() is called; else at once.
+  void hold_visible() {
+    absl::MutexLock lock(&mutex_);
+    hold_visible_ = true;
+  }
+  void release_visible() {
+    std::vector<std::function<void()>> held;
+    {
+      absl::MutexLock lock(&mutex_);
+      hold_visible_ = false;
+      held = std::exchange(held_visible_, {});
+    }
+    for (auto& visible : held) visible();
+  }
+  // Drains end when finish_drains() is called; else at once.
+  void hold_drains() {
+    absl::MutexLock lock(&mutex_);
+    hold_drains_ = true;
+  }
+  void finish_drains(uint64_t cut_off = 0) {
+    std::vector<std::pair<store::DrainOrder, std::function<void(store::Drained)>>> held;
+    {
+      absl::MutexLock lock(&mutex_);
+      held = std::exchange(held_drains_, {});
+    }
+    for (auto& [order, drained] : held) drained({.server = order.server, .cut_off = cut_off});
+  }
+
+  // --- what a test asks ---
+  base::Ref<const config::Snapshot> snapshot() const {
+    absl::MutexLock lock(&mutex_);
+    return snapshot_;
+  }
+  // "uid address", of all that is open.
+  std::vector<std::string> open_addresses() const {
+    absl::MutexLock lock(&mutex_);
+    std::vector<std::string> result;
+    for (const auto& [uid, addresses] : open_) {
+      for (const config::Endpoint& address : addresses) result.push_back(address.to_string());
+    }
+    return result;
+  }
+  std::set<config::Uid> accepting() const {
+    absl::MutexLock lock(&mutex_);
+    return accepting_;
+  }
+  std::vector<store::DrainOrder> orders() const {
+    absl::MutexLock lock(&mutex_);
+    return orders_;
+  }
+  std::vector<config::Uid> cancelled() const {
+    absl::MutexLock lock(&mutex_);
+    return cancelled_;
+  }
+  int publications() const {
+    absl::MutexLock lock(&mutex_);
+    return publications_;
+  }
+
+  // --- ReadingHalf ---
+  absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid listener,
+                                                     const std::vector<config::Endpoint>& addresses) override {
+    absl::MutexLock lock(&mutex_);
+    std::vector<config::Endpoint> bound;
+    for (const config::Endpoint& address : addresses) {
+      if (taken_.contains(address.to_string())) {
+        return absl::FailedPreconditionError(absl::StrCat(address.to_string(), ": Address already in use"));
+      }
+      bool any_port = !address.is_unix() && address.port() == 0;
+      bound.push_back(any_port ? address.with_port(next_port_++) : address);
+    }
+    for (const config::Endpoint& endpoint : bound) open_[listener].push_back(endpoint);
+    return bound;
+  }
+  void unbind(config::Uid listener) override {
+    absl::MutexLock lock(&mutex_);
+    FAIRLEAD_CHECK(!accepting_.contains(listener));
+    open_.erase(listener);
+  }
+  void close_addresses(config::Uid listener, const std::vector<config::Endpoint>& bound) override {
+    absl::MutexLock lock(&mutex_);
+    for (const config::Endpoint& endpoint : bound) FAIRLEAD_CHECK(std::erase(open_.at(listener), endpoint) == 1);
+  }
+  void accept(config::Slot slot, config::Uid listener) override {
+    absl::MutexLock lock(&mutex_);
+    FAIRLEAD_CHECK(snapshot_->find_listener(slot, listener) != nullptr);
+    accepting_.insert(listener);
+  }
+  void stop_accepting(config::Uid listener) override {
+    absl::MutexLock lock(&mutex_);
+    FAIRLEAD_CHECK(accepting_.erase(listener) == 1);
+    open_.erase(listener);
+  }
+  void publish(base::Ref<const config::Snapshot> snapshot, std::function<void()> visible) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      ++publications_;
+      snapshot_ = std::move(snapshot);
+      if (hold_visible_) {
+        held_visible_.push_back(std::move(visible));
+        return;
+      }
+    }
+    visible();
+  }
+  void drain(const store::DrainOrder& order, std::function<void(store::Drained)> drained) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      FAIRLEAD_CHECK(!is_eligible(order));
+      orders_.push_back(order);
+      if (hold_drains_) {
+        held_drains_.emplace_back(order, std::move(drained));
+        return;
+      }
+    }
+    drained({.server = order.server});
+  }
+  void cancel_drain(config::BackendHandle, config::Slot, config::Uid server) override {
+    absl::MutexLock lock(&mutex_);
+    cancelled_.push_back(server);
+  }
+
+ private:
+  bool is_eligible(const store::DrainOrder& order) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const config::BackendSnapshot* backend = snapshot_->find(order.backend);
+    if (!backend) return false;
+    for (const auto& entry : backend->eligible.classes()) {
+      const base::Ref<const config::Server>* server = entry.servers.find(order.slot);
+      if (server && (*server)->metadata.uid == order.server) return true;
+    }
+    return false;
+  }
+
+  mutable absl::Mutex mutex_;
+  std::set<std::string> taken_;
+  uint16_t next_port_ = 40000;
+  std::map<config::Uid, std::vector<config::Endpoint>> open_;
+  std::set<config::Uid> accepting_;
+  base::Ref<const config::Snapshot> snapshot_;
+  int publications_ = 0;
+  bool hold_visible_ = false;
+  std::vector<std::function<void()>> held_visible_;
+  bool hold_drains_ = false;
+  std::vector<std::pair<store::DrainOrder, std::function<void(store::Drained)>>> held_drains_;
+  std::vector<store::DrainOrder> orders_;
+  std::vector<config::Uid> cancelled_;
+};
+
+}  // namespace fairlead::test_support

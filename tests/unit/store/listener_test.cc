@@ -1,0 +1,114 @@
+#include "gmock/gmock.h"
+#include "store_fixture.h"
+
+namespace fairlead::store {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+class ListenerTest : public StoreFixture {
+ protected:
+  void SetUp() override { must(kWeb); }
+  static std::string listener(const std::string& name, const std::string& bind) {
+    return "operations { upsert { listener { name: \"" + name + "\" " + bind +
+           " protocol: PROTOCOL_HTTP default_backend: \"web\" } } }";
+  }
+  std::vector<std::string> bound(const std::string& name) {
+    std::vector<std::string> result;
+    auto record = read([&](Reader& reader) { return reader.find_listener(name)->record; });
+    for (const config::Endpoint& endpoint : record->bound) result.push_back(endpoint.to_string());
+    return result;
+  }
+};
+
+TEST_F(ListenerTest, AcceptsOnceItIsPublishedAndTellsRealPorts) {
+  must(listener("l", "bind: \"127.0.0.1:0\" bind: \"127.0.0.1:81\""));
+  EXPECT_THAT(bound("l"), ElementsAre("127.0.0.1:40000", "127.0.0.1:81"));
+  EXPECT_THAT(half_.accepting(), SizeIs(1));
+}
+
+TEST_F(ListenerTest, DeletingItClosesItsAddresses) {
+  must(listener("l", "bind: \"127.0.0.1:81\""));
+  must("operations { delete { listener: \"l\" } }");
+  EXPECT_THAT(half_.open_addresses(), IsEmpty());
+  EXPECT_THAT(half_.accepting(), IsEmpty());
+  must(listener("l", "bind: \"127.0.0.1:81\""));
+}
+
+TEST_F(ListenerTest, OneThatIsDeletedBeforeItAcceptedClosesItsAddresses) {
+  must(listener("l", "bind: \"127.0.0.1:81\"") + "operations { delete { listener: \"l\" } }");
+  EXPECT_THAT(half_.open_addresses(), IsEmpty());
+}
+
+TEST_F(ListenerTest, ATakenAddressLeavesNothingHalfOpen) {
+  half_.take_address("127.0.0.1:82");
+  Result result = apply(listener("a", "bind: \"127.0.0.1:81\"") + listener("b", "bind: \"127.0.0.1:82\""));
+  EXPECT_EQ(result.failures.at(0).failure.reason, v1::REASON_BIND_FAILED);
+  EXPECT_THAT(reason_of(result), HasSubstr("listener b: bind: 127.0.0.1:82"));
+  EXPECT_THAT(half_.open_addresses(), IsEmpty());
+}
+
+TEST_F(ListenerTest, TwoListenersNeverShareAnAddress) {
+  must(listener("a", "bind: \"127.0.0.1:81\""));
+  Result result = apply(listener("b", "bind: \"127.0.0.1:81\""));
+  EXPECT_THAT(reason_of(result), HasSubstr("is in use by listener a"));
+}
+
+TEST_F(ListenerTest, ChangingBindInPlaceKeepsWhatStays) {
+  must(listener("l", "bind: \"127.0.0.1:81\" bind: \"127.0.0.1:0\""));
+  must(listener("l", "bind: \"127.0.0.1:0\" bind: \"127.0.0.1:82\""));
+  // The free port that it got stays the same.
+  EXPECT_THAT(bound("l"), ElementsAre("127.0.0.1:40000", "127.0.0.1:82"));
+  EXPECT_THAT(half_.open_addresses(), UnorderedElementsAre("127.0.0.1:40000", "127.0.0.1:82"));
+}
+
+TEST_F(ListenerTest, ARefusedChangeOfBindLeavesTheOldAddresses) {
+  must(listener("l", "bind: \"127.0.0.1:81\""));
+  Result result =
+      apply(listener("l", "bind: \"127.0.0.1:82\"") + "operations { replace { backend { name: \"no\" } } }");
+  EXPECT_TRUE(result.refused());
+  EXPECT_THAT(half_.open_addresses(), ElementsAre("127.0.0.1:81"));
+  EXPECT_THAT(bound("l"), ElementsAre("127.0.0.1:81"));
+}
+
+TEST_F(ListenerTest, ABackendThatIsNamedCannotBeDeleted) {
+  must(listener("l", "bind: \"127.0.0.1:81\""));
+  Result result = apply("operations { delete { backend: \"web\" } }");
+  EXPECT_EQ(result.failures.at(0).failure.reason, v1::REASON_IN_USE);
+  EXPECT_EQ(reason_of(result), "backend web: is in use by listener l; change them first");
+  // In one transaction with the listener it can.
+  must("operations { delete { listener: \"l\" } } operations { delete { backend: \"web\" } }");
+}
+
+TEST_F(ListenerTest, AServerAtAnAddressOfOursIsALoop) {
+  must(listener("l", "bind: \"0.0.0.0:81\" bind: \"127.0.0.1:82\""));
+  for (const char* address : {"127.0.0.1:81", "127.0.0.1:82"}) {
+    Result result = apply(std::string("operations { create { server { backend: \"web\" name: \"s\" address: \"") +
+                          address + "\" } } }");
+    EXPECT_EQ(result.failures.at(0).failure.reason, v1::REASON_LOOP) << address;
+  }
+  must("operations { create { server { backend: \"web\" name: \"s\" address: \"127.0.0.1:83\" } } }");
+  Result result = apply(listener("m", "bind: \"127.0.0.1:83\""));
+  EXPECT_EQ(result.failures.at(0).failure.reason, v1::REASON_LOOP);
+  EXPECT_THAT(half_.open_addresses(), SizeIs(2));
+}
+
+TEST_F(ListenerTest, RoutesAreCompiledWithTheBackendsHandles) {
+  must(R"(operations { create { listener { name: "l" bind: "127.0.0.1:0" protocol: PROTOCOL_HTTP
+    routes { hosts: "API.example.com" hosts: "*.example.com" path_prefix: "/v1/" backend: "web" } } } })");
+  auto record = read([](Reader& reader) { return reader.find_listener("l")->record; });
+  auto backend = read([](Reader& reader) { return reader.find_backend("web")->record; });
+  config::BackendHandle handle{backend->slot, backend->metadata.uid};
+  ASSERT_THAT(record->route_table.exact, SizeIs(1));
+  EXPECT_EQ(record->route_table.exact[0].name, "api.example.com");
+  EXPECT_EQ(record->route_table.exact[0].paths.at(0).prefix, "/v1");
+  EXPECT_EQ(record->route_table.exact[0].paths.at(0).backend, handle);
+  EXPECT_EQ(record->route_table.wildcard.at(0).name, ".example.com");
+}
+
+}  // namespace
+}  // namespace fairlead::store

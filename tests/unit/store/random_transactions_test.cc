@@ -1,0 +1,280 @@
+// Random transactions against a plain model of what they mean. After each: the outcome is the model's, and what the
+// workers see equals a snapshot that is built from scratch out of the model.
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <random>
+
+#include "store_fixture.h"
+
+namespace fairlead::store {
+namespace {
+
+struct PlainServer {
+  std::string address;
+  int weight = -1;  // unset
+  int admin_state = 0;
+  friend bool operator==(const PlainServer&, const PlainServer&) = default;
+};
+struct PlainBackend {
+  int default_weight = -1;
+  std::map<std::string, PlainServer> servers;
+  friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
+};
+struct PlainListener {
+  std::string backend;
+  friend bool operator==(const PlainListener&, const PlainListener&) = default;
+};
+struct PlainModel {
+  std::map<std::string, PlainBackend> backends;
+  std::map<std::string, PlainListener> listeners;
+  friend bool operator==(const PlainModel&, const PlainModel&) = default;
+
+  // False: it fails.
+  bool apply(const v1::Operation& operation) {
+    if (operation.has_delete_()) return apply_delete(operation.delete_());
+    if (operation.has_patch()) return apply_patch(operation.patch().resource().server());
+    bool create = operation.has_create();
+    bool replace = operation.has_replace();
+    const v1::Resource& resource = create ? operation.create() : replace ? operation.replace() : operation.upsert();
+    if (resource.has_backend()) {
+      PlainBackend backend{.default_weight = weight_of(resource.backend().server_defaults()), .servers = {}};
+      bool exists = backends.contains(resource.backend().name());
+      if (exists) {
+        PlainBackend& before = backends[resource.backend().name()];
+        if (create && before.default_weight != backend.default_weight) return false;
+        before.default_weight = backend.default_weight;
+        return true;
+      }
+      if (!replace) backends[resource.backend().name()] = backend;
+      return !replace;
+    }
+    if (resource.has_listener()) {
+      const v1::Listener& listener = resource.listener();
+      if (!backends.contains(listener.default_backend())) return false;
+      return put(listeners, listener.name(), PlainListener{listener.default_backend()}, create, replace);
+    }
+    const v1::Server& server = resource.server();
+    auto backend = backends.find(server.backend());
+    if (backend == backends.end() || server.weight() > 256) return false;
+    PlainServer plain{server.address(), weight_of(server), server.admin_state()};
+    return put(backend->second.servers, server.name(), plain, create, replace);
+  }
+
+ private:
+  template <typename Message>
+  static int weight_of(const Message& message) {
+    return message.has_weight() ? static_cast<int>(message.weight()) : -1;
+  }
+  template <typename T>
+  static bool put(std::map<std::string, T>& map, const std::string& name, const T& value, bool create, bool replace) {
+    auto at = map.find(name);
+    if (at == map.end() && replace) return false;
+    if (at != map.end() && create) return at->second == value;
+    map[name] = value;
+    return true;
+  }
+  bool apply_patch(const v1::Server& server) {
+    auto backend = backends.find(server.backend());
+    if (backend == backends.end()) return false;
+    auto at = backend->second.servers.find(server.name());
+    if (at == backend->second.servers.end()) return false;
+    at->second.weight = weight_of(server);
+    return true;
+  }
+  bool apply_delete(const v1::Delete& request) {
+    if (request.has_server()) {
+      auto backend = backends.find(request.server().backend());
+      if (backend != backends.end()) backend->second.servers.erase(request.server().name());
+    } else if (request.has_backend()) {
+      for (const auto& [name, listener] : listeners) {
+        if (listener.backend == request.backend()) return false;
+      }
+      backends.erase(request.backend());
+    } else {
+      listeners.erase(request.listener());
+    }
+    return true;
+  }
+};
+
+class Draw {
+ public:
+  explicit Draw(uint64_t seed) : random_(seed) {}
+  int below(int bound) { return static_cast<int>(random_() % static_cast<uint64_t>(bound)); }
+
+  v1::Transaction transaction(uint64_t id) {
+    v1::Transaction transaction;
+    transaction.set_id(id);
+    if (below(3) == 0) transaction.set_atomicity(v1::ATOMICITY_EACH);
+    if (below(10) == 0) transaction.set_validate_only(true);
+    int operations = below(6);
+    for (int i = 0; i < operations; ++i) *transaction.add_operations() = operation();
+    return transaction;
+  }
+
+ private:
+  std::string name(const char* prefix, int count) { return absl::StrCat(prefix, below(count)); }
+  v1::Operation operation() {
+    v1::Operation operation;
+    int kind = below(12);
+    if (kind == 0) {
+      operation.mutable_delete_()->set_backend(name("b", 4));
+    } else if (kind == 1) {
+      operation.mutable_delete_()->set_listener(name("l", 3));
+    } else if (kind <= 4) {
+      operation.mutable_delete_()->mutable_server()->set_backend(name("b", 4));
+      operation.mutable_delete_()->mutable_server()->set_name(name("s", 40));
+    } else if (kind == 5) {
+      operation.mutable_patch()->mutable_update_mask()->add_paths("weight");
+      fill(*operation.mutable_patch()->mutable_resource()->mutable_server());
+    } else {
+      int mode = below(4);
+      v1::Resource& resource = mode == 0   ? *operation.mutable_create()
+                               : mode == 1 ? *operation.mutable_replace()
+                                           : *operation.mutable_upsert();
+      fill(resource);
+    }
+    return operation;
+  }
+  void fill(v1::Resource& resource) {
+    int kind = below(8);
+    if (kind == 0) {
+      resource.mutable_backend()->set_name(name("b", 4));
+      if (below(2) == 0) resource.mutable_backend()->mutable_server_defaults()->set_weight(below(3));
+    } else if (kind == 1) {
+      resource.mutable_listener()->set_name(name("l", 3));
+      resource.mutable_listener()->add_bind("127.0.0.1:0");
+      resource.mutable_listener()->set_protocol(v1::PROTOCOL_HTTP);
+      resource.mutable_listener()->set_default_backend(name("b", 4));
+    } else {
+      fill(*resource.mutable_server());
+    }
+  }
+  void fill(v1::Server& server) {
+    server.set_backend(name("b", 4));
+    server.set_name(name("s", 40));
+    server.set_address(absl::StrCat("10.0.0.", 1 + below(3), ":80"));
+    if (below(2) == 0) server.set_weight(below(4));
+    if (below(60) == 0) server.set_weight(300);
+    if (below(4) == 0) server.set_admin_state(static_cast<v1::AdminState>(1 + below(3)));
+  }
+
+  std::mt19937_64 random_;
+};
+
+// What has to come out, by hand.
+struct Expected {
+  Outcome outcome;
+  PlainModel model;
+};
+Expected expect(const PlainModel& before, const v1::Transaction& transaction) {
+  bool each = transaction.atomicity() == v1::ATOMICITY_EACH;
+  PlainModel after = before;
+  int failed = 0;
+  bool changed = false;
+  for (const v1::Operation& operation : transaction.operations()) {
+    PlainModel tried = after;
+    bool malformed = operation.has_patch() && operation.patch().resource().server().weight() > 256;
+    if (malformed || !tried.apply(operation)) {
+      ++failed;
+    } else {
+      changed |= !(tried == after);
+      after = tried;
+    }
+  }
+  if (failed > 0 && (!each || failed == transaction.operations_size())) return {Outcome::kRefused, before};
+  if (transaction.validate_only()) return {failed > 0 ? Outcome::kPartial : Outcome::kUnchanged, before};
+  if (failed > 0) return {Outcome::kPartial, after};
+  return {changed ? Outcome::kApplied : Outcome::kUnchanged, after};
+}
+
+class RandomTransactionsTest : public StoreFixture {
+ protected:
+  void expect_state(const PlainModel& model) {
+    Everything everything = read([](Reader& reader) { return reader.everything(); });
+    EXPECT_EQ(plain(everything), model);
+    base::Ref<const config::Snapshot> snapshot = half_.snapshot();
+    EXPECT_EQ(snapshot->version, everything.version);
+    EXPECT_EQ(snapshot->listeners.size(), everything.listeners.size());
+    EXPECT_EQ(snapshot->backends.size(), everything.backends.size());
+    for (const Everything::Group& group : everything.backends) {
+      const auto& record = group.backend.record;
+      const config::BackendSnapshot* backend = snapshot->find({record->slot, record->metadata.uid});
+      ASSERT_NE(backend, nullptr) << record->name;
+      EXPECT_EQ(backend->settings, record);
+      expect_rebuilt(group, backend->eligible);
+    }
+    EXPECT_EQ(half_.open_addresses().size(), everything.listeners.size());
+    EXPECT_EQ(half_.accepting().size(), everything.listeners.size());
+  }
+
+ private:
+  static PlainModel plain(const Everything& everything) {
+    PlainModel model;
+    for (const Everything::Group& group : everything.backends) {
+      PlainBackend& backend = model.backends[group.backend.record->name];
+      if (group.backend.record->default_weight) backend.default_weight = *group.backend.record->default_weight;
+      group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
+        PlainServer& entry = backend.servers[server->name];
+        entry.address = server->address.to_string();
+        if (server->weight) entry.weight = *server->weight;
+        if (server->admin_state) entry.admin_state = static_cast<int>(*server->admin_state) + 1;
+      });
+    }
+    for (const ListenerView& listener : everything.listeners) {
+      model.listeners[listener.record->name] = {listener.record->default_backend};
+    }
+    return model;
+  }
+  // Invariant 4: as if the members had come in one after another, in any order.
+  void expect_rebuilt(const Everything::Group& group, const config::EligibleServers& actual) {
+    std::vector<base::Ref<const config::Server>> members;
+    group.members.for_each([&](config::Slot, const auto& server) { members.push_back(server); });
+    std::ranges::reverse(members);
+    config::EligibleServers rebuilt;
+    for (const auto& server : members) rebuilt.upsert(nullptr, server);
+    EXPECT_EQ(actual.size(), rebuilt.size());
+    ASSERT_EQ(actual.classes().size(), rebuilt.classes().size());
+    for (size_t i = 0; i < actual.classes().size(); ++i) {
+      EXPECT_EQ(actual.classes()[i].weight_class, rebuilt.classes()[i].weight_class);
+      EXPECT_EQ(actual.classes()[i].servers.size(), rebuilt.classes()[i].servers.size());
+      rebuilt.classes()[i].servers.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
+        const base::Ref<const config::Server>* there = actual.classes()[i].servers.find(slot);
+        ASSERT_NE(there, nullptr) << server->name;
+        EXPECT_EQ(*there, server);
+      });
+    }
+  }
+};
+
+TEST_F(RandomTransactionsTest, EqualAPlainModelAndASnapshotBuiltFromScratch) {
+  const char* given = std::getenv("FAIRLEAD_TEST_SEED");
+  uint64_t seed = given ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  SCOPED_TRACE(absl::StrCat("FAIRLEAD_TEST_SEED=", seed));
+  Draw draw(seed);
+  PlainModel model;
+  config::Version version = 0;
+  for (uint64_t id = 1; id <= 3000 && !HasFailure(); ++id) {
+    // Some drains take their time, so that slots and names are used around them.
+    if (draw.below(50) == 0) half_.hold_drains();
+    if (draw.below(20) == 0) half_.finish_drains(static_cast<uint64_t>(draw.below(3)));
+    v1::Transaction transaction = draw.transaction(id);
+    SCOPED_TRACE(transaction.ShortDebugString());
+    Expected expected = expect(model, transaction);
+    Result result = apply(transaction);
+    EXPECT_EQ(result.outcome, expected.outcome) << reason_of(result);
+    // A new version where something changed, even if it was changed back; never without.
+    bool may_raise = result.outcome == Outcome::kApplied || result.outcome == Outcome::kPartial;
+    EXPECT_TRUE(result.version == version || (may_raise && result.version == version + 1));
+    EXPECT_TRUE(result.outcome != Outcome::kApplied || result.version == version + 1);
+    version = result.version;
+    model = expected.model;
+    if (id % 10 == 0) expect_state(model);
+  }
+  half_.finish_drains();
+  expect_state(model);
+}
+
+}  // namespace
+}  // namespace fairlead::store
