@@ -1,7 +1,5 @@
 #include "listener/open_listener.h"
 
-#include <unistd.h>
-
 #include "proxy/client.h"
 #include "proxy/http_session.h"
 #include "proxy/tcp_session.h"
@@ -50,7 +48,7 @@ void OpenListener::admit(const net::Accepted& accepted) {
   if (limit != 0 && open >= limit) {
     shared_.open_on_all_workers->fetch_sub(1, std::memory_order_relaxed);
     ++shared_.refused;
-    ::close(accepted.fd);
+    context_.loop.driver().close(accepted.fd);
     return;
   }
   ++shared_.accepted;

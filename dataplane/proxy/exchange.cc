@@ -105,7 +105,7 @@ Task<std::optional<Fault>> open_connection(ExchangeState& x) {
 // server at the moment when we wrote: that says nothing about the request.
 Fault broken_before_response(ExchangeState& x) {
   if (x.lease->was_cut_off()) return kCutOff;
-  return x.lease->connection()->is_reused() ? kClosedWhileReused : kClosedEarly;
+  return x.lease->connection()->is_reused() && !x.answer_begun ? kClosedWhileReused : kClosedEarly;
 }
 
 Task<std::optional<Fault>> send_request(ExchangeState& x) {
@@ -202,6 +202,7 @@ Task<std::expected<size_t, Fault>> await_response(ExchangeState& x) {
     if (*count == 0)
       co_return std::unexpected(x.reply.empty() ? response_fault(x, net::IoError::kReset) : kClosedEarly);
     x.reply.commit(*count);
+    x.answer_begun = true;
     while (!x.reply.empty()) {
       auto head = codec::parse_response_head(x.reply.unread(), x.head_limits(), request, x.context.response);
       if (head.refused()) co_return std::unexpected(kBadResponse);

@@ -81,6 +81,8 @@ struct ExchangeState {
   // When the server had the whole request.
   runtime::TimePoint sent_at;
   int interim_heads = 0;
+  // Something came from the server, be it an interim response: there is no other try, and `out` may hold it.
+  bool answer_begun = false;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
 

@@ -51,6 +51,14 @@ size_t SimDriver::open_count() const {
   return std::ranges::count_if(sockets_, [](auto& s) { return s.open; });
 }
 
+std::vector<int> SimDriver::descriptors() const {
+  std::vector<int> result;
+  for (size_t fd = 0; fd < sockets_.size(); ++fd) {
+    if (sockets_[fd].open && !sockets_[fd].listener) result.push_back(static_cast<int>(fd));
+  }
+  return result;
+}
+
 void SimDriver::list_open(std::vector<std::string>& into) const {
   for (size_t fd = 0; fd < sockets_.size(); ++fd) {
     const Socket& socket = sockets_[fd];

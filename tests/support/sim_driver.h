@@ -31,6 +31,8 @@ class SimDriver : public runtime::Driver {
   // Breaks a connection of this host as if the network did.
   void reset(int fd);
   size_t open_count() const;
+  // Of connections.
+  std::vector<int> descriptors() const;
 
   runtime::TimePoint now() override { return network_.now(); }
   void wait(runtime::TimePoint deadline) override;

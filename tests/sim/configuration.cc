@@ -1,0 +1,128 @@
+#include "configuration.h"
+
+#include <set>
+
+#include "config/compile_routes.h"
+
+namespace fairlead::sim {
+
+using base::make_ref;
+using base::Ref;
+using config::Slot;
+
+namespace {
+
+// The lowest that none of these has.
+template <typename Records>
+Slot free_slot(const Records& slots) {
+  Slot slot = 0;
+  while (slots.contains(slot)) ++slot;
+  return slot;
+}
+
+}  // namespace
+
+void Configuration::set_backend(const std::string& name, const config::Backend& settings) {
+  auto record = make_ref<config::Backend>(settings);
+  record->name = name;
+  auto existing = backends_.find(name);
+  if (existing != backends_.end()) {
+    record->slot = existing->second.settings->slot;
+    record->metadata = existing->second.settings->metadata;
+  } else {
+    std::set<Slot> taken;
+    for (auto& [other, state] : backends_) taken.insert(state.settings->slot);
+    record->slot = free_slot(taken);
+    record->metadata.uid = ++last_uid_;
+  }
+  backends_[name].settings = record;
+}
+
+void Configuration::delete_backend(const std::string& name) { backends_.erase(name); }
+
+void Configuration::replace_server(const std::string& backend, Ref<config::Server> after) {
+  BackendState& state = backends_.at(backend);
+  auto before = state.servers.find(after->name);
+  state.eligible.upsert(before == state.servers.end() ? Ref<const config::Server>() : before->second, after);
+  state.servers[after->name] = after;
+}
+
+void Configuration::add_server(const std::string& backend, const std::string& name, const config::Endpoint& address) {
+  std::set<Slot> taken;
+  for (auto& [other, record] : backends_.at(backend).servers) taken.insert(record->slot);
+  auto record = make_ref<config::Server>();
+  record->name = name;
+  record->slot = free_slot(taken);
+  record->metadata.uid = ++last_uid_;
+  record->address = address;
+  replace_server(backend, record);
+}
+
+Ref<config::Server> Configuration::copy_server(const std::string& backend, const std::string& name) const {
+  return make_ref<config::Server>(*server(backend, name));
+}
+
+void Configuration::set_weight(const std::string& backend, const std::string& name, std::optional<uint16_t> weight) {
+  auto record = copy_server(backend, name);
+  record->weight = weight;
+  replace_server(backend, record);
+}
+
+void Configuration::set_admin_state(const std::string& backend, const std::string& name, config::AdminState state) {
+  auto record = copy_server(backend, name);
+  record->admin_state = state;
+  replace_server(backend, record);
+}
+
+Ref<const config::Server> Configuration::delete_server(const std::string& backend, const std::string& name) {
+  BackendState& state = backends_.at(backend);
+  Ref<const config::Server> record = state.servers.at(name);
+  state.eligible.erase(*record);
+  state.servers.erase(name);
+  return record;
+}
+
+Ref<const config::Listener> Configuration::set_listener(const std::string& name, const config::Listener& settings) {
+  auto record = make_ref<config::Listener>(settings);
+  record->name = name;
+  auto existing = listeners_.find(name);
+  if (existing != listeners_.end()) {
+    record->slot = existing->second->slot;
+    record->metadata = existing->second->metadata;
+  } else {
+    std::set<Slot> taken;
+    for (auto& [other, listener] : listeners_) taken.insert(listener->slot);
+    record->slot = free_slot(taken);
+    record->metadata.uid = ++last_uid_;
+  }
+  auto lookup = [this](std::string_view wanted) { return backend(std::string(wanted)); };
+  record->route_table = config::compile_routes(record->routes, record->default_backend, lookup);
+  listeners_[name] = record;
+  return record;
+}
+
+void Configuration::delete_listener(const std::string& name) { listeners_.erase(name); }
+
+config::BackendHandle Configuration::backend(const std::string& name) const {
+  auto found = backends_.find(name);
+  if (found == backends_.end()) return {};
+  return {found->second.settings->slot, found->second.settings->metadata.uid};
+}
+
+Ref<const config::Server> Configuration::server(const std::string& backend, const std::string& name) const {
+  return backends_.at(backend).servers.at(name);
+}
+
+Ref<const config::Snapshot> Configuration::snapshot() const {
+  auto snapshot = make_ref<config::Snapshot>();
+  for (auto& [name, state] : backends_) {
+    auto backend = make_ref<config::BackendSnapshot>();
+    backend->settings = state.settings;
+    backend->eligible = state.eligible;
+    snapshot->backends.set(state.settings->slot, Ref<const config::BackendSnapshot>(backend));
+  }
+  for (auto& [name, listener] : listeners_) snapshot->listeners.set(listener->slot, listener);
+  return snapshot;
+}
+
+}  // namespace fairlead::sim
