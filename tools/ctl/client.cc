@@ -51,6 +51,8 @@ Result<std::string> parse_address(const std::string& text) {
 grpc::ChannelArguments channel_arguments() {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a management address is never meant for the web's proxy
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 500);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);  // `top` waits for a data plane that restarts
   arguments.SetMaxReceiveMessageSize(-1);
   return arguments;
 }

@@ -160,7 +160,7 @@ std::string WatchLines::snapshot_line() const {
     backends += resource.has_backend() ? 1 : 0;
     servers += resource.has_server() ? 1 : 0;
   }
-  return absl::StrCat("there are ", listeners, " listeners, ", backends, " backends, ", servers, " servers");
+  return absl::StrCat("present: listeners ", listeners, ", backends ", backends, ", servers ", servers);
 }
 
 Result<void> run_watch(Context& context) {

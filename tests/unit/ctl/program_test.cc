@@ -286,7 +286,7 @@ TEST(WatchLines, SayWhatChanged) {
   event.mutable_server()->set_cut_off(2);
   EXPECT_THAT(lines.line(event), HasSubstr("server web/s1 removed, 2 cut off"));
   event.mutable_snapshot_complete();
-  EXPECT_THAT(lines.line(event), HasSubstr("there are 0 listeners, 0 backends, 0 servers"));
+  EXPECT_THAT(lines.line(event), HasSubstr("present: listeners 0, backends 0, servers 0"));
 }
 
 }  // namespace
