@@ -84,8 +84,12 @@ class Plot:
     def band(self, lower, upper, color, opacity=0.85):
         """Between two rows of steps with the same times."""
         if lower:
-            back = "".join(f"V{self.y(value):.1f}H{self.axis.x(at):.1f}" for at, value in reversed(lower))
-            self.parts.append(f'<path d="{self.path(upper, True)}{back}Z" fill="var(--{color})" '
+            # Backwards a step's edge stands at the same time as forwards.
+            corners = [(at, value) for (at, _), (_, value) in zip(lower[1:], lower)]
+            back = "".join(f"H{self.axis.x(at):.1f}V{self.y(value):.1f}" for at, value in reversed(corners))
+            first = f"L{self.axis.x(lower[-1][0]):.1f},{self.y(lower[-1][1]):.1f}"
+            self.parts.append(f'<path d="{self.path(upper, True)}{first}{back}H{self.axis.x(lower[0][0]):.1f}Z" '
+                              f'fill="var(--{color})" '
                               f'fill-opacity="{opacity}"/>')
 
     def legend(self, entries):

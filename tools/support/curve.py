@@ -45,7 +45,7 @@ def day_curve():
     """From four in the morning to four in the morning."""
     start = 4 * 3600
     points = [(seconds, builtin_day((start + seconds) / 3600 % 24)) for seconds in range(0, DAY + 1, 300)]
-    return Curve(points, start, DAY, "one day")
+    return Curve(points, start, DAY, "a day of load")
 
 
 def read_trace(path):
@@ -84,4 +84,4 @@ def trace_curve(path, days):
         raise Failed(f"{path}: its first {days} days have no load to follow")
     length = part[-1][0]
     name = str(path).rsplit("/", maxsplit=1)[-1]
-    return Curve(part, start % DAY, length, f"{length / DAY:.3g} days of {name}" if length != DAY else f"a day of {name}")
+    return Curve(part, start % DAY, length, f"a day of {name}" if length == DAY else f"{length / DAY:.3g} days of {name}")

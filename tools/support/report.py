@@ -27,7 +27,7 @@ def write_report(path, story, curve, run_seconds, target_in_flight):
 
 
 def subtitle(curve, run_seconds):
-    return (f"{curve.title[0].upper()}{curve.title[1:]} of load in {run_seconds:g} seconds: the autoscaler starts servers, "
+    return (f"{curve.title[0].upper()}{curve.title[1:]} in {run_seconds:g} seconds: the autoscaler starts servers, "
             "adds them to the data plane, drains and removes them, while requests flow.")
 
 
@@ -71,8 +71,9 @@ def highest(*columns):
 def draw(story, curve, seconds, target_in_flight):
     axis = chart.TimeAxis(seconds)
     samples = story.samples
-    plots = [load_plot(axis, samples), server_plot(axis, samples), latency_plot(axis, samples),
-             in_flight_plot(axis, samples, target_in_flight)]
+    moments = story.moments_between(0, samples[-1]["at"] if samples else 0)
+    plots = [load_plot(axis, samples), server_plot(axis, moments), latency_plot(axis, samples),
+             in_flight_plot(axis, samples, moments, target_in_flight)]
     bottom = plots[-1].bottom
     moves = [event for event in story.events
              if event["event"] in ("server_added", "server_resumed", "server_deleted") and 0 <= event["at"] <= seconds]
@@ -99,15 +100,15 @@ def load_plot(axis, samples):
     return plot
 
 
-def server_plot(axis, samples):
-    ready, wanted = column(samples, "ready"), column(samples, "desired")
-    floor = [(at, 0) for at, _ in ready]
-    with_draining = [(s["at"], s["ready"] + s["draining"]) for s in samples]
-    with_starting = [(s["at"], s["ready"] + s["draining"] + s["starting"]) for s in samples]
+def server_plot(axis, moments):
+    def stacked(*states):
+        return [(moment["at"], sum(moment[state] for state in states)) for moment in moments]
+    ready, wanted = stacked("ready"), stacked("desired")
+    with_draining, with_starting = stacked("ready", "draining"), stacked("ready", "draining", "starting")
     plot = chart.Plot(axis, 1, "Servers", "", highest(with_starting, wanted))
-    plot.band(floor, ready, "green", 0.55)
-    plot.band(ready, with_draining, "amber", 0.8)
-    plot.band(with_draining, with_starting, "blue", 0.45)
+    plot.band(stacked(), ready, "green", 0.55)
+    plot.band(ready, with_draining, "amber", 0.85)
+    plot.band(with_draining, with_starting, "blue", 0.5)
     plot.line(wanted, "ink", dashed=True, steps=True, width=1.3)
     plot.legend([("ready", "green", False), ("draining", "amber", False), ("starting", "blue", False),
                  ("wanted", "ink", True)])
@@ -125,9 +126,9 @@ def latency_plot(axis, samples):
     return plot
 
 
-def in_flight_plot(axis, samples, target_in_flight):
+def in_flight_plot(axis, samples, moments, target_in_flight):
     in_flight = column(samples, "in_flight")
-    target = [(s["at"], s["ready"] * target_in_flight) for s in samples]
+    target = [(moment["at"], moment["ready"] * target_in_flight) for moment in moments]
     plot = chart.Plot(axis, 3, "Requests in flight", "", highest(in_flight, target))
     plot.area(in_flight, "violet")
     plot.line(in_flight, "violet", width=1.4)

@@ -14,12 +14,13 @@ class Story:
         self.summary = None
         self.servers = {}   # name -> starting, ready, draining
         self.desired = 0
+        self.moments = [{"at": 0.0, "ready": 0, "draining": 0, "starting": 0, "desired": 0}]  # after each event
 
     def begin_load(self):
         """What was before is now at negative times."""
         now = time.time()
-        for event in self.events:
-            event["at"] -= now - self.start
+        for entry in self.events + self.moments:
+            entry["at"] -= now - self.start
         self.start = now
 
     def on_load_line(self, line):
@@ -48,25 +49,31 @@ class Story:
             self.servers[event["name"]] = self.STATES[event["event"]]
         if event["event"] in self.ENDS:
             self.servers.pop(event["name"], None)
-        event["ready"] = self.count("ready")
+        self.moments.append({"at": event["at"], "desired": self.desired,
+                             **{state: self.count(state) for state in ("starting", "ready", "draining")}})
 
     def count(self, state):
         return sum(1 for known in self.servers.values() if known == state)
+
+    def moments_between(self, start, end):
+        """How many servers there were, from `start` to `end`, each moment until the next."""
+        before = [moment for moment in self.moments if moment["at"] <= start] or self.moments[:1]
+        within = [moment for moment in self.moments if start < moment["at"] <= end]
+        after = (within or before)[-1]
+        return [{**before[-1], "at": start}, *within, {**after, "at": end}]
 
     def number_of(self, name):
         return sum(1 for event in self.events if event["event"] == name)
 
     def ready_over_time(self):
-        return [sample["ready"] for sample in self.samples]
+        end = self.samples[-1]["at"] if self.samples else 0
+        return [moment["ready"] for moment in self.moments_between(0, end)]
 
     def scaled_out_and_in(self):
-        """At least twice the servers of the start, and later at most half of the most."""
+        """At some moment there were at least twice as many servers as once before and once after."""
         ready = self.ready_over_time()
-        if not ready:
-            return False
-        most = max(ready)
-        peak = ready.index(most)
-        return most >= 2 * max(1, min(ready[:peak + 1])) and 2 * min(ready[peak:]) <= most
+        return any(most >= 2 * max(1, min(ready[:at + 1])) and most >= 2 * min(ready[at:])
+                   for at, most in enumerate(ready))
 
 
 class Follower:
