@@ -1,0 +1,11 @@
+"""What the end-to-end tests are written with: real processes, raw connections, scripted servers, the API's stubs."""
+
+from .cases import DEADLINE, Case, main, plane
+from .connection import Connection, Response, fetch, get, is_refused, wait_until
+from .origins import Origin, Request, ScriptedOrigin, response
+from .processes import Fairlead, Process, program, run
+
+__all__ = [
+    "DEADLINE", "Case", "Connection", "Fairlead", "Origin", "Process", "Request", "Response", "ScriptedOrigin", "fetch",
+    "get", "is_refused", "main", "plane", "program", "response", "run", "wait_until",
+]

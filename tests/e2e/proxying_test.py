@@ -1,0 +1,491 @@
+"""HTTP and TCP through the data plane, in front of nginx and of servers that do what a test needs."""
+
+import hashlib
+import os
+import pathlib
+import re
+import signal
+import socket
+import threading
+
+from harness import Case, Connection, fetch, get, is_refused, main, plane, response, run, wait_until
+from harness.processes import distribution_program
+
+NGINX = """
+daemon off;
+master_process off;
+worker_processes 1;
+error_log stderr warn;
+pid {folder}/nginx.pid;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  client_max_body_size 64m;
+  server {{
+    listen unix:{folder}/nginx.sock;
+    root {folder}/www;
+    location /connection {{ return 200 "$connection $connection_requests"; }}
+    location /headers {{
+      default_type text/plain;
+      return 200 "for=$http_x_forwarded_for proto=$http_x_forwarded_proto via=$http_via named=$http_x_named connection=$http_connection te=$http_te";
+    }}
+    location /chunked {{
+      gzip on; gzip_min_length 1; gzip_types *; gzip_http_version 1.0; gzip_proxied any;
+      alias {folder}/www/large;
+    }}
+    location /store/ {{ dav_methods PUT; create_full_put_path on; }}
+  }}
+}}
+"""
+
+
+class NginxBehindFairlead(Case):
+    def setUp(self):
+        super().setUp()
+        www = self.folder / "www"
+        www.mkdir()
+        self.large = os.urandom(1 << 20) * 12
+        (www / "large").write_bytes(self.large)
+        (www / "small").write_text("small file\n")
+        os.chmod(self.folder, 0o755)
+        configuration = self.folder / "nginx.conf"
+        user = "user root;" if os.getuid() == 0 else ""
+        configuration.write_text(user + NGINX.format(folder=self.folder))
+        nginx = self.start_process("nginx", [distribution_program("nginx", "nginx-light"), "-c", configuration, "-p",
+                                             self.folder, "-e", "stderr"])
+        self.socket = f"{self.folder}/nginx.sock"
+        wait_until(lambda: not is_refused(f"unix:{self.socket}") or not nginx.is_running(), "nginx listening")
+        self.assertTrue(nginx.is_running(), nginx.log.text())
+        self.fairlead = self.start(plane([f"unix:{self.socket}"], workers=1))
+        self.web = self.fairlead.address()
+
+    def test_connections_to_a_server_are_reused_by_all_clients(self):
+        seen = [fetch(self.web, "/connection").body.decode().split() for _ in range(4)]
+        self.assertEqual({number for number, _ in seen}, {seen[0][0]})
+        self.assertEqual([count for _, count in seen], ["1", "2", "3", "4"])
+
+    def test_a_client_keeps_its_connection(self):
+        with Connection(self.web) as connection:
+            for _ in range(5):
+                answer = connection.request(get("/small"))
+                self.assertEqual((answer.status, answer.body), (200, b"small file\n"))
+                self.assertIsNone(answer.get("connection"))
+
+    def test_a_large_download_is_the_same_file(self):
+        answer = fetch(self.web, "/large")
+        self.assertTrue(answer.is_whole)
+        self.assertEqual(hashlib.sha256(answer.body).digest(), hashlib.sha256(self.large).digest())
+
+    def test_a_chunked_response_is_whole_for_1_1_and_without_chunks_for_1_0(self):
+        plain = run(distribution_program("curl", "curl"), "-sS", "--compressed", "-o", self.folder / "got",
+                    f"http://{self.web}/chunked")
+        self.assertEqual(plain.returncode, 0, plain.stderr)
+        self.assertEqual((self.folder / "got").read_bytes(), self.large)
+        answer = fetch(self.web, "/chunked", headers=["Accept-Encoding: gzip"])
+        self.assertEqual(answer.get("transfer-encoding"), "chunked")
+        old = fetch(self.web, "/chunked", headers=["Accept-Encoding: gzip"], version="HTTP/1.0")
+        self.assertIsNone(old.get("transfer-encoding"))
+        self.assertEqual(old.body, answer.body)
+
+    def test_head_and_not_modified_have_no_body_and_the_connection_goes_on(self):
+        with Connection(self.web) as connection:
+            head = connection.request(get("/small", method="HEAD"), head_only=True)
+            self.assertEqual((head.status, head.get("content-length")), (200, "11"))
+            tag = head.get("etag")
+            same = connection.request(get("/small", headers=[f"If-None-Match: {tag}"]))
+            self.assertEqual((same.status, same.body), (304, b""))
+            self.assertEqual(connection.request(get("/small")).body, b"small file\n")
+
+    def test_a_range_is_passed_through(self):
+        answer = fetch(self.web, "/large", headers=["Range: bytes=1000000-1000999"])
+        self.assertEqual((answer.status, answer.body), (206, self.large[1000000:1001000]))
+
+    def test_large_uploads_with_expect_by_curl(self):
+        if "dav" not in run(distribution_program("nginx", "nginx-light"), "-V").stderr:
+            self.fail("nginx has no dav module: install Debian's nginx-light")
+        curl = distribution_program("curl", "curl")
+        for name, headers in (("sized", []), ("chunked", ["-H", "Transfer-Encoding: chunked"])):
+            with self.subTest(name):
+                sent = run(curl, "-sS", "-v", "-T", self.folder / "www/large", "-H", "Expect: 100-continue",
+                           "--expect100-timeout", "30", *headers, f"http://{self.web}/store/{name}")
+                self.assertIn("HTTP/1.1 100 Continue", sent.stderr)
+                self.assertIn("HTTP/1.1 201 Created", sent.stderr)
+                self.assertEqual((self.folder / f"www/store/{name}").read_bytes(), self.large)
+
+    def test_headers_towards_the_server(self):
+        answer = fetch(self.web, "/headers", headers=["Connection: X-Named, keep-alive", "X-Named: secret", "TE: gzip",
+                                                      "X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: https"])
+        fields = dict(re.findall(r"(\w+)=([^=]*)(?: |$)(?=\w+=|$)", answer.body.decode()))
+        self.assertEqual(fields["for"], "192.0.2.1, 127.0.0.1")
+        self.assertEqual(fields["proto"], "http")
+        self.assertRegex(fields["via"], r"^1\.1 fairlead")
+        self.assertEqual((fields["named"], fields["te"]), ("", ""))
+        self.assertNotIn("X-Named", fields["connection"])
+
+
+class ScriptedServers(Case):
+    def test_hop_by_hop_headers_of_a_response_stay_behind(self):
+        origin = self.origin(answer=lambda request: response(
+            headers=["Connection: X-Private", "X-Private: 1", "Keep-Alive: timeout=5", "X-Public: 1"]))
+        answer = fetch(self.start(plane([origin.address])).address())
+        self.assertEqual([answer.get(name) for name in ("connection", "x-private", "keep-alive", "x-public")],
+                         [None, None, None, "1"])
+
+    def test_expect_100_continue_reaches_the_server_and_its_answer_the_client(self):
+        def script(peer, _):
+            request = peer.read_request_head()
+            assert request.get("expect") == "100-continue"
+            peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            peer.read_request_body(request)
+            peer.send(response(body=request.body))
+
+        origin = self.scripted(script)
+        with Connection(self.start(plane([origin.address])).address()) as connection:
+            connection.send(b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+            self.assertEqual(connection.read_head().status, 100)
+            self.assertEqual(connection.request(b"body").body, b"body")
+
+    def test_an_early_response_arrives_though_the_upload_is_not_done(self):
+        def script(peer, _):
+            peer.read_request_head()
+            peer.send(response(413, b"too large", ["Connection: close"]))
+
+        origin = self.scripted(script)
+        with Connection(self.start(plane([origin.address])).address()) as connection:
+            connection.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 100000)
+            answer = connection.read_response()
+            self.assertEqual((answer.status, answer.body), (413, b"too large"))
+            self.assertTrue(connection.is_closed_within(20))
+
+    def test_an_upgrade_becomes_a_tunnel_with_half_close(self):
+        def script(peer, _):
+            request = peer.read_request_head()
+            assert request.get("upgrade") == "websocket" and "upgrade" in request.get("connection").lower()
+            peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello ")
+            peer.send(b"you said " + peer.read_until(b"!") + b"; ")
+            peer.send(b"and at the end " + peer.read_to_end())
+
+        origin = self.scripted(script)
+        fairlead = self.start(plane([origin.address]))
+        with Connection(fairlead.address()) as connection:
+            connection.send(b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            head = connection.read_head()
+            self.assertEqual((head.status, head.get("upgrade")), (101, "websocket"))
+            connection.send(b"hi!")
+            self.assertEqual(connection.read_until(b"; "), b"hello you said hi")
+            connection.send(b"bye")
+            connection.finish()
+            self.assertEqual(connection.read_to_end(), b"and at the end bye")
+        fairlead.wait_for_access("status=101", "end=complete")
+        self.assertEqual(origin.errors, [])
+
+    def test_requests_go_to_another_server_when_one_refuses(self):
+        with socket.socket() as reserved:
+            reserved.bind(("127.0.0.1", 0))  # bound and not listening: refuses
+            alive = self.origin("alive")
+            fairlead = self.start(plane({"dead": "127.0.0.1:%d" % reserved.getsockname()[1], "alive": alive.address}))
+            for _ in range(20):
+                self.assertEqual(fetch(fairlead.address()).body, b"alive")
+            fairlead.wait_for_access("server=alive", "retries=1", "end=complete")
+
+    def test_what_fails_has_a_status_and_a_reason_in_the_access_log(self):
+        def close_at_once(peer, _):
+            peer.read_request_head()
+
+        def never_answer(peer, _):
+            peer.read_request_head()
+            peer.read_to_end()
+
+        silent = self.scripted(never_answer)
+        closing = self.scripted(close_at_once)
+        garbage = self.origin(answer=lambda request: b"SSH-2.0-server\r\n\r\n")
+        with socket.socket() as reserved:
+            reserved.bind(("127.0.0.1", 0))
+            servers = {"silent": silent.address, "closing": closing.address, "garbage": garbage.address,
+                       "refusing": "127.0.0.1:%d" % reserved.getsockname()[1], "empty": None}
+            fairlead = self.start({"resources": {
+                "listeners": [{"name": "web", "bind": ["127.0.0.1:0"], "protocol": "HTTP",
+                               "routes": [{"pathPrefix": f"/{name}", "backend": name} for name in servers]}],
+                "backends": [{"name": name, "timeouts": {"response": "0.2s"},
+                              "servers": [{"name": "s", "address": address}] if address else []}
+                             for name, address in servers.items()]}})
+            for path, status, reason in (("/silent", 504, "response_timeout"), ("/closing", 502, "closed_before_response"),
+                                         ("/garbage", 502, "malformed_response"), ("/refusing", 503, "connect_failed"),
+                                         ("/empty", 503, "no_eligible_server"), ("/elsewhere", 404, "no_route")):
+                with self.subTest(path):
+                    answer = fetch(fairlead.address(), path)
+                    self.assertEqual(answer.status, status)
+                    self.assertTrue(answer.is_whole)
+                    line = fairlead.wait_for_access(f"target={path} ")
+                    self.assertEqual((line["status"], line["end"]), (str(status), reason))
+
+    def test_a_request_that_comes_back_is_a_loop(self):
+        fairlead = self.start(plane([]))
+        self.ctl(fairlead, "backend", "add", "self")
+        self.ctl(fairlead, "listener", "add", "outer", "--bind", "127.0.0.1:0", "--protocol", "http",
+                 "--default-backend", "self")
+        # To a listener of its own it would be refused; through a relay nobody can know.
+        inner = fairlead.address()
+
+        def relay(peer, _):
+            request = peer.read_request()
+            with Connection(inner) as onwards:
+                onwards.send(request.raw_head + b"\r\n\r\n")
+                peer.send(response(onwards.read_response().status))
+
+        self.ctl(fairlead, "server", "add", "self/relay", self.scripted(relay).address)
+        self.assertEqual(fetch(bound_address(self, fairlead, "outer")).status, 508)
+
+
+class ListenersAndRoutes(Case):
+    def test_routes_change_while_clients_are_connected(self):
+        first, second = self.origin("first"), self.origin("second")
+        fairlead = self.start(plane([first.address]))
+        self.ctl(fairlead, "backend", "add", "api")
+        self.ctl(fairlead, "server", "add", "api/s1", second.address)
+        with Connection(fairlead.address()) as connection:
+            def body(path, host="any"):
+                return connection.request(get(path, host)).body
+
+            self.assertEqual(body("/v1/x"), b"first")
+            self.ctl(fairlead, "listener", "set", "web", "--route", "/v1=api", "--route", "*.example.com=api")
+            self.assertEqual([body("/v1"), body("/v1/x"), body("/v10"), body("/", "A.example.com:80"),
+                              body("/", "example.com")], [b"second", b"second", b"first", b"second", b"first"])
+            self.ctl(fairlead, "listener", "set", "web", "--route", "api.example.com/v1=api")
+            self.assertEqual([body("/v1/x"), body("/v1/x", "api.example.com"), body("/", "a.example.com")],
+                             [b"first", b"second", b"first"])
+            said = self.refused(fairlead, "backend", "delete", "api")
+            self.assertIn("listener web", said)
+            self.assertEqual(body("/v1/x", "api.example.com"), b"second")
+
+    def test_listeners_come_and_go(self):
+        origin = self.origin()
+        fairlead = self.start(plane([origin.address]))
+        self.ctl(fairlead, "listener", "add", "more", "--bind", "127.0.0.1:0", "--bind", f"unix:{self.folder}/more.sock",
+                 "--protocol", "http", "--default-backend", "app")
+        more = bound_address(self, fairlead, "more")
+        with Connection(more) as connection:
+            self.assertEqual(connection.request(get()).body, b"origin")
+            self.assertEqual(fetch(f"unix:{self.folder}/more.sock").body, b"origin")
+            origin.hold()
+            connection.send(get("/slow"))
+            origin.wait_for_requests(3)
+            self.ctl(fairlead, "listener", "delete", "more")
+            self.assertTrue(is_refused(more))
+            self.assertTrue(is_refused(f"unix:{self.folder}/more.sock"))
+            origin.release()
+            answer = connection.read_response()  # what was under way is finished, and then the connection is closed
+            self.assertEqual((answer.body, answer.get("connection")), (b"origin", "close"))
+            self.assertTrue(connection.is_closed_within(20))
+        self.assertEqual(fetch(fairlead.address()).body, b"origin")
+
+    def test_tcp_with_half_close_both_ways(self):
+        def script(peer, number):
+            if number == 0:
+                peer.send(b"got " + peer.read_to_end())
+            else:
+                peer.send(b"server first")
+                peer.finish()
+                self.late = peer.read_to_end()
+
+        self.late = None
+        origin = self.scripted(script)
+        fairlead = self.start(plane([origin.address]))
+        self.ctl(fairlead, "listener", "add", "raw", "--bind", "127.0.0.1:0", "--protocol", "tcp", "--default-backend",
+                 "app")
+        raw = bound_address(self, fairlead, "raw")
+        with Connection(raw) as connection:
+            connection.send(b"all of it")
+            connection.finish()
+            self.assertEqual(connection.read_to_end(), b"got all of it")
+        with Connection(raw) as connection:
+            self.assertEqual(connection.read_to_end(), b"server first")
+            connection.send(b"said after the server's end")
+            connection.finish()
+            origin.wait_until_unconnected()
+        self.assertEqual(self.late, b"said after the server's end")
+
+    def test_tcp_carries_many_bytes_both_ways_at_once(self):
+        data = os.urandom(1 << 20) * 8
+
+        def echo(peer, _):
+            while peer.receive():
+                peer.socket.sendall(peer.buffer)
+                peer.buffer = b""
+
+        fairlead = self.start(plane([self.scripted(echo).address], listener={"protocol": "TCP"}))
+        with Connection(fairlead.address()) as connection:
+            def send_all():
+                connection.send(data)
+                connection.finish()
+
+            sender = threading.Thread(target=send_all)
+            sender.start()
+            self.assertEqual(hashlib.sha256(connection.read_to_end()).digest(), hashlib.sha256(data).digest())
+            sender.join()
+
+    def test_connections_over_the_limit_are_closed_and_the_others_go_on(self):
+        origin = self.origin()
+        fairlead = self.start(plane([origin.address], listener={"maxConnections": 3}))
+        kept = [Connection(fairlead.address()) for _ in range(3)]
+        for connection in kept:
+            self.assertEqual(connection.request(get()).status, 200)
+        for _ in range(20):
+            with Connection(fairlead.address()) as refused:
+                self.assertTrue(refused.is_closed_within(20))
+        for connection in kept:
+            self.assertEqual(connection.request(get()).status, 200)
+        self.assertIn('fairlead_listener_refused_total{listener="web"} 20',
+                      fetch(fairlead.ready["observation"], "/metrics").body.decode())
+        kept.pop().close()
+
+        def is_let_in():
+            try:
+                return fetch(fairlead.address()).status == 200
+            except EOFError:
+                return False
+
+        wait_until(is_let_in, "a place for a new connection")
+        for connection in kept:
+            connection.close()
+
+
+class OneProcess(Case):
+    def test_series_of_a_server_vanish_with_it(self):
+        fairlead = self.start(plane([self.origin().address, self.origin().address]))
+        for _ in range(6):
+            fetch(fairlead.address())
+
+        def metrics():
+            return fetch(fairlead.ready["observation"], "/metrics").body.decode()
+
+        self.assertIn('fairlead_server_requests_total{backend="app",server="s1"} ', metrics())
+        self.assertIn('fairlead_backend_requests_total{backend="app"} 6', metrics())
+        self.ctl(fairlead, "server", "delete", "app/s1", "--wait")
+        self.assertNotIn('server="s1"', metrics())
+        self.assertIn('server="s2"', metrics())
+        self.assertIn('fairlead_backend_requests_total{backend="app"} 6', metrics())
+
+    def test_sigterm_finishes_what_is_under_way(self):
+        origin = self.origin()
+        fairlead = self.start(plane([origin.address]))
+        with Connection(fairlead.address()) as busy, Connection(fairlead.address()) as idle:
+            self.assertEqual(idle.request(get()).status, 200)
+            origin.hold()
+            busy.send(get("/slow"))
+            origin.wait_for_requests(2)
+            fairlead.signal(signal.SIGTERM)
+            self.assertTrue(idle.is_closed_within(20))
+            wait_until(lambda: is_refused(fairlead.address()), "the end of accepting")
+            self.assertTrue(fairlead.is_running())
+            origin.release()
+            answer = busy.read_response()
+            self.assertEqual((answer.body, answer.get("connection")), (b"origin", "close"))
+        self.assertEqual(fairlead.wait(), 0)
+
+    def test_sigterm_waits_no_longer_than_its_timeout(self):
+        origin = self.origin()
+        fairlead = self.start(plane([origin.address], shutdown={"timeout": "0.3s"}))
+        with Connection(fairlead.address()) as busy:
+            origin.hold()
+            busy.send(get())
+            origin.wait_for_requests(1)
+            fairlead.signal(signal.SIGTERM)
+            self.assertEqual(fairlead.wait(timeout=15), 0)
+
+    def test_ready_file_tells_every_address(self):
+        fairlead = self.start(plane([], listener={"bind": ["127.0.0.1:0", "[::1]:0", f"unix:{self.folder}/web.sock"]}))
+        ready = fairlead.ready
+        self.assertEqual(set(ready), {"listeners", "management", "observation", "pid"})
+        self.assertEqual(ready["pid"], fairlead.pid)
+        self.assertEqual(ready["management"], [fairlead.management])
+        v4, v6, path = ready["listeners"]["web"]
+        self.assertRegex(v4, r"^127\.0\.0\.1:[1-9]\d*$")
+        self.assertRegex(v6, r"^\[::1\]:[1-9]\d*$")
+        self.assertEqual(path, f"unix:{self.folder}/web.sock")
+        for address in (v4, v6, path):
+            self.assertEqual(fetch(address).status, 503)
+        self.assertEqual(pathlib.Path(fairlead.socket_path).stat().st_mode & 0o777, 0o600)
+
+    def test_help_tells_the_flags(self):
+        from harness import program  # pylint: disable=import-outside-toplevel
+        told = run(program("fairlead"), "--help").stdout
+        for flag in ("--config", "--check", "--ready_file"):
+            self.assertIn(flag, told)
+
+
+class ConfigurationErrors(Case):
+    def check(self, text, *arguments):
+        from harness import program  # pylint: disable=import-outside-toplevel
+        path = self.folder / "fairlead.yaml"
+        path.write_text(text)
+        return run(program("fairlead"), "--config", path, *arguments)
+
+    def test_each_names_its_line_and_field(self):
+        for text, line, parts in (
+                ("resources:\n  backends:\n    - name: app\n      balanse: {algorithm: RANDOM}\n", 4, ["balanse"]),
+                ("workers: 300\n", 1, ["workers", "300", "256"]),
+                ("workers: [\n", None, []),
+                ("resources:\n  backends:\n    - name: app\n      servers:\n        - {name: s1, address: '1.2.3:80'}\n", 5,
+                 ["app/s1", "address", "1.2.3:80"]),
+                ("resources:\n  backends:\n    - name: app\n      servers:\n"
+                 "        - {name: s1, address: '127.0.0.1:80'}\n        - name: s2\n          address: '127.0.0.1:81'\n"
+                 "          weight: 300\n", 8, ["app/s2", "weight", "300", "256"]),
+                ("resources:\n  listeners:\n    - name: web\n      bind: ['127.0.0.1:0']\n      protocol: HTTP\n"
+                 "      default_backend: nowhere\n", 6, ["default_backend", "nowhere"]),
+                ("state_directory: /var/lib/fairlead\n", 1, ["state_directory"]),
+                ("resources:\n  listeners:\n    - {name: web, bind: ['127.0.0.1:0'], protocol: SPDY}\n", 3, ["SPDY"]),
+        ):
+            with self.subTest(text):
+                checked = self.check(text, "--check")
+                self.assertEqual(checked.returncode, 1)
+                self.assertEqual(checked.stdout, "")
+                if line:
+                    self.assertIn(f"fairlead.yaml:{line}", checked.stderr)
+                for part in parts:
+                    self.assertIn(part, checked.stderr)
+                started = self.check(text)
+                self.assertEqual((started.returncode, started.stderr), (1, checked.stderr))
+
+    def test_a_valid_file_is_valid_and_a_missing_one_is_named(self):
+        self.assertEqual(self.check("workers: 1\n", "--check").returncode, 0)
+        from harness import program  # pylint: disable=import-outside-toplevel
+        missing = run(program("fairlead"), "--config", self.folder / "no.yaml")
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn("no.yaml", missing.stderr)
+
+    def test_a_taken_port_is_named(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            for text in (f"resources:\n  listeners:\n    - name: web\n      bind: ['{address}']\n      protocol: HTTP\n",
+                         f"observation: {{listen: '{address}'}}\n",
+                         f"management: {{listen: ['{address}'], insecure: true}}\n"):
+                with self.subTest(text):
+                    if "management" not in text:
+                        text += f"management: {{listen: ['unix:{self.folder}/m.sock']}}\n"
+                    started = self.check(text)
+                    self.assertEqual(started.returncode, 1)
+                    self.assertIn(address, started.stderr)
+                    self.assertRegex(started.stderr, "(?i)in use")
+
+    def test_management_on_tcp_needs_to_be_called_insecure(self):
+        started = self.check("management: {listen: ['127.0.0.1:0']}\n")
+        self.assertEqual(started.returncode, 1)
+        self.assertIn("insecure", started.stderr)
+
+
+def bound_address(case, fairlead, listener):
+    import json  # pylint: disable=import-outside-toplevel
+    found = json.loads(case.ctl(fairlead, "listener", "get", listener, "-o", "json"))
+    return found["status"]["bound"][0]
+
+
+if __name__ == "__main__":
+    main()
