@@ -9,6 +9,8 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "base/version.h"
 #include "server/data_plane.h"
 #include "spdlog/spdlog.h"
@@ -86,6 +88,10 @@ int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
       "the data plane of Fairlead\n\n  fairlead --config fairlead.yaml [--ready-file PATH]\n"
       "  fairlead --check --config fairlead.yaml\n");
+  absl::FlagsUsageConfig help;
+  // --help shows the flags of this file, not those of libraries.
+  help.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "dataplane/main.cc"); };
+  absl::SetFlagsUsageConfig(help);
   std::vector<std::string> arguments = fairlead::with_underscores(argc, argv);
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
