@@ -75,8 +75,11 @@ std::string path_of(const v1::Resources& resources, const std::vector<v1::Operat
 absl::Status status_of(const ConfigurationFile& file, const std::vector<v1::Operation>& operations,
                        const store::IndexedFailure& failure) {
   if (!failure.index) return absl::FailedPreconditionError(absl::StrCat(file.path, ": ", failure.failure.text()));
+  const std::string& field = failure.failure.field;
   std::string path = path_of(file.resources, operations, *failure.index, failure.failure.resource);
-  if (!failure.failure.field.empty()) absl::StrAppend(&path, ".", failure.failure.field);
+  // What is malformed inside a backend is named from the backend on, servers[1].weight.
+  if (field.starts_with("servers[")) path = path.substr(0, path.rfind(".servers["));
+  if (!field.empty()) absl::StrAppend(&path, ".", field);
   return at(file, path, failure.failure.text());
 }
 
