@@ -69,7 +69,10 @@ runtime::Task<RelayEnd> relay_body(BodyRelay relay) {
     auto count = co_await relay.source.read_some(relay.buffer.room(), relay.source.loop().now() + relay.source_timeout);
     if (!count) co_return source_failed(count.error());
     if (*count == 0) {
-      if (!relay.decoder.complete_at_end_of_stream()) co_return RelayEnd::kTruncated;
+      // A body that lasts until the end is whole only where the end was not that of a broken connection.
+      if (!relay.decoder.complete_at_end_of_stream() || relay.source.channel().is_hung_up()) {
+        co_return RelayEnd::kTruncated;
+      }
       if (relay.chunked) {
         auto written = co_await relay.sink.write_all(codec::kLastChunk, relay.sink_timeout);
         if (!written) co_return sink_failed(written.error());

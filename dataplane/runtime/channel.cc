@@ -62,12 +62,14 @@ ssize_t Channel::try_read(std::span<char> into) {
   // Less than asked for: the socket is empty, and the next arrival is an event. Unless the end is already known to
   // stand behind it, of which no event would come.
   if (count < static_cast<ssize_t>(into.size()) && !end_of_input_) readable_ = false;
+  note_error(count);
   return count;
 }
 
 ssize_t Channel::try_write(std::span<const char> data) {
   ssize_t count = loop_.driver().write(fd_, data);
   if (count == -EAGAIN || (count >= 0 && count < static_cast<ssize_t>(data.size()))) writable_ = false;
+  note_error(count);
   return count;
 }
 
@@ -76,7 +78,13 @@ ssize_t Channel::try_write(std::span<const iovec> data) {
   for (const iovec& part : data) size += part.iov_len;
   ssize_t count = loop_.driver().write(fd_, data);
   if (count == -EAGAIN || (count >= 0 && count < static_cast<ssize_t>(size))) writable_ = false;
+  note_error(count);
   return count;
+}
+
+// The kernel tells of a reset once. Whoever asks next in the other direction is given a plain end of the stream.
+void Channel::note_error(ssize_t count) {
+  if (count < 0 && count != -EAGAIN) hung_up_ = true;
 }
 
 int Channel::try_accept(sockaddr_storage& from, socklen_t& size) {

@@ -93,6 +93,7 @@ class Channel {
   };
   static void on_timer(Timer& timer);
   void arm(TimePoint deadline);
+  void note_error(ssize_t count);
 
   Loop& loop_;
   int fd_;

@@ -1,12 +1,26 @@
 #include "upstream/connection.h"
 
+#include <cerrno>
+
 #include "upstream/server.h"
 
 namespace fairlead::upstream {
 
-void Connection::IdleWatch::on_wake(Waiter& waiter, runtime::Wake) {
+void Connection::IdleWatch::on_wake(Waiter& waiter, runtime::Wake wake) {
   Connection& connection = static_cast<IdleWatch&>(waiter).connection;
+  if (wake == runtime::Wake::kReady && connection.is_quiet()) {
+    connection.stream_.channel().wait_readable(waiter, runtime::kNever);
+    return;
+  }
   connection.server_.drop_idle(connection);
+}
+
+bool Connection::is_quiet() {
+  runtime::Channel& channel = stream_.channel();
+  if (channel.is_cancelled()) return false;
+  if (!channel.is_readable()) return true;
+  char byte;
+  return channel.try_read({&byte, 1}) == -EAGAIN;
 }
 
 void Connection::begin_idle(runtime::TimePoint until) {
@@ -16,9 +30,8 @@ void Connection::begin_idle(runtime::TimePoint until) {
 }
 
 bool Connection::end_idle() {
-  runtime::Channel& channel = stream_.channel();
-  channel.stop_waiting(idle_watch_);
-  return !channel.is_readable() && !channel.is_cancelled();
+  stream_.channel().stop_waiting(idle_watch_);
+  return is_quiet();
 }
 
 }  // namespace fairlead::upstream

@@ -33,6 +33,9 @@ class Connection : public base::ListNode<> {
   void begin_idle(runtime::TimePoint until);
   // False where it has gone bad meanwhile.
   bool end_idle();
+  // Neither ended nor with something to say. An event may tell of bytes that were read before it was delivered: only
+  // where there was one, this asks the socket.
+  bool is_quiet();
 
   Server& server_;
   const uint32_t address_generation_;

@@ -57,8 +57,7 @@ std::unique_ptr<Connection> Server::take_idle() {
 void Server::put_idle(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout, uint32_t max_idle) {
   bool welcome = !drain_ && connection->address_generation() == address_generation_ && idle_count_ < max_idle &&
                  idle_timeout > runtime::Duration::zero();
-  runtime::Channel& channel = connection->stream().channel();
-  if (!welcome || channel.is_readable() || channel.is_cancelled()) return;
+  if (!welcome || !connection->is_quiet()) return;
   connection->begin_idle(loop_.now() + idle_timeout);
   idle_.push_front(*connection.release());
   ++idle_count_;

@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "http_world.h"
 #include "runtime/sleep.h"
+#include "sim_world/http_world.h"
 
 namespace fairlead::sim {
 namespace {

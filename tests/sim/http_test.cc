@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "http_world.h"
+#include "sim_world/http_world.h"
 
 namespace fairlead::sim {
 namespace {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "runtime/channel.h"
+#include "test_support/uncounted.h"
 
 namespace fairlead::test_support {
 namespace {
@@ -89,7 +90,10 @@ config::Endpoint SimDriver::local_address(int fd) const {
 void SimDriver::reset(int fd) { network_.reset(*socket(fd).end.connection); }
 
 void SimDriver::turn() {
-  if (loop_) loop_->turn();
+  if (!loop_) return;
+  if (turn_observer_) turn_observer_(true);
+  loop_->turn();
+  if (turn_observer_) turn_observer_(false);
 }
 
 void SimDriver::wake() {
@@ -105,6 +109,7 @@ void SimDriver::signal(int fd) {
 }
 
 void SimDriver::wait(runtime::TimePoint deadline) {
+  Uncounted uncounted;
   for (int fd : signalled_) {
     Socket& socket = sockets_[fd];
     if (!std::exchange(socket.signalled, false)) continue;  // closed meanwhile
@@ -117,12 +122,11 @@ void SimDriver::wait(runtime::TimePoint deadline) {
 }
 
 void SimDriver::deliver() {
-  std::vector<Pending> events;
-  events.swap(pending_);
-  for (const Pending& event : events) {
+  for (const Pending& event : pending_) {
     const Socket& socket = sockets_[event.fd];
     if (socket.channel && socket.generation == event.generation) socket.channel->on_ready(event.readiness);
   }
+  pending_.clear();
 }
 
 runtime::Readiness SimDriver::readiness_of(const Socket& socket) const {
@@ -158,13 +162,18 @@ void SimDriver::close(int fd) {
   closing.generation = generation + 1;
 }
 
-ssize_t SimDriver::read(int fd, std::span<char> into) { return network_.read(socket(fd).end, into); }
+ssize_t SimDriver::read(int fd, std::span<char> into) {
+  Uncounted uncounted;
+  return network_.read(socket(fd).end, into);
+}
 
 ssize_t SimDriver::write(int fd, std::span<const char> data) {
+  Uncounted uncounted;
   return network_.write(socket(fd).end, std::string_view(data.data(), data.size()));
 }
 
 ssize_t SimDriver::write(int fd, std::span<const iovec> data) {
+  Uncounted uncounted;
   std::string joined;
   for (const iovec& part : data) joined.append(static_cast<const char*>(part.iov_base), part.iov_len);
   return network_.write(socket(fd).end, joined);
@@ -176,6 +185,7 @@ int SimDriver::shutdown_write(int fd) {
 }
 
 int SimDriver::connect(const sockaddr* address, socklen_t size) {
+  Uncounted uncounted;
   if (network_.random().chance(network_.faults().exhausted_connect)) return -EMFILE;
   int fd = take_descriptor();
   if (fd < 0) return fd;

@@ -4,6 +4,7 @@
 // used again. Edges are reported as epoll does it: what changed since the last wait(), with all that holds then.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ class SimDriver : public runtime::Driver {
 
   // The loop that step() turns.
   void set_loop(runtime::Loop* loop) { loop_ = loop; }
+  // Called when a turn of the loop begins (true) and when it is over.
+  void set_turn_observer(std::function<void(bool begins)> observer) { turn_observer_ = std::move(observer); }
 
   // A listening socket; port 0 takes a free one. Several may share an address: connections are spread over them.
   int listen(const config::Endpoint& address);
@@ -79,6 +82,7 @@ class SimDriver : public runtime::Driver {
   std::string name_;
   config::Endpoint address_;
   runtime::Loop* loop_ = nullptr;
+  std::function<void(bool)> turn_observer_;
   std::vector<Socket> sockets_;
   std::vector<int> signalled_;
   std::vector<Pending> pending_;

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "http_peer.h"
-#include "plan.h"
-#include "proxy_world.h"
 #include "runtime/scope.h"
+#include "sim_world/http_peer.h"
+#include "sim_world/plan.h"
+#include "sim_world/proxy_world.h"
 
 namespace fairlead::sim {
 

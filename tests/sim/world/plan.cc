@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "sim_world/plan.h"
 
 #include <array>
 #include <sstream>

@@ -1,4 +1,4 @@
-#include "configuration.h"
+#include "sim_world/configuration.h"
 
 #include <set>
 

@@ -1,7 +1,6 @@
-#include "http_peer.h"
+#include "sim_world/http_peer.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cstdlib>
 
@@ -31,16 +30,16 @@ Task<bool> HttpPeer::connected() {
 Task<bool> HttpPeer::send(std::string bytes) {
   auto written = co_await stream_.write_all(bytes, kPatience);
   if (!written && written.error() == net::IoError::kTimedOut) timed_out_ = true;
+  if (!written) broken_ = true;
   co_return written.has_value();
 }
 
 Task<bool> HttpPeer::fill() {
-  std::array<char, 16'384> room;
-  auto count = co_await stream_.read_some(room, stream_.loop().now() + kPatience);
+  auto count = co_await stream_.read_some(room_, stream_.loop().now() + kPatience);
   if (!count && count.error() == net::IoError::kTimedOut) timed_out_ = true;
-  ended_cleanly_ = count && *count == 0;
+  ended_cleanly_ = count && *count == 0 && !broken_;
   if (!count || *count == 0) co_return false;
-  unread_.append(room.data(), *count);
+  unread_.append(room_.data(), *count);
   co_return true;
 }
 

@@ -9,8 +9,8 @@
 #include <optional>
 #include <string>
 
-#include "http_client.h"
-#include "origin.h"
+#include "sim_world/http_client.h"
+#include "sim_world/origin.h"
 
 namespace fairlead::sim {
 

@@ -1,4 +1,4 @@
-#include "http_client.h"
+#include "sim_world/http_client.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "proxy_world.h"
+#include "sim_world/proxy_world.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "origin.h"
+#include "sim_world/origin.h"
 
 #include "runtime/sleep.h"
 

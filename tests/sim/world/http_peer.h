@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/stream.h"
 #include "runtime/task.h"
@@ -65,7 +66,9 @@ class HttpPeer {
 
   net::Stream stream_;
   std::string unread_;
+  std::vector<char> room_ = std::vector<char>(16'384);
   bool timed_out_ = false;
+  bool broken_ = false;
   bool ended_cleanly_ = false;
 };
 

@@ -6,11 +6,11 @@
 #include <set>
 #include <string>
 
-#include "http_peer.h"
 #include "net/acceptor.h"
-#include "plan.h"
-#include "proxy_world.h"
 #include "runtime/scope.h"
+#include "sim_world/http_peer.h"
+#include "sim_world/plan.h"
+#include "sim_world/proxy_world.h"
 
 namespace fairlead::sim {
 

@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "configuration.h"
 #include "listener/listeners.h"
 #include "proxy/context.h"
+#include "sim_world/configuration.h"
 #include "test_support/sim_driver.h"
 
 namespace fairlead::sim {
