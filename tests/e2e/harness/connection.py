@@ -10,7 +10,11 @@ def open_socket(address, timeout=DEADLINE):
     if address.startswith("unix:"):
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         opened.settimeout(timeout)
-        opened.connect(address[5:])
+        try:
+            opened.connect(address[5:])
+        except OSError:
+            opened.close()
+            raise
         return opened
     host, port = address.rsplit(":", 1)
     opened = socket.create_connection((host.strip("[]"), int(port)), timeout)
