@@ -4,9 +4,11 @@
 # "#include "net/stream.h"" finds nothing unless the including target links `net`, directly or through what it links. So
 # the build refuses an include against the direction that ARCHITECTURE.md draws.
 
-# fairlead_folder(NAME DEPENDS target...)
+# fairlead_folder(NAME DEPENDS target... [PRECOMPILE header...])
+#
+# PRECOMPILE is for headers that take seconds to read and that most files of the folder need: protobuf's and gRPC's.
 function(fairlead_folder name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PRECOMPILE" ${ARGN})
   set(view ${CMAKE_BINARY_DIR}/include/${name})
   file(MAKE_DIRECTORY ${view})
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${view}/${name} SYMBOLIC)
@@ -16,6 +18,9 @@ function(fairlead_folder name)
     add_library(${name} STATIC ${sources})
     target_include_directories(${name} PUBLIC ${view})
     target_link_libraries(${name} PUBLIC ${ARG_DEPENDS})
+    if(ARG_PRECOMPILE)
+      target_precompile_headers(${name} PRIVATE ${ARG_PRECOMPILE})
+    endif()
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${view})
@@ -32,6 +37,7 @@ function(fairlead_tests name)
   endif()
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
+  target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
 endfunction()
