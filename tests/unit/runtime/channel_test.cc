@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <functional>
 #include <optional>
@@ -224,6 +225,16 @@ TEST_F(ChannelTest, AHangUpCancelsTheVictimAndAHalfCloseDoesNot) {
   settle();
   EXPECT_TRUE(victim.is_cancelled());
   channel_->on_hang_up_cancel(nullptr);
+}
+
+// The kernel reports a reset once: after a failed write, reading looks like a proper end.
+TEST_F(ChannelTest, AResetThatAWriteSawIsKnownToWhoReads) {
+  here_.driver.reset(channel_->fd());
+  EXPECT_FALSE(channel_->is_hung_up());
+  EXPECT_EQ(channel_->try_write(std::span("x", 1)), -ECONNRESET);
+  EXPECT_TRUE(channel_->is_hung_up());
+  std::array<char, 10> into;
+  EXPECT_EQ(channel_->try_read(into), 0);
 }
 
 // Both wake in one event, and the reader, which is first, takes the channel down.
