@@ -1,4 +1,5 @@
-// What the services share.
+// What the services and their streams share. Outlives the server by as long as the store or a worker owes somebody an
+// answer: those come to an executor that has stopped, and are dropped.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "management/executor.h"
+#include "management/streams.h"
 #include "observe/statistics.h"
 #include "store/store.h"
 
@@ -17,17 +19,15 @@ inline constexpr uint32_t kMessageBytesMax = 4u << 20;
 // Of a session: two of the largest transactions.
 inline constexpr uint32_t kUnansweredOperationsMax = 20'000;
 
-class Streams;
-
 struct Context {
   store::Store& store;
   observe::Collector& collector;
-  Executor& executor;
-  Streams& streams;
   std::string build;
   uint32_t workers = 0;
   uint32_t sessions_max = 0;
   absl::Time started;
+  Streams streams{};
+  Executor executor{};
 };
 
 }  // namespace fairlead::management

@@ -3,28 +3,42 @@
 #include <pthread.h>
 
 #include "absl/time/clock.h"
+#include "base/check.h"
 
 namespace fairlead::management {
 
 Executor::Executor() : thread_([this] { run(); }) {}
 
-Executor::~Executor() {
+Executor::~Executor() { FAIRLEAD_CHECK(!thread_.joinable()); }
+
+void Executor::stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
     wake_.Signal();
   }
   thread_.join();
+  // Tasks keep their streams: they end here, without the lock.
+  std::vector<Task> late;
+  std::map<std::pair<absl::Time, uint64_t>, Task> timed;
+  {
+    absl::MutexLock lock(&mutex_);
+    ended_ = true;
+    late = std::exchange(tasks_, {});
+    timed = std::exchange(timed_, {});
+  }
 }
 
 void Executor::post(Task task) {
   absl::MutexLock lock(&mutex_);
+  if (ended_) return;
   tasks_.push_back(std::move(task));
   if (tasks_.size() == 1) wake_.Signal();
 }
 
 void Executor::post_at(absl::Time time, Task task) {
   absl::MutexLock lock(&mutex_);
+  if (ended_) return;
   timed_.emplace(std::pair(time, ++last_timed_), std::move(task));
   wake_.Signal();
 }

@@ -19,7 +19,7 @@ class Executor {
   using Task = absl::AnyInvocable<void()>;
 
   Executor();
-  // Runs what was posted; what waits for its time is dropped.
+  // Requires stop().
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
@@ -27,6 +27,8 @@ class Executor {
   // From any thread. Tasks run in the order in which they were posted and must not block.
   void post(Task task);
   void post_at(absl::Time time, Task task);
+  // Runs what was posted, and ends; what waits for its time, and what comes later, is dropped. Once, by another thread.
+  void stop();
 
  private:
   void run();
@@ -38,6 +40,7 @@ class Executor {
   std::map<std::pair<absl::Time, uint64_t>, Task> timed_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_timed_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   absl::CondVar wake_;
   std::thread thread_;
 };

@@ -94,15 +94,12 @@ void set_limits(grpc::ServerBuilder& builder) {
 
 struct ManagementServer::Parts {
   Parts(const ServerOptions& options, store::Store& store, observe::Collector& collector)
-      : context{store, collector, executor, streams, options.build, options.workers, options.sessions_max, absl::Now()},
-        management(context),
-        observation(context) {}
+      : context(new Context{store, collector, options.build, options.workers, options.sessions_max, absl::Now()}) {}
+  ~Parts() { context->executor.stop(); }
 
-  Streams streams;
-  Executor executor;
-  Context context;
-  ManagementService management;
-  ObservationService observation;
+  std::shared_ptr<Context> context;
+  ManagementService management{context};
+  ObservationService observation{context};
   std::unique_ptr<grpc::Server> server;
 };
 
@@ -149,10 +146,10 @@ ManagementServer::~ManagementServer() { stop(); }
 void ManagementServer::stop(absl::Duration patience) {
   if (!parts_) return;
   parts_->server->GetHealthCheckService()->Shutdown();
-  parts_->executor.post([parts = parts_.get()] { parts->streams.shut_down(); });
+  parts_->context->executor.post([context = parts_->context] { context->streams.shut_down(); });
   parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + patience));
   parts_->server.reset();
-  // gRPC has let go of all reactors; what they posted last runs before the thread ends.
+  // gRPC has let go of all reactors; what they posted last runs before the executor ends.
   parts_.reset();
 }
 

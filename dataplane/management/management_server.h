@@ -21,7 +21,7 @@ struct ServerOptions {
   std::vector<std::string> listen;
   bool insecure = false;
   // For GetInfo.
-  std::string build;
+  std::string build{};
   uint32_t workers = 0;
   // Streams of all kinds at once; more are refused with RESOURCE_EXHAUSTED.
   uint32_t sessions_max = 1024;

@@ -53,8 +53,8 @@ v1::Operation update(const Resource& resource, const google::protobuf::FieldMask
 
 // A listing: checks the page, reads one in the store, encodes it with the traffic of the workers.
 template <typename Item, typename Request, typename Response, typename ReadPage>
-Unary* list(Context& context, Call* call, const Request* request, Response* response, ReadPage read_page,
-            google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
+Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* request, Response* response,
+            ReadPage read_page, google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
   std::string query = query_text(*request);
   std::optional<size_t> size = read_page_size(request->page_size());
   if (!size) {
@@ -65,7 +65,7 @@ Unary* list(Context& context, Call* call, const Request* request, Response* resp
     return refuse(call, invalid("page_token: is not one that the same query got; leave it empty for the first page"));
   }
   store::PageRequest wanted{*std::move(after), *size};
-  return read_with_traffic(context, call, [=](store::Reader& reader) -> RestWithTraffic {
+  return read_with_traffic(context, [=](store::Reader& reader) -> RestWithTraffic {
     return [=, page = read_page(reader, wanted)](const observe::Statistics& statistics) {
       if (!page) return invalid("page_token: is not one that the same query got");
       Traffic traffic(statistics);
@@ -82,8 +82,8 @@ Unary* list(Context& context, Call* call, const Request* request, Response* resp
 }
 
 template <typename Message, typename Find>
-Unary* get(Context& context, Call* call, std::string title, Message* message, Find find) {
-  return read_with_traffic(context, call, [=](store::Reader& reader) -> RestWithTraffic {
+Unary* get(const std::shared_ptr<Context>& context, std::string title, Message* message, Find find) {
+  return read_with_traffic(context, [=](store::Reader& reader) -> RestWithTraffic {
     return [=, view = find(reader)](const observe::Statistics& statistics) {
       if (!view) return not_found(title);
       encode(*view, *message);
@@ -105,8 +105,8 @@ auto ManagementService::StreamUpdates(Server* call)
     -> grpc::ServerBidiReactor<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>* {
   auto session = std::make_shared<UpdateSession>(context_, call->peer());
   UpdateSession* reactor = session.get();
-  context_.executor.post([this, session = std::move(session)] {
-    context_.streams.add(session);
+  context_->executor.post([this, session = std::move(session)] {
+    context_->streams.add(session);
     session->begin();
   });
   return reactor;
@@ -122,17 +122,17 @@ Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransact
   store::ApplyOptions options{.level = accepted ? store::AcknowledgementLevel::kAccepted
                                                 : store::AcknowledgementLevel::kActive};
   auto origin = std::make_shared<const store::Origin>("unary", call->peer());
-  Unary* reactor = call->DefaultReactor();
-  context_.store.apply(store::make_transaction(request->transaction(), context_.store.limits(), std::move(origin)),
-                       options, [&executor = context_.executor, reactor, response](store::Result result) {
-                         executor.post([reactor, response, result = std::move(result)] {
-                           encode(result, *response->mutable_result());
-                           bool lost = !result.failures.empty() &&
-                                       result.failures.front().failure.reason == v1::REASON_SHUTTING_DOWN;
-                           reactor->Finish(lost ? to_status(result) : grpc::Status::OK);
-                         });
-                       });
-  return reactor;
+  auto answered = UnaryCall::open(context_);
+  context_->store.apply(store::make_transaction(request->transaction(), context_->store.limits(), std::move(origin)),
+                        options, [answered, response](store::Result result) {
+                          answered->answer([response, result = std::move(result)] {
+                            encode(result, *response->mutable_result());
+                            bool lost = !result.failures.empty() &&
+                                        result.failures.front().failure.reason == v1::REASON_SHUTTING_DOWN;
+                            return lost ? to_status(result) : grpc::Status::OK;
+                          });
+                        });
+  return answered.get();
 }
 
 // --- servers ---
@@ -164,10 +164,9 @@ Unary* ManagementService::DeleteServer(Server* call, const v1::DeleteServerReque
   });
 }
 
-Unary* ManagementService::GetServer(Server* call, const v1::GetServerRequest* request,
-                                    v1::GetServerResponse* response) {
+Unary* ManagementService::GetServer(Server*, const v1::GetServerRequest* request, v1::GetServerResponse* response) {
   return get(
-      context_, call, api::server_title(request->backend(), request->name()), response->mutable_server(),
+      context_, api::server_title(request->backend(), request->name()), response->mutable_server(),
       [request](const store::Reader& reader) { return reader.find_server(request->backend(), request->name()); });
 }
 
@@ -215,9 +214,8 @@ Unary* ManagementService::DeleteBackend(Server* call, const v1::DeleteBackendReq
   });
 }
 
-Unary* ManagementService::GetBackend(Server* call, const v1::GetBackendRequest* request,
-                                     v1::GetBackendResponse* response) {
-  return get(context_, call, api::backend_title(request->name()), response->mutable_backend(),
+Unary* ManagementService::GetBackend(Server*, const v1::GetBackendRequest* request, v1::GetBackendResponse* response) {
+  return get(context_, api::backend_title(request->name()), response->mutable_backend(),
              [request](const store::Reader& reader) { return reader.find_backend(request->name()); });
 }
 
@@ -257,9 +255,9 @@ Unary* ManagementService::DeleteListener(Server* call, const v1::DeleteListenerR
   });
 }
 
-Unary* ManagementService::GetListener(Server* call, const v1::GetListenerRequest* request,
+Unary* ManagementService::GetListener(Server*, const v1::GetListenerRequest* request,
                                       v1::GetListenerResponse* response) {
-  return get(context_, call, api::listener_title(request->name()), response->mutable_listener(),
+  return get(context_, api::listener_title(request->name()), response->mutable_listener(),
              [request](const store::Reader& reader) { return reader.find_listener(request->name()); });
 }
 
@@ -300,25 +298,25 @@ auto ManagementService::ExportConfig(Server*, const v1::ExportConfigRequest*)
     -> grpc::ServerWriteReactor<v1::ExportConfigResponse>* {
   auto stream = std::make_shared<ExportStream>(context_);
   ExportStream* reactor = stream.get();
-  context_.executor.post([this, stream = std::move(stream)] {
-    context_.streams.add(stream);
+  context_->executor.post([this, stream = std::move(stream)] {
+    context_->streams.add(stream);
     stream->begin();
   });
   return reactor;
 }
 
-Unary* ManagementService::GetInfo(Server* call, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
-  return read(context_, call, [this, response](store::Reader& reader) -> Rest {
+Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
+  return read(context_, [this, response](store::Reader& reader) -> Rest {
     return [this, response, counts = reader.counts(), version = reader.version()] {
-      response->set_build(context_.build);
-      response->set_epoch(context_.store.epoch());
+      response->set_build(context_->build);
+      response->set_epoch(context_->store.epoch());
       response->set_version(version);
       for (const char* capability : {"transactions", "stream_updates", "watch_events", "stream_statistics", "export"}) {
         response->add_capabilities(capability);
       }
-      *response->mutable_limits() = limits_of(context_);
-      response->set_workers(context_.workers);
-      absl::Duration uptime = absl::Now() - context_.started;
+      *response->mutable_limits() = limits_of(*context_);
+      response->set_workers(context_->workers);
+      absl::Duration uptime = absl::Now() - context_->started;
       response->mutable_uptime()->set_seconds(absl::ToInt64Seconds(uptime));
       response->set_servers(counts.servers);
       response->set_backends(counts.backends);

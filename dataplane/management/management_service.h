@@ -1,7 +1,8 @@
 // The management service: unary calls, and the doors of its streams.
 #pragma once
 
-#include <functional>
+#include <memory>
+#include <utility>
 
 #include "fairlead/v1/management.grpc.pb.h"
 #include "management/context.h"
@@ -10,7 +11,7 @@ namespace fairlead::management {
 
 class ManagementService final : public v1::ManagementService::CallbackService {
  public:
-  explicit ManagementService(Context& context) : context_(context) {}
+  explicit ManagementService(std::shared_ptr<Context> context) : context_(std::move(context)) {}
 
   using Server = grpc::CallbackServerContext;
   using Unary = grpc::ServerUnaryReactor;
@@ -56,7 +57,7 @@ class ManagementService final : public v1::ManagementService::CallbackService {
   Unary* GetInfo(Server* call, const v1::GetInfoRequest* request, v1::GetInfoResponse* response) override;
 
  private:
-  Context& context_;
+  std::shared_ptr<Context> context_;
 };
 
 }  // namespace fairlead::management

@@ -12,10 +12,10 @@ namespace {
 
 // Hands a new stream to the executor's thread, where it begins.
 template <typename S>
-S* open(Context& context, std::shared_ptr<S> stream) {
+S* open(const std::shared_ptr<Context>& context, std::shared_ptr<S> stream) {
   S* reactor = stream.get();
-  context.executor.post([&context, stream = std::move(stream)] {
-    context.streams.add(stream);
+  context->executor.post([context, stream = std::move(stream)] {
+    context->streams.add(stream);
     stream->begin();
   });
   return reactor;

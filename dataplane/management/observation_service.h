@@ -1,6 +1,9 @@
 // The observation service: the doors of its streams.
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include "fairlead/v1/observation.grpc.pb.h"
 #include "management/context.h"
 
@@ -8,7 +11,7 @@ namespace fairlead::management {
 
 class ObservationService final : public v1::ObservationService::CallbackService {
  public:
-  explicit ObservationService(Context& context) : context_(context) {}
+  explicit ObservationService(std::shared_ptr<Context> context) : context_(std::move(context)) {}
 
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(grpc::CallbackServerContext* call,
                                                                  const v1::WatchEventsRequest* request) override;
@@ -16,7 +19,7 @@ class ObservationService final : public v1::ObservationService::CallbackService 
       grpc::CallbackServerContext* call, const v1::StreamStatisticsRequest* request) override;
 
  private:
-  Context& context_;
+  std::shared_ptr<Context> context_;
 };
 
 }  // namespace fairlead::management

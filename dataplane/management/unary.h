@@ -3,7 +3,7 @@
 #pragma once
 
 #include <functional>
-#include <utility>
+#include <memory>
 
 #include "fairlead/v1/management.pb.h"
 #include "grpcpp/server_context.h"
@@ -13,61 +13,47 @@
 
 namespace fairlead::management {
 
+// A call that is not answered yet. Ends early where the client goes; its work is done all the same.
+class UnaryCall final : public grpc::ServerUnaryReactor, public Stream, public std::enable_shared_from_this<UnaryCall> {
+ public:
+  enum class Wait { kShort, kLong };
+
+  UnaryCall(std::shared_ptr<Context> context, Wait wait) : context_(std::move(context)), wait_(wait) {}
+
+  // Begins: from now on the registry keeps it until gRPC is done with it.
+  static std::shared_ptr<UnaryCall> open(const std::shared_ptr<Context>& context, Wait wait = Wait::kShort);
+
+  // From any thread: `rest` fills the response and says how the call ends. Not called where it has ended.
+  void answer(std::function<grpc::Status()> rest);
+  // What takes a moment may end by itself.
+  void shut_down() override;
+
+ private:
+  void OnCancel() override;
+  void OnDone() override;
+  void finish(const grpc::Status& status);
+
+  std::shared_ptr<Context> context_;
+  const Wait wait_;
+  bool finished_ = false;
+};
+
 // Finishes the call with `status`.
-inline grpc::ServerUnaryReactor* refuse(grpc::CallbackServerContext* call, const grpc::Status& status) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  reactor->Finish(status);
-  return reactor;
-}
+grpc::ServerUnaryReactor* refuse(grpc::CallbackServerContext* call, const grpc::Status& status);
 
 // Applies `operation`; `fill` makes the response from a result that holds.
-inline grpc::ServerUnaryReactor* write(Context& context, grpc::CallbackServerContext* call,
-                                       const v1::Operation& operation, bool wait_until_removed,
-                                       std::function<void(const store::Result&)> fill) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  v1::Transaction message;
-  *message.add_operations() = operation;
-  auto origin = std::make_shared<const store::Origin>("unary", call->peer());
-  store::ApplyOptions options{.wait_until_removed = wait_until_removed};
-  context.store.apply(store::make_transaction(message, context.store.limits(), std::move(origin)), options,
-                      [&executor = context.executor, reactor, fill = std::move(fill)](store::Result result) {
-                        executor.post([reactor, fill, result = std::move(result)] {
-                          if (!result.refused()) fill(result);
-                          reactor->Finish(to_status(result));
-                        });
-                      });
-  return reactor;
-}
+grpc::ServerUnaryReactor* write(const std::shared_ptr<Context>& context, grpc::CallbackServerContext* call,
+                                const v1::Operation& operation, bool wait_until_removed,
+                                std::function<void(const store::Result&)> fill);
 
 // `look` reads on the store's thread and returns the rest of the work, done on the executor's thread, whose status ends
 // the call.
 using Rest = std::function<grpc::Status()>;
-inline grpc::ServerUnaryReactor* read(Context& context, grpc::CallbackServerContext* call,
-                                      std::function<Rest(store::Reader&)> look) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  store::Store::Posted posted =
-      context.store.read([&executor = context.executor, reactor, look = std::move(look)](store::Reader& reader) {
-        executor.post([reactor, rest = look(reader)] { reactor->Finish(rest()); });
-      });
-  if (posted != store::Store::Posted::kYes) reactor->Finish(to_status(posted));
-  return reactor;
-}
+grpc::ServerUnaryReactor* read(const std::shared_ptr<Context>& context, std::function<Rest(store::Reader&)> look);
 
 // As read(), with the statistics of the workers as they are afterwards.
 using RestWithTraffic = std::function<grpc::Status(const observe::Statistics&)>;
-inline grpc::ServerUnaryReactor* read_with_traffic(Context& context, grpc::CallbackServerContext* call,
-                                                   std::function<RestWithTraffic(store::Reader&)> look) {
-  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  store::Store::Posted posted = context.store.read([&context, reactor, look = std::move(look)](store::Reader& reader) {
-    context.executor.post([&context, reactor, rest = look(reader)] {
-      context.collector.collect(true, [&context, reactor, rest](observe::Statistics statistics) {
-        context.executor.post(
-            [reactor, rest, statistics = std::move(statistics)] { reactor->Finish(rest(statistics)); });
-      });
-    });
-  });
-  if (posted != store::Store::Posted::kYes) reactor->Finish(to_status(posted));
-  return reactor;
-}
+grpc::ServerUnaryReactor* read_with_traffic(const std::shared_ptr<Context>& context,
+                                            std::function<RestWithTraffic(store::Reader&)> look);
 
 }  // namespace fairlead::management

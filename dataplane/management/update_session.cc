@@ -23,19 +23,20 @@ bool stands_alone(const store::Result& result) {
 
 }  // namespace
 
-UpdateSession::UpdateSession(Context& context, std::string peer) : context_(context), peer_(std::move(peer)) {}
+UpdateSession::UpdateSession(std::shared_ptr<Context> context, std::string peer)
+    : context_(std::move(context)), peer_(std::move(peer)) {}
 
 void UpdateSession::begin() {
-  if (context_.streams.size() > context_.sessions_max) {
+  if (context_->streams.size() > context_->sessions_max) {
     return finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
-                   config::concat(context_.sessions_max, " streams are open already; end one of them")});
+                   config::concat(context_->sessions_max, " streams are open already; end one of them")});
   }
   read_on();
 }
 
 template <typename F>
 void UpdateSession::post(F f) {
-  context_.executor.post([self = shared_from_this(), f = std::move(f)]() mutable { f(*self); });
+  context_->executor.post([self = shared_from_this(), f = std::move(f)]() mutable { f(*self); });
 }
 
 void UpdateSession::OnReadDone(bool ok) {
@@ -49,7 +50,7 @@ void UpdateSession::OnReadDone(bool ok) {
   // Decoding is the larger part of the work and needs nobody else.
   std::optional<store::Transaction> decoded;
   if (request_.has_transaction() && origin_) {
-    decoded = store::make_transaction(request_.transaction(), context_.store.limits(), origin_);
+    decoded = store::make_transaction(request_.transaction(), context_->store.limits(), origin_);
   }
   post([decoded = std::move(decoded)](UpdateSession& self) mutable {
     self.reading_ = false;
@@ -74,7 +75,7 @@ void UpdateSession::OnCancel() {
 
 // The last reaction: the registry's reference is the last that keeps the session.
 void UpdateSession::OnDone() {
-  post([](UpdateSession& self) { self.context_.streams.remove(&self); });
+  post([](UpdateSession& self) { self.context_->streams.remove(&self); });
 }
 
 void UpdateSession::on_read(std::optional<store::Transaction> decoded) {
@@ -120,12 +121,12 @@ void UpdateSession::open(const v1::Open& request) {
   }
   if (!request.server_events()) return opened();
   std::weak_ptr<UpdateSession> weak = weak_from_this();
-  events_ = std::make_shared<store::EventQueue>(origin_->session, [weak, &executor = context_.executor] {
-    executor.post([weak] {
+  events_ = std::make_shared<store::EventQueue>(origin_->session, [weak, context = context_] {
+    context->executor.post([weak] {
       if (std::shared_ptr<UpdateSession> session = weak.lock()) session->on_events();
     });
   });
-  store::Store::Posted posted = context_.store.read([self = shared_from_this()](store::Reader& reader) {
+  store::Store::Posted posted = context_->store.read([self = shared_from_this()](store::Reader& reader) {
     reader.subscribe(self->events_);
     self->post([](UpdateSession& session) { session.opened(); });
   });
@@ -135,9 +136,9 @@ void UpdateSession::open(const v1::Open& request) {
 void UpdateSession::opened() {
   Outgoing outgoing;
   v1::Opened& message = *outgoing.response.mutable_opened();
-  message.set_epoch(context_.store.epoch());
-  message.set_version(context_.store.version());
-  *message.mutable_limits() = limits_of(context_);
+  message.set_epoch(context_->store.epoch());
+  message.set_version(context_->store.version());
+  *message.mutable_limits() = limits_of(*context_);
   message.set_primary(true);
   push(std::move(outgoing));
   read_on();
@@ -156,10 +157,12 @@ void UpdateSession::submit(store::Transaction transaction) {
           config::concat("is not greater than ", last_id_, ", the last one's; ids grow in a session")}}};
   }
   last_id_ = std::max(last_id_, transaction.id);
-  context_.store.apply(std::move(transaction), options_, [self = shared_from_this(), operations](store::Result result) {
-    self->post(
-        [result = std::move(result), operations](UpdateSession& session) { session.on_result(result, operations); });
-  });
+  context_->store.apply(std::move(transaction), options_,
+                        [self = shared_from_this(), operations](store::Result result) {
+                          self->post([result = std::move(result), operations](UpdateSession& session) {
+                            session.on_result(result, operations);
+                          });
+                        });
 }
 
 void UpdateSession::on_result(const store::Result& result, uint64_t operations) {
@@ -187,7 +190,7 @@ void UpdateSession::heartbeat() {
   // A client that only sends gets no pile of answers.
   if (!outgoing_.empty() && outgoing_.back().response.has_heartbeat()) return;
   Outgoing outgoing;
-  outgoing.response.mutable_heartbeat()->set_version(context_.store.version());
+  outgoing.response.mutable_heartbeat()->set_version(context_->store.version());
   push(std::move(outgoing));
 }
 

@@ -21,7 +21,7 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
                             public Stream,
                             public std::enable_shared_from_this<UpdateSession> {
  public:
-  UpdateSession(Context& context, std::string peer);
+  UpdateSession(std::shared_ptr<Context> context, std::string peer);
 
   void begin();
   void shut_down() override { finish(shutting_down()); }
@@ -57,7 +57,7 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   void pump();
   void finish(const grpc::Status& status);
 
-  Context& context_;
+  std::shared_ptr<Context> context_;
   const std::string peer_;
   v1::StreamUpdatesRequest request_;
   // Set while the session opens; read by gRPC's threads only between a read's start and its end.

@@ -30,8 +30,8 @@ void WatchStream::begin() {
   auto self = std::static_pointer_cast<WatchStream>(shared_from_this());
   // The queue is the stream's, and must not keep it.
   std::weak_ptr<WatchStream> weak = self;
-  queue_ = std::make_shared<store::EventQueue>(std::nullopt, [weak, &executor = context().executor] {
-    executor.post([weak] {
+  queue_ = std::make_shared<store::EventQueue>(std::nullopt, [weak, context = shared_context()] {
+    context->executor.post([weak] {
       if (std::shared_ptr<WatchStream> stream = weak.lock()) stream->pump();
     });
   });

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "grpcpp/support/server_callback.h"
 #include "management/context.h"
@@ -17,7 +18,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
                     public Stream,
                     public std::enable_shared_from_this<WriteStream<Response>> {
  public:
-  explicit WriteStream(Context& context) : context_(context) {}
+  explicit WriteStream(std::shared_ptr<Context> context) : context_(std::move(context)) {}
 
   void shut_down() override { finish(shutting_down()); }
 
@@ -41,7 +42,8 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   }
 
   bool finished() const { return finished_; }
-  Context& context() { return context_; }
+  Context& context() { return *context_; }
+  const std::shared_ptr<Context>& shared_context() const { return context_; }
 
  private:
   void OnWriteDone(bool ok) override {
@@ -55,15 +57,15 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   }
   // The last reaction: the registry's reference is the last that keeps the stream.
   void OnDone() override {
-    post([](WriteStream& self) { self.context_.streams.remove(&self); });
+    post([](WriteStream& self) { self.context_->streams.remove(&self); });
   }
 
   template <typename F>
   void post(F f) {
-    context_.executor.post([self = this->shared_from_this(), f] { f(*self); });
+    context_->executor.post([self = this->shared_from_this(), f] { f(*self); });
   }
 
-  Context& context_;
+  std::shared_ptr<Context> context_;
   Response response_;
   bool writing_ = false;
   bool finished_ = false;

@@ -1,0 +1,121 @@
+// The real service on a Unix socket of its own, over a store with a fake reading half.
+#pragma once
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "absl/synchronization/mutex.h"
+#include "api/operation.h"
+#include "fairlead/v1/management.grpc.pb.h"
+#include "fairlead/v1/observation.grpc.pb.h"
+#include "google/protobuf/text_format.h"
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "management/management_server.h"
+#include "test_support/fake_reading_half.h"
+
+namespace fairlead::management {
+
+class FakeCollector : public observe::Collector {
+ public:
+  void set(observe::Statistics statistics) {
+    absl::MutexLock lock(&mutex_);
+    statistics_ = std::move(statistics);
+  }
+  void collect(bool, std::function<void(observe::Statistics)> done) override {
+    observe::Statistics copy;
+    {
+      absl::MutexLock lock(&mutex_);
+      copy = statistics_;
+    }
+    done(std::move(copy));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  observe::Statistics statistics_;
+};
+
+template <typename Message>
+Message from_text(const std::string& text) {
+  Message message;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
+  return message;
+}
+
+class ManagementFixture : public testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/fairlead-test-XXXXXX";
+    folder_ = mkdtemp(pattern);
+    address_ = "unix:" + folder_ + "/management.sock";
+    start();
+  }
+  void TearDown() override {
+    if (server_) server_->stop();
+    store_.stop();
+    std::filesystem::remove_all(folder_);
+  }
+  void start() {
+    auto started = ManagementServer::start({.listen = {address_}, .build = "test", .workers = 2}, store_, collector_);
+    ASSERT_TRUE(started.ok()) << started.status();
+    server_ = *std::move(started);
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(-1);
+    // Each test's server is another one at another path; no channel is shared.
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    channel_ = grpc::CreateCustomChannel(server_->bound().at(0), grpc::InsecureChannelCredentials(), arguments);
+    stub_ = v1::ManagementService::NewStub(channel_);
+    observation_ = v1::ObservationService::NewStub(channel_);
+  }
+
+  v1::TransactionResult apply(const v1::Transaction& transaction) {
+    grpc::ClientContext context;
+    v1::ApplyTransactionRequest request;
+    *request.mutable_transaction() = transaction;
+    v1::ApplyTransactionResponse response;
+    grpc::Status status = stub_->ApplyTransaction(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response.result();
+  }
+  v1::TransactionResult apply(const std::string& text) { return apply(from_text<v1::Transaction>(text)); }
+  void must(const std::string& text) {
+    v1::TransactionResult result = apply(text);
+    EXPECT_EQ(result.failures_total(), 0) << result.DebugString();
+  }
+  // Everything, as text, with versions and uids: equal before and after a refusal.
+  std::string state() {
+    grpc::ClientContext context;
+    auto reader = stub_->ExportConfig(&context, {});
+    v1::ExportConfigResponse part;
+    std::string text;
+    while (reader->Read(&part)) text += part.DebugString();
+    EXPECT_TRUE(reader->Finish().ok());
+    return text;
+  }
+  v1::Resources exported() {
+    grpc::ClientContext context;
+    auto reader = stub_->ExportConfig(&context, {});
+    v1::ExportConfigResponse part;
+    v1::Resources all;
+    while (reader->Read(&part)) all.MergeFrom(part.resources());
+    EXPECT_TRUE(reader->Finish().ok());
+    return all;
+  }
+
+  std::string folder_;
+  std::string address_;
+  test_support::FakeReadingHalf half_;
+  FakeCollector collector_;
+  store::Store store_{half_};
+  std::unique_ptr<ManagementServer> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::ManagementService::Stub> stub_;
+  std::unique_ptr<v1::ObservationService::Stub> observation_;
+};
+
+}  // namespace fairlead::management
