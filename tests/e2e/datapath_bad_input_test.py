@@ -240,7 +240,7 @@ class Requests(SharedPlane):
                         self.origin.wait_for_requests(count + 1)
                         seen = self.origin.requests[-1]
                         ending(connection)
-                        self.origin.wait_until_unconnected()  # the server's connection goes with it
+                        self.origin.wait_for_end_of(seen)  # the server's connection goes with it
                         self.assertFalse(seen.is_whole)
         self.assertEqual(fetch(self.web).status, 200)
 
@@ -253,7 +253,7 @@ class Requests(SharedPlane):
             connection.send(b"zz\r\nhello\r\n0\r\n\r\n")
             self.assertEqual(connection.read_response().status, 400)
             self.assertTrue(connection.is_closed_within(10))
-        self.origin.wait_until_unconnected()
+        self.origin.wait_for_end_of(seen)
         self.assertFalse(seen.is_whole)
 
     def test_52_c1_clients_that_stall(self):
@@ -266,10 +266,13 @@ class Requests(SharedPlane):
             self.assertTrue(idle.is_closed_within(10))
         for sent in (post(b"Content-Length: 10"), CHUNKED + b"5\r\nhel", post(b"Content-Length: 1000000000000000000", body=b"")):
             with self.subTest(sent), Connection(self.slow) as connection:
+                count = self.origin.count
                 connection.send(sent)
                 self.assertIn(connection.read_response().status, (408, 413))
                 self.assertTrue(connection.is_closed_within(10))
-        self.origin.wait_until_unconnected()
+                for seen in self.origin.requests[count:]:
+                    self.origin.wait_for_end_of(seen)
+                    self.assertFalse(seen.is_whole)
 
     def test_c2_half_closed_clients_get_their_answer(self):
         with Connection(self.web) as connection:

@@ -17,6 +17,8 @@ class Request:
         self.body = body
         # The whole body came.
         self.is_whole = False
+        # The connection that it came on is no more.
+        self.is_over = False
 
     def all(self, name):
         return [value for key, value in self.headers if key == name]
@@ -157,8 +159,19 @@ class Origin(ScriptedOrigin):
         super().__init__(self._serve_requests, address)
 
     def _serve_requests(self, peer, _):
+        served = []
+        try:
+            self._serve_connection(peer, served)
+        finally:
+            with self._changed:
+                for request in served:
+                    request.is_over = True
+                self._changed.notify_all()
+
+    def _serve_connection(self, peer, served):
         while True:
             request = peer.read_request_head()
+            served.append(request)
             with self._changed:
                 self.requests.append(request)
                 self._changed.notify_all()
@@ -182,6 +195,10 @@ class Origin(ScriptedOrigin):
 
     def wait_for_requests(self, count):
         self.wait_for(lambda: len(self.requests) >= count, f"request {count}")
+
+    def wait_for_end_of(self, request):
+        """Until the connection of this request is no more. (Others may be, idle in the data plane's pools.)"""
+        self.wait_for(lambda: request.is_over, f"the end of the connection of {request.line}")
 
     def close(self):
         self.release()
