@@ -207,19 +207,29 @@ void UpdateSession::push(Outgoing outgoing) {
 
 void UpdateSession::pump() {
   if (writing_ || finished_) return;
-  if (outgoing_.empty() && events_) {
-    store::EventQueue::Taken taken = events_->take();
-    if (taken.event) {
-      v1::ServerEvent& event = *outgoing_.emplace_back().response.mutable_server_event();
-      encode(std::get<store::ServerStep>(taken.event->what), event);
-      event.set_version(taken.event->version);
-    }
-  }
+  if (outgoing_.empty()) take_event();
   if (!outgoing_.empty()) {
     writing_ = true;
     return StartWrite(&outgoing_.front().response);
   }
-  if (half_closed_ && unanswered_ == 0) finish(grpc::Status::OK);
+  if (half_closed_ && unanswered_ == 0 && !event_on_its_way_) finish(grpc::Status::OK);
+}
+
+// The store answers a transaction before it tells of its events. The answer may still stand behind us among the
+// executor's tasks; an event that takes its turn there comes after it.
+void UpdateSession::take_event() {
+  if (!events_ || event_on_its_way_) return;
+  store::EventQueue::Taken taken = events_->take();
+  if (!taken.event) return;
+  event_on_its_way_ = true;
+  post([taken = std::move(taken)](UpdateSession& self) {
+    self.event_on_its_way_ = false;
+    Outgoing outgoing;
+    v1::ServerEvent& event = *outgoing.response.mutable_server_event();
+    encode(std::get<store::ServerStep>(taken.event->what), event);
+    event.set_version(taken.event->version);
+    self.push(std::move(outgoing));
+  });
 }
 
 void UpdateSession::finish(const grpc::Status& status) {

@@ -55,6 +55,7 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   void read_on();
   void push(Outgoing outgoing);
   void pump();
+  void take_event();
   void finish(const grpc::Status& status);
 
   std::shared_ptr<Context> context_;
@@ -65,6 +66,7 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   store::ApplyOptions options_;
   uint64_t last_id_ = 0;
   std::shared_ptr<store::EventQueue> events_;
+  bool event_on_its_way_ = false;
 
   uint64_t unanswered_ = 0;
   bool reading_ = false;

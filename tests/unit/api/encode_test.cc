@@ -1,0 +1,59 @@
+// What was decoded and encoded again is the same, and decodes to equal settings.
+#include "api/encode.h"
+
+#include "api/decode.h"
+#include "config/settings.h"
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+
+namespace fairlead::api {
+namespace {
+
+template <typename Message>
+Message from_text(const std::string& text) {
+  Message message;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
+  return message;
+}
+
+TEST(EncodeTest, AServerWithEveryField) {
+  auto message = from_text<v1::Server>(R"(backend: "web" name: "s1" address: "[::1]:80" weight: 0
+    admin_state: ADMIN_STATE_DRAIN labels { key: "zone" value: "a" } labels { key: "rack" value: "" })");
+  Decoded<ServerDraft> draft = decode_server(message);
+  ASSERT_TRUE(draft) << draft.error().text();
+  v1::Server encoded;
+  encode(*draft->record, draft->backend, encoded);
+  encoded.clear_metadata();
+  EXPECT_EQ(encoded.DebugString(), message.DebugString());
+  EXPECT_TRUE(config::same_settings(*decode_server(encoded)->record, *draft->record));
+}
+
+TEST(EncodeTest, ABackendWithEveryField) {
+  auto message = from_text<v1::Backend>(R"(name: "web" balance { algorithm: ALGORITHM_RANDOM }
+    server_defaults { weight: 3 } timeouts { connect { nanos: 1000000 } response { seconds: 2 } idle { seconds: 3 } }
+    retry { attempts: 0 } drain { timeout { seconds: 4 } jitter { seconds: 1 nanos: 5 } }
+    connection_pool { idle_timeout {} max_idle: 0 } labels { key: "a" value: "b" })");
+  Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
+  ASSERT_TRUE(draft) << draft.error().text();
+  v1::Backend encoded;
+  encode(**draft, encoded);
+  encoded.clear_metadata();
+  EXPECT_EQ(encoded.DebugString(), message.DebugString());
+}
+
+TEST(EncodeTest, AListenerWithEveryField) {
+  auto message = from_text<v1::Listener>(R"(name: "l" bind: "127.0.0.1:0" bind: "unix:/run/a.sock"
+    protocol: PROTOCOL_HTTP default_backend: "web"
+    routes { hosts: "a.example.com" hosts: "*.example.com" path_prefix: "/v1" backend: "api" }
+    timeouts { request_head { seconds: 1 } keep_alive { seconds: 2 } idle { seconds: 3 } } max_connections: 0
+    http { max_head_bytes: 1024 max_headers: 1 forwarded: FORWARDED_POLICY_KEEP } labels { key: "a" value: "b" })");
+  Decoded<base::Ref<config::Listener>> draft = decode_listener(message);
+  ASSERT_TRUE(draft) << draft.error().text();
+  v1::Listener encoded;
+  encode(**draft, encoded);
+  encoded.clear_metadata();
+  EXPECT_EQ(encoded.DebugString(), message.DebugString());
+}
+
+}  // namespace
+}  // namespace fairlead::api
