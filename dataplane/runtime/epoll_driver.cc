@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,22 @@ namespace {
 constexpr uint64_t kWakeToken = UINT64_MAX;
 
 ssize_t or_errno(ssize_t result) { return result < 0 ? -errno : result; }
+
+// The calls that each request makes go to the kernel directly: the C library's functions are cancellation points, and
+// in a process with threads each of them pays two atomic operations for that.
+ssize_t receive(int fd, std::span<char> into) {
+  return or_errno(::syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr));
+}
+
+ssize_t send(int fd, std::span<const char> data) {
+  return or_errno(::syscall(SYS_sendto, fd, data.data(), data.size(), MSG_NOSIGNAL, nullptr, 0));
+}
+
+ssize_t send(int fd, const msghdr& message) { return or_errno(::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL)); }
+
+int wait_for_events(int fd, epoll_event* events, int capacity, int timeout_ms) {
+  return static_cast<int>(::syscall(SYS_epoll_pwait, fd, events, capacity, timeout_ms, nullptr, 0));
+}
 
 void send_small_writes_at_once(int fd, int family) {
   if (family == AF_UNIX) return;
@@ -46,7 +63,7 @@ void EpollDriver::wait(TimePoint deadline) {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now()).count();
     timeout_ms = static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX));
   }
-  pending_ = epoll_wait(epoll_fd_, events_.data(), kEvents, timeout_ms);
+  pending_ = wait_for_events(epoll_fd_, events_.data(), kEvents, timeout_ms);
   FAIRLEAD_CHECK(pending_ >= 0 || errno == EINTR);
 }
 
@@ -92,17 +109,15 @@ void EpollDriver::close(int fd) {
   ::close(fd);
 }
 
-ssize_t EpollDriver::read(int fd, std::span<char> into) { return or_errno(::recv(fd, into.data(), into.size(), 0)); }
+ssize_t EpollDriver::read(int fd, std::span<char> into) { return receive(fd, into); }
 
-ssize_t EpollDriver::write(int fd, std::span<const char> data) {
-  return or_errno(::send(fd, data.data(), data.size(), MSG_NOSIGNAL));
-}
+ssize_t EpollDriver::write(int fd, std::span<const char> data) { return send(fd, data); }
 
 ssize_t EpollDriver::write(int fd, std::span<const iovec> data) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(data.data());  // the kernel does not change it
   message.msg_iovlen = data.size();
-  return or_errno(::sendmsg(fd, &message, MSG_NOSIGNAL));
+  return send(fd, message);
 }
 
 int EpollDriver::shutdown_write(int fd) { return static_cast<int>(or_errno(::shutdown(fd, SHUT_WR))); }
