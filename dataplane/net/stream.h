@@ -29,7 +29,7 @@ class [[nodiscard]] WaitReadable : public runtime::Waiter {
  public:
   WaitReadable(runtime::Channel& channel, TimePoint deadline)
       : Waiter(&WaitReadable::on_wake), channel_(channel), deadline_(deadline) {}
-  bool await_ready() const { return channel_.is_readable() && !channel_.is_cancelled(); }
+  bool await_ready() const { return channel_.is_readable() && !channel_.is_cancelled() && !channel_.burst_is_over(); }
   void await_suspend(std::coroutine_handle<> waiting) {
     handle_ = waiting;
     channel_.wait_readable(*this, deadline_);
@@ -42,6 +42,7 @@ class [[nodiscard]] WaitReadable : public runtime::Waiter {
  private:
   static void on_wake(Waiter& waiter, runtime::Wake wake) {
     auto& self = static_cast<WaitReadable&>(waiter);
+    self.channel_.begin_burst();
     self.wake_ = wake;
     self.handle_.resume();
   }

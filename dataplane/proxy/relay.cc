@@ -1,6 +1,7 @@
 #include "proxy/relay.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 
 #include "runtime/scope.h"
@@ -102,33 +103,45 @@ struct Direction {
   TunnelState& state;
 };
 
+// Writes what the buffer holds as far as the sink takes it at once, without an await: most often that is all.
+void write_what_fits(Direction& to) {
+  runtime::Channel& sink = to.sink.channel();
+  if (!sink.is_writable() || sink.is_cancelled()) return;
+  ssize_t written = sink.try_write(std::span<const char>(to.buffer.unread()));
+  if (written <= 0) return;  // what is wrong shows again when the rest is written
+  to.bytes.add(static_cast<size_t>(written));
+  to.buffer.consume(static_cast<size_t>(written));
+}
+
 runtime::Task<TunnelEnd> pump(Direction& to) {
+  runtime::Channel& source = to.source.channel();
   while (true) {
+    if (!to.buffer.empty()) write_what_fits(to);
     if (!to.buffer.empty()) {
       auto written = co_await to.sink.write_all(to.buffer.unread(), to.idle_timeout);
       if (!written) {
         co_return written.error() == net::IoError::kTimedOut ? TunnelEnd::kTimedOut : to.sink_failure;
       }
       to.bytes.add(to.buffer.size());
-      to.state.last_progress = to.source.loop().now();
     }
     to.buffer.release();
     auto readable = co_await to.source.readable(to.state.last_progress + to.idle_timeout);
     if (!readable) {
       if (readable.error() != net::IoError::kTimedOut) co_return to.source_failure;
       // The other direction may have moved meanwhile.
-      if (to.state.last_progress + to.idle_timeout > to.source.loop().now()) continue;
+      if (to.state.last_progress + to.idle_timeout > source.loop().now()) continue;
       co_return TunnelEnd::kTimedOut;
     }
-    auto count = co_await to.source.read_some(to.buffer.room(), to.state.last_progress + to.idle_timeout);
-    if (!count && count.error() == net::IoError::kTimedOut) continue;
-    if (!count) co_return to.source_failure;
-    if (*count == 0) {
+    ssize_t count = source.try_read(to.buffer.room());
+    if (count == -EAGAIN) continue;
+    if (count < 0) co_return to.source_failure;
+    to.state.last_progress = source.loop().now();
+    if (count == 0) {
       to.buffer.release();
       to.sink.shutdown_write();
       co_return TunnelEnd::kDone;
     }
-    to.buffer.commit(*count);
+    to.buffer.commit(static_cast<size_t>(count));
   }
 }
 
