@@ -115,17 +115,19 @@ class Newcomer(Case):
         threads = [threading.Thread(target=load) for _ in range(4)]
         for thread in threads:
             thread.start()
-        red.wait_for_requests(red.count + 20)
-        blue.wait_for_requests(blue.count + 20)
-        self.ctl(fairlead, "server", "drain", "app/red", "--wait")
-        seen_by_red = red.count
-        blue.wait_for_requests(blue.count + 50)
-        self.assertEqual(red.count, seen_by_red)
-        row = [line for line in self.ctl(fairlead, "server", "list", "app").splitlines() if "app/red" in line][0]
-        self.assertIn("drained", row)
-        stopping.set()
-        for thread in threads:
-            thread.join(DEADLINE)
+        try:
+            red.wait_for_requests(red.count + 20)
+            blue.wait_for_requests(blue.count + 20)
+            self.ctl(fairlead, "server", "drain", "app/red", "--wait")
+            seen_by_red = red.count
+            blue.wait_for_requests(blue.count + 50)
+            self.assertEqual(red.count, seen_by_red)
+            row = [line for line in self.ctl(fairlead, "server", "list", "app").splitlines() if "app/red" in line][0]
+            self.assertIn("drained", row)
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join(DEADLINE)
         self.assertEqual(wrong, [])
         self.assertIn(b"red", served)
 

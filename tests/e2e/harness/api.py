@@ -54,8 +54,10 @@ class Api:
     """A channel to a data plane with both services' stubs."""
 
     def __init__(self, address):
-        self.channel = grpc.insecure_channel(address, options=[("grpc.max_send_message_length", -1),
-                                                               ("grpc.max_receive_message_length", -1)])
+        self.channel = grpc.insecure_channel(address, options=[
+            ("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1),
+            # Connections of its own: another's may be to a process that is no more.
+            ("grpc.use_local_subchannel_pool", 1)])
         self.management = management_pb2_grpc.ManagementServiceStub(self.channel)
         self.observation = observation_pb2_grpc.ObservationServiceStub(self.channel)
 

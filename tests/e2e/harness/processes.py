@@ -12,7 +12,7 @@ import threading
 import time
 
 # For whatever should take no time at all; long, because a machine may be busy and a sanitizer may be on.
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
@@ -120,10 +120,13 @@ class Process:
         try:
             status = self.child.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} did not end within {timeout} s; its log:\n{self.log.text()}") from None
+            raise AssertionError(f"{self.name} did not end within {timeout} s; its log:\n{self.all_text()}") from None
         self.out.join()
         self.log.join()
         return status
+
+    def all_text(self):
+        return "\n".join(self.out.all()[-100:] + self.log.all()[-200:])
 
     def kill(self):
         if self.is_running():
@@ -141,7 +144,7 @@ class Process:
         finally:
             self.kill()
         if status != 0:
-            raise AssertionError(f"{self.name} ended with {status}; its log:\n{self.log.text()}")
+            raise AssertionError(f"{self.name} ended with {status}; its log:\n{self.all_text()}")
 
 
 class Fairlead(Process):
@@ -190,9 +193,9 @@ class Fairlead(Process):
             if notifications in readable:
                 assert notifications.recv(4096) == b"READY=1"
             elif readable:
-                raise AssertionError(f"fairlead ended with {self.wait()} instead of serving:\n{self.log.text()}")
+                raise AssertionError(f"fairlead ended with {self.wait()} instead of serving:\n{self.all_text()}")
             else:
-                raise AssertionError(f"fairlead did not serve within {DEADLINE} s:\n{self.log.text()}")
+                raise AssertionError(f"fairlead did not serve within {DEADLINE} s:\n{self.all_text()}")
         finally:
             os.close(ended)
 
