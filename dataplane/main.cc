@@ -4,37 +4,18 @@
 #include <csignal>
 #include <cstdio>
 #include <string>
-#include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
-#include "absl/strings/match.h"
-#include "base/version.h"
+#include "base/command_line.h"
 #include "server/data_plane.h"
 #include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, config, "", "the configuration file (YAML); without it the data plane starts empty");
 ABSL_FLAG(bool, check, false, "only check the configuration file, and say what is wrong with line and field");
 ABSL_FLAG(std::string, ready_file, "", "where to write all bound addresses, as JSON, once it serves");
-ABSL_FLAG(bool, print_version, false, "print the version and exit");
 
 namespace fairlead {
 namespace {
-
-// --ready-file is --ready_file.
-std::vector<std::string> with_underscores(int argc, char** argv) {
-  std::vector<std::string> arguments(argv, argv + argc);
-  for (std::string& argument : arguments) {
-    if (!argument.starts_with("--")) continue;
-    for (size_t i = 2; i < argument.size() && argument[i] != '='; ++i) {
-      if (argument[i] == '-') argument[i] = '_';
-    }
-    if (argument == "--version") argument = "--print_version";
-  }
-  return arguments;
-}
 
 int fail(const absl::Status& status) {
   std::fprintf(stderr, "fairlead: %s\n", std::string(status.message()).c_str());
@@ -85,24 +66,9 @@ int run() {
 }  // namespace fairlead
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage(
-      "the data plane of Fairlead\n\n  fairlead --config fairlead.yaml [--ready-file PATH]\n"
-      "  fairlead --check --config fairlead.yaml\n");
-  absl::FlagsUsageConfig help;
-  // --help shows the flags of this file, not those of libraries.
-  help.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "dataplane/main.cc"); };
-  absl::SetFlagsUsageConfig(help);
-  std::vector<std::string> arguments = fairlead::with_underscores(argc, argv);
-  std::vector<char*> pointers;
-  for (std::string& argument : arguments) pointers.push_back(argument.data());
-  auto rest = absl::ParseCommandLine(static_cast<int>(pointers.size()), pointers.data());
-  if (rest.size() > 1) {
-    std::fprintf(stderr, "fairlead: unexpected argument \"%s\": see fairlead --help\n", rest[1]);
-    return 2;
-  }
-  if (absl::GetFlag(FLAGS_print_version)) {
-    std::printf("fairlead %s\n", fairlead::base::kVersion);
-    return 0;
-  }
+  fairlead::base::parse_command_line(argc, argv, __FILE__,
+                                     "fairlead [--config fairlead.yaml] [--ready-file PATH]\n"
+                                     "The data plane of Fairlead. --check says what is wrong with a configuration.");
+  fairlead::base::raise_descriptor_limit();
   return fairlead::run();
 }

@@ -1,8 +1,8 @@
 // Shared ownership of immutable things by an intrusive count.
 //
-// For configuration records and the nodes of snapshots, which the writing half creates and any worker may be the last to
-// let go of. `Ref` is one pointer; counting is atomic. Not for the path of a request: a worker takes a reference when it
-// first uses a record, not for each request.
+// For configuration records and the nodes of snapshots, which the writing half creates and any worker may be the last
+// to let go of. `Ref` is one pointer; counting is atomic. Not for the path of a request: a worker takes a reference
+// when it first uses a record, not for each request.
 #pragma once
 
 #include <atomic>

@@ -77,7 +77,8 @@ observe::ListenerStatistics OpenListener::statistics() const {
           .name = shared_.record->name,
           .connections = shared_.connections,
           .accepted = shared_.accepted,
-          .refused = shared_.refused};
+          .refused = shared_.refused,
+          .bad_requests = shared_.bad_requests};
 }
 
 }  // namespace fairlead::listener

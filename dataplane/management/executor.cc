@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <mutex>
+
 #include "absl/time/clock.h"
 #include "base/check.h"
 
@@ -13,16 +15,16 @@ Executor::~Executor() { FAIRLEAD_CHECK(!thread_.joinable()); }
 
 void Executor::stop() {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     stopping_ = true;
-    wake_.Signal();
+    wake_.notify_one();
   }
   thread_.join();
   // Tasks keep their streams: they end here, without the lock.
   std::vector<Task> late;
   std::map<std::pair<absl::Time, uint64_t>, Task> timed;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     ended_ = true;
     late = std::exchange(tasks_, {});
     timed = std::exchange(timed_, {});
@@ -30,17 +32,17 @@ void Executor::stop() {
 }
 
 void Executor::post(Task task) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (ended_) return;
   tasks_.push_back(std::move(task));
-  if (tasks_.size() == 1) wake_.Signal();
+  if (tasks_.size() == 1) wake_.notify_one();
 }
 
 void Executor::post_at(absl::Time time, Task task) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (ended_) return;
   timed_.emplace(std::pair(time, ++last_timed_), std::move(task));
-  wake_.Signal();
+  wake_.notify_one();
 }
 
 void Executor::run() {
@@ -52,7 +54,7 @@ void Executor::run() {
 
 // Empty at the end only.
 std::vector<Executor::Task> Executor::take() {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock lock(mutex_);
   while (true) {
     std::vector<Task> due = std::exchange(tasks_, {});
     absl::Time now = absl::Now();
@@ -61,7 +63,11 @@ std::vector<Executor::Task> Executor::take() {
       timed_.erase(timed_.begin());
     }
     if (!due.empty() || stopping_) return due;
-    wake_.WaitWithDeadline(&mutex_, timed_.empty() ? absl::InfiniteFuture() : timed_.begin()->first.first);
+    if (timed_.empty()) {
+      wake_.wait(lock);
+    } else {
+      wake_.wait_until(lock, absl::ToChronoTime(timed_.begin()->first.first));
+    }
   }
 }
 

@@ -2,14 +2,15 @@
 // store's and the workers' hand over what concerns a session and go on.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace fairlead::management {
@@ -34,14 +35,14 @@ class Executor {
   void run();
   std::vector<Task> take();
 
-  absl::Mutex mutex_;
-  std::vector<Task> tasks_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  std::vector<Task> tasks_;  // guarded by mutex_
   // By time and order of posting.
-  std::map<std::pair<absl::Time, uint64_t>, Task> timed_ ABSL_GUARDED_BY(mutex_);
-  uint64_t last_timed_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::CondVar wake_;
+  std::map<std::pair<absl::Time, uint64_t>, Task> timed_;  // guarded by mutex_
+  uint64_t last_timed_ = 0;                                // guarded by mutex_
+  bool stopping_ = false;                                  // guarded by mutex_
+  bool ended_ = false;                                     // guarded by mutex_
+  std::condition_variable wake_;
   std::thread thread_;
 };
 

@@ -203,6 +203,8 @@ class Stream {
   }
   // The peer reads the end of the stream; reading goes on.
   void shutdown_write() { channel_.loop().driver().shutdown_write(channel_.fd()); }
+  // When this stream is closed, the peer sees an error instead of an end.
+  void reset_on_close() { channel_.loop().driver().reset_on_close(channel_.fd()); }
   void cancel() { channel_.cancel(); }
   void close() { channel_.close(); }
 

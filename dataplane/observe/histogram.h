@@ -39,7 +39,7 @@ class Histogram {
   }
 
  private:
-  std::array<uint32_t, kBuckets> counts_{};
+  std::array<uint64_t, kBuckets> counts_{};
   uint64_t sum_ = 0;
 };
 

@@ -114,6 +114,8 @@ void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& li
          &ListenerStatistics::accepted);
   family("fairlead_listener_refused_total", MetricType::kCounter, "Connections closed at once: over a limit.",
          &ListenerStatistics::refused);
+  family("fairlead_listener_bad_requests_total", MetricType::kCounter,
+         "What came and was no request: malformed, too large, too slow.", &ListenerStatistics::bad_requests);
 }
 
 // A fine bucket counts below a bound where all of it lies there, so what straddles one counts in the next: a bucket of

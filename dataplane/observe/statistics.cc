@@ -13,6 +13,7 @@ void add(ListenerStatistics& mine, const ListenerStatistics& other) {
   mine.connections += other.connections;
   mine.accepted += other.accepted;
   mine.refused += other.refused;
+  mine.bad_requests += other.bad_requests;
 }
 
 template <typename Item>

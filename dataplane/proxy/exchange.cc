@@ -256,6 +256,8 @@ Task<After> give_up(ExchangeState& x, Fault fault) {
 
 // The response has begun and cannot go on: the client must see that it is not whole.
 Task<After> abort_response(ExchangeState& x, Fault fault) {
+  // A body that ends with its connection would look whole.
+  x.client.stream().reset_on_close();
   co_await end_upload(x);
   count_fault(x, fault);
   ++x.backend->counters().failed[static_cast<int>(fault.failure)];

@@ -49,6 +49,8 @@ class Driver {
   virtual ssize_t write(int fd, std::span<const char> data) = 0;
   virtual ssize_t write(int fd, std::span<const iovec> data) = 0;
   virtual int shutdown_write(int fd) = 0;
+  // Its close() breaks the connection: the peer reads an error, not the end of the stream.
+  virtual void reset_on_close(int fd) = 0;
 
   // A new socket that is connecting, or connected; writable when it is done, and then connect_result() is 0.
   virtual int connect(const sockaddr* address, socklen_t size) = 0;

@@ -122,6 +122,11 @@ ssize_t EpollDriver::write(int fd, std::span<const iovec> data) {
 
 int EpollDriver::shutdown_write(int fd) { return static_cast<int>(or_errno(::shutdown(fd, SHUT_WR))); }
 
+void EpollDriver::reset_on_close(int fd) {
+  linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 int EpollDriver::connect(const sockaddr* address, socklen_t size) {
   int fd = ::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;

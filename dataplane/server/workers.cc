@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 #include <random>
 
 #include "net/socket.h"
@@ -32,7 +33,7 @@ void Workers::stop(runtime::Duration timeout) {
   for (auto& worker : workers_) worker->stop(timeout);
   for (auto& worker : workers_) worker->join();
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     stopped_ = true;
     // Their threads have ended, so this one may look.
     for (auto& worker : workers_) last_.merge(worker->statistics(true));
@@ -131,7 +132,7 @@ config::Version Workers::adopted_by_all() const {
 
 void Workers::publish(base::Ref<const config::Snapshot> snapshot, std::function<void()> visible) {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     unseen_.push_back({snapshot->version, std::move(visible)});
   }
   former_.push_back(std::exchange(current_, std::move(snapshot)));
@@ -144,7 +145,7 @@ void Workers::publish(base::Ref<const config::Snapshot> snapshot, std::function<
 void Workers::report_adopted() {
   std::vector<std::function<void()>> visible;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     config::Version adopted = adopted_by_all();
     while (!unseen_.empty() && unseen_.front().version <= adopted) {
       visible.push_back(std::move(unseen_.front().visible));
@@ -198,23 +199,23 @@ void Workers::cancel_drain(config::BackendHandle backend, config::Slot slot, con
 
 void Workers::collect(bool servers, std::function<void(observe::Statistics)> done) {
   struct Gathering {
-    absl::Mutex mutex;
-    size_t waiting ABSL_GUARDED_BY(mutex);
-    observe::Statistics sum ABSL_GUARDED_BY(mutex);
+    std::mutex mutex;
+    size_t waiting;           // guarded by mutex
+    observe::Statistics sum;  // guarded by mutex
     std::function<void(observe::Statistics)> done;
   };
   auto gathering = std::make_shared<Gathering>();
   gathering->done = std::move(done);
   {
-    absl::MutexLock gathering_lock(&gathering->mutex);
+    std::lock_guard gathering_lock(gathering->mutex);
     gathering->waiting = workers_.size();
   }
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (stopped_) return gathering->done(last_);
   for (auto& worker : workers_) {
     worker->post([gathering, servers](Worker& self) {
       observe::Statistics part = self.statistics(servers);
-      absl::MutexLock part_lock(&gathering->mutex);
+      std::lock_guard part_lock(gathering->mutex);
       gathering->sum.merge(part);
       if (--gathering->waiting == 0) gathering->done(std::move(gathering->sum));
     });

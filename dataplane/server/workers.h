@@ -8,10 +8,9 @@
 #include <memory>
 #include <string>
 #include <vector>
+#include <mutex>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "observe/statistics.h"
 #include "server/worker.h"
 #include "store/reading_half.h"
@@ -72,11 +71,11 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   absl::flat_hash_map<config::Uid, BoundListener> bound_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
-  absl::Mutex mutex_;
-  std::deque<Publication> unseen_ ABSL_GUARDED_BY(mutex_);
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;
+  std::deque<Publication> unseen_;  // guarded by mutex_
+  bool stopped_ = false;  // guarded by mutex_
   // What the workers had counted when they ended.
-  observe::Statistics last_ ABSL_GUARDED_BY(mutex_);
+  observe::Statistics last_;  // guarded by mutex_
 };
 
 }  // namespace fairlead::server

@@ -1,9 +1,11 @@
 #include "store/events.h"
 
+#include <mutex>
+
 namespace fairlead::store {
 
 EventQueue::Taken EventQueue::take() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (waiting_.empty()) return {};
   Taken taken = std::move(waiting_.front());
   waiting_.pop_front();
@@ -11,14 +13,14 @@ EventQueue::Taken EventQueue::take() {
 }
 
 bool EventQueue::overflowed() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return overflowed_;
 }
 
 void EventQueue::push(const EventBatch& batch) {
   bool tell = false;
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (overflowed_) return;
     bool was_empty = waiting_.empty();
     for (const Event& event : *batch) {

@@ -4,10 +4,10 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <variant>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "fairlead/v1/observation.pb.h"
 #include "store/transaction.h"
 
@@ -76,9 +76,9 @@ class EventQueue {
   const std::optional<uint64_t> session_;
   const std::function<void()> ready_;
   uint64_t start_after_ = 0;
-  mutable absl::Mutex mutex_;
-  std::deque<Taken> waiting_ ABSL_GUARDED_BY(mutex_);
-  bool overflowed_ ABSL_GUARDED_BY(mutex_) = false;
+  mutable std::mutex mutex_;
+  std::deque<Taken> waiting_;  // guarded by mutex_
+  bool overflowed_ = false;    // guarded by mutex_
 };
 
 }  // namespace fairlead::store

@@ -1,41 +1,49 @@
 #include "store/inbox.h"
 
+#include <mutex>
 #include <utility>
 
 namespace fairlead::store {
 
 Inbox::Posted Inbox::post(Task& task) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   if (closed_) return Posted::kClosed;
   if (tasks_.size() >= capacity_) return Posted::kFull;
-  tasks_.push_back(std::move(task));
+  add(std::move(task));
   return Posted::kYes;
 }
 
 void Inbox::post_fact(Task task) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
+  add(std::move(task));
+}
+
+// The writer takes all there is, so only the first wakes it.
+void Inbox::add(Task task) {
   tasks_.push_back(std::move(task));
+  if (tasks_.size() == 1) arrived_.notify_one();
 }
 
 std::vector<Inbox::Task> Inbox::take() {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(this, &Inbox::has_tasks_or_is_closed));
+  std::unique_lock lock(mutex_);
+  arrived_.wait(lock, [this] { return !tasks_.empty() || closed_; });
   return std::exchange(tasks_, {});
 }
 
 std::vector<Inbox::Task> Inbox::take_until(absl::Time deadline) {
-  absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithDeadline(absl::Condition(this, &Inbox::has_tasks), deadline);
+  std::unique_lock lock(mutex_);
+  arrived_.wait_until(lock, absl::ToChronoTime(deadline), [this] { return !tasks_.empty(); });
   return std::exchange(tasks_, {});
 }
 
 void Inbox::close() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   closed_ = true;
+  arrived_.notify_one();
 }
 
 bool Inbox::closed() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard lock(mutex_);
   return closed_;
 }
 

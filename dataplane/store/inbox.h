@@ -3,10 +3,11 @@
 // Shared by the store and the callbacks that it handed out, which may come after it has ended; then nobody listens.
 #pragma once
 
+#include <condition_variable>
+#include <mutex>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace fairlead::store {
@@ -32,13 +33,14 @@ class Inbox {
   bool closed() const;
 
  private:
-  bool has_tasks() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !tasks_.empty(); }
-  bool has_tasks_or_is_closed() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !tasks_.empty() || closed_; }
+  // With the lock held.
+  void add(Task task);
 
   const size_t capacity_;
-  mutable absl::Mutex mutex_;
-  std::vector<Task> tasks_ ABSL_GUARDED_BY(mutex_);
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  mutable std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::vector<Task> tasks_;  // guarded by mutex_
+  bool closed_ = false;      // guarded by mutex_
 };
 
 }  // namespace fairlead::store

@@ -28,6 +28,7 @@ struct SimSide {
   bool sent_end = false;
   bool got_end = false;
   bool broken = false;
+  bool reset_on_close = false;
   int error = 0;  // of the socket, until it is fetched
 
   // Towards this side.

@@ -150,6 +150,8 @@ int SimDriver::watch(int fd, runtime::Channel& channel) {
   return 0;
 }
 
+void SimDriver::reset_on_close(int fd) { socket(fd).end.own().reset_on_close = true; }
+
 void SimDriver::close(int fd) {
   Socket& closing = socket(fd);
   if (closing.listener) {

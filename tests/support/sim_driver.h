@@ -47,6 +47,7 @@ class SimDriver : public runtime::Driver {
   ssize_t write(int fd, std::span<const char> data) override;
   ssize_t write(int fd, std::span<const iovec> data) override;
   int shutdown_write(int fd) override;
+  void reset_on_close(int fd) override;
   int connect(const sockaddr* address, socklen_t size) override;
   int connect_result(int fd) override;
   int accept(int fd, sockaddr_storage& from, socklen_t& size) override;

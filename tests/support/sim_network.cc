@@ -223,7 +223,7 @@ void SimNetwork::close(const SimEnd& from) {
   own.closed = true;
   own.driver = nullptr;
   if (own.broken || own.connecting) return;
-  if (own.unread_size() > 0) {
+  if (own.unread_size() > 0 || own.reset_on_close) {
     own.broken = true;
     send(from.other(), SimPiece{.kind = SimPiece::Kind::kReset, .bytes = {}});
   } else if (!std::exchange(own.sent_end, true)) {

@@ -4,9 +4,9 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/numbers.h"
+#include "base/command_line.h"
 #include "churn/churn.h"
 #include "fmt/format.h"
-#include "program/command_line.h"
 
 ABSL_FLAG(std::string, management, "unix:/run/fairlead/management.sock", "management address of the data plane");
 ABSL_FLAG(std::string, backend, "", "the backend; required");
@@ -29,17 +29,17 @@ std::vector<uint16_t> ports_from_flag() {
   for (const std::string& text : absl::GetFlag(FLAGS_ports)) {
     uint32_t port = 0;
     if (!absl::SimpleAtoi(text, &port) || port == 0 || port > UINT16_MAX) {
-      program::usage_error("--ports", fmt::format("'{}' is not a port from 1 to 65535", text));
+      base::usage_error("--ports", fmt::format("'{}' is not a port from 1 to 65535", text));
     }
     ports.push_back(static_cast<uint16_t>(port));
   }
-  if (ports.empty()) program::usage_error("--ports", "is required");
+  if (ports.empty()) base::usage_error("--ports", "is required");
   return ports;
 }
 
 int run() {
-  if (absl::GetFlag(FLAGS_backend).empty()) program::usage_error("--backend", "is required");
-  if (absl::GetFlag(FLAGS_servers) > kServersMax) program::usage_error("--servers", "is more than 8 million");
+  if (absl::GetFlag(FLAGS_backend).empty()) base::usage_error("--backend", "is required");
+  if (absl::GetFlag(FLAGS_servers) > kServersMax) base::usage_error("--servers", "is more than 8 million");
   Churn churn(Settings{.management = absl::GetFlag(FLAGS_management),
                        .backend = absl::GetFlag(FLAGS_backend),
                        .ports = ports_from_flag(),
@@ -58,6 +58,6 @@ int run() {
 }  // namespace fairlead::churn
 
 int main(int argc, char** argv) {
-  fairlead::program::parse_command_line(argc, argv, fairlead::churn::kUsage);
+  fairlead::base::parse_command_line(argc, argv, __FILE__, fairlead::churn::kUsage);
   return fairlead::churn::run();
 }

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "base/ready_file.h"
 #include "fmt/format.h"
-#include "program/ready_file.h"
 
 namespace fairlead::generator {
 
@@ -63,7 +63,7 @@ std::string FailureTally::to_json() const {
     const Entry& entry = entries_[i];
     if (entry.count == 0) continue;
     result += fmt::format("{}{{\"cause\":\"{}\",\"count\":{},\"example\":{}}}", result.size() > 1 ? "," : "",
-                          name_of(static_cast<Cause>(i)), entry.count, program::json_string(entry.example));
+                          name_of(static_cast<Cause>(i)), entry.count, base::json_string(entry.example));
   }
   return result + "]";
 }

@@ -6,9 +6,9 @@
 
 #include "absl/flags/flag.h"
 #include "absl/time/time.h"
+#include "base/command_line.h"
 #include "fmt/format.h"
 #include "generator/load.h"
-#include "program/command_line.h"
 #include "program/stop_signals.h"
 #include "runtime/epoll_driver.h"
 
@@ -50,15 +50,14 @@ constexpr std::string_view kUsage =
 
 config::Endpoint target_address() {
   std::string text = absl::GetFlag(FLAGS_target);
-  if (text.empty())
-    program::usage_error("--target", fmt::format("is required. {}", kUsage.substr(0, kUsage.find('\n'))));
+  if (text.empty()) base::usage_error("--target", fmt::format("is required. {}", kUsage.substr(0, kUsage.find('\n'))));
   absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
-  if (!endpoint.ok()) program::usage_error("--target", std::string(endpoint.status().message()));
+  if (!endpoint.ok()) base::usage_error("--target", std::string(endpoint.status().message()));
   return *endpoint;
 }
 
 runtime::Duration positive(std::string_view flag, absl::Duration value) {
-  if (value <= absl::ZeroDuration()) program::usage_error(flag, "must be greater than 0, like 30s");
+  if (value <= absl::ZeroDuration()) base::usage_error(flag, "must be greater than 0, like 30s");
   return absl::ToChronoNanoseconds(value);
 }
 
@@ -80,13 +79,13 @@ Target target_from_flags() {
 Schedule schedule_from_flags() {
   std::string path = absl::GetFlag(FLAGS_schedule);
   if (path.empty()) {
-    if (absl::GetFlag(FLAGS_rate) <= 0) program::usage_error("--rate", "or --schedule or --closed is required");
+    if (absl::GetFlag(FLAGS_rate) <= 0) base::usage_error("--rate", "or --schedule or --closed is required");
     return Schedule::constant(
         absl::GetFlag(FLAGS_rate),
         absl::ToDoubleSeconds(absl::FromChrono(positive("--duration", absl::GetFlag(FLAGS_duration)))));
   }
   absl::StatusOr<Schedule> schedule = Schedule::read(path);
-  if (!schedule.ok()) program::usage_error("--schedule", std::string(schedule.status().message()));
+  if (!schedule.ok()) base::usage_error("--schedule", std::string(schedule.status().message()));
   return *std::move(schedule);
 }
 
@@ -94,7 +93,7 @@ Spacing spacing_from_flags() {
   std::string text = absl::GetFlag(FLAGS_spacing);
   if (text == "poisson") return Spacing::kPoisson;
   if (text == "uniform") return Spacing::kUniform;
-  program::usage_error("--spacing", fmt::format("'{}' is neither poisson nor uniform", text));
+  base::usage_error("--spacing", fmt::format("'{}' is neither poisson nor uniform", text));
 }
 
 OpenLoad::Settings open_settings() {
@@ -112,7 +111,7 @@ ClosedLoad::Settings closed_settings() {
   uint64_t requests = absl::GetFlag(FLAGS_requests);
   absl::Duration duration = absl::GetFlag(FLAGS_duration);
   if (requests == 0 && duration <= absl::ZeroDuration()) {
-    program::usage_error("--closed", "needs --duration or --requests");
+    base::usage_error("--closed", "needs --duration or --requests");
   }
   size_t connections = absl::GetFlag(FLAGS_connections);
   return {.connections = connections == 0 ? 64 : connections,
@@ -124,7 +123,7 @@ ClosedLoad::Settings closed_settings() {
 class Report {
  public:
   explicit Report(const std::string& path) : file_(path.empty() ? stdout : std::fopen(path.c_str(), "w")) {
-    if (!file_) program::usage_error("--report", fmt::format("{} cannot be written", path));
+    if (!file_) base::usage_error("--report", fmt::format("{} cannot be written", path));
   }
   void write(const std::string& line) {
     fmt::print(file_, "{}\n", line);
@@ -223,8 +222,8 @@ class Run {
 }  // namespace fairlead::generator
 
 int main(int argc, char** argv) {
-  fairlead::program::parse_command_line(argc, argv, fairlead::generator::kUsage);
-  fairlead::program::raise_descriptor_limit();
+  fairlead::base::parse_command_line(argc, argv, __FILE__, fairlead::generator::kUsage);
+  fairlead::base::raise_descriptor_limit();
   auto run = std::make_unique<fairlead::generator::Run>();
   return absl::GetFlag(FLAGS_closed) ? run->closed() : run->open();
 }

@@ -7,11 +7,11 @@
 
 #include "absl/flags/flag.h"
 #include "absl/time/time.h"
+#include "base/command_line.h"
+#include "base/ready_file.h"
 #include "fmt/format.h"
 #include "net/socket.h"
 #include "origin/origin.h"
-#include "program/command_line.h"
-#include "program/ready_file.h"
 #include "program/stop_signals.h"
 #include "runtime/epoll_driver.h"
 
@@ -42,21 +42,21 @@ LatencyShape latency_shape() {
   std::string text = absl::GetFlag(FLAGS_latency_distribution);
   if (text == "fixed") return LatencyShape::kFixed;
   if (text == "exponential") return LatencyShape::kExponential;
-  program::usage_error("--latency-distribution", fmt::format("'{}' is neither fixed nor exponential", text));
+  base::usage_error("--latency-distribution", fmt::format("'{}' is neither fixed nor exponential", text));
 }
 
 double share(std::string_view flag, double value) {
   if (value >= 0 && value <= 1) return value;
-  program::usage_error(flag, fmt::format("{} is out of range [0, 1]", value));
+  base::usage_error(flag, fmt::format("{} is out of range [0, 1]", value));
 }
 
 std::vector<int> listening_sockets() {
   std::vector<int> sockets;
   for (const std::string& text : absl::GetFlag(FLAGS_listen)) {
     absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
-    if (!endpoint.ok()) program::usage_error("--listen", text_of(endpoint.status()));
+    if (!endpoint.ok()) base::usage_error("--listen", text_of(endpoint.status()));
     absl::StatusOr<int> socket = net::listen_on(*endpoint);
-    if (!socket.ok()) program::usage_error("--listen", text_of(socket.status()));
+    if (!socket.ok()) base::usage_error("--listen", text_of(socket.status()));
     sockets.push_back(*socket);
   }
   return sockets;
@@ -77,19 +77,19 @@ Settings settings_from_flags(const std::string& default_name) {
 }
 
 void announce(const std::string& address) {
-  std::string content = fmt::format("{{\"listen\":{},\"pid\":{}}}\n", program::json_string(address), getpid());
+  std::string content = fmt::format("{{\"listen\":{},\"pid\":{}}}\n", base::json_string(address), getpid());
   std::string path = absl::GetFlag(FLAGS_ready_file);
   if (path.empty()) {
     std::fputs(content.c_str(), stdout);
     std::fflush(stdout);
     return;
   }
-  absl::Status written = program::write_ready_file(path, content);
-  if (!written.ok()) program::usage_error("--ready-file", text_of(written));
+  absl::Status written = base::write_ready_file(path, content);
+  if (!written.ok()) base::usage_error("--ready-file", text_of(written));
 }
 
 int run() {
-  program::raise_descriptor_limit();
+  base::raise_descriptor_limit();
   std::vector<int> sockets = listening_sockets();
   std::string address = net::bound_address(sockets.front()).to_string();
   Settings settings = settings_from_flags(address);
@@ -112,6 +112,6 @@ int run() {
 }  // namespace fairlead::origin
 
 int main(int argc, char** argv) {
-  fairlead::program::parse_command_line(argc, argv, fairlead::origin::kUsage);
+  fairlead::base::parse_command_line(argc, argv, __FILE__, fairlead::origin::kUsage);
   return fairlead::origin::run();
 }

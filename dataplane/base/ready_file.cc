@@ -1,13 +1,13 @@
-#include "program/ready_file.h"
+#include "base/ready_file.h"
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 
-#include "fmt/format.h"
+#include "absl/strings/str_cat.h"
 
-namespace fairlead::program {
+namespace fairlead::base {
 
 std::string json_string(std::string_view text) {
   std::string result = "\"";
@@ -15,8 +15,7 @@ std::string json_string(std::string_view text) {
     if (c == '"' || c == '\\') {
       result += {'\\', c};
     } else if (auto byte = static_cast<unsigned char>(c); byte < 0x20 || byte >= 0x7f) {
-      // Bytes from 0x80 as Latin-1: what came may be no UTF-8.
-      result += fmt::format("\\u{:04x}", byte);
+      absl::StrAppend(&result, "\\u", absl::Hex(byte, absl::kZeroPad4));
     } else {
       result.push_back(c);
     }
@@ -31,9 +30,9 @@ absl::Status write_ready_file(const std::string& path, std::string_view content)
   file << content;
   file.close();
   if (!file || std::rename(unfinished.c_str(), path.c_str()) != 0) {
-    return absl::FailedPreconditionError(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+    return absl::FailedPreconditionError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
   }
   return absl::OkStatus();
 }
 
-}  // namespace fairlead::program
+}  // namespace fairlead::base
