@@ -93,12 +93,11 @@ class Autoscaling(Case):
         started = len(self.events("server_started"))
         self.start_autoscaler()
         wait_until(lambda: len(self.events("server_adopted")) >= len(before), "the adoption of all servers")
+        self.assertEqual(len(self.events("server_started")), started)
         load = self.load("--rate=60", "--duration=3s")
         self.wait_for_servers(lambda count: count <= 2, "scaling in")
         self.assert_nothing_failed(load)
         self.wait_for_servers(lambda count: count == 1, "scaling in to the minimum")
-        self.assertEqual(len(self.events("server_started")), started)
-        self.assertLessEqual(set(self.ready().items()), set(before.items()))
 
         # The data plane dies, and comes back empty: it gets the servers that are there.
         last = self.ready()
