@@ -6,7 +6,7 @@ Numbers are rows of the catalogue of bad input; valid neighbours, which must pas
 import random
 import threading
 
-from harness import Case, Connection, fetch, get, main, plane, response, wait_until
+from harness import Case, Connection, fetch, get, main, plane, wait_until
 
 HOST = b"Host: a\r\n"
 POST = b"POST / HTTP/1.1\r\n" + HOST

@@ -1,9 +1,10 @@
 """A newcomer's first five minutes, by hand: start, add two servers, watch, drain one under load, delete it."""
 
 import json
+import os
 import threading
 
-from harness import Case, Connection, fetch, get, main, program
+from harness import Case, Connection, Fairlead, fetch, get, main, program
 from harness.processes import DEADLINE, Process, buf, run
 
 CONFIGURATION = """\
@@ -29,7 +30,6 @@ class Newcomer(Case):
     def start_from_file(self):
         folder = self.folder / "plane"
         folder.mkdir()
-        from harness import Fairlead  # pylint: disable=import-outside-toplevel
         fairlead = Fairlead(folder, CONFIGURATION.format(folder=folder))
         self.addCleanup(fairlead.stop)
         return fairlead
@@ -42,7 +42,6 @@ class Newcomer(Case):
         return called.returncode, called.stdout, called.stderr
 
     def buf_environment(self):
-        import os  # pylint: disable=import-outside-toplevel
         return {**os.environ, "BUF_CACHE_DIR": str(self.folder / "buf"), "HOME": str(self.folder)}
 
     def test_the_first_five_minutes(self):

@@ -1,10 +1,12 @@
 """The management API from a second language: stubs made from the schema with the distribution's protoc, when imported."""
 
 import atexit
+import queue
 import shutil
 import sys
 import tempfile
 
+from .cases import Case
 from .processes import DEADLINE, REPOSITORY, distribution_program, run
 
 try:
@@ -34,7 +36,7 @@ from fairlead.v1 import management_pb2_grpc, observation_pb2_grpc  # noqa: E402
 from fairlead.v1 import observation_pb2 as observation  # noqa: E402
 from fairlead.v1 import resources_pb2 as resources  # noqa: E402
 
-__all__ = ["DEADLINE", "Api", "Session", "grpc", "management", "observation", "resources", "upsert", "server"]
+__all__ = ["DEADLINE", "Api", "ApiCase", "Session", "delete", "grpc", "management", "observation", "resources", "upsert", "server"]
 
 
 def server(name, address, backend="app", **fields):
@@ -100,7 +102,6 @@ class Session:
     """StreamUpdates, driven message by message."""
 
     def __init__(self, api, name="test", **fields):
-        import queue  # pylint: disable=import-outside-toplevel
         self._requests = queue.SimpleQueue()
         self._stream = api.management.StreamUpdates(iter(self._requests.get, None), timeout=4 * DEADLINE)
         self._last_id = 0
@@ -159,3 +160,28 @@ class Session:
     def cancel(self):
         self._stream.cancel()
         self._requests.put(None)
+
+
+class ApiCase(Case):
+    """Of tests that speak to the API themselves."""
+
+    def start_with_api(self, configuration):
+        fairlead = self.start(configuration)
+        return fairlead, self.api_of(fairlead)
+
+    def api_of(self, fairlead):
+        api = Api(fairlead.management)
+        self.addCleanup(api.close)
+        return api
+
+    def session(self, api, name="test", **fields):
+        session = Session(api, name, **fields)
+        self.addCleanup(session.cancel)
+        return session
+
+    def assert_refused(self, code, call, request, *parts):
+        with self.assertRaises(grpc.RpcError) as caught:
+            call(request, timeout=DEADLINE)
+        self.assertEqual(caught.exception.code(), code, caught.exception.details())
+        for part in parts:
+            self.assertIn(part, caught.exception.details())

@@ -1,5 +1,6 @@
 """The base of all test cases: what it starts, it ends."""
 
+import json
 import pathlib
 import shutil
 import tempfile
@@ -54,6 +55,11 @@ class Case(unittest.TestCase):
         result = fairlead.ctl(*arguments)
         self.assertEqual(result.returncode, 1, f"fairleadctl {' '.join(arguments)}: {result.stdout}{result.stderr}")
         return result.stderr
+
+    def bound_address(self, fairlead, listener):
+        """Where a listener that was added at run time listens."""
+        found = json.loads(self.ctl(fairlead, "listener", "get", listener, "-o", "json"))
+        return found["status"]["bound"][0]
 
 
 def plane(servers, listener=None, backend=None, **others):

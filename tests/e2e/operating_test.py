@@ -1,0 +1,134 @@
+"""The process as an operator meets it: its file, its end, its metrics, and what it says about mistakes."""
+
+import pathlib
+import signal
+import socket
+
+from harness import Case, Connection, fetch, get, is_refused, main, plane, program, run, wait_until
+
+
+class OneProcess(Case):
+    def test_series_of_a_server_vanish_with_it(self):
+        fairlead = self.start(plane([self.origin().address, self.origin().address]))
+        for _ in range(6):
+            fetch(fairlead.address())
+
+        def metrics():
+            return fetch(fairlead.ready["observation"], "/metrics").body.decode()
+
+        self.assertIn('fairlead_server_requests_total{backend="app",server="s1"} ', metrics())
+        self.assertIn('fairlead_backend_requests_total{backend="app"} 6', metrics())
+        self.ctl(fairlead, "server", "delete", "app/s1", "--wait")
+        self.assertNotIn('server="s1"', metrics())
+        self.assertIn('server="s2"', metrics())
+        self.assertIn('fairlead_backend_requests_total{backend="app"} 6', metrics())
+
+    def test_sigterm_finishes_what_is_under_way(self):
+        origin = self.origin()
+        fairlead = self.start(plane([origin.address]))
+        with Connection(fairlead.address()) as busy, Connection(fairlead.address()) as idle:
+            self.assertEqual(idle.request(get()).status, 200)
+            origin.hold()
+            busy.send(get("/slow"))
+            origin.wait_for_requests(2)
+            fairlead.signal(signal.SIGTERM)
+            self.assertTrue(idle.is_closed_within(20))
+            wait_until(lambda: is_refused(fairlead.address()), "the end of accepting")
+            self.assertTrue(fairlead.is_running())
+            origin.release()
+            answer = busy.read_response()
+            self.assertEqual((answer.body, answer.get("connection")), (b"origin", "close"))
+        self.assertEqual(fairlead.wait(), 0)
+
+    def test_sigterm_waits_no_longer_than_its_timeout(self):
+        origin = self.origin()
+        fairlead = self.start(plane([origin.address], shutdown={"timeout": "0.3s"}))
+        with Connection(fairlead.address()) as busy:
+            origin.hold()
+            busy.send(get())
+            origin.wait_for_requests(1)
+            fairlead.signal(signal.SIGTERM)
+            self.assertEqual(fairlead.wait(timeout=15), 0)
+
+    def test_ready_file_tells_every_address(self):
+        fairlead = self.start(plane([], listener={"bind": ["127.0.0.1:0", "[::1]:0", f"unix:{self.folder}/web.sock"]}))
+        ready = fairlead.ready
+        self.assertEqual(set(ready), {"listeners", "management", "observation", "pid"})
+        self.assertEqual(ready["pid"], fairlead.pid)
+        self.assertEqual(ready["management"], [fairlead.management])
+        v4, v6, path = ready["listeners"]["web"]
+        self.assertRegex(v4, r"^127\.0\.0\.1:[1-9]\d*$")
+        self.assertRegex(v6, r"^\[::1\]:[1-9]\d*$")
+        self.assertEqual(path, f"unix:{self.folder}/web.sock")
+        for address in (v4, v6, path):
+            self.assertEqual(fetch(address).status, 503)
+        self.assertEqual(pathlib.Path(fairlead.socket_path).stat().st_mode & 0o777, 0o600)
+
+    def test_help_tells_the_flags(self):
+        told = run(program("fairlead"), "--help").stdout
+        for flag in ("--config", "--check", "--ready_file"):
+            self.assertIn(flag, told)
+
+
+class ConfigurationErrors(Case):
+    def check(self, text, *arguments):
+        path = self.folder / "fairlead.yaml"
+        path.write_text(text)
+        return run(program("fairlead"), "--config", path, *arguments)
+
+    def test_each_names_its_line_and_field(self):
+        for text, line, parts in (
+                ("resources:\n  backends:\n    - name: app\n      balanse: {algorithm: RANDOM}\n", 4, ["balanse"]),
+                ("workers: 300\n", 1, ["workers", "300", "256"]),
+                ("workers: [\n", None, []),
+                ("resources:\n  backends:\n    - name: app\n      servers:\n        - {name: s1, address: '1.2.3:80'}\n", 5,
+                 ["app/s1", "address", "1.2.3:80"]),
+                ("resources:\n  backends:\n    - name: app\n      servers:\n"
+                 "        - {name: s1, address: '127.0.0.1:80'}\n        - name: s2\n          address: '127.0.0.1:81'\n"
+                 "          weight: 300\n", 8, ["app/s2", "weight", "300", "256"]),
+                ("resources:\n  listeners:\n    - name: web\n      bind: ['127.0.0.1:0']\n      protocol: HTTP\n"
+                 "      default_backend: nowhere\n", 6, ["default_backend", "nowhere"]),
+                ("state_directory: /var/lib/fairlead\n", 1, ["state_directory"]),
+                ("resources:\n  listeners:\n    - {name: web, bind: ['127.0.0.1:0'], protocol: SPDY}\n", 3, ["SPDY"]),
+        ):
+            with self.subTest(text):
+                checked = self.check(text, "--check")
+                self.assertEqual(checked.returncode, 1)
+                self.assertEqual(checked.stdout, "")
+                if line:
+                    self.assertIn(f"fairlead.yaml:{line}", checked.stderr)
+                for part in parts:
+                    self.assertIn(part, checked.stderr)
+                started = self.check(text)
+                self.assertEqual((started.returncode, started.stderr), (1, checked.stderr))
+
+    def test_a_valid_file_is_valid_and_a_missing_one_is_named(self):
+        self.assertEqual(self.check("workers: 1\n", "--check").returncode, 0)
+        missing = run(program("fairlead"), "--config", self.folder / "no.yaml")
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn("no.yaml", missing.stderr)
+
+    def test_a_taken_port_is_named(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            for text in (f"resources:\n  listeners:\n    - name: web\n      bind: ['{address}']\n      protocol: HTTP\n",
+                         f"observation: {{listen: '{address}'}}\n",
+                         f"management: {{listen: ['{address}'], insecure: true}}\n"):
+                with self.subTest(text):
+                    if "management" not in text:
+                        text += f"management: {{listen: ['unix:{self.folder}/m.sock']}}\n"
+                    started = self.check(text)
+                    self.assertEqual(started.returncode, 1)
+                    self.assertIn(address, started.stderr)
+                    self.assertRegex(started.stderr, "(?i)in use")
+
+    def test_management_on_tcp_needs_to_be_called_insecure(self):
+        started = self.check("management: {listen: ['127.0.0.1:0']}\n")
+        self.assertEqual(started.returncode, 1)
+        self.assertIn("insecure", started.stderr)
+
+
+if __name__ == "__main__":
+    main()

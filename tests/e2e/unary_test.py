@@ -1,0 +1,111 @@
+"""The management API's unary calls from another language, and what answers that it is not there yet."""
+
+from harness import main, plane, program, run
+from harness.api import DEADLINE, ApiCase, grpc, management, observation, resources, server, upsert
+
+
+class Unary(ApiCase):
+    def test_an_export_fed_back_changes_nothing(self):
+        first = plane({f"s{index}": f"127.0.0.1:{1000 + index}" for index in range(500)},
+                      listener={"routes": [{"hosts": ["*.example.com"], "pathPrefix": "/v1", "backend": "app"}]},
+                      backend={"balance": {"algorithm": "RANDOM"}, "serverDefaults": {"weight": 3}, "labels": {"a": "b"},
+                               "timeouts": {"connect": "1.5s"}, "drain": {"timeout": "10s", "jitter": "1s"}})
+        fairlead, api = self.start_with_api(first)
+        exported, version = api.export()
+        self.assertEqual(len(exported.servers), 500)
+        operations = [management.Operation(upsert=management.Resource(backend=item)) for item in exported.backends]
+        operations += upsert(*exported.servers)
+        operations += [management.Operation(upsert=management.Resource(listener=item)) for item in exported.listeners]
+        result = api.apply(operations)
+        self.assertEqual((result.outcome, result.version), (management.OUTCOME_UNCHANGED, version), result)
+        # And as a file, for another data plane.
+        text = self.ctl(fairlead, "export")
+        path = self.folder / "exported.yaml"
+        path.write_text(text)
+        checked = run(program("fairlead"), "--check", "--config", path)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        self.assertIn("nothing to change", self.ctl(fairlead, "apply", "-f", "-", stdin=text))
+        self.assertEqual(api.export()[1], version)
+
+    def test_unary_calls_answer_with_the_resource(self):
+        _, api = self.start_with_api(plane([]))
+        calls = api.management
+        added = calls.AddServer(management.AddServerRequest(server=server("s", "127.0.0.1:80", labels={"z": "a"})),
+                                timeout=DEADLINE).server
+        self.assertGreater(added.metadata.uid, 0)
+        self.assertEqual(added.status.lifecycle, resources.LIFECYCLE_READY)
+        changed = server("s", "127.0.0.1:81", weight=5)
+        updated = calls.UpdateServer(management.UpdateServerRequest(server=changed, update_mask={"paths": ["weight"]}),
+                                     timeout=DEADLINE).server
+        self.assertEqual((updated.address, updated.weight, updated.metadata.uid),
+                         ("127.0.0.1:80", 5, added.metadata.uid))
+        self.assertGreater(updated.metadata.version, added.metadata.version)
+        replaced = calls.UpdateServer(management.UpdateServerRequest(server=changed), timeout=DEADLINE).server
+        self.assertEqual((replaced.address, dict(replaced.labels)), ("127.0.0.1:81", {}))
+        found = calls.GetServer(management.GetServerRequest(backend="app", name="s"), timeout=DEADLINE).server
+        self.assertEqual(found, replaced)
+        gone = calls.DeleteServer(management.DeleteServerRequest(backend="app", name="s", wait=True), timeout=DEADLINE)
+        self.assertTrue(gone.existed)
+        again = calls.DeleteServer(management.DeleteServerRequest(backend="app", name="s"), timeout=DEADLINE)
+        self.assertEqual((again.existed, again.version), (False, gone.version))
+
+    def test_lists_are_paged_and_filtered(self):
+        _, api = self.start_with_api(plane([]))
+        api.apply(upsert(*[server(f"s{index:03}", f"127.0.0.1:{1000 + index}", labels={"zone": "ab"[index % 2]})
+                           for index in range(250)]))
+        names = [found.name for found in api.servers("app", page_size=30)]
+        self.assertEqual(names, [f"s{index:03}" for index in range(250)])
+        self.assertEqual(len(api.servers(labels={"zone": "a"})), 125)
+        self.assertEqual(api.servers(lifecycles=[resources.LIFECYCLE_MAINTENANCE]), [])
+        calls = api.management
+        self.assert_refused(grpc.StatusCode.INVALID_ARGUMENT, calls.ListServers,
+                            management.ListServersRequest(page_size=-1), "page_size")
+        self.assert_refused(grpc.StatusCode.INVALID_ARGUMENT, calls.ListServers,
+                            management.ListServersRequest(page_token="garbage"), "page_token")
+        token = calls.ListServers(management.ListServersRequest(page_size=1), timeout=DEADLINE).next_page_token
+        self.assert_refused(grpc.StatusCode.INVALID_ARGUMENT, calls.ListServers,
+                            management.ListServersRequest(page_token=token, backend="app"), "page_token")
+
+    def test_what_is_not_there_yet_says_so(self):
+        _, api = self.start_with_api(plane([]))
+        calls = api.management
+        for call, request in ((calls.AddCertificate, management.AddCertificateRequest()),
+                              (calls.UpdateCertificate, management.UpdateCertificateRequest()),
+                              (calls.DeleteCertificate, management.DeleteCertificateRequest()),
+                              (calls.GetCertificate, management.GetCertificateRequest()),
+                              (calls.ListCertificates, management.ListCertificatesRequest()),
+                              (calls.ApplyTransaction,
+                               management.ApplyTransactionRequest(election_id=management.ElectionId(low=1)))):
+            self.assert_refused(grpc.StatusCode.UNIMPLEMENTED, call, request)
+        for request in (dict(begin_resync=management.BeginResync()), dict(end_resync=management.EndResync())):
+            session = self.session(api)
+            session.send(**request)
+            code, details = session.status()
+            self.assertEqual(code, grpc.StatusCode.UNIMPLEMENTED)
+            self.assertIn("resync", details)
+        session = self.session(api, name=None)
+        session.send(open=management.Open(client_name="a", election_id=management.ElectionId(low=1)))
+        self.assertEqual(session.status()[0], grpc.StatusCode.UNIMPLEMENTED)
+        with self.assertRaises(grpc.RpcError) as caught:
+            next(api.observation.WatchEvents(observation.WatchEventsRequest(epoch=1, version=1), timeout=DEADLINE))
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+        refused = api.apply(upsert(server("s", "127.0.0.1:80", max_connections=5)))
+        self.assertEqual((refused.failures[0].reason, refused.failures[0].field),
+                         (management.REASON_UNIMPLEMENTED, "max_connections"))
+
+    def test_health_and_reflection(self):
+        _, api = self.start_with_api(plane([]))
+        serving = b"\x08\x01"
+        self.assertEqual(api.raw("/grpc.health.v1.Health/Check"), serving)
+        for service in ("fairlead.v1.ManagementService", "fairlead.v1.ObservationService"):
+            named = b"\x0a" + bytes([len(service)]) + service.encode()
+            self.assertEqual(api.raw("/grpc.health.v1.Health/Check", named), serving)
+        reflect = api.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                                            request_serializer=bytes, response_deserializer=bytes)
+        listed = next(reflect(iter([b"\x3a\x00"]), timeout=DEADLINE))  # list_services
+        for service in (b"fairlead.v1.ManagementService", b"fairlead.v1.ObservationService", b"grpc.health.v1.Health"):
+            self.assertIn(service, listed)
+
+
+if __name__ == "__main__":
+    main()
