@@ -8,6 +8,7 @@
 #include "absl/flags/flag.h"
 #include "base/command_line.h"
 #include "server/data_plane.h"
+#include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, config, "", "the configuration file (YAML); without it the data plane starts empty");
@@ -20,6 +21,12 @@ namespace {
 int fail(const absl::Status& status) {
   std::fprintf(stderr, "fairlead: %s\n", std::string(status.message()).c_str());
   return 1;
+}
+
+// Standard output is the access log's, where that is asked for.
+void log_to_standard_error() {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("fairlead"));
+  spdlog::set_pattern("[%Y-%m-%d %H:%M:%S.%e] [%^%l%$] %v");
 }
 
 // Blocked in all threads, so that this one can wait for them.
@@ -43,10 +50,12 @@ int run() {
   if (!absl::GetFlag(FLAGS_config).empty()) file = server::read_configuration_file(absl::GetFlag(FLAGS_config));
   if (!file.ok()) return fail(file.status());
   if (absl::GetFlag(FLAGS_check)) {
+    spdlog::set_level(spdlog::level::off);  // nothing is accepted here
     if (absl::Status valid = server::check_resources(*file); !valid.ok()) return fail(valid);
     std::printf("%s is valid\n", absl::GetFlag(FLAGS_config).c_str());
     return 0;
   }
+  log_to_standard_error();
   sigset_t signals = block_signals();
   auto data_plane = server::DataPlane::start(*file);
   if (!data_plane.ok()) return fail(data_plane.status());

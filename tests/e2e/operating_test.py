@@ -64,6 +64,16 @@ class OneProcess(Case):
             self.assertEqual(fetch(address).status, 503)
         self.assertEqual(pathlib.Path(fairlead.socket_path).stat().st_mode & 0o777, 0o600)
 
+    def test_standard_output_has_nothing_but_the_access_log_that_was_sent_there(self):
+        fairlead = self.start(plane([self.origin().address]))
+        for _ in range(3):
+            self.assertEqual(fetch(fairlead.address()).status, 200)
+        fairlead.stop()
+        lines = fairlead.out.all()
+        self.assertEqual(len(lines), 3, lines)
+        self.assertEqual([line[:5] for line in lines], ["time="] * 3)
+        self.assertIn("serves", fairlead.log.text())
+
     def test_help_tells_the_flags(self):
         told = run(program("fairlead"), "--help").stdout
         for flag in ("--config", "--check", "--ready_file"):
