@@ -25,14 +25,24 @@ inline IoError error_of(runtime::Wake wake) {
   return wake == runtime::Wake::kTimedOut ? IoError::kTimedOut : IoError::kCancelled;
 }
 
-class [[nodiscard]] WaitReadable : public runtime::Waiter {
+// Until the socket is readable (so is a stream that has ended), or writable (so is a connect that has an outcome).
+class [[nodiscard]] WaitReady : public runtime::Waiter {
  public:
-  WaitReadable(runtime::Channel& channel, TimePoint deadline)
-      : Waiter(&WaitReadable::on_wake), channel_(channel), deadline_(deadline) {}
-  bool await_ready() const { return channel_.is_readable() && !channel_.is_cancelled() && !channel_.burst_is_over(); }
+  enum class For : bool { kReading, kWriting };
+
+  WaitReady(runtime::Channel& channel, For direction, TimePoint deadline)
+      : Waiter(&WaitReady::on_wake), channel_(channel), direction_(direction), deadline_(deadline) {}
+  bool await_ready() const {
+    bool ready = direction_ == For::kReading ? channel_.is_readable() : channel_.is_writable();
+    return ready && !channel_.is_cancelled() && !channel_.burst_is_over();
+  }
   void await_suspend(std::coroutine_handle<> waiting) {
     handle_ = waiting;
-    channel_.wait_readable(*this, deadline_);
+    if (direction_ == For::kReading) {
+      channel_.wait_readable(*this, deadline_);
+    } else {
+      channel_.wait_writable(*this, deadline_);
+    }
   }
   IoResult<void> await_resume() const {
     if (wake_ == runtime::Wake::kReady) return {};
@@ -41,40 +51,14 @@ class [[nodiscard]] WaitReadable : public runtime::Waiter {
 
  private:
   static void on_wake(Waiter& waiter, runtime::Wake wake) {
-    auto& self = static_cast<WaitReadable&>(waiter);
+    auto& self = static_cast<WaitReady&>(waiter);
     self.channel_.begin_burst();
     self.wake_ = wake;
     self.handle_.resume();
   }
   runtime::Channel& channel_;
-  TimePoint deadline_;
-  std::coroutine_handle<> handle_;
-  runtime::Wake wake_ = runtime::Wake::kReady;
-};
-
-// Until a connect that is under way has an outcome.
-class [[nodiscard]] WaitWritable : public runtime::Waiter {
- public:
-  WaitWritable(runtime::Channel& channel, TimePoint deadline)
-      : Waiter(&WaitWritable::on_wake), channel_(channel), deadline_(deadline) {}
-  bool await_ready() const { return channel_.is_writable() && !channel_.is_cancelled(); }
-  void await_suspend(std::coroutine_handle<> waiting) {
-    handle_ = waiting;
-    channel_.wait_writable(*this, deadline_);
-  }
-  IoResult<void> await_resume() const {
-    if (wake_ == runtime::Wake::kReady) return {};
-    return std::unexpected(error_of(wake_));
-  }
-
- private:
-  static void on_wake(Waiter& waiter, runtime::Wake wake) {
-    auto& self = static_cast<WaitWritable&>(waiter);
-    self.wake_ = wake;
-    self.handle_.resume();
-  }
-  runtime::Channel& channel_;
-  TimePoint deadline_;
+  const For direction_;
+  const TimePoint deadline_;
   std::coroutine_handle<> handle_;
   runtime::Wake wake_ = runtime::Wake::kReady;
 };
@@ -193,8 +177,8 @@ class Stream {
   runtime::Channel& channel() { return channel_; }
   const runtime::Channel& channel() const { return channel_; }
   runtime::Loop& loop() const { return channel_.loop(); }
-  WaitReadable readable(TimePoint deadline) { return WaitReadable(channel_, deadline); }
-  WaitWritable writable(TimePoint deadline) { return WaitWritable(channel_, deadline); }
+  WaitReady readable(TimePoint deadline) { return WaitReady(channel_, WaitReady::For::kReading, deadline); }
+  WaitReady writable(TimePoint deadline) { return WaitReady(channel_, WaitReady::For::kWriting, deadline); }
   ReadSome read_some(std::span<char> into, TimePoint deadline) { return ReadSome(channel_, into, deadline); }
   WriteAll write_all(std::string_view data, runtime::Duration patience) { return WriteAll(channel_, {data}, patience); }
   // At most WriteAll::kPartsMax parts.
