@@ -20,7 +20,7 @@ int open_timer() {
 
 PreciseTimer::PreciseTimer(runtime::Loop& loop) : channel_(loop, open_timer()) {}
 
-net::WaitReadable PreciseTimer::until(runtime::TimePoint when) {
+net::WaitReady PreciseTimer::until(runtime::TimePoint when) {
   // A driver reads sockets only, so this read fails, and the channel knows that it has to wait for the next event.
   // Setting the timer anew forgets an earlier expiry.
   std::array<char, 1> nothing;
@@ -29,7 +29,7 @@ net::WaitReadable PreciseTimer::until(runtime::TimePoint when) {
   itimerspec setting{.it_interval = {},
                      .it_value = {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000}};
   FAIRLEAD_CHECK(timerfd_settime(channel_.fd(), TFD_TIMER_ABSTIME, &setting, nullptr) == 0);
-  return {channel_, runtime::kNever};
+  return {channel_, net::WaitReady::For::kReading, runtime::kNever};
 }
 
 }  // namespace fairlead::generator

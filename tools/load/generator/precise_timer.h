@@ -13,7 +13,7 @@ class PreciseTimer {
   explicit PreciseTimer(runtime::Loop& loop);
 
   // Whoever awaits the result is woken at `when`, or by cancel().
-  net::WaitReadable until(runtime::TimePoint when);
+  net::WaitReady until(runtime::TimePoint when);
   void cancel() { channel_.cancel(); }
 
  private:
