@@ -10,6 +10,7 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/version.h"
 
@@ -38,7 +39,8 @@ void parse_command_line(int argc, char** argv, const char* main_file, std::strin
   program_name() = path.substr(path.rfind('/') + 1);
   absl::SetProgramUsageMessage(std::string(usage));
   absl::FlagsUsageConfig config;
-  config.contains_help_flags = [main_file](absl::string_view file) { return file == main_file; };
+  // The library tells a flag's file without the slashes that its path begins with.
+  config.contains_help_flags = [main_file](absl::string_view file) { return absl::EndsWith(main_file, file); };
   config.version_string = [] { return absl::StrCat(program_name(), " ", kVersion, "\n"); };
   absl::SetFlagsUsageConfig(config);
 
