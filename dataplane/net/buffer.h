@@ -20,7 +20,7 @@ inline constexpr size_t kBufferSize = 32 * 1024;
 class BufferPool {
  public:
   // Keeps at most `keep` unused buffers; more go back to the heap.
-  explicit BufferPool(size_t keep = 4096) : keep_(keep) { free_.reserve(keep); }
+  explicit BufferPool(size_t keep = 512) : keep_(keep) { free_.reserve(keep); }
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
   ~BufferPool() { FAIRLEAD_CHECK(in_use_ == 0); }

@@ -67,9 +67,11 @@ absl::Status check_free(const config::Endpoint& endpoint) {
 
 }  // namespace
 
-absl::StatusOr<int> listen_on(const config::Endpoint& endpoint) {
+absl::StatusOr<int> listen_on(const config::Endpoint& endpoint, bool leaving) {
   if (endpoint.is_unix()) return open_listening(endpoint, /*shared=*/false);
-  if (absl::Status free = check_free(endpoint); !free.ok()) return free;
+  if (!leaving) {
+    if (absl::Status free = check_free(endpoint); !free.ok()) return free;
+  }
   return open_listening(endpoint, /*shared=*/true);
 }
 

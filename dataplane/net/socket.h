@@ -8,7 +8,9 @@ namespace fairlead::net {
 
 // A socket, non-blocking, bound and listening, at an address where nobody else listens (port 0 takes a free one). The
 // error is FAILED_PRECONDITION and says what the kernel said: "127.0.0.1:80: Address already in use".
-absl::StatusOr<int> listen_on(const config::Endpoint& endpoint);
+//
+// `leaving`: sockets of our own may still be closing there, which is no conflict.
+absl::StatusOr<int> listen_on(const config::Endpoint& endpoint, bool leaving = false);
 
 // Another socket at the address of one of our own from listen_on(): each worker has one, and the kernel spreads
 // connections over them. A Unix socket can have only one queue, which they share then.

@@ -53,7 +53,7 @@ class [[nodiscard]] WaitReady : public runtime::Waiter {
   static void on_wake(Waiter& waiter, runtime::Wake wake) {
     auto& self = static_cast<WaitReady&>(waiter);
     self.channel_.begin_burst();
-    self.wake_ = wake;
+    self.wake_ = self.channel_.is_cancelled() ? runtime::Wake::kCancelled : wake;
     self.handle_.resume();
   }
   runtime::Channel& channel_;
@@ -89,9 +89,10 @@ class [[nodiscard]] ReadSome : public runtime::Waiter {
   static void on_wake(Waiter& waiter, runtime::Wake wake) {
     auto& self = static_cast<ReadSome&>(waiter);
     self.channel_.begin_burst();
-    self.wake_ = wake;
+    self.wake_ = self.channel_.is_cancelled() ? runtime::Wake::kCancelled : wake;
     // An event may tell of bytes that an earlier read has taken along.
-    if (wake == runtime::Wake::kReady && !self.attempt()) return self.channel_.wait_readable(self, self.deadline_);
+    if (self.wake_ == runtime::Wake::kReady && !self.attempt())
+      return self.channel_.wait_readable(self, self.deadline_);
     self.handle_.resume();
   }
   runtime::Channel& channel_;
@@ -156,8 +157,8 @@ class [[nodiscard]] WriteAll : public runtime::Waiter {
   static void on_wake(Waiter& waiter, runtime::Wake wake) {
     auto& self = static_cast<WriteAll&>(waiter);
     self.channel_.begin_burst();
-    self.wake_ = wake;
-    if (wake == runtime::Wake::kReady && !self.attempt()) return self.wait();
+    self.wake_ = self.channel_.is_cancelled() ? runtime::Wake::kCancelled : wake;
+    if (self.wake_ == runtime::Wake::kReady && !self.attempt()) return self.wait();
     self.handle_.resume();
   }
   runtime::Channel& channel_;

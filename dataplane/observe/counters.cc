@@ -1,5 +1,6 @@
 #include "observe/counters.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace fairlead::observe {
@@ -29,7 +30,7 @@ Counters& Counters::operator+=(const Counters& other) {
 
 Counters Counters::since(const Counters& earlier) const {
   Counters difference = *this;
-  for_each_count(difference, earlier, [](uint64_t& mine, uint64_t before) { mine -= before; });
+  for_each_count(difference, earlier, [](uint64_t& mine, uint64_t before) { mine -= std::min(mine, before); });
   difference.latency -= earlier.latency;
   return difference;
 }

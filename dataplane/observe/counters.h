@@ -1,5 +1,5 @@
-// What a worker counts for a backend, a server or a listener. Plain numbers: one thread writes and reads them; others get
-// copies (see statistics.h). All but the gauges only ever grow.
+// What a worker counts for a backend, a server or a listener. Plain numbers: one thread writes and reads them; others
+// get copies (see statistics.h). All but the gauges only ever grow.
 #pragma once
 
 #include <array>
@@ -29,7 +29,8 @@ struct Counters {
   Histogram latency;
 
   Counters& operator+=(const Counters& other);
-  // What was counted since `earlier`, an older copy of the same counters; gauges stay as they are.
+  // What was counted since `earlier`, an older copy of the same counters; gauges stay as they are. Where one worker has
+  // let go of a server and another has not, a copy can be behind an older one: that counts as nothing.
   Counters since(const Counters& earlier) const;
 };
 

@@ -33,8 +33,8 @@ Histogram& Histogram::operator+=(const Histogram& other) {
 }
 
 Histogram& Histogram::operator-=(const Histogram& other) {
-  for (int i = 0; i < kBuckets; ++i) counts_[i] -= other.counts_[i];
-  sum_ -= other.sum_;
+  for (int i = 0; i < kBuckets; ++i) counts_[i] -= std::min(counts_[i], other.counts_[i]);
+  sum_ -= std::min(sum_, other.sum_);
   return *this;
 }
 

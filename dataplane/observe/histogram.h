@@ -1,5 +1,6 @@
-// A histogram with buckets of constant relative width: each power of two is cut into kSubBuckets equal parts, so a value
-// is known to within 1/kSubBuckets. Values from 0 to 2^kOctaves-1; larger ones count in the last bucket. No allocation.
+// A histogram with buckets of constant relative width: each power of two is cut into kSubBuckets equal parts, so a
+// value is known to within 1/kSubBuckets. Values from 0 to 2^kOctaves-1; larger ones count in the last bucket. No
+// allocation.
 #pragma once
 
 #include <array>

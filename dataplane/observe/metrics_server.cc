@@ -28,19 +28,19 @@ class AwaitPage {
   AwaitPage(runtime::Loop& loop, const MetricsServer::MakePage& make_page) : loop_(loop), make_page_(make_page) {}
   bool await_ready() const { return false; }
   void await_suspend(std::coroutine_handle<> waiting) {
-    make_page_([this, waiting](std::string page) {
+    make_page_([this, waiting](MetricsServer::Page page) {
       loop_.post_message([this, waiting, page = std::move(page)]() mutable {
         page_ = std::move(page);
         waiting.resume();
       });
     });
   }
-  std::string await_resume() { return std::move(page_); }
+  std::string await_resume() { return page_(); }
 
  private:
   runtime::Loop& loop_;
   const MetricsServer::MakePage& make_page_;
-  std::string page_;
+  MetricsServer::Page page_;
 };
 
 struct Answer {

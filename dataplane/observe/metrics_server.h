@@ -17,8 +17,10 @@ class MetricsServer {
  public:
   static constexpr size_t kConnectionsMax = 64;
 
-  // Makes the page and hands it to `done`, once, on any thread.
-  using MakePage = std::function<void(std::function<void(std::string page)> done)>;
+  // Makes a page; called on the server's own thread, where it may take its time.
+  using Page = std::function<std::string()>;
+  // Gathers what a page needs, and hands `done` the rest of the work; once, on any thread.
+  using MakePage = std::function<void(std::function<void(Page)> done)>;
 
   // Listens and serves until it is destroyed.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> start(const config::Endpoint& address, MakePage make_page);

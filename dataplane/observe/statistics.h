@@ -51,8 +51,8 @@ class Collector {
  public:
   virtual ~Collector() = default;
   // From any thread; `done` is called once, on some other thread, when all workers have answered. Cumulative since the
-  // process started, so two of them differ by exactly what happened in between. When the workers have ended, `done` gets
-  // what they had last.
+  // process started, so two of them differ by exactly what happened in between. When the workers have ended, `done`
+  // gets what they had last.
   virtual void collect(bool servers, std::function<void(Statistics)> done) = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "proxy/exchange.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "codec/http1_response.h"
 #include "codec/http1_writer.h"
@@ -10,6 +11,7 @@
 namespace fairlead::proxy {
 namespace {
 
+using net::IoResult;
 using runtime::Task;
 using runtime::TimePoint;
 
@@ -17,6 +19,8 @@ using runtime::TimePoint;
 constexpr int kInterimHeadsMax = 16;
 
 constexpr Fault kLoop{508, observe::Failure::kClient, Retry::kNever, "request_loop"};
+// The request is for us, and OPTIONS asks for no more than that (RFC 9110 section 7.6.2).
+constexpr Fault kLastHop{200, observe::Failure::kClient, Retry::kNever, "max_forwards"};
 constexpr Fault kNoRoute{404, observe::Failure::kNoServer, Retry::kNever, "no_route"};
 constexpr Fault kNoBackend{503, observe::Failure::kNoServer, Retry::kNever, "backend_deleted"};
 constexpr Fault kNoServer{503, observe::Failure::kNoServer, Retry::kNever, "no_eligible_server"};
@@ -26,6 +30,8 @@ constexpr Fault kClientGone{0, observe::Failure::kClient, Retry::kNever, "client
 constexpr Fault kClientSlow{408, observe::Failure::kClient, Retry::kNever, "request_body_timeout"};
 constexpr Fault kConnectRefused{503, observe::Failure::kConnect, Retry::kSafe, "connect_failed"};
 constexpr Fault kConnectTimeout{504, observe::Failure::kTimeout, Retry::kSafe, "connect_timeout"};
+constexpr Fault kCutOffConnecting{503, observe::Failure::kConnect, Retry::kSafe, "drain_deadline"};
+constexpr Fault kNothingSent{502, observe::Failure::kResponse, Retry::kSafe, "send_failed"};
 constexpr Fault kCutOff{503, observe::Failure::kResponse, Retry::kNever, "drain_deadline"};
 constexpr Fault kResponseTimeout{504, observe::Failure::kTimeout, Retry::kNever, "response_timeout"};
 constexpr Fault kClosedWhileReused{502, observe::Failure::kResponse, Retry::kIfIdempotent, "closed_before_response"};
@@ -41,6 +47,7 @@ constexpr Fault kResponseStalled{0, observe::Failure::kTimeout, Retry::kNever, "
 // Where the request goes, and whether it goes anywhere.
 std::optional<Fault> find_backend(ExchangeState& x, const http::RequestHead& head) {
   if (codec::via_names(head.headers, x.context.via_name)) return kLoop;
+  if (head.max_forwards == 0u) return kLastHop;
   x.client.listener().refresh(x.context.upstreams.snapshot());
   x.route = routing::route(x.listener().route_table, head.host, head.path);
   if (x.route.uid == 0) return kNoRoute;
@@ -90,14 +97,19 @@ std::optional<Fault> pick_server(ExchangeState& x) {
   return {};
 }
 
+bool client_is_gone(ExchangeState& x) {
+  const runtime::Channel& client = x.client.stream().channel();
+  return client.is_hung_up() || client.is_cancelled();
+}
+
 Fault connect_fault(net::IoError error) { return error == net::IoError::kTimedOut ? kConnectTimeout : kConnectRefused; }
 
 Task<std::optional<Fault>> open_connection(ExchangeState& x) {
   auto connected = co_await x.lease->connect(x.settings().connect_timeout());
-  if (x.lease->was_cut_off()) co_return kCutOff;
+  if (client_is_gone(x)) co_return kClientGone;
+  if (x.lease->was_cut_off()) co_return kCutOffConnecting;
   if (!connected) co_return connect_fault(connected.error());
   x.log.connected();
-  if (x.client.stream().channel().is_hung_up()) co_return kClientGone;
   co_return std::nullopt;
 }
 
@@ -109,8 +121,17 @@ Fault broken_before_response(ExchangeState& x) {
 }
 
 Task<std::optional<Fault>> send_request(ExchangeState& x) {
-  auto written = co_await x.lease->stream().write_all(x.out.unread(), x.settings().idle_timeout());
-  if (!written && x.client.stream().channel().is_hung_up()) co_return kClientGone;
+  std::string_view rest = x.out.unread();
+  runtime::Channel& server = x.lease->stream().channel();
+  // Most often all of it at once. A connection that takes not even the first byte has carried nothing.
+  if (server.is_writable() && !server.is_cancelled()) {
+    ssize_t count = server.try_write(std::span<const char>(rest));
+    if (count < 0 && count != -EAGAIN) co_return kNothingSent;
+    if (count > 0) rest.remove_prefix(static_cast<size_t>(count));
+  }
+  IoResult<void> written;
+  if (!rest.empty()) written = co_await x.lease->stream().write_all(rest, x.settings().idle_timeout());
+  if (!written && client_is_gone(x)) co_return kClientGone;
   if (!written && written.error() == net::IoError::kTimedOut) co_return kResponseTimeout;
   // A server that does not read on may have answered already: then its response counts.
   if (!written && !x.lease->stream().channel().is_readable()) {
@@ -146,19 +167,20 @@ void begin_upload(ExchangeState& x) {
 }
 
 Task<void> end_upload(ExchangeState& x) {
-  if (x.uploading) {
-    x.client.stream().channel().interrupt_reader();
-    x.lease->stream().cancel();
-  }
+  if (!x.uploading) co_return;
+  x.client.stream().channel().interrupt_next_wait();
+  x.lease->stream().cancel();
   co_await x.uploads.join();
+  x.client.stream().channel().forget_interrupt();
 }
 
 Fault response_fault(ExchangeState& x, net::IoError error) {
   if (x.lease->was_cut_off()) return kCutOff;
   if (x.upload_end == RelayEnd::kMalformed) return kBadBody;
   if (x.upload_end == RelayEnd::kSourceTimedOut) return kClientSlow;
+  if (x.upload_end == RelayEnd::kSinkTimedOut) return kResponseTimeout;
   if (x.upload_end && *x.upload_end != RelayEnd::kDone && *x.upload_end != RelayEnd::kSinkFailed) return kClientGone;
-  if (x.client.stream().channel().is_hung_up()) return kClientGone;
+  if (client_is_gone(x)) return kClientGone;
   return error == net::IoError::kTimedOut ? kResponseTimeout : broken_before_response(x);
 }
 
@@ -193,10 +215,14 @@ Task<std::optional<Fault>> relay_interim(ExchangeState& x, size_t head_size) {
 // Reads until the final response's head stands parsed in context.response, at the beginning of x.reply.
 Task<std::expected<size_t, Fault>> await_response(ExchangeState& x) {
   codec::ResponseContext request{.method = x.method, .upgrade_asked = x.upgrade_asked};
-  auto fault = co_await await_first_byte(x);
-  if (fault) co_return std::unexpected(*fault);
+  TimePoint deadline;
   while (true) {
-    TimePoint deadline = x.now() + x.settings().response_timeout();
+    if (x.reply.empty()) {
+      x.reply.release();
+      auto fault = co_await await_first_byte(x);
+      if (fault) co_return std::unexpected(*fault);
+      deadline = x.now() + x.settings().response_timeout();  // of the head, from its first byte
+    }
     auto count = co_await x.lease->stream().read_some(x.reply.room(), deadline);
     if (!count) co_return std::unexpected(response_fault(x, count.error()));
     if (*count == 0)
@@ -208,7 +234,7 @@ Task<std::expected<size_t, Fault>> await_response(ExchangeState& x) {
       if (head.refused()) co_return std::unexpected(kBadResponse);
       if (head.incomplete()) break;
       if (!x.context.response.is_interim()) co_return head.consumed;
-      fault = co_await relay_interim(x, head.consumed);
+      auto fault = co_await relay_interim(x, head.consumed);
       if (fault) co_return std::unexpected(*fault);
     }
   }
@@ -238,8 +264,8 @@ Task<After> give_up(ExchangeState& x, Fault fault) {
   x.end_log(fault.status, fault.cause);
   if (fault.status == 0) co_return After::kClose;
   // What is left of the request's body would have to be read before the next request.
-  bool close =
-      !x.keep_alive || !x.request_body.done() || x.client.is_finishing() || fault.failure == observe::Failure::kClient;
+  bool body_read = x.request_body.done() && (!x.upload_begun || x.upload_end == RelayEnd::kDone);
+  bool close = !x.keep_alive || !body_read || x.client.is_finishing() || fault.failure == observe::Failure::kClient;
   x.out.release();
   auto size = codec::write_error(fault.status,
                                  {.close = close,
@@ -286,10 +312,10 @@ Fault fault_of(ExchangeState& x, RelayEnd end) {
 
 // The protocol has been switched: bytes go both ways until both sides have ended.
 Task<After> run_upgraded(ExchangeState& x) {
+  x.lease->response_began();
   auto written = co_await x.client.stream().write_all(x.out.unread(), x.listener().idle_timeout());
   if (!written) co_return co_await abort_response(x, kClientGone);
   x.out.release();
-  x.lease->response_began();
   x.lease->ignore_hang_up();
   TunnelEnd end = co_await run_tunnel(Tunnel{.client = x.client.stream(),
                                              .from_client = x.client.in(),
@@ -318,6 +344,8 @@ Task<After> relay_response(ExchangeState& x, size_t head_size) {
   const http::ResponseHead& head = x.context.response;
   http::BodyFraming framing = codec::framing_for_client(head, x.version);
   const uint16_t status = head.status;
+  // The body would stand between the client and its new protocol.
+  if (status == 101 && x.upload_begun && x.upload_end != RelayEnd::kDone) co_return co_await give_up(x, kBadResponse);
   // With the request not read to its end, the connection cannot carry another.
   const bool close = !x.keep_alive || x.client.is_finishing() || framing.kind == http::BodyKind::kUntilClose ||
                      x.uploading || (x.upload_end && *x.upload_end != RelayEnd::kDone);
@@ -365,7 +393,8 @@ Task<After> relay_response(ExchangeState& x, size_t head_size) {
   // Bytes behind the response are nobody's.
   if (reusable && !early && x.reply.empty()) x.lease->keep(keep_for, x.settings().effective_pool_max_idle());
   if (!close && !early) co_return After::kNextRequest;
-  co_return x.request_body.done() ? After::kClose : After::kCloseLingering;
+  bool client_is_silent = x.client.in().empty() && !x.client.stream().channel().is_readable();
+  co_return x.request_body.done() && client_is_silent ? After::kClose : After::kCloseLingering;
 }
 
 }  // namespace

@@ -37,16 +37,24 @@ Task<bool> await_request(Client& client, TimePoint deadline) {
   co_return readable.has_value();
 }
 
+// When the session is to end: a request that is on its way to us already is still served.
+bool read_what_waits(Client& client) {
+  ssize_t count = client.stream().channel().try_read(client.in().room());
+  if (count > 0) client.in().commit(static_cast<size_t>(count));
+  return count > 0;
+}
+
 }  // namespace
 
 Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted accepted) {
   Client client(context, listener, accepted);
   // The first request is expected at once; between requests a client may take its time.
   TimePoint idle_deadline = client.now() + client.settings().request_head_timeout();
-  while (!client.is_finishing()) {
+  while (true) {
     if (client.in().empty()) {
-      bool begins = co_await await_request(client, idle_deadline);
-      if (!begins) co_return;
+      bool begins = false;
+      if (!client.is_finishing()) begins = co_await await_request(client, idle_deadline);
+      if (!begins && !(client.is_finishing() && read_what_waits(client))) co_return;
     }
     client.begin_request();
     TimePoint deadline = client.request_began() + client.settings().request_head_timeout();

@@ -150,6 +150,9 @@ runtime::Task<void> run_direction(Direction to) {
   TunnelEnd end = co_await pump(to);
   if (end == TunnelEnd::kDone) co_return;
   if (!to.state.failure) to.state.failure = end;
+  // Neither side may take what it has for the whole.
+  to.source.reset_on_close();
+  to.sink.reset_on_close();
   to.source.cancel();
   to.sink.cancel();
 }

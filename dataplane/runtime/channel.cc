@@ -49,6 +49,16 @@ void Channel::cancel() {
   if (victim_) victim_->cancel();
 }
 
+void Channel::on_hang_up_cancel(Channel* victim) {
+  victim_ = victim;
+  if (victim && (hung_up_ || cancelled_)) victim->cancel();
+}
+
+void Channel::interrupt_next_wait() {
+  if (!reader_) interrupt_next_wait_ = true;
+  interrupt_reader();
+}
+
 void Channel::interrupt_reader() {
   if (Waiter* waiter = std::exchange(reader_, nullptr)) loop_.make_ready(*waiter, Wake::kCancelled);
 }
@@ -94,7 +104,7 @@ int Channel::try_accept(sockaddr_storage& from, socklen_t& size) {
 }
 
 void Channel::wait_readable(Waiter& waiter, TimePoint deadline) {
-  if (cancelled_) return loop_.make_ready(waiter, Wake::kCancelled);
+  if (cancelled_ || interrupt_next_wait_) return loop_.make_ready(waiter, Wake::kCancelled);
   if (readable_) return loop_.make_ready(waiter, Wake::kReady);
   FAIRLEAD_CHECK(!reader_);
   reader_ = &waiter;

@@ -50,9 +50,13 @@ class Channel {
   // Whoever waits to read (to write) is woken with kCancelled; the channel goes on.
   void interrupt_reader();
   void interrupt_writer();
+  // Whoever waits to read, or else the next who would, is woken with kCancelled; until forget_interrupt().
+  void interrupt_next_wait();
+  void forget_interrupt() { interrupt_next_wait_ = false; }
 
-  // When this channel hangs up or is cancelled, so is `victim`. One victim at a time; null ends it.
-  void on_hang_up_cancel(Channel* victim) { victim_ = victim; }
+  // When this channel hangs up or is cancelled (or has been), `victim` is cancelled. One victim at a time; null ends
+  // it.
+  void on_hang_up_cancel(Channel* victim);
   // The peer has ended both directions, or the connection broke.
   bool is_hung_up() const { return hung_up_; }
 
@@ -101,6 +105,7 @@ class Channel {
   bool writable_ = false;
   bool end_of_input_ = false;
   bool hung_up_ = false;
+  bool interrupt_next_wait_ = false;
   bool cancelled_ = false;
   int burst_ = 0;
   Waiter* reader_ = nullptr;

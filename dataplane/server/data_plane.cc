@@ -65,16 +65,19 @@ absl::Status DataPlane::serve_metrics() {
   return absl::OkStatus();
 }
 
-void DataPlane::make_metrics_page(std::function<void(std::string)> done) {
+void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Page)> done) {
   workers_->collect(/*servers=*/true, [this, done = std::move(done)](observe::Statistics statistics) {
-    if (access_log_) statistics.log_lines_dropped += access_log_->dropped_by_writer();
-    observe::ProcessFacts facts{.version = base::kVersion,
-                                .build = __VERSION__,
-                                .uptime = std::chrono::duration<double>(absl::ToDoubleSeconds(absl::Now() - started_)),
-                                .workers = static_cast<unsigned>(workers_->size()),
-                                .configuration_version = store_->version(),
-                                .usage = observe::read_process_usage()};
-    done(observe::format_prometheus(statistics, facts));
+    // A worker's thread is here: it only hands over.
+    done([this, statistics = std::move(statistics)]() mutable {
+      if (access_log_) statistics.log_lines_dropped += access_log_->dropped_by_writer();
+      std::chrono::duration<double> uptime(absl::ToDoubleSeconds(absl::Now() - started_));
+      return observe::format_prometheus(statistics, {.version = base::kVersion,
+                                                     .build = __VERSION__,
+                                                     .uptime = uptime,
+                                                     .workers = static_cast<unsigned>(workers_->size()),
+                                                     .configuration_version = store_->version(),
+                                                     .usage = observe::read_process_usage()});
+    });
   });
 }
 

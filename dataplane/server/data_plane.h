@@ -34,7 +34,7 @@ class DataPlane {
   explicit DataPlane(const Settings& settings);
   absl::Status serve_metrics();
   absl::Status serve_management();
-  void make_metrics_page(std::function<void(std::string)> done);
+  void make_metrics_page(std::function<void(observe::MetricsServer::Page)> done);
 
   const Settings settings_;
   const absl::Time started_;

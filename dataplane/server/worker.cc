@@ -36,7 +36,8 @@ void Worker::adopt() {
   if (newest == &context_.upstreams.snapshot()) [[likely]]
     return;
   // A wake that is asked for from here on is a new one.
-  woken_.store(false, std::memory_order_release);
+  // (An exchange, not a store: what follows must not be read before it.)
+  woken_.exchange(false, std::memory_order_acq_rel);
   newest = published_.load(std::memory_order_acquire);
   context_.upstreams.adopt(newest);
   adopted_version_.store(newest->version, std::memory_order_release);

@@ -44,7 +44,7 @@ void Workers::stop(runtime::Duration timeout) {
 // ---- listeners
 
 absl::StatusOr<Workers::Bound> Workers::open_sockets(const config::Endpoint& address) {
-  absl::StatusOr<int> first = net::listen_on(address);
+  absl::StatusOr<int> first = net::listen_on(address, is_closing(address));
   if (!first.ok()) return first.status();
   Bound bound{.endpoint = net::bound_address(*first), .fds = {*first}};
   while (bound.fds.size() < workers_.size()) {
@@ -97,6 +97,7 @@ void Workers::close_addresses(config::Uid listener, const std::vector<config::En
       close_sockets(bound);
       return true;
     });
+    if (std::erase(found->second.open, endpoint) > 0) remember_closing(endpoint);
     for (auto& worker : workers_) {
       worker->post([listener, endpoint](Worker& self) { self.listeners().close_address(listener, endpoint); });
     }
@@ -114,10 +115,23 @@ void Workers::accept(config::Slot slot, config::Uid listener) {
       self.listeners().accept(record, sockets, connections);
     });
   }
+  for (const Bound& address : bound.waiting) bound.open.push_back(address.endpoint);
   bound.waiting.clear();
 }
 
+void Workers::remember_closing(const config::Endpoint& endpoint) {
+  absl::Time now = absl::Now();
+  std::erase_if(closing_, [&](auto& entry) { return entry.second < now; });
+  closing_[endpoint] = now + kClosingTime;
+}
+
+bool Workers::is_closing(const config::Endpoint& endpoint) {
+  auto found = closing_.find(endpoint);
+  return found != closing_.end() && absl::Now() < found->second;
+}
+
 void Workers::stop_accepting(config::Uid listener) {
+  for (const config::Endpoint& endpoint : bound_[listener].open) remember_closing(endpoint);
   unbind(listener);
   for (auto& worker : workers_) worker->post([listener](Worker& self) { self.listeners().finish(listener); });
 }

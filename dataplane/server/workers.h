@@ -5,12 +5,15 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
-#include <mutex>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "observe/statistics.h"
 #include "server/worker.h"
 #include "store/reading_half.h"
@@ -50,12 +53,20 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   };
   struct BoundListener {
     std::vector<Bound> waiting;
+    // Those that the workers have taken.
+    std::vector<config::Endpoint> open;
     std::shared_ptr<std::atomic<uint32_t>> connections = std::make_shared<std::atomic<uint32_t>>(0);
   };
   struct Publication {
     config::Version version;
     std::function<void()> visible;
   };
+
+  // The workers close a listener's sockets a moment after they were told to. Until then its addresses may be bound
+  // again.
+  static constexpr absl::Duration kClosingTime = absl::Seconds(5);
+  void remember_closing(const config::Endpoint& endpoint);
+  bool is_closing(const config::Endpoint& endpoint);
 
   absl::StatusOr<Bound> open_sockets(const config::Endpoint& address);
   static void close_sockets(Bound& bound);
@@ -69,11 +80,12 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   // Former snapshots that a worker may still use, oldest first.
   std::deque<base::Ref<const config::Snapshot>> former_;
   absl::flat_hash_map<config::Uid, BoundListener> bound_;
+  std::map<config::Endpoint, absl::Time> closing_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
   std::mutex mutex_;
   std::deque<Publication> unseen_;  // guarded by mutex_
-  bool stopped_ = false;  // guarded by mutex_
+  bool stopped_ = false;            // guarded by mutex_
   // What the workers had counted when they ended.
   observe::Statistics last_;  // guarded by mutex_
 };

@@ -11,8 +11,10 @@ Upstreams::Found Upstreams::find(config::BackendHandle handle) {
   if (!members) return {};
   if (handle.slot >= backends_.size()) backends_.resize(std::max<size_t>(handle.slot + 1, backends_.size() * 2));
   auto& holder = backends_[handle.slot];
-  if (holder && holder->uid() != handle.uid) [[unlikely]]
+  if (holder && holder->uid() != handle.uid) [[unlikely]] {
     leaving_.push_back(std::move(holder));
+    forget_deleted();
+  }
   if (!holder) [[unlikely]]
     holder = std::make_unique<Backend>(loop_, random_, members->settings);
   holder->refresh(members->settings);
@@ -39,7 +41,7 @@ void Upstreams::cancel_drain(config::BackendHandle handle, config::Slot slot, co
 
 void Upstreams::forget_deleted() {
   auto deleted = [&](const std::unique_ptr<Backend>& backend) {
-    return backend && backend->is_unused() && !snapshot_->find({backend->settings().slot, backend->uid()});
+    return backend && !snapshot_->find({backend->settings().slot, backend->uid()}) && backend->is_unused();
   };
   for (auto& backend : backends_) {
     if (deleted(backend)) backend.reset();

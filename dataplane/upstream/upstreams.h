@@ -27,8 +27,6 @@ class Upstreams {
 
   void drain(config::BackendHandle handle, config::Slot slot, config::Uid server, DrainRequest request);
   void cancel_drain(config::BackendHandle handle, config::Slot slot, config::Uid server);
-  // At the process's end: everything in flight is cancelled.
-  void cut_off_all();
 
   // Also lets go of backends that were deleted and are not in use any more.
   std::vector<observe::BackendStatistics> statistics(bool servers);

@@ -15,7 +15,7 @@ namespace {
 bool counting = false;
 uint64_t allocations = 0;
 
-void* allocate(size_t size, size_t alignment) {
+[[maybe_unused]] void* allocate(size_t size, size_t alignment) {
   if (counting && !fairlead::test_support::Uncounted::is_active()) ++allocations;
   void* memory = alignment <= alignof(std::max_align_t)
                      ? std::malloc(size == 0 ? 1 : size)
