@@ -7,7 +7,8 @@ namespace fairlead::runtime {
 namespace {
 
 constexpr size_t kGranule = 64;
-constexpr size_t kLargest = 4096;
+// The compiler may put the frames of awaited tasks into the awaiting one: an exchange's is some 4 KiB.
+constexpr size_t kLargest = 16384;
 
 struct FreeFrame {
   FreeFrame* next;
