@@ -231,9 +231,12 @@ class BadInput(Case):
             connection.send(bytes(range(256)) * 8)
             connection.read_to_end()
 
-    def test_55_metadata_over_the_limit_fails_that_call_only(self):
+    def test_55_metadata_over_the_limit_harms_nobody_else(self):
+        big = Api(self.fairlead.management)
+        self.addCleanup(big.close)
         with self.assertRaises(grpc.RpcError):
-            self.api.management.GetInfo(management.GetInfoRequest(), metadata=[("x-big", "y" * 70_000)], timeout=DEADLINE)
+            big.management.GetInfo(management.GetInfoRequest(), metadata=[("x-big", "y" * 70_000)], timeout=DEADLINE)
+        # gRPC 1.51 sometimes ends the connection with the call; another client's is not touched.
         self.api.management.GetInfo(management.GetInfoRequest(), timeout=DEADLINE)
 
     def test_fields_of_listeners(self):
