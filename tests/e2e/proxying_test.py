@@ -181,6 +181,27 @@ class ScriptedServers(Case):
         fairlead.wait_for_access("status=101", "end=complete")
         self.assertEqual(origin.errors, [])
 
+    def test_an_upgrade_before_the_body_was_sent_is_refused(self):
+        def switch_early(peer, _):
+            peer.read_request_head()
+            peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            peer.read_to_end()
+
+        fairlead = self.start(plane([self.scripted(switch_early).address]))
+        with Connection(fairlead.address()) as connection:
+            connection.send(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                            b"Content-Length: 10\r\n\r\n")
+            self.assertEqual(connection.read_head().status, 502)
+        self.assertTrue(fairlead.is_running())
+
+    def test_options_at_its_last_hop_is_answered_here(self):
+        origin = self.origin("never")
+        fairlead = self.start(plane([origin.address]))
+        with Connection(fairlead.address()) as connection:
+            connection.send(b"OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n")
+            self.assertEqual(connection.read_head().status, 200)
+        self.assertEqual(origin.count, 0)
+
     def test_requests_go_to_another_server_when_one_refuses(self):
         with socket.socket() as reserved:
             reserved.bind(("127.0.0.1", 0))  # bound and not listening: refuses
