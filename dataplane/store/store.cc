@@ -48,7 +48,11 @@ void Store::apply(Transaction transaction, ApplyOptions options, std::function<v
 }
 
 Store::Posted Store::read(std::function<void(Reader&)> reading) {
-  Inbox::Task task = [this, reading = std::move(reading)] { reading(writer_.reader()); };
+  Inbox::Task task = [this, reading = std::move(reading)] {
+    // Nobody is told of what is not published (and, once there is a journal, not on disk).
+    writer_.commit();
+    reading(writer_.reader());
+  };
   switch (inbox_->post(task)) {
     case Inbox::Posted::kYes:
       return Posted::kYes;

@@ -33,7 +33,8 @@ class Store {
   void apply(Transaction transaction, ApplyOptions options, std::function<void(Result)> done);
 
   enum class Posted { kYes, kBusy, kShuttingDown };
-  // `reading` runs on the store's thread, between two transactions. It must not block. Unless kYes it never runs.
+  // `reading` runs on the store's thread, between two transactions: it sees what was published, and the effects of that
+  // (drains) are ordered. It must not block. Unless kYes it never runs.
   Posted read(std::function<void(Reader&)> reading);
 
   // Takes nothing new and answers what it has: as soon as the workers have confirmed it, or after `patience` as refused

@@ -174,8 +174,6 @@ void Writer::deliver(Pending& pending) {
 }
 
 void Writer::subscribe(const std::shared_ptr<EventQueue>& queue) {
-  // Events of this batch have no number yet: with a commit they have.
-  commit();
   queue->start_after(last_event_);
   queues_.push_back(queue);
 }
