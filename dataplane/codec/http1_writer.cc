@@ -1,5 +1,7 @@
 #include "codec/http1_writer.h"
 
+#include <algorithm>
+
 #include "codec/head_output.h"
 #include "codec/scan.h"
 #include "http/status.h"
@@ -20,12 +22,9 @@ using http::Version;
 constexpr HeaderIdSet kNeverCopied(HeaderId::kConnection, HeaderId::kContentLength, HeaderId::kHttp2Settings,
                                    HeaderId::kKeepAlive, HeaderId::kProxyConnection, HeaderId::kTe, HeaderId::kTrailer,
                                    HeaderId::kTransferEncoding, HeaderId::kUpgrade);
-constexpr HeaderIdSet kNeverCopiedInRequests =
-    kNeverCopied.united_with(HeaderIdSet(HeaderId::kHost, HeaderId::kExpect));
+constexpr HeaderIdSet kNeverCopiedInRequests = kNeverCopied.united_with(HeaderIdSet(HeaderId::kExpect));
 constexpr HeaderIdSet kForwardedReplaced(HeaderId::kForwarded, HeaderId::kXForwardedFor, HeaderId::kXForwardedProto);
 constexpr HeaderIdSet kForwardedAppended(HeaderId::kXForwardedFor, HeaderId::kXForwardedProto);
-
-std::string_view version_number(Version version) { return version == Version::kHttp10 ? "1.0 " : "1.1 "; }
 
 void put_framing(HeadOutput& output, BodyFraming framing) {
   if (framing.kind == BodyKind::kChunked) output.put("Transfer-Encoding: chunked\r\n");
@@ -37,12 +36,8 @@ void put_framing(HeadOutput& output, BodyFraming framing) {
 }
 
 // A line of its own behind those that came means the same as one more element in the last of them.
-void put_via(HeadOutput& output, Version received, std::string_view name) {
-  if (name.empty()) return;
-  output.put("Via: ");
-  output.put(version_number(received));
-  output.put(name);
-  output.put("\r\n");
+void put_via(HeadOutput& output, Version received, const ViaLine* via) {
+  if (via) output.put(via->of(received));
 }
 
 void put_upgrade(HeadOutput& output, std::string_view protocols) {
@@ -64,10 +59,7 @@ HeaderIdSet dropped_by(ForwardedPolicy policy) {
 }
 
 // One line with all addresses in their order: many servers read only the first line, or only the last.
-void put_forwarded_for(HeadOutput& output, const RequestHead& head, const RequestOptions& options) {
-  const bool has_earlier =
-      options.forwarded == ForwardedPolicy::kAppend && head.headers.contains(HeaderId::kXForwardedFor);
-  if (!has_earlier && options.client_address.empty()) return;
+void put_appended_address(HeadOutput& output, const http::HeaderList& headers, const ForwardedLines& client) {
   std::string_view separator = "X-Forwarded-For: ";
   const auto put_address = [&](std::string_view address) {
     if (address.empty()) return;
@@ -75,29 +67,43 @@ void put_forwarded_for(HeadOutput& output, const RequestHead& head, const Reques
     output.put(address);
     separator = ", ";
   };
-  if (has_earlier) {
-    for (const http::Header& header : head.headers) {
-      if (header.id == HeaderId::kXForwardedFor) put_address(header.value);
-    }
+  for (const http::Header& header : headers) {
+    if (header.id == HeaderId::kXForwardedFor) put_address(header.value);
   }
-  put_address(options.client_address);
+  put_address(client.address);
   if (separator == ", ") output.put("\r\n");
 }
 
 void put_forwarded(HeadOutput& output, const RequestHead& head, const RequestOptions& options) {
   if (options.forwarded == ForwardedPolicy::kKeep) return;
-  put_forwarded_for(output, head, options);
-  output.put("X-Forwarded-Proto: ");
-  output.put(options.client_scheme);
-  output.put("\r\n");
+  std::string_view lines = options.client.lines;
+  if (options.forwarded == ForwardedPolicy::kAppend && head.headers.contains(HeaderId::kXForwardedFor)) {
+    put_appended_address(output, head.headers, options.client);
+    lines.remove_prefix(std::min(lines.find("X-Forwarded-Proto"), lines.size()));
+  }
+  output.put(lines);
 }
 
 void put_request_line(HeadOutput& output, const RequestHead& head) {
-  output.put(head.method_text);
-  output.put(" ");
-  output.put(head.path);
-  output.put(head.query);
+  const char* line = head.method_text.data();
+  const char* method_end = line + head.method_text.size();
+  // Most often the target stands in the input as it is to be sent, with one space before it.
+  if (head.path.data() == method_end + 1) {
+    output.put(text_between(line, head.path.data() + head.path.size() + head.query.size()));
+  } else {
+    output.put(head.method_text);
+    output.put(" ");
+    output.put(head.path);
+    output.put(head.query);
+  }
   output.put(" HTTP/1.1\r\n");
+}
+
+// Host comes first; where it came first and plainly, it is copied with the lines behind it.
+bool begins_with_plain_host(const RequestHead& head) {
+  if (head.headers.empty()) return false;
+  const http::Header& first = head.headers[0];
+  return first.id == HeaderId::kHost && first.copyable && first.value.data() == head.host.data();
 }
 
 void put_status_line(HeadOutput& output, int status, std::string_view reason) {
@@ -137,13 +143,32 @@ void put_response_connection(HeadOutput& output, const ResponseHead& head, const
 
 }  // namespace
 
+ViaLine::ViaLine(std::string_view name) : name_(name) {
+  const auto line = [&](std::string_view version) {
+    return std::string("Via: ").append(version).append(" ").append(name).append("\r\n");
+  };
+  http10_ = line("1.0");
+  http11_ = line("1.1");
+}
+
+ForwardedLines make_forwarded_lines(std::string_view address, std::string_view scheme, std::span<char> out) {
+  HeadOutput output(out.first(kMaxForwardedLines));
+  if (!address.empty()) output.put_header("X-Forwarded-For", address);
+  output.put_header("X-Forwarded-Proto", scheme);
+  const size_t size = output.finish().value_or(0);
+  constexpr size_t kBeforeAddress = std::string_view("X-Forwarded-For: ").size();
+  const char* own_address = address.empty() ? nullptr : out.data() + kBeforeAddress;
+  return {.address = {own_address, address.size()}, .lines = {out.data(), size}};
+}
+
 std::optional<size_t> write_request_head(const RequestHead& head, const RequestOptions& options, std::span<char> out) {
   HeadOutput output(out);
   put_request_line(output, head);
-  output.put("Host: ");
-  output.put(head.host.empty() ? options.host_if_absent : head.host);
-  output.put("\r\n");
   HeaderIdSet dropped = kNeverCopiedInRequests.united_with(dropped_by(options.forwarded));
+  if (!begins_with_plain_host(head)) {
+    output.put_header("Host", head.host.empty() ? options.host_if_absent : head.host);
+    dropped.insert(HeaderId::kHost);
+  }
   if (head.max_forwards) dropped.insert(HeaderId::kMaxForwards);
   output.put_headers(head.headers, dropped);
   put_framing(output, head.body);
@@ -154,7 +179,7 @@ std::optional<size_t> write_request_head(const RequestHead& head, const RequestO
     output.put("\r\n");
   }
   put_forwarded(output, head, options);
-  put_via(output, head.version, options.via_name);
+  put_via(output, head.version, options.via);
   if (!head.upgrade.empty()) put_upgrade(output, head.upgrade);
   output.put("\r\n");
   return output.finish();
@@ -176,10 +201,8 @@ std::optional<size_t> write_response_head(const ResponseHead& head, const Respon
   if (framing.kind == BodyKind::kNone && head.declared_length) {
     put_framing(output, {.kind = BodyKind::kLength, .length = *head.declared_length});
   }
-  if (!options.date.empty() && !head.is_informational() && !head.headers.contains(HeaderId::kDate)) {
-    output.put_header("Date", options.date);
-  }
-  put_via(output, head.version, options.via_name);
+  if (!head.is_informational() && !head.headers.contains(HeaderId::kDate)) output.put(options.date_line);
+  put_via(output, head.version, options.via);
   put_response_connection(output, head, options, options.close || framing.kind == BodyKind::kUntilClose);
   output.put("\r\n");
   return output.finish();
@@ -194,7 +217,7 @@ std::optional<size_t> write_error(int status, const ErrorOptions& options, std::
   put_framing(output, {.kind = BodyKind::kLength, .length = kStatusAndSpace + reason.size() + kLineFeed});
   // RFC 9110 section 15.5.6 demands it; the target's own methods are the server's to know.
   if (status == 405) output.put("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n");
-  if (!options.date.empty()) output.put_header("Date", options.date);
+  output.put(options.date_line);
   if (options.close) {
     output.put("Connection: close\r\n");
   } else if (options.client_version == Version::kHttp10) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "http/head.h"
@@ -25,12 +26,38 @@ enum class ForwardedPolicy : uint8_t {
   kKeep,     // As it came, nothing added.
 };
 
+// The Via line that we add to each message (RFC 9110 section 7.6.3), made once.
+class ViaLine {
+ public:
+  // `name` is a token: how we call ourselves.
+  explicit ViaLine(std::string_view name);
+  std::string_view name() const { return name_; }
+  // By the version in which the message came.
+  std::string_view of(http::Version version) const { return version == http::Version::kHttp10 ? http10_ : http11_; }
+
+ private:
+  std::string name_;
+  std::string http10_;
+  std::string http11_;
+};
+
+// Who sent a request, as we tell it to the server.
+struct ForwardedLines {
+  // As text without a port. Empty: no X-Forwarded-For from us.
+  std::string_view address = {};
+  // X-Forwarded-For with this address alone, and X-Forwarded-Proto.
+  std::string_view lines = {};
+};
+inline constexpr size_t kMaxForwardedLines = 128;
+// Makes the lines, once for a connection: in `out`, which has kMaxForwardedLines and outlives what is returned. The
+// address has at most 64 bytes, the scheme at most 8.
+ForwardedLines make_forwarded_lines(std::string_view address, std::string_view scheme, std::span<char> out);
+
 struct RequestOptions {
   ForwardedPolicy forwarded = ForwardedPolicy::kAppend;
-  std::string_view client_address = {};     // As text without a port. Empty: no X-Forwarded-For from us.
-  std::string_view client_scheme = "http";  // For X-Forwarded-Proto.
-  std::string_view via_name = "fairlead";   // Empty: no Via from us.
-  std::string_view host_if_absent = {};     // For HTTP/1.0 clients without Host.
+  ForwardedLines client = {};
+  const ViaLine* via = nullptr;          // Null: no Via from us.
+  std::string_view host_if_absent = {};  // For HTTP/1.0 clients without Host.
 };
 
 // The head for the server: HTTP/1.1, origin-form, Host first, hop-by-hop headers gone, framing from head.body. Passes
@@ -42,9 +69,9 @@ struct ResponseOptions {
   http::Version client_version = http::Version::kHttp11;
   // The client's connection ends after this response.
   bool close = false;
-  std::string_view via_name = "fairlead";  // Empty: no Via from us.
-  // Sent as Date if the server gave none (RFC 9110 section 6.6.1). Empty: none.
-  std::string_view date = {};
+  const ViaLine* via = nullptr;  // Null: no Via from us.
+  // "Date: ...", CR LF: sent if the server gave none (RFC 9110 section 6.6.1). Empty: none.
+  std::string_view date_line = {};
 };
 
 // How a response's body goes to the client: chunks become bytes until close for HTTP/1.0, and a body of unknown length
@@ -61,7 +88,7 @@ struct ErrorOptions {
   // The request was HEAD: no body follows.
   bool head_only = false;
   http::Version client_version = http::Version::kHttp11;
-  std::string_view date = {};  // Empty: none.
+  std::string_view date_line = {};  // As in ResponseOptions.
 };
 
 // A whole response of our own with a line of text as body. kMaxErrorBytes are enough.

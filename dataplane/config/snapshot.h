@@ -48,6 +48,8 @@ struct BackendSnapshot : base::RefCounted {
 };
 
 struct Snapshot : base::RefCounted {
+  // Two snapshots with different content have different versions: what was looked up in one need not be looked up again
+  // in another of the same version.
   Version version = 0;
   base::SlotMap<base::Ref<const Listener>> listeners;
   base::SlotMap<base::Ref<const BackendSnapshot>> backends;

@@ -78,7 +78,8 @@ observe::ListenerStatistics OpenListener::statistics() const {
           .connections = shared_.connections,
           .accepted = shared_.accepted,
           .refused = shared_.refused,
-          .bad_requests = shared_.bad_requests};
+          .bad_requests = shared_.bad_requests,
+          .unrouted = shared_.unrouted};
 }
 
 }  // namespace fairlead::listener

@@ -72,11 +72,8 @@ class Buffer {
   // Room behind the unread bytes; they are moved to the front where that makes room. Empty only when all is unread.
   std::span<char> room() {
     if (!memory_) memory_ = pool_->take();
-    if (begin_ > 0 && end_ > kBufferSize / 2) {
-      std::memmove(memory_.get(), memory_.get() + begin_, size());
-      end_ -= begin_;
-      begin_ = 0;
-    }
+    if (begin_ > 0 && end_ > kBufferSize / 2) [[unlikely]]
+      move_to_front();
     return {memory_.get() + end_, kBufferSize - end_};
   }
   // `count` bytes were written to the room.
@@ -91,6 +88,8 @@ class Buffer {
     commit(bytes.size());
   }
 
+  // Nothing is unread any more; the memory stays.
+  void clear() { begin_ = end_ = 0; }
   // Gives the memory back where nothing is unread.
   void release_if_empty() {
     if (empty()) release();
@@ -101,6 +100,12 @@ class Buffer {
   }
 
  private:
+  [[gnu::noinline]] void move_to_front() {
+    std::memmove(memory_.get(), memory_.get() + begin_, size());
+    end_ -= begin_;
+    begin_ = 0;
+  }
+
   BufferPool* pool_;
   std::unique_ptr<char[]> memory_;
   uint32_t begin_ = 0;

@@ -173,7 +173,8 @@ class [[nodiscard]] WriteAll : public runtime::Waiter {
 
 class Stream {
  public:
-  Stream(runtime::Loop& loop, int fd) : channel_(loop, fd) {}
+  Stream(runtime::Loop& loop, int fd, runtime::Channel::Order order = runtime::Channel::Order::kUsual)
+      : channel_(loop, fd, order) {}
 
   runtime::Channel& channel() { return channel_; }
   const runtime::Channel& channel() const { return channel_; }

@@ -40,8 +40,8 @@ class Histogram {
   }
 
  private:
-  std::array<uint64_t, kBuckets> counts_{};
   uint64_t sum_ = 0;
+  std::array<uint64_t, kBuckets> counts_{};
 };
 
 }  // namespace fairlead::observe

@@ -116,6 +116,9 @@ void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& li
          &ListenerStatistics::refused);
   family("fairlead_listener_bad_requests_total", MetricType::kCounter,
          "What came and was no request: malformed, too large, too slow.", &ListenerStatistics::bad_requests);
+  family("fairlead_listener_unrouted_total", MetricType::kCounter,
+         "Requests and connections that no backend served: no route, a loop, a backend that is gone.",
+         &ListenerStatistics::unrouted);
 }
 
 // A fine bucket counts below a bound where all of it lies there, so what straddles one counts in the next: a bucket of

@@ -14,6 +14,7 @@ void add(ListenerStatistics& mine, const ListenerStatistics& other) {
   mine.accepted += other.accepted;
   mine.refused += other.refused;
   mine.bad_requests += other.bad_requests;
+  mine.unrouted += other.unrouted;
 }
 
 template <typename Item>

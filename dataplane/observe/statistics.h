@@ -34,6 +34,7 @@ struct ListenerStatistics {
   uint64_t refused = 0;
   // What came and was no request: malformed, too large, too slow. Answered with 4xx or 5xx by ourselves.
   uint64_t bad_requests = 0;
+  uint64_t unrouted = 0;
 };
 
 // Sorted by uid, each uid once. Of what exists and was used: what was deleted, and has nothing in flight, is absent.

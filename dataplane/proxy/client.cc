@@ -2,20 +2,20 @@
 
 #include <arpa/inet.h>
 
-#include <cstring>
-
 namespace fairlead::proxy {
 namespace {
 
 constexpr runtime::Duration kLingerPatience = std::chrono::seconds(2);
 constexpr size_t kLingerBytesMax = 1 << 20;
 
-size_t write_address(const net::Accepted& accepted, char* text, size_t size) {
+using AddressText = std::array<char, INET6_ADDRSTRLEN>;
+
+std::string_view write_address(const net::Accepted& accepted, AddressText& text) {
   const void* ip = nullptr;
   if (accepted.from.ss_family == AF_INET) ip = &reinterpret_cast<const sockaddr_in&>(accepted.from).sin_addr;
   if (accepted.from.ss_family == AF_INET6) ip = &reinterpret_cast<const sockaddr_in6&>(accepted.from).sin6_addr;
-  if (!ip || !inet_ntop(accepted.from.ss_family, ip, text, static_cast<socklen_t>(size))) std::strcpy(text, "unix");
-  return std::strlen(text);
+  if (!ip || !inet_ntop(accepted.from.ss_family, ip, text.data(), text.size())) return "unix";
+  return text.data();
 }
 
 uint16_t port_of(const net::Accepted& accepted) {
@@ -28,7 +28,8 @@ uint16_t port_of(const net::Accepted& accepted) {
 
 Client::Client(Context& context, ListenerContext& listener, const net::Accepted& accepted)
     : context_(context), listener_(listener), stream_(context.loop, accepted.fd), in_(context.buffers) {
-  address_size_ = static_cast<uint8_t>(write_address(accepted, address_text_, sizeof address_text_));
+  AddressText text;
+  forwarded_ = codec::make_forwarded_lines(write_address(accepted, text), "http", forwarded_memory_);
   port_ = port_of(accepted);
   listener_.clients.push_back(*this);
   ++listener_.connections;

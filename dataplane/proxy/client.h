@@ -1,10 +1,12 @@
 // A connection from a client, for as long as its session lives. Part of the session's frame.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
 #include "base/intrusive_list.h"
+#include "codec/http1_writer.h"
 #include "net/acceptor.h"
 #include "net/buffer.h"
 #include "net/stream.h"
@@ -21,10 +23,13 @@ class Client : public base::ListNode<> {
   ListenerContext& listener() { return listener_; }
   const config::Listener& settings() const { return *listener_.record; }
   net::Stream& stream() { return stream_; }
+  const net::Stream& stream() const { return stream_; }
   // Bytes that came and are not understood yet.
   net::Buffer& in() { return in_; }
   // "10.0.0.1", "2001:db8::1", "unix".
-  std::string_view address() const { return {address_text_, address_size_}; }
+  std::string_view address() const { return forwarded_.address; }
+  // What a server is told of it.
+  const codec::ForwardedLines& forwarded() const { return forwarded_; }
   runtime::TimePoint now() const { return stream_.channel().loop().now(); }
 
   std::string address_and_port() const;
@@ -47,9 +52,9 @@ class Client : public base::ListNode<> {
   net::Buffer in_;
   runtime::TimePoint request_began_;
   bool idle_ = false;
-  uint8_t address_size_ = 0;
   uint16_t port_ = 0;
-  char address_text_[INET6_ADDRSTRLEN];
+  codec::ForwardedLines forwarded_;
+  std::array<char, codec::kMaxForwardedLines> forwarded_memory_;
 };
 
 // Ends a connection to a client that may still be sending: what it sends is read and thrown away for a while, because a

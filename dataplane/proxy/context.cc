@@ -1,18 +1,19 @@
 #include "proxy/context.h"
 
+#include <chrono>
 #include <ctime>
 
 namespace fairlead::proxy {
 
-std::string_view Context::date() {
-  auto second = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  if (second != date_second_) {
-    date_second_ = second;
-    std::tm utc;
-    gmtime_r(&second, &utc);
-    std::strftime(date_text_, sizeof date_text_, "%a, %d %b %Y %H:%M:%S GMT", &utc);
-  }
-  return date_text_;
+void Context::make_date_line() {
+  using std::chrono::floor, std::chrono::seconds;
+  auto now = std::chrono::system_clock::now();
+  auto second = floor<seconds>(now);
+  date_line_until_ = loop.now() + (second + seconds(1) - now);
+  std::time_t time = std::chrono::system_clock::to_time_t(second);
+  std::tm utc;
+  gmtime_r(&time, &utc);
+  date_line_size_ = std::strftime(date_line_, sizeof date_line_, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
 }
 
 }  // namespace fairlead::proxy

@@ -8,6 +8,7 @@
 
 #include "base/intrusive_list.h"
 #include "base/random.h"
+#include "codec/http1_writer.h"
 #include "config/snapshot.h"
 #include "http/head.h"
 #include "net/buffer.h"
@@ -24,14 +25,14 @@ class Client;
 
 struct Context {
   Context(runtime::Loop& worker_loop, uint64_t seed, std::string_view our_via_name)
-      : loop(worker_loop), random(seed), upstreams(worker_loop, random), via_name(our_via_name) {}
+      : loop(worker_loop), random(seed), upstreams(worker_loop, random), via(our_via_name) {}
 
   runtime::Loop& loop;
   base::Random random;
   net::BufferPool buffers;
   upstream::Upstreams upstreams;
-  // How this process calls itself in Via: a request that comes back carries it.
-  std::string via_name;
+  // How this process calls itself: a request that comes back carries it.
+  codec::ViaLine via;
   // Null: no access log.
   observe::AccessLog* access_log = nullptr;
   // Which worker this is.
@@ -41,12 +42,19 @@ struct Context {
   http::RequestHead request;
   http::ResponseHead response;
 
-  // Of now, as for a Date header; made once a second.
-  std::string_view date();
+  // The Date line of this second, with its CR LF; made once a second.
+  std::string_view date_line() {
+    if (loop.now() >= date_line_until_) [[unlikely]]
+      make_date_line();
+    return {date_line_, date_line_size_};
+  }
 
  private:
-  std::time_t date_second_ = -1;
-  char date_text_[32] = {};
+  void make_date_line();
+
+  runtime::TimePoint date_line_until_;
+  size_t date_line_size_ = 0;
+  char date_line_[48];
 };
 
 // A listener as one worker sees it. Its sessions outlive the listener where they have something to finish.
@@ -58,12 +66,14 @@ struct ListenerContext {
   config::Uid uid() const { return record->metadata.uid; }
   // Takes the record that the snapshot has now; the last one stays where the listener is gone.
   void refresh(const config::Snapshot& snapshot) {
-    const config::Listener* now = snapshot.find_listener(slot(), uid());
-    if (now && now != record.get()) [[unlikely]]
-      record = base::Ref<const config::Listener>(now);
+    if (snapshot.version == refreshed_to) [[likely]]
+      return;
+    refreshed_to = snapshot.version;
+    if (const config::Listener* now = snapshot.find_listener(slot(), uid())) record = base::Ref(now);
   }
 
   base::Ref<const config::Listener> record;
+  config::Version refreshed_to = 0;
   // No new requests: each session ends with the one that it has.
   bool finishing = false;
   base::List<Client> clients;
@@ -73,6 +83,8 @@ struct ListenerContext {
   uint64_t accepted = 0;
   uint64_t refused = 0;
   uint64_t bad_requests = 0;
+  // Requests and connections that no backend served: no route, a loop, a backend that is gone.
+  uint64_t unrouted = 0;
 };
 
 }  // namespace fairlead::proxy

@@ -8,29 +8,11 @@
 #include "codec/head_result.h"
 #include "proxy/client.h"
 #include "proxy/exchange_log.h"
+#include "proxy/faults.h"
 #include "proxy/relay.h"
 #include "runtime/scope.h"
 
 namespace fairlead::proxy {
-
-// Whether another server may be tried after a fault.
-enum class Retry : uint8_t {
-  kNever,
-  // Nothing has reached a server.
-  kSafe,
-  // The server may have seen the request: only where doing it twice is doing it once.
-  kIfIdempotent,
-};
-
-// Why an exchange, or one try of it, failed.
-struct Fault {
-  // What the client is told; 0: nothing can be.
-  uint16_t status = 0;
-  observe::Failure failure = observe::Failure::kResponse;
-  Retry retry = Retry::kNever;
-  // For the access log; static.
-  std::string_view cause;
-};
 
 struct ExchangeState {
   ExchangeState(Client& of_client, const http::RequestHead& head)
@@ -62,9 +44,11 @@ struct ExchangeState {
 
   config::BackendHandle route;
   upstream::Backend* backend = nullptr;
+  // Of this turn: looked up again for another try.
+  const config::BackendSnapshot* members = nullptr;
   std::optional<upstream::Backend::Use> use;
   std::optional<upstream::Lease> lease;
-  std::array<config::Uid, 11> tried{};
+  std::array<config::Uid, 11> tried;
   uint32_t tries = 0;
 
   // The request as it is sent, kept until a response begins; then what is sent to the client.
@@ -92,6 +76,10 @@ struct ExchangeState {
   codec::HeadLimits head_limits() const {
     return {.max_head_bytes = listener().effective_max_head_bytes(), .max_headers = listener().effective_max_headers()};
   }
+  // Of both directions of a tunnel: the shorter of what both sides allow.
+  runtime::Duration tunnel_idle_timeout() const {
+    return std::min(listener().idle_timeout(), settings().idle_timeout());
+  }
   // Requires a lease.
   ByteCounters bytes_from_client() {
     return {backend->counters().bytes_from_clients, lease->server().counters().bytes_from_clients, bytes_in};
@@ -100,6 +88,13 @@ struct ExchangeState {
     return {backend->counters().bytes_to_clients, lease->server().counters().bytes_to_clients, bytes_out};
   }
   void end_log(uint16_t status, std::string_view how) { log.end(status, how, bytes_in, bytes_out); }
+
+  bool client_is_gone() const {
+    const runtime::Channel& channel = client.stream().channel();
+    return channel.is_hung_up() || channel.is_cancelled();
+  }
+  // The client has sent all of its request, and nobody reads it any more.
+  bool request_is_read() const { return request_body.done() && (!upload_begun || upload_end == RelayEnd::kDone); }
   bool may_retry(const Fault& fault) const {
     if (upload_begun || tries > settings().effective_retry_attempts() || tries >= tried.size()) return false;
     if (fault.retry == Retry::kIfIdempotent) return http::is_idempotent(method);

@@ -1,5 +1,8 @@
 #include "proxy/http_session.h"
 
+#include <cerrno>
+#include <optional>
+
 #include "codec/http1_request.h"
 #include "codec/http1_writer.h"
 #include "proxy/exchange.h"
@@ -22,26 +25,17 @@ Task<void> refuse(Client& client, uint16_t status, std::string_view cause) {
   ++client.listener().bad_requests;
   log_refusal(client, status, cause);
   client.in().release();
-  auto size = codec::write_error(status, {.date = client.context().date()}, client.in().room());
+  auto size = codec::write_error(status, {.date_line = client.context().date_line()}, client.in().room());
   client.in().commit(size.value_or(0));
   auto written = co_await client.stream().write_all(client.in().unread(), client.settings().idle_timeout());
   if (written) co_await close_lingering(client);
 }
 
-// Until the client begins a request, without a buffer. False: it will not.
-Task<bool> await_request(Client& client, TimePoint deadline) {
-  client.in().release();
-  client.set_idle(true);
-  auto readable = co_await client.stream().readable(deadline);
-  client.set_idle(false);
-  co_return readable.has_value();
-}
-
-// When the session is to end: a request that is on its way to us already is still served.
-bool read_what_waits(Client& client) {
+// What has come, without waiting: the number of bytes, 0 at the end, or a negative errno.
+ssize_t read_at_once(Client& client) {
   ssize_t count = client.stream().channel().try_read(client.in().room());
   if (count > 0) client.in().commit(static_cast<size_t>(count));
-  return count > 0;
+  return count;
 }
 
 }  // namespace
@@ -50,14 +44,25 @@ Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted
   Client client(context, listener, accepted);
   // The first request is expected at once; between requests a client may take its time.
   TimePoint idle_deadline = client.now() + client.settings().request_head_timeout();
+  std::optional<TimePoint> first_deadline = idle_deadline;
   while (true) {
-    if (client.in().empty()) {
-      bool begins = false;
-      if (!client.is_finishing()) begins = co_await await_request(client, idle_deadline);
-      if (!begins && !(client.is_finishing() && read_what_waits(client))) co_return;
+    while (client.in().empty()) {
+      // Idle, without a buffer.
+      client.in().release();
+      if (!client.is_finishing()) {
+        client.set_idle(true);
+        auto readable = co_await client.stream().readable(idle_deadline);
+        client.set_idle(false);
+        if (!readable && !client.is_finishing()) co_return;
+      }
+      // When the session is to end, a request that is on its way to us already is still served.
+      ssize_t count = read_at_once(client);
+      if (count == -EAGAIN && !client.is_finishing()) continue;
+      if (count <= 0 || client.stream().channel().is_cancelled()) co_return;
     }
     client.begin_request();
-    TimePoint deadline = client.request_began() + client.settings().request_head_timeout();
+    TimePoint deadline = first_deadline.value_or(client.now() + client.settings().request_head_timeout());
+    first_deadline.reset();
     codec::HeadResult head = parse_head(client);
     while (head.incomplete()) {
       auto count = co_await client.stream().read_some(client.in().room(), deadline);

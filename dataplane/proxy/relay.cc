@@ -71,7 +71,7 @@ runtime::Task<RelayEnd> relay_body(BodyRelay relay) {
     if (!count) co_return source_failed(count.error());
     if (*count == 0) {
       // A body that lasts until the end is whole only where the end was not that of a broken connection.
-      if (!relay.decoder.complete_at_end_of_stream() || relay.source.channel().is_hung_up()) {
+      if (!relay.decoder.complete_at_end_of_stream() || relay.source.channel().is_broken()) {
         co_return RelayEnd::kTruncated;
       }
       if (relay.chunked) {

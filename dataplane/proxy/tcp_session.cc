@@ -1,5 +1,6 @@
 #include "proxy/tcp_session.h"
 
+#include <algorithm>
 #include <array>
 
 #include "proxy/exchange_log.h"
@@ -106,6 +107,7 @@ Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted 
   ExchangeLog log(client);
   auto found = context.upstreams.find(route);
   if (!found) {
+    ++listener.unrouted;
     log.end(0, "backend_deleted", 0, 0);
     co_return;
   }
@@ -126,14 +128,14 @@ Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted 
   net::Buffer from_server(context.buffers);
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
-  TunnelEnd end =
-      co_await run_tunnel(Tunnel{.client = client.stream(),
-                                 .from_client = client.in(),
-                                 .client_bytes = {all.bytes_from_clients, of_server.bytes_from_clients, bytes_in},
-                                 .server = c.lease->stream(),
-                                 .from_server = from_server,
-                                 .server_bytes = {all.bytes_to_clients, of_server.bytes_to_clients, bytes_out},
-                                 .idle_timeout = c.backend.settings().idle_timeout()});
+  TunnelEnd end = co_await run_tunnel(
+      Tunnel{.client = client.stream(),
+             .from_client = client.in(),
+             .client_bytes = {all.bytes_from_clients, of_server.bytes_from_clients, bytes_in},
+             .server = c.lease->stream(),
+             .from_server = from_server,
+             .server_bytes = {all.bytes_to_clients, of_server.bytes_to_clients, bytes_out},
+             .idle_timeout = std::min(client.settings().idle_timeout(), c.backend.settings().idle_timeout())});
   count_end(c, started, end);
   log.end(0, cause_of(end, c.lease->was_cut_off()), bytes_in, bytes_out);
 }

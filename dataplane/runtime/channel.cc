@@ -31,7 +31,7 @@ IoError io_error_of(int errno_value) {
   }
 }
 
-Channel::Channel(Loop& loop, int fd) : loop_(loop), fd_(fd) {
+Channel::Channel(Loop& loop, int fd, Order order) : loop_(loop), fd_(fd), order_(order) {
   if (loop_.driver().watch(fd_, *this) != 0) cancelled_ = true;
 }
 
@@ -94,7 +94,7 @@ ssize_t Channel::try_write(std::span<const iovec> data) {
 
 // The kernel tells of a reset once. Whoever asks next in the other direction is given a plain end of the stream.
 void Channel::note_error(ssize_t count) {
-  if (count < 0 && count != -EAGAIN) hung_up_ = true;
+  if (count < 0 && count != -EAGAIN) hung_up_ = broken_ = true;
 }
 
 int Channel::try_accept(sockaddr_storage& from, socklen_t& size) {
@@ -133,6 +133,7 @@ void Channel::on_ready(Readiness readiness) {
   if (readiness.writable) writable_ = true;
   burst_ = 0;
   if (readiness.hung_up) hung_up_ = true;
+  if (readiness.broken) broken_ = true;
   if (readiness.hung_up && victim_) victim_->cancel();
   // The first to wake may close the channel, with it this object: so the second goes through the ready queue.
   Waiter* reader = readiness.readable ? std::exchange(reader_, nullptr) : nullptr;

@@ -32,14 +32,20 @@ using IoResult = std::expected<T, IoError>;
 
 class Channel {
  public:
+  // Whose events of a turn are delivered first: those of connections to servers. So a turn finishes what it can before
+  // it takes on more, connections are back in their pools when the next requests want them, and what is sent to one
+  // peer goes out in a row, which saves that peer, and the sender, wake-ups.
+  enum class Order : bool { kUsual, kFirst };
+
   // Takes over the socket. Where it cannot be watched (out of memory) every operation fails with kExhausted.
-  Channel(Loop& loop, int fd);
+  Channel(Loop& loop, int fd, Order order = Order::kUsual);
   ~Channel() { close(); }
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
   Loop& loop() const { return loop_; }
   int fd() const { return fd_; }
+  Order order() const { return order_; }
   bool is_open() const { return fd_ >= 0; }
   // Idempotent. Nobody may be waiting.
   void close();
@@ -59,6 +65,8 @@ class Channel {
   void on_hang_up_cancel(Channel* victim);
   // The peer has ended both directions, or the connection broke.
   bool is_hung_up() const { return hung_up_; }
+  // It broke: an end of the stream that is read now may not be the peer's.
+  bool is_broken() const { return broken_; }
 
   // The operations, without waiting. Zero bytes read is the end of the stream; no value means: not now, wait.
   // (Returned as raw counts, negative errno as the driver gives them: -EAGAIN is "not now".)
@@ -101,10 +109,12 @@ class Channel {
 
   Loop& loop_;
   int fd_;
+  const Order order_;
   bool readable_ = false;
   bool writable_ = false;
   bool end_of_input_ = false;
   bool hung_up_ = false;
+  bool broken_ = false;
   bool interrupt_next_wait_ = false;
   bool cancelled_ = false;
   int burst_ = 0;

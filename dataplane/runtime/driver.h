@@ -26,6 +26,8 @@ struct Readiness {
   bool end_of_input = false;
   // The connection is gone in both directions.
   bool hung_up = false;
+  // It broke: what was read of it may not be all that was sent.
+  bool broken = false;
 };
 
 class Driver {

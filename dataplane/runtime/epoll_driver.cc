@@ -16,7 +16,9 @@
 namespace fairlead::runtime {
 namespace {
 
-constexpr uint64_t kWakeToken = UINT64_MAX;
+// An event's data: the generation in the upper half, the descriptor in the lower, whose highest bit is free for this.
+constexpr uint64_t kFirst = uint64_t{1} << 31;
+constexpr uint32_t kWakeFd = INT32_MAX;
 
 ssize_t or_errno(ssize_t result) { return result < 0 ? -errno : result; }
 
@@ -46,7 +48,7 @@ void send_small_writes_at_once(int fd, int family) {
 
 EpollDriver::EpollDriver() : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   FAIRLEAD_CHECK(epoll_fd_ >= 0 && wake_fd_ >= 0);
-  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeToken}};
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeFd}};
   FAIRLEAD_CHECK(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) == 0);
 }
 
@@ -67,23 +69,30 @@ void EpollDriver::wait(TimePoint deadline) {
   FAIRLEAD_CHECK(pending_ >= 0 || errno == EINTR);
 }
 
+// First the channels that asked for it: see Channel::Order.
 void EpollDriver::deliver() {
-  for (int i = 0; i < pending_; ++i) report(events_[i]);
+  for (int i = 0; i < pending_; ++i) {
+    if ((events_[i].data.u64 & kFirst) != 0) report(events_[i]);
+  }
+  for (int i = 0; i < pending_; ++i) {
+    if ((events_[i].data.u64 & kFirst) == 0) report(events_[i]);
+  }
   pending_ = 0;
 }
 
 void EpollDriver::report(const epoll_event& event) {
-  if (event.data.u64 == kWakeToken) return;  // edge-triggered: nobody has to read the counter
-  auto fd = static_cast<uint32_t>(event.data.u64);
+  auto fd = static_cast<uint32_t>(event.data.u64 & ~kFirst);
   auto generation = static_cast<uint32_t>(event.data.u64 >> 32);
+  if (fd == kWakeFd) return;  // edge-triggered: nobody has to read the counter
   const Watched& watched = watched_[fd];
   if (!watched.channel || watched.generation != generation) return;
   uint32_t bits = event.events;
-  bool broken = (bits & (EPOLLERR | EPOLLHUP)) != 0;
-  watched.channel->on_ready(Readiness{.readable = broken || (bits & (EPOLLIN | EPOLLRDHUP)) != 0,
-                                      .writable = broken || (bits & EPOLLOUT) != 0,
-                                      .end_of_input = broken || (bits & EPOLLRDHUP) != 0,
-                                      .hung_up = broken});
+  bool ended = (bits & (EPOLLERR | EPOLLHUP)) != 0;
+  watched.channel->on_ready(Readiness{.readable = ended || (bits & (EPOLLIN | EPOLLRDHUP)) != 0,
+                                      .writable = ended || (bits & EPOLLOUT) != 0,
+                                      .end_of_input = ended || (bits & EPOLLRDHUP) != 0,
+                                      .hung_up = ended,
+                                      .broken = (bits & EPOLLERR) != 0});
 }
 
 void EpollDriver::wake() {
@@ -97,8 +106,9 @@ int EpollDriver::watch(int fd, Channel& channel) {
   Watched& watched = watched_[fd];
   watched.channel = &channel;
   ++watched.generation;
+  uint64_t order = channel.order() == Channel::Order::kFirst ? kFirst : 0;
   epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                    .data = {.u64 = uint64_t{watched.generation} << 32 | static_cast<uint32_t>(fd)}};
+                    .data = {.u64 = uint64_t{watched.generation} << 32 | order | static_cast<uint32_t>(fd)}};
   if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
   watched.channel = nullptr;
   return -errno;

@@ -14,7 +14,7 @@ class Server;
 class Connection : public base::ListNode<> {
  public:
   Connection(Server& server, uint32_t address_generation, runtime::Loop& loop, int fd)
-      : server_(server), address_generation_(address_generation), stream_(loop, fd) {}
+      : server_(server), address_generation_(address_generation), stream_(loop, fd, runtime::Channel::Order::kFirst) {}
 
   net::Stream& stream() { return stream_; }
   // It has carried an exchange before: the server may be closing it at this moment.

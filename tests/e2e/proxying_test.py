@@ -198,9 +198,29 @@ class ScriptedServers(Case):
         origin = self.origin("never")
         fairlead = self.start(plane([origin.address]))
         with Connection(fairlead.address()) as connection:
-            connection.send(b"OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n")
-            self.assertEqual(connection.read_head().status, 200)
+            for _ in range(2):  # on one connection: nothing is wrong with it
+                answer = connection.request(b"OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n")
+                self.assertEqual((answer.status, answer.get("connection")), (200, None))
         self.assertEqual(origin.count, 0)
+
+    def test_a_response_may_end_with_the_servers_connection(self):
+        def old(peer, _):
+            peer.read_request()
+            peer.send(b"HTTP/1.0 200 OK\r\n\r\n" + 3 * b"until the end ")
+
+        for address in ("127.0.0.1", f"unix:{self.folder}/old.sock"):
+            with self.subTest(address=address):
+                fairlead = self.start(plane([self.scripted(old, address=address).address]))
+                answer = fetch(fairlead.address())
+                self.assertEqual((answer.status, answer.body, answer.is_whole), (200, 3 * b"until the end ", True))
+
+    def test_what_no_backend_serves_is_counted_at_the_listener(self):
+        fairlead = self.start(plane([self.origin().address], listener={
+            "default_backend": "", "routes": [{"hosts": ["known"], "backend": "app"}]}))
+        self.assertEqual(fetch(fairlead.address(), host="known").status, 200)
+        self.assertEqual(fetch(fairlead.address(), host="unknown").status, 404)
+        metrics = fetch(fairlead.ready["observation"], "/metrics").body.decode()
+        self.assertIn('fairlead_listener_unrouted_total{listener="web"} 1', metrics)
 
     def test_requests_go_to_another_server_when_one_refuses(self):
         with socket.socket() as reserved:

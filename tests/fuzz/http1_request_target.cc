@@ -30,7 +30,9 @@ void check_cut(std::string_view input, size_t cut, const HeadResult& whole) {
 void check_round_trip(const RequestHead& head) {
   static RequestHead written_head;
   std::array<char, 4096> out;
-  const codec::RequestOptions options{.client_address = "192.0.2.1", .host_if_absent = "absent"};
+  static std::array<char, codec::kMaxForwardedLines> client_memory;
+  const codec::RequestOptions options{.client = codec::make_forwarded_lines("192.0.2.1", "http", client_memory),
+                                      .host_if_absent = "absent"};
   const std::optional<size_t> size = codec::write_request_head(head, options, out);
   demand(size.has_value(), "a head with kHeadGrowth fits");
   const Alone written({out.data(), *size});

@@ -31,7 +31,8 @@ void check_cut(std::string_view input, size_t cut, const ResponseContext& contex
 void check_round_trip(const ResponseHead& head, const ResponseContext& context, Version client) {
   static ResponseHead written_head;
   std::array<char, 4096> out;
-  const std::optional<size_t> size = codec::write_response_head(head, {.client_version = client, .date = "now"}, out);
+  const std::optional<size_t> size =
+      codec::write_response_head(head, {.client_version = client, .date_line = "Date: now\r\n"}, out);
   demand(size.has_value(), "a head with kHeadGrowth fits");
   const Alone written({out.data(), *size});
   const HeadResult again = codec::parse_response_head(written.text(), kWrittenLimits, context, written_head);

@@ -28,14 +28,15 @@ struct Heard {
 
 class TcpWorld {
  public:
-  explicit TcpWorld(uint64_t seed, Duration idle = hours(2)) : world(seed) {
+  explicit TcpWorld(uint64_t seed, Duration backend_idle = hours(2), Duration listener_idle = hours(2)) : world(seed) {
     config::Backend settings;
-    settings.timeouts.idle = idle;
+    settings.timeouts.idle = backend_idle;
     world.configuration().set_backend("app", settings);
     for (int i = 0; i < 3; ++i) add_server("s" + std::to_string(i));
     config::Listener listener;
     listener.protocol = config::Protocol::kTcp;
     listener.default_backend = "app";
+    listener.timeouts.idle = listener_idle;
     address = world.open_listener("tcp", listener);
   }
   ~TcpWorld() {
@@ -155,8 +156,7 @@ TEST_P(Tcp, ResetsAtAnyMomentLeaveNothingAndMixNothing) {
   w.expect_beginnings();
 }
 
-TEST(TcpCase, AConnectionWithoutProgressIsCutAfterTheIdleTime) {
-  TcpWorld w(1, seconds(20));
+void expect_cut_after_20_seconds(TcpWorld& w) {
   TimePoint start = w.world.network().now();
   // The server waits for the client's end, which waits for the server: nobody speaks.
   w.talks[1] = {.id = 1};
@@ -174,6 +174,16 @@ TEST(TcpCase, AConnectionWithoutProgressIsCutAfterTheIdleTime) {
   ASSERT_TRUE(w.world.run_until([&] { return ended; }));
   EXPECT_GE(w.world.network().now(), start + seconds(20));
   EXPECT_LE(w.world.network().now(), start + seconds(22));
+}
+
+TEST(TcpCase, AConnectionWithoutProgressIsCutAfterTheBackendsIdleTime) {
+  TcpWorld w(1, seconds(20), hours(2));
+  expect_cut_after_20_seconds(w);
+}
+
+TEST(TcpCase, AConnectionWithoutProgressIsCutAfterTheListenersIdleTime) {
+  TcpWorld w(1, hours(2), seconds(20));
+  expect_cut_after_20_seconds(w);
 }
 
 TEST(TcpCase, WithoutAServerTheConnectionIsClosed) {

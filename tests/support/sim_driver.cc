@@ -139,7 +139,8 @@ runtime::Readiness SimDriver::readiness_of(const Socket& socket) const {
   return {.readable = gone || own.got_end || own.unread_size() > 0,
           .writable = gone || own.sent_end || room,
           .end_of_input = gone || own.got_end,
-          .hung_up = gone};
+          .hung_up = gone,
+          .broken = own.broken || own.error != 0};
 }
 
 int SimDriver::watch(int fd, runtime::Channel& channel) {

@@ -32,6 +32,9 @@ constexpr std::string_view kResponse =
 http::RequestHead request;
 http::ResponseHead response;
 std::array<char, 4096> out;
+std::array<char, kMaxForwardedLines> client_memory;
+const ForwardedLines client = make_forwarded_lines("10.20.30.40", "http", client_memory);
+const ViaLine via("fairlead");
 
 // Functions of their own, so that a profiler can count inside them alone.
 [[gnu::noinline]] HeadResult parse_typical_request() { return parse_request_head(kRequest, HeadLimits{}, request); }
@@ -39,9 +42,11 @@ std::array<char, 4096> out;
   return parse_response_head(kResponse, HeadLimits{}, {}, response);
 }
 [[gnu::noinline]] std::optional<size_t> write_typical_request() {
-  return write_request_head(request, {.client_address = "10.20.30.40"}, out);
+  return write_request_head(request, {.client = client, .via = &via}, out);
 }
-[[gnu::noinline]] std::optional<size_t> write_typical_response() { return write_response_head(response, {}, out); }
+[[gnu::noinline]] std::optional<size_t> write_typical_response() {
+  return write_response_head(response, {.via = &via}, out);
+}
 
 template <auto kStep>
 void run(benchmark::State& state) {

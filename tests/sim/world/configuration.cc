@@ -113,8 +113,9 @@ Ref<const config::Server> Configuration::server(const std::string& backend, cons
   return backends_.at(backend).servers.at(name);
 }
 
-Ref<const config::Snapshot> Configuration::snapshot() const {
+Ref<const config::Snapshot> Configuration::snapshot() {
   auto snapshot = make_ref<config::Snapshot>();
+  snapshot->version = ++last_version_;
   for (auto& [name, state] : backends_) {
     auto backend = make_ref<config::BackendSnapshot>();
     backend->settings = state.settings;

@@ -27,7 +27,7 @@ class Configuration {
   config::BackendHandle backend(const std::string& name) const;
   base::Ref<const config::Server> server(const std::string& backend, const std::string& name) const;
   base::Ref<const config::Listener> listener(const std::string& name) const { return listeners_.at(name); }
-  base::Ref<const config::Snapshot> snapshot() const;
+  base::Ref<const config::Snapshot> snapshot();
 
  private:
   struct BackendState {
@@ -42,6 +42,7 @@ class Configuration {
   config::Uid last_uid_ = 0;
   std::map<std::string, BackendState> backends_;
   std::map<std::string, base::Ref<const config::Listener>> listeners_;
+  config::Version last_version_ = 0;
 };
 
 }  // namespace fairlead::sim

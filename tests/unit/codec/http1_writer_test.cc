@@ -17,6 +17,13 @@ using http::RequestHead;
 using http::ResponseHead;
 using http::Version;
 
+const ViaLine kVia("fairlead");
+
+ForwardedLines client(std::string_view address) {
+  static std::array<char, kMaxForwardedLines> memory;
+  return make_forwarded_lines(address, "http", memory);
+}
+
 std::string text_of(std::optional<size_t> size, const std::array<char, 65536>& out) {
   return size ? std::string(out.data(), *size) : "(did not fit)";
 }
@@ -31,7 +38,7 @@ std::string forward(const std::string& request, const RequestOptions& options) {
 
 // Lines behind Host in a POST, with no forwarding headers of ours.
 std::string forward_lines(const std::string& lines) {
-  const RequestOptions options{.forwarded = ForwardedPolicy::kKeep, .via_name = ""};
+  const RequestOptions options{.forwarded = ForwardedPolicy::kKeep};
   const std::string written = forward("POST / HTTP/1.1\r\nHost: h\r\n" + lines + "\r\n", options);
   const std::string begin = "POST / HTTP/1.1\r\nHost: h\r\n";
   EXPECT_TRUE(written.starts_with(begin) && written.ends_with("\r\n\r\n")) << written;
@@ -42,21 +49,30 @@ TEST(WriteRequest, GivesTheServerAUsualHead) {
   EXPECT_EQ(
       forward("GET /a?b HTTP/1.1\r\nUser-Agent: me\r\nHost: h:80\r\nAccept:*/*\r\nA: 1\r\nConnection: keep-alive\r\n"
               "B: 2\r\n\r\n",
-              {.client_address = "10.0.0.1"}),
+              {.client = client("10.0.0.1"), .via = &kVia}),
       "GET /a?b HTTP/1.1\r\nHost: h:80\r\nUser-Agent: me\r\nAccept: */*\r\nA: 1\r\nB: 2\r\n"
       "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: http\r\nVia: 1.1 fairlead\r\n\r\n");
 }
 
 TEST(WriteRequest, MakesOriginFormOfAnAbsoluteTarget) {
-  const RequestOptions options{.forwarded = ForwardedPolicy::kKeep, .via_name = ""};
+  const RequestOptions options{.forwarded = ForwardedPolicy::kKeep};
   EXPECT_EQ(forward("GET http://H/a HTTP/1.1\r\nHost: h\r\n\r\n", options), "GET /a HTTP/1.1\r\nHost: H\r\n\r\n");
   EXPECT_EQ(forward("GET http://h?q HTTP/1.1\r\nHost: h\r\n\r\n", options), "GET /?q HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(forward("OPTIONS http://h HTTP/1.1\r\nHost: h\r\n\r\n", options), "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
 }
 
+TEST(WriteRequest, PutsHostFirstAsItWasUnderstood) {
+  const std::string usual = "GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\n\r\n";
+  EXPECT_EQ(forward(usual, {}), usual) << "copied as it stands";
+  EXPECT_EQ(forward("GET / HTTP/1.1\r\nA: 1\r\nHost: h\r\n\r\n", {}), usual);
+  EXPECT_EQ(forward("GET / HTTP/1.1\r\nHost:h\r\nA: 1\r\n\r\n", {}), usual);
+  EXPECT_EQ(forward("GET http://g/ HTTP/1.1\r\nHost: g\r\nA: 1\r\n\r\n", {}),
+            "GET / HTTP/1.1\r\nHost: g\r\nA: 1\r\n\r\n");
+}
+
 TEST(WriteRequest, Speaks11ForA10Client) {
   EXPECT_EQ(forward("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-                    {.forwarded = ForwardedPolicy::kKeep, .host_if_absent = "10.0.0.9:80"}),
+                    {.forwarded = ForwardedPolicy::kKeep, .via = &kVia, .host_if_absent = "10.0.0.9:80"}),
             "GET / HTTP/1.1\r\nHost: 10.0.0.9:80\r\nVia: 1.0 fairlead\r\n\r\n");
 }
 
@@ -87,7 +103,7 @@ TEST(WriteRequest, PassesAnUpgradeOnButNeverH2c) {
 }
 
 TEST(WriteRequest, CountsMaxForwardsDown) {
-  const RequestOptions options{.forwarded = ForwardedPolicy::kKeep, .via_name = ""};
+  const RequestOptions options{.forwarded = ForwardedPolicy::kKeep};
   EXPECT_EQ(forward("OPTIONS * HTTP/1.1\r\nHost: h\r\nMax-Forwards: 3\r\n\r\n", options),
             "OPTIONS * HTTP/1.1\r\nHost: h\r\nMax-Forwards: 2\r\n\r\n");
   EXPECT_EQ(forward_lines("Max-Forwards: 3\r\n"), "Max-Forwards: 3\r\n");
@@ -99,7 +115,7 @@ TEST(WriteRequest, ForwardedHeadersFollowThePolicy) {  // Row E2.
       "X-Forwarded-For: 2.2.2.2, 3.3.3.3\r\n\r\n";
   const std::string begin = "GET / HTTP/1.1\r\nHost: h\r\n";
   const auto with_policy = [&](ForwardedPolicy policy) {
-    return forward(request, {.forwarded = policy, .client_address = "::1", .via_name = ""});
+    return forward(request, {.forwarded = policy, .client = client("::1")});
   };
   EXPECT_EQ(with_policy(ForwardedPolicy::kAppend),
             begin +
@@ -113,8 +129,9 @@ TEST(WriteRequest, ForwardedHeadersFollowThePolicy) {  // Row E2.
 }
 
 TEST(WriteRequest, AppendsViaBehindTheOthers) {
-  EXPECT_EQ(forward("GET / HTTP/1.1\r\nHost: h\r\nVia: 1.0 a\r\n\r\n", {.forwarded = ForwardedPolicy::kKeep}),
-            "GET / HTTP/1.1\r\nHost: h\r\nVia: 1.0 a\r\nVia: 1.1 fairlead\r\n\r\n");
+  EXPECT_EQ(
+      forward("GET / HTTP/1.1\r\nHost: h\r\nVia: 1.0 a\r\n\r\n", {.forwarded = ForwardedPolicy::kKeep, .via = &kVia}),
+      "GET / HTTP/1.1\r\nHost: h\r\nVia: 1.0 a\r\nVia: 1.1 fairlead\r\n\r\n");
 }
 
 struct ToClient {
@@ -127,7 +144,6 @@ std::string answer(const std::string& response, ToClient to = {}) {
   static std::array<char, 65536> out;
   const HeadResult result = parse_response_head(response, HeadLimits{}, to.context, head);
   if (!result.complete()) return "(not accepted)";
-  to.options.via_name = "";
   return text_of(write_response_head(head, to.options, out), out);
 }
 
@@ -170,7 +186,8 @@ TEST(WriteResponse, SaysCloseWhenTheClientsConnectionEnds) {
 }
 
 TEST(WriteResponse, PassesInterimHeadsOnBare) {
-  EXPECT_EQ(answer("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", {.options = {.close = true, .date = "D"}}),
+  EXPECT_EQ(answer("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+                   {.options = {.close = true, .date_line = "Date: D\r\n"}}),
             "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
 }
 
@@ -185,10 +202,11 @@ TEST(WriteResponse, PassesAnUpgradeOn) {
 }
 
 TEST(WriteResponse, AddsADateWhereTheServerGaveNone) {
-  EXPECT_EQ(answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", {.options = {.date = "D"}}),
+  EXPECT_EQ(answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", {.options = {.date_line = "Date: D\r\n"}}),
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: D\r\n\r\n");
-  EXPECT_EQ(answer("HTTP/1.1 200 OK\r\nDate: E\r\nContent-Length: 0\r\n\r\n", {.options = {.date = "D"}}),
-            "HTTP/1.1 200 OK\r\nDate: E\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(
+      answer("HTTP/1.1 200 OK\r\nDate: E\r\nContent-Length: 0\r\n\r\n", {.options = {.date_line = "Date: D\r\n"}}),
+      "HTTP/1.1 200 OK\r\nDate: E\r\nContent-Length: 0\r\n\r\n");
 }
 
 TEST(WriteError, IsAWholeResponse) {
@@ -199,7 +217,7 @@ TEST(WriteError, IsAWholeResponse) {
   EXPECT_EQ(write(400, {}),
             "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 16\r\nConnection: close\r\n\r\n"
             "400 Bad Request\n");
-  EXPECT_EQ(write(503, {.close = false, .head_only = true, .date = "D"}),
+  EXPECT_EQ(write(503, {.close = false, .head_only = true, .date_line = "Date: D\r\n"}),
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 24\r\nDate: D\r\n\r\n");
   EXPECT_NE(write(405, {}).find("Allow: "), std::string::npos);
 }
@@ -232,8 +250,10 @@ TEST(Writers, NeverWritePastTheMemoryTheyGet) {
       EXPECT_EQ(out[size], '#') << size;
     }
   };
-  expect_bounded([&](std::span<char> out) { return write_request_head(request, {.client_address = "::1"}, out); });
-  expect_bounded([&](std::span<char> out) { return write_response_head(response, {.close = true}, out); });
+  expect_bounded(
+      [&](std::span<char> out) { return write_request_head(request, {.client = client("::1"), .via = &kVia}, out); });
+  expect_bounded(
+      [&](std::span<char> out) { return write_response_head(response, {.close = true, .via = &kVia}, out); });
   expect_bounded([&](std::span<char> out) { return write_error(502, {}, out); });
 }
 

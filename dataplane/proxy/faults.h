@@ -1,0 +1,71 @@
+// Why an exchange, or one try of it, fails: all causes that there are, with what the client is told.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "observe/counters.h"
+
+namespace fairlead::proxy {
+
+// Whether another server may be tried after a fault.
+enum class Retry : uint8_t {
+  kNever,
+  // Nothing has reached a server.
+  kSafe,
+  // The server may have seen the request: only where doing it twice is doing it once.
+  kIfIdempotent,
+};
+
+struct Fault {
+  // 0: the client can be told nothing.
+  uint16_t status;
+  observe::Failure failure;
+  Retry retry;
+  // For the access log.
+  std::string_view cause;
+};
+
+namespace faults {
+
+using observe::Failure;
+
+// The request comes back to us, or goes nowhere.
+inline constexpr Fault kLoop{508, Failure::kClient, Retry::kNever, "request_loop"};
+inline constexpr Fault kNoRoute{404, Failure::kNoServer, Retry::kNever, "no_route"};
+inline constexpr Fault kNoBackend{503, Failure::kNoServer, Retry::kNever, "backend_deleted"};
+inline constexpr Fault kNoServer{503, Failure::kNoServer, Retry::kNever, "no_eligible_server"};
+// No fault of anybody's: the request is for us, and OPTIONS asks for no more than that (RFC 9110 section 7.6.2).
+inline constexpr Fault kLastHop{200, Failure::kClient, Retry::kNever, "max_forwards"};
+
+// The client's.
+inline constexpr Fault kHeadTooLarge{431, Failure::kClient, Retry::kNever, "head_too_large_to_forward"};
+inline constexpr Fault kBadBody{400, Failure::kClient, Retry::kNever, "malformed_request_body"};
+inline constexpr Fault kClientSlow{408, Failure::kClient, Retry::kNever, "request_body_timeout"};
+inline constexpr Fault kClientGone{0, Failure::kClient, Retry::kNever, "client_gone"};
+
+// Before the server has seen anything.
+inline constexpr Fault kConnectRefused{503, Failure::kConnect, Retry::kSafe, "connect_failed"};
+inline constexpr Fault kConnectTimeout{504, Failure::kTimeout, Retry::kSafe, "connect_timeout"};
+inline constexpr Fault kCutOffConnecting{503, Failure::kConnect, Retry::kSafe, "drain_deadline"};
+inline constexpr Fault kNothingSent{502, Failure::kResponse, Retry::kSafe, "send_failed"};
+
+// Before its response began.
+inline constexpr Fault kCutOff{503, Failure::kResponse, Retry::kNever, "drain_deadline"};
+inline constexpr Fault kResponseTimeout{504, Failure::kTimeout, Retry::kNever, "response_timeout"};
+inline constexpr Fault kClosedWhileReused{502, Failure::kResponse, Retry::kIfIdempotent, "closed_before_response"};
+inline constexpr Fault kClosedEarly{502, Failure::kResponse, Retry::kNever, "closed_before_response"};
+inline constexpr Fault kSendFailed{502, Failure::kResponse, Retry::kNever, "send_failed"};
+inline constexpr Fault kBadResponse{502, Failure::kResponse, Retry::kNever, "malformed_response"};
+inline constexpr Fault kTooManyInterim{502, Failure::kResponse, Retry::kNever, "too_many_interim_responses"};
+
+// In its body.
+inline constexpr Fault kResponseCut{0, Failure::kResponse, Retry::kNever, "response_incomplete"};
+inline constexpr Fault kResponseStalled{0, Failure::kTimeout, Retry::kNever, "response_body_timeout"};
+
+}  // namespace faults
+
+// Null: no fault. One of those above, else.
+using FaultOrNull = const Fault*;
+
+}  // namespace fairlead::proxy

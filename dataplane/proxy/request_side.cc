@@ -1,0 +1,152 @@
+#include "proxy/request_side.h"
+
+#include <cerrno>
+
+#include "codec/http1_writer.h"
+#include "routing/router.h"
+
+namespace fairlead::proxy {
+namespace {
+
+using net::IoResult;
+using runtime::Task;
+
+codec::ForwardedPolicy codec_policy(config::ForwardedPolicy policy) {
+  switch (policy) {
+    case config::ForwardedPolicy::kAppend:
+      return codec::ForwardedPolicy::kAppend;
+    case config::ForwardedPolicy::kReplace:
+      return codec::ForwardedPolicy::kReplace;
+    case config::ForwardedPolicy::kKeep:
+      return codec::ForwardedPolicy::kKeep;
+  }
+  return codec::ForwardedPolicy::kReplace;
+}
+
+void whole_request_is_sent(ExchangeState& x) {
+  x.bytes_from_client().add(x.out.size());
+  x.sent_at = x.now();
+}
+
+// The rest of the request's body, beside the response.
+Task<void> upload(ExchangeState& x) {
+  net::Stream& server = x.lease->stream();
+  x.upload_end = co_await relay_body(BodyRelay{.decoder = x.request_body,
+                                               .buffer = x.client.in(),
+                                               .source = x.client.stream(),
+                                               .sink = server,
+                                               .chunked = x.chunked,
+                                               .source_timeout = x.listener().idle_timeout(),
+                                               .sink_timeout = x.settings().idle_timeout(),
+                                               .bytes = x.bytes_from_client()});
+  x.uploading = false;
+  x.sent_at = x.now();
+  // The server must not take a part of the body for the whole. (One that stopped reading may have an answer for us.)
+  if (*x.upload_end != RelayEnd::kDone && *x.upload_end != RelayEnd::kSinkFailed) server.cancel();
+}
+
+}  // namespace
+
+FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head) {
+  if (codec::via_names(head.headers, x.context.via.name())) return &faults::kLoop;
+  if (head.max_forwards == 0u) return &faults::kLastHop;
+  x.client.listener().refresh(x.context.upstreams.snapshot());
+  x.route = routing::route(x.listener().route_table, head.host, head.path);
+  if (x.route.uid == 0) return &faults::kNoRoute;
+  auto found = x.context.upstreams.find(x.route);
+  if (!found) return &faults::kNoBackend;
+  x.backend = found.backend;
+  x.members = found.members;
+  x.use.emplace(*found.backend);
+  x.log.backend(x.settings());
+  return nullptr;
+}
+
+FaultOrNull write_request(ExchangeState& x, const http::RequestHead& head) {
+  codec::RequestOptions options{.forwarded = codec_policy(x.listener().effective_forwarded()),
+                                .client = x.client.forwarded(),
+                                .via = &x.context.via};
+  std::optional<size_t> size = codec::write_request_head(head, options, x.out.room());
+  if (!size) return &faults::kHeadTooLarge;
+  x.out.commit(*size);
+  if (!x.request_body.done()) {
+    MovedBody moved = move_body(x.request_body, x.client.in(), x.out, x.chunked);
+    if (!moved.error.empty()) return &faults::kBadBody;
+  }
+  x.client.in().release_if_empty();
+  return nullptr;
+}
+
+FaultOrNull pick_server(ExchangeState& x) {
+  if (x.tries > 0) {
+    x.lease.reset();
+    x.members = x.context.upstreams.find(x.route).members;
+    if (!x.members) return &faults::kNoBackend;
+  }
+  upstream::Server* server = x.backend->pick(*x.members, std::span(x.tried.data(), x.tries));
+  if (!server) return &faults::kNoServer;
+  x.tried[x.tries++] = server->uid();
+  x.lease.emplace(*server, x.client.stream().channel());
+  x.log.server(server->record());
+  return nullptr;
+}
+
+Task<FaultOrNull> open_connection(ExchangeState& x) {
+  auto connected = co_await x.lease->connect(x.settings().connect_timeout());
+  if (x.client_is_gone()) co_return &faults::kClientGone;
+  if (x.lease->was_cut_off()) co_return &faults::kCutOffConnecting;
+  if (!connected) {
+    bool timed_out = connected.error() == net::IoError::kTimedOut;
+    co_return timed_out ? &faults::kConnectTimeout : &faults::kConnectRefused;
+  }
+  x.log.connected();
+  co_return nullptr;
+}
+
+// A connection that was used before may have been closed by the server at the moment when we wrote: that says nothing
+// about the request.
+FaultOrNull broken_before_response(ExchangeState& x) {
+  if (x.lease->was_cut_off()) return &faults::kCutOff;
+  return x.lease->connection()->is_reused() && !x.answer_begun ? &faults::kClosedWhileReused : &faults::kClosedEarly;
+}
+
+FaultOrNull send_at_once(ExchangeState& x, std::string_view& rest) {
+  rest = x.out.unread();
+  runtime::Channel& server = x.lease->stream().channel();
+  if (!server.is_writable() || server.is_cancelled()) return nullptr;
+  ssize_t count = server.try_write(std::span<const char>(rest));
+  // A connection that takes not even the first byte has carried nothing.
+  if (count < 0 && count != -EAGAIN) return &faults::kNothingSent;
+  if (count > 0) rest.remove_prefix(static_cast<size_t>(count));
+  if (rest.empty()) whole_request_is_sent(x);
+  return nullptr;
+}
+
+Task<FaultOrNull> send_rest(ExchangeState& x, std::string_view rest) {
+  IoResult<void> written = co_await x.lease->stream().write_all(rest, x.settings().idle_timeout());
+  if (!written && x.client_is_gone()) co_return &faults::kClientGone;
+  if (!written && written.error() == net::IoError::kTimedOut) co_return &faults::kResponseTimeout;
+  // A server that does not read on may have answered already: then its response counts.
+  if (!written && !x.lease->stream().channel().is_readable()) {
+    FaultOrNull fault = broken_before_response(x);
+    co_return fault == &faults::kClosedEarly ? &faults::kSendFailed : fault;
+  }
+  whole_request_is_sent(x);
+  co_return nullptr;
+}
+
+void begin_upload(ExchangeState& x) {
+  if (x.request_body.done() || x.upload_begun) return;
+  x.upload_begun = x.uploading = true;
+  x.uploads.spawn(upload(x));
+}
+
+Task<void> end_upload(ExchangeState& x) {
+  if (!x.uploading) co_return;
+  x.client.stream().channel().interrupt_next_wait();
+  x.lease->stream().cancel();
+  co_await x.uploads.join();
+  x.client.stream().channel().forget_interrupt();
+}
+
+}  // namespace fairlead::proxy

@@ -1,0 +1,133 @@
+// From when a timeout counts, and until when: what resources.proto says of each.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/sleep.h"
+#include "sim_world/http_world.h"
+
+namespace fairlead::sim {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// Bytes, each part so long after the one before.
+using Parts = std::vector<std::pair<Duration, std::string>>;
+
+Task<void> send_in_parts(HttpPeer& peer, const Parts& parts) {
+  for (const auto& [pause, bytes] : parts) {
+    runtime::Loop& loop = peer.stream().loop();
+    if (pause > Duration::zero()) co_await runtime::Sleep(loop, loop.now() + pause);
+    co_await peer.send(bytes);
+  }
+}
+
+// One client and one server that say what a test tells them, whatever the other says.
+class Deadlines : public testing::Test {
+ protected:
+  Deadlines()
+      : listening_(w_.world.origins().driver.listen("10.1.0.1:0")), acceptor_(w_.world.origins().loop, listening_) {
+    w_.world.configuration().set_backend("alone");
+    w_.world.configuration().add_server("alone", "s", w_.world.origins().driver.local_address(listening_));
+    listener_.default_backend = "alone";
+  }
+
+  void talk(const Parts& from_client, const Parts& from_server) {
+    w_.world.configuration().set_backend("alone", backend_);
+    w_.open(listener_);
+    runtime::Scope scope(w_.world.clients().loop);
+    runtime::Scope servers(w_.world.origins().loop);
+    servers.spawn(serve(from_server));
+    start_ = w_.world.network().now();
+    scope.spawn(ask(from_client));
+    ASSERT_TRUE(w_.world.run_until([&] { return scope.running() == 0; }));
+    acceptor_.cancel();
+    ASSERT_TRUE(w_.world.run_until([&] { return servers.running() == 0; }));
+  }
+
+  static config::Backend patient() {
+    config::Backend settings;
+    settings.timeouts = {.connect = hours(1), .response = hours(1), .idle = hours(1)};
+    return settings;
+  }
+
+  HttpWorld w_{1};
+  config::Backend backend_ = patient();
+  config::Listener listener_ = HttpWorld::listener();
+  std::string received_;
+  Duration took_{};
+
+ private:
+  Task<void> ask(Parts parts) {
+    HttpPeer peer(w_.world.clients(), w_.address);
+    bool connected = co_await peer.connected();
+    EXPECT_TRUE(connected);
+    co_await send_in_parts(peer, parts);
+    PeerBody all = co_await peer.read_to_end();
+    received_ = all.bytes;
+    took_ = w_.world.network().now() - start_;
+  }
+  Task<void> serve(Parts parts) {
+    auto accepted = co_await acceptor_.accept();
+    if (!accepted) co_return;
+    HttpPeer peer(w_.world.origins().loop, accepted->fd);
+    auto head = co_await peer.read_head();
+    if (head) co_await send_in_parts(peer, parts);
+    co_await peer.read_to_end();
+  }
+
+  int listening_;
+  net::Acceptor acceptor_;
+  TimePoint start_;
+};
+
+const std::string kRequest = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+TEST_F(Deadlines, TheFirstHeadsTimeCountsFromTheConnectionsStart) {
+  listener_.timeouts.request_head = seconds(10);
+  talk({{seconds(8), "GET / HT"}}, {});
+  EXPECT_THAT(received_, StartsWith("HTTP/1.1 408 "));
+  EXPECT_GE(took_, seconds(10));
+  EXPECT_LE(took_, seconds(13));  // and the time of lingering
+}
+
+TEST_F(Deadlines, AResponsesTimeCountsUntilItsHeadIsComplete) {
+  backend_.timeouts.response = seconds(10);
+  talk({{Duration::zero(), kRequest}},
+       {{seconds(8), "HTTP/1.1 200 OK\r\n"}, {seconds(8), "Content-Length: 0\r\n\r\n"}});
+  EXPECT_THAT(received_, StartsWith("HTTP/1.1 504 "));
+  EXPECT_GE(took_, seconds(10));
+  EXPECT_LE(took_, seconds(13));
+}
+
+TEST_F(Deadlines, InterimResponsesGiveTheFinalOneNoMoreTime) {
+  backend_.timeouts.response = seconds(10);
+  const std::string interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
+  talk({{Duration::zero(), kRequest}}, {{seconds(6), interim}, {seconds(6), interim}, {seconds(6), interim}});
+  EXPECT_THAT(received_, HasSubstr("HTTP/1.1 504 "));
+  EXPECT_LE(took_, seconds(13));
+}
+
+TEST_F(Deadlines, AResponsesTimeDoesNotCountWhileTheRequestIsSent) {
+  backend_.timeouts.response = seconds(10);
+  Parts slow_upload = {
+      {Duration::zero(), "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 40\r\n\r\n"}};
+  for (int i = 0; i < 4; ++i) slow_upload.emplace_back(seconds(9), "0123456789");
+  talk(slow_upload, {{seconds(40), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}});
+  EXPECT_THAT(received_, StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(Deadlines, ATunnelIsIdleForTheShorterOfWhatBothSidesAllow) {
+  const std::string upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+  const std::string switched = "HTTP/1.1 101 OK\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+  listener_.timeouts.idle = seconds(20);
+  talk({{Duration::zero(), upgrade}}, {{Duration::zero(), switched}});
+  EXPECT_THAT(received_, StartsWith("HTTP/1.1 101 "));
+  EXPECT_GE(took_, seconds(20));
+  EXPECT_LE(took_, seconds(23));
+}
+
+}  // namespace
+}  // namespace fairlead::sim
