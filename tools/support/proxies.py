@@ -1,4 +1,5 @@
-"""Fairlead, haproxy and nginx with equal settings: one thread, keep-alive on both sides, no logging, one server."""
+"""Fairlead, haproxy and nginx with equal settings: one thread, keep-alive on both sides, no logging, one server, which is
+told the same of the client by each (X-Forwarded-For, X-Forwarded-Proto)."""
 
 import os
 import pathlib
@@ -28,12 +29,18 @@ defaults
     timeout connect 5s
     timeout client 60s
     timeout server 60s
-    {reuse}
+    {http}
 frontend web
     bind 127.0.0.1:{port}
     default_backend app
 backend app
     server s1 {server}
+"""
+
+HAPROXY_HTTP = """\
+http-reuse always
+    option forwardfor
+    http-request set-header X-Forwarded-Proto http
 """
 
 NGINX_MAIN = """\
@@ -58,7 +65,14 @@ http {{
     upstream app {{ server {server}; keepalive 256; keepalive_requests 1000000000; }}
     server {{
         listen 127.0.0.1:{port};
-        location / {{ proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+        location / {{
+            proxy_pass http://app;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+        }}
     }}
 }}
 """
@@ -124,7 +138,7 @@ def start_haproxy(workshop, protocol, server, cpus):
     mode = protocol.lower()
     configuration = workshop.folder / "haproxy.cfg"
     configuration.write_text(HAPROXY.format(mode=mode, port=port, server=server,
-                                            reuse="http-reuse always" if mode == "http" else ""))
+                                            http=HAPROXY_HTTP if mode == "http" else ""))
     process = workshop.start("haproxy", [executable("haproxy"), "-db", "-f", configuration], cpus=cpus)
     wait_for_port(process, f"127.0.0.1:{port}")
     return Proxy("haproxy", process, f"127.0.0.1:{port}")
