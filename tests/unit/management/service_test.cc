@@ -80,6 +80,25 @@ TEST_F(ServiceTest, UnaryCallsAnswerWithTheResourceAsItIs) {
   EXPECT_EQ(status.error_message(), "server web/x: does not exist");
 }
 
+TEST_F(ServiceTest, ABackendComesBackFromACallThatNamesItsServers) {
+  grpc::ClientContext a, b;
+  v1::AddBackendResponse added;
+  grpc::Status status = stub_->AddBackend(
+      &a, from_text<v1::AddBackendRequest>(R"(backend { name: "app" servers { name: "s1" address: "10.0.0.5:80" } })"),
+      &added);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(added.backend().name(), "app");
+  EXPECT_EQ(added.backend().status().servers(), 1);
+  v1::UpdateBackendResponse updated;
+  status = stub_->UpdateBackend(
+      &b,
+      from_text<v1::UpdateBackendRequest>(R"(backend { name: "app" servers { name: "s1" address: "10.0.0.6:80" } })"),
+      &updated);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(updated.backend().metadata().uid(), added.backend().metadata().uid());
+  EXPECT_EQ(updated.backend().status().servers(), 1);
+}
+
 TEST_F(ServiceTest, InFlightComesFromTheWorkers) {
   must(kWeb);
   observe::ServerStatistics server{.uid = 2, .name = "s1", .counters = {}};
