@@ -213,4 +213,13 @@ bool Endpoint::is_unspecified() const {
   return false;
 }
 
+Endpoint Endpoint::unspecified() const {
+  FAIRLEAD_CHECK(!is_unix());
+  return family() == AF_INET ? Endpoint(Ip4Endpoint{.port = port()}) : Endpoint(Ip6Endpoint{.port = port()});
+}
+
+bool arrives_at(const Endpoint& address, const Endpoint& place) {
+  return address == place || (address.is_loopback() && place == address.unspecified());
+}
+
 }  // namespace fairlead::config

@@ -153,16 +153,12 @@ auto Applier::check_free(const std::vector<config::Endpoint>& addresses, const c
 // Looks at every server, which no other operation does; listeners come rarely.
 auto Applier::check_loop(const config::Listener& listener, const std::vector<config::Endpoint>& bound) const -> Failed {
   Failed failure;
-  auto reaches = [](const config::Endpoint& address, const config::Endpoint& place) {
-    if (address == place) return true;
-    return place.is_unspecified() && address.is_loopback() && address.port() == place.port();
-  };
   if (bound.empty()) return failure;
   for (const auto& [backend_name, backend] : model_.backends()) {
     backend->members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
       if (failure) return;
       for (const config::Endpoint& place : bound) {
-        if (!reaches(server->address, place)) continue;
+        if (!config::arrives_at(server->address, place)) continue;
         failure = api::Failure{v1::REASON_LOOP, api::listener_title(listener.name), "bind",
                                concat(config::quoted(place.to_string()), " is the address of ",
                                       api::server_title(backend_name, server->name))};

@@ -46,9 +46,8 @@ const std::string* Model::bound_at(const config::Endpoint& address) const {
 const std::string* Model::listener_at(const config::Endpoint& address) const {
   const std::string* listener = bound_at(address);
   if (listener || !address.is_loopback()) return listener;
-  // What is bound to all addresses is reached through loopback; [::] takes IPv4 as well.
-  if (address.family() == AF_INET) listener = bound_at(config::Endpoint(config::Ip4Endpoint{.port = address.port()}));
-  return listener ? listener : bound_at(config::Endpoint(config::Ip6Endpoint{.port = address.port()}));
+  // As config::arrives_at(): what is bound to all addresses is reached through loopback.
+  return bound_at(address.unspecified());
 }
 
 void Model::set_version(config::Version version) {
