@@ -22,7 +22,7 @@ Result Applier::run(Transaction& transaction) {
   if (all_refused || transaction.validate_only) {
     model_.roll_back(0);
     effects_.roll_back(effects_mark);
-    departing_ = 0;
+    departing_.clear();
   }
   result.version = model_.version();
   result.touched = std::move(touched_);

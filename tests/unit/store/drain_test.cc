@@ -112,6 +112,23 @@ TEST_F(DrainTest, WaitingForTheRemovalAnswersWithWhatWasCutOff) {
   EXPECT_EQ(also.get().cut_off, 3);
 }
 
+TEST_F(DrainTest, WaitingForTheRemovalIsForAllThatDepartUnderTheName) {
+  must(kDelete);
+  must(kWebS1);
+  auto waiting = post(kDelete, {.wait_until_removed = true});
+  must(kWebS1);
+  must(kDelete);
+  auto for_three = post(kDelete, {.wait_until_removed = true});
+  read([](Reader& reader) { return reader.version(); });
+  half_.finish_drain(1, 4);
+  half_.finish_drain(0, 2);
+  EXPECT_EQ(waiting.get().cut_off, 6);
+  read([](Reader& reader) { return reader.version(); });
+  EXPECT_EQ(for_three.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  half_.finish_drains(1);
+  EXPECT_EQ(for_three.get().cut_off, 7);
+}
+
 TEST_F(DrainTest, AdminStateDrainHasNoDeadlineAndReadyTakesItBack) {
   set_admin_state("DRAIN");
   EXPECT_EQ(eligible("web"), 0);
