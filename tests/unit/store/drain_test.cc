@@ -129,6 +129,28 @@ TEST_F(DrainTest, WaitingForTheRemovalIsForAllThatDepartUnderTheName) {
   EXPECT_EQ(for_three.get().cut_off, 7);
 }
 
+TEST_F(DrainTest, ABackendCountsItsDrainingServersWhateverBecomesOfThem) {
+  auto draining = [&] { return read([](Reader& reader) { return reader.find_backend("web")->draining; }); };
+  EXPECT_EQ(draining(), 0);
+  set_admin_state("DRAIN");
+  EXPECT_EQ(draining(), 1);
+  set_admin_state("READY");
+  EXPECT_EQ(draining(), 0);
+  set_admin_state("DRAIN");
+  set_admin_state("MAINTENANCE");
+  EXPECT_EQ(draining(), 0);
+  set_admin_state("DRAIN");
+  EXPECT_EQ(draining(), 1);
+  half_.finish_drains();
+  EXPECT_EQ(draining(), 0);
+  set_admin_state("READY");
+  set_admin_state("DRAIN");
+  must(kDelete);
+  EXPECT_EQ(draining(), 1);
+  half_.finish_drains();
+  EXPECT_EQ(draining(), 0);
+}
+
 TEST_F(DrainTest, AdminStateDrainHasNoDeadlineAndReadyTakesItBack) {
   set_admin_state("DRAIN");
   EXPECT_EQ(eligible("web"), 0);
