@@ -222,4 +222,9 @@ bool arrives_at(const Endpoint& address, const Endpoint& place) {
   return address == place || (address.is_loopback() && place == address.unspecified());
 }
 
+bool overlap(const Endpoint& a, const Endpoint& b) {
+  if (a == b) return true;
+  return a.family() == b.family() && a.port() == b.port() && (a.is_unspecified() || b.is_unspecified());
+}
+
 }  // namespace fairlead::config

@@ -83,4 +83,8 @@ class Endpoint {
 // takes no IPv4.)
 bool arrives_at(const Endpoint& address, const Endpoint& place);
 
+// Whether sockets bound to these would compete for the same connections: equal, or one of them stands for all
+// addresses. Requires real ports.
+bool overlap(const Endpoint& a, const Endpoint& b);
+
 }  // namespace fairlead::config

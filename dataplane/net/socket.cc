@@ -32,7 +32,7 @@ bool is_stale(const config::SocketAddress& address, const std::string& path) {
   return refused;
 }
 
-absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, bool shared) {
+absl::StatusOr<int> open_bound(const config::Endpoint& endpoint, bool shared) {
   config::SocketAddress address = endpoint.to_socket_address();
   int fd = ::socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return failed(endpoint, errno);
@@ -46,12 +46,18 @@ absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, bool shared
   }
   // An IPv6 address means IPv6: "[::]:80" beside "0.0.0.0:80" is no conflict.
   if (endpoint.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0 &&
-      ::listen(fd, kBacklog) == 0) {
-    return fd;
-  }
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0) return fd;
   int error = errno;
   ::close(fd);
+  return failed(endpoint, error);
+}
+
+absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, bool shared) {
+  absl::StatusOr<int> fd = open_bound(endpoint, shared);
+  if (!fd.ok()) return fd;
+  if (::listen(*fd, kBacklog) == 0) return fd;
+  int error = errno;
+  ::close(*fd);
   return failed(endpoint, error);
 }
 
@@ -81,6 +87,13 @@ absl::StatusOr<int> listen_beside(int fd) {
   int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) return failed(endpoint, errno);
   return copy;
+}
+
+absl::StatusOr<int> bind_beside_ours(const config::Endpoint& endpoint) { return open_bound(endpoint, /*shared=*/true); }
+
+absl::Status start_listening(int fd) {
+  if (::listen(fd, kBacklog) == 0) return absl::OkStatus();
+  return failed(bound_address(fd), errno);
 }
 
 config::Endpoint bound_address(int fd) {

@@ -1,13 +1,8 @@
 #include "server/workers.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <mutex>
 #include <random>
-
-#include "net/socket.h"
-
 namespace fairlead::server {
 
 Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log)
@@ -39,101 +34,6 @@ void Workers::stop(runtime::Duration timeout) {
     for (auto& worker : workers_) last_.merge(worker->statistics(true));
   }
   for (auto& worker : workers_) worker->join();  // for what was asked for until now
-}
-
-// ---- listeners
-
-absl::StatusOr<Workers::Bound> Workers::open_sockets(const config::Endpoint& address) {
-  absl::StatusOr<int> first = net::listen_on(address, is_closing(address));
-  if (!first.ok()) return first.status();
-  Bound bound{.endpoint = net::bound_address(*first), .fds = {*first}};
-  while (bound.fds.size() < workers_.size()) {
-    absl::StatusOr<int> next = net::listen_beside(*first);
-    if (!next.ok()) {
-      close_sockets(bound);
-      return next.status();
-    }
-    bound.fds.push_back(*next);
-  }
-  return bound;
-}
-
-void Workers::close_sockets(Bound& bound) {
-  for (int fd : bound.fds) ::close(fd);
-  bound.fds.clear();
-}
-
-absl::StatusOr<std::vector<config::Endpoint>> Workers::bind(config::Uid listener,
-                                                            const std::vector<config::Endpoint>& addresses) {
-  std::vector<Bound> opened;
-  for (const config::Endpoint& address : addresses) {
-    absl::StatusOr<Bound> bound = open_sockets(address);
-    if (!bound.ok()) {
-      std::ranges::for_each(opened, close_sockets);
-      return bound.status();
-    }
-    opened.push_back(*std::move(bound));
-  }
-  std::vector<config::Endpoint> result;
-  for (Bound& bound : opened) result.push_back(bound.endpoint);
-  auto& waiting = bound_[listener].waiting;
-  std::ranges::move(opened, std::back_inserter(waiting));
-  return result;
-}
-
-void Workers::unbind(config::Uid listener) {
-  auto found = bound_.find(listener);
-  if (found == bound_.end()) return;
-  std::ranges::for_each(found->second.waiting, close_sockets);
-  bound_.erase(found);
-}
-
-void Workers::close_addresses(config::Uid listener, const std::vector<config::Endpoint>& endpoints) {
-  auto found = bound_.find(listener);
-  if (found == bound_.end()) return;
-  for (const config::Endpoint& endpoint : endpoints) {
-    std::erase_if(found->second.waiting, [&](Bound& bound) {
-      if (!(bound.endpoint == endpoint)) return false;
-      close_sockets(bound);
-      return true;
-    });
-    if (std::erase(found->second.open, endpoint) > 0) remember_closing(endpoint);
-    for (auto& worker : workers_) {
-      worker->post([listener, endpoint](Worker& self) { self.listeners().close_address(listener, endpoint); });
-    }
-  }
-}
-
-void Workers::accept(config::Slot slot, config::Uid listener) {
-  BoundListener& bound = bound_[listener];
-  base::Ref<const config::Listener> record(current_->find_listener(slot, listener));
-  FAIRLEAD_CHECK(record);
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    std::vector<listener::BoundSocket> sockets;
-    for (const Bound& address : bound.waiting) sockets.push_back({.endpoint = address.endpoint, .fd = address.fds[i]});
-    workers_[i]->post([record, sockets = std::move(sockets), connections = bound.connections](Worker& self) {
-      self.listeners().accept(record, sockets, connections);
-    });
-  }
-  for (const Bound& address : bound.waiting) bound.open.push_back(address.endpoint);
-  bound.waiting.clear();
-}
-
-void Workers::remember_closing(const config::Endpoint& endpoint) {
-  absl::Time now = absl::Now();
-  std::erase_if(closing_, [&](auto& entry) { return entry.second < now; });
-  closing_[endpoint] = now + kClosingTime;
-}
-
-bool Workers::is_closing(const config::Endpoint& endpoint) {
-  auto found = closing_.find(endpoint);
-  return found != closing_.end() && absl::Now() < found->second;
-}
-
-void Workers::stop_accepting(config::Uid listener) {
-  for (const config::Endpoint& endpoint : bound_[listener].open) remember_closing(endpoint);
-  unbind(listener);
-  for (auto& worker : workers_) worker->post([listener](Worker& self) { self.listeners().finish(listener); });
 }
 
 // ---- snapshots

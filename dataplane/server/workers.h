@@ -50,6 +50,8 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   struct Bound {
     config::Endpoint endpoint;
     std::vector<int> fds;
+    // Not yet where another listener's sockets still serve there.
+    bool is_listening = true;
   };
   struct BoundListener {
     std::vector<Bound> waiting;
@@ -68,7 +70,12 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void remember_closing(const config::Endpoint& endpoint);
   bool is_closing(const config::Endpoint& endpoint);
 
-  absl::StatusOr<Bound> open_sockets(const config::Endpoint& address);
+  // Whether sockets of listeners stand where this one is to open its own; those that it has at this very address are
+  // none of them.
+  bool is_held(config::Uid listener, const config::Endpoint& address) const;
+  absl::StatusOr<Bound> open_sockets(config::Uid listener, const config::Endpoint& address);
+  absl::StatusOr<Bound> open_beside_ours(const config::Endpoint& address);
+  static void start_listening(Bound& bound);
   static void close_sockets(Bound& bound);
   config::Version adopted_by_all() const;
   // Tells those who wait for a version that every worker has by now. On any thread.

@@ -57,7 +57,9 @@ class Applier {
   Failed replace_listener(base::Ref<const config::Listener> before, base::Ref<config::Listener> after);
   // Opens those of `after.bind` that `before` (may be null) has not, and fills `after.bound`.
   Failed open_addresses(const config::Listener* before, config::Listener& after);
-  Failed check_free(const std::vector<config::Endpoint>& addresses, const config::Listener& listener) const;
+  // `own`: those that the listener keeps.
+  Failed check_free(const std::vector<config::Endpoint>& addresses, std::vector<config::Endpoint> own,
+                    const config::Listener& listener) const;
   Failed check_loop(const config::Listener& listener, const std::vector<config::Endpoint>& bound) const;
   Failed check_references(const config::Listener& listener) const;
   void compile(config::Listener& listener) const;

@@ -97,8 +97,13 @@ void Writer::publish() {
 
 void Writer::perform_effects() {
   // Performing adds events, not effects.
-  for (const Effect& effect : std::exchange(effects_.effects, {})) {
-    std::visit([this](const auto& what) { perform(what); }, effect);
+  std::vector<Effect> effects = std::exchange(effects_.effects, {});
+  // What opens before what closes: an address that goes from one listener to another is never without.
+  for (bool opens : {true, false}) {
+    for (const Effect& effect : effects) {
+      if (std::holds_alternative<AcceptListener>(effect) != opens) continue;
+      std::visit([this](const auto& what) { perform(what); }, effect);
+    }
   }
 }
 

@@ -157,6 +157,26 @@ TEST_F(UnixSocketTest, LeavesAFileThatIsNoSocketAlone) {
   EXPECT_EQ(content, "precious");
 }
 
+TEST(BindBesideOurs, TakesNoConnectionBeforeItListens) {
+  auto first = listen_on(parse("127.0.0.1:0"));
+  ASSERT_TRUE(first.ok());
+  Endpoint bound = bound_address(*first);
+  auto second = bind_beside_ours(bound);
+  ASSERT_TRUE(second.ok()) << second.status();
+  Closing beside(*second);
+  for (int i = 0; i < 20; ++i) {
+    Closing client(connect_to(bound));
+    ASSERT_GE(client.fd(), 0);
+    Closing accepted(::accept(*first, nullptr, nullptr));
+    ASSERT_GE(accepted.fd(), 0);
+  }
+  ASSERT_TRUE(start_listening(beside.fd()).ok());
+  ::close(*first);
+  Closing client(connect_to(bound));
+  Closing accepted(::accept(beside.fd(), nullptr, nullptr));
+  EXPECT_GE(accepted.fd(), 0);
+}
+
 runtime::Task<void> accept_some(Acceptor& acceptor, int count, std::vector<IoResult<Accepted>>& results) {
   for (int i = 0; i < count; ++i) {
     IoResult<Accepted> result = co_await acceptor.accept();

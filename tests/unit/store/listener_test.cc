@@ -66,6 +66,13 @@ TEST_F(ListenerTest, ChangingBindInPlaceKeepsWhatStays) {
   EXPECT_THAT(half_.open_addresses(), UnorderedElementsAre("127.0.0.1:40000", "127.0.0.1:82"));
 }
 
+TEST_F(ListenerTest, NamingTheFreePortThatItGotKeepsIt) {
+  must(listener("l", "bind: \"127.0.0.1:0\""));
+  must(listener("l", "bind: \"127.0.0.1:40000\""));
+  EXPECT_THAT(bound("l"), ElementsAre("127.0.0.1:40000"));
+  EXPECT_THAT(half_.open_addresses(), ElementsAre("127.0.0.1:40000"));
+}
+
 TEST_F(ListenerTest, ARefusedChangeOfBindLeavesTheOldAddresses) {
   must(listener("l", "bind: \"127.0.0.1:81\""));
   Result result =
