@@ -24,7 +24,7 @@ TEST_F(ServiceTest, TheSocketIsForItsOwnerOnly) {
 
 TEST_F(ServiceTest, ASocketInUseIsAnErrorAndOneLeftBehindIsReplaced) {
   auto second = ManagementServer::start({.listen = {address_}}, store_, collector_);
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr("is in use by another process"));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("is in use: somebody listens there"));
   must("");
   // A socket file without a process.
   std::string path = folder_ + "/dead.sock";
@@ -34,6 +34,20 @@ TEST_F(ServiceTest, ASocketInUseIsAnErrorAndOneLeftBehindIsReplaced) {
   close(fd);
   auto third = ManagementServer::start({.listen = {"unix:" + path}}, store_, collector_);
   EXPECT_TRUE(third.ok()) << third.status();
+}
+
+TEST_F(ServiceTest, WhatTheSystemSaysOfAnAddressIsToldAsItIs) {
+  // It takes no streams: neither left behind nor one that such a server could have.
+  std::string path = folder_ + "/datagrams.sock";
+  int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  config::SocketAddress address = config::Endpoint(config::UnixEndpoint{path}).to_socket_address();
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address.storage), address.size), 0);
+  std::string said(ManagementServer::start({.listen = {"unix:" + path}}, store_, collector_).status().message());
+  EXPECT_THAT(said, HasSubstr("management.listen: "));
+  EXPECT_THAT(said, HasSubstr(path));
+  EXPECT_THAT(said, HasSubstr("Protocol wrong type for socket"));
+  EXPECT_TRUE(std::filesystem::exists(path));
+  close(fd);
 }
 
 TEST_F(ServiceTest, TcpNeedsInsecureAndLoopback) {

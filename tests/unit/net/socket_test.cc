@@ -133,7 +133,7 @@ TEST_F(UnixSocketTest, RefusesAPathWhereSomebodyListens) {
   Closing listening(*fd);
   auto second = listen_on(endpoint());
   ASSERT_FALSE(second.ok());
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr(path_));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(path_ + ": is in use: somebody listens there"));
   Closing client(connect_to(endpoint()));
   EXPECT_GE(client.fd(), 0) << "the first does not listen any more";
 }
@@ -155,6 +155,16 @@ TEST_F(UnixSocketTest, LeavesAFileThatIsNoSocketAlone) {
   std::string content;
   std::ifstream(path_) >> content;
   EXPECT_EQ(content, "precious");
+}
+
+TEST_F(UnixSocketTest, SaysWhatTheSystemSaysOfASocketThatTakesNoStreams) {
+  Closing datagrams(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  config::SocketAddress address = endpoint().to_socket_address();
+  ASSERT_EQ(::bind(datagrams.fd(), reinterpret_cast<const sockaddr*>(&address.storage), address.size), 0);
+  auto fd = listen_on(endpoint());
+  ASSERT_FALSE(fd.ok());
+  EXPECT_THAT(std::string(fd.status().message()), HasSubstr("Protocol wrong type for socket"));
+  EXPECT_TRUE(std::filesystem::exists(path_));
 }
 
 TEST(BindBesideOurs, TakesNoConnectionBeforeItListens) {
