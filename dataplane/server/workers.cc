@@ -25,6 +25,7 @@ void Workers::start() {
 }
 
 void Workers::stop(runtime::Duration timeout) {
+  for (auto& [uid, listener] : bound_) listener.open.clear();  // and with them the files of Unix sockets
   for (auto& worker : workers_) worker->stop(timeout);
   for (auto& worker : workers_) worker->join();
   {

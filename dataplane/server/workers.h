@@ -1,7 +1,8 @@
 // The reading half, as the writing half sees it: all workers as one.
 //
-// The calls of ReadingHalf come from the store's thread; collect() and stop() from any. Owns the workers, the snapshots
-// that any of them may still use, and sockets between bind() and accept().
+// The calls of ReadingHalf come from the store's thread; collect() from any; stop() when the store has ended. Owns the
+// workers, the snapshots that any of them may still use, sockets between bind() and accept(), and the files of Unix
+// sockets.
 #pragma once
 
 #include <deque>
@@ -14,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "net/socket_file.h"
 #include "observe/statistics.h"
 #include "server/worker.h"
 #include "store/reading_half.h"
@@ -52,11 +54,16 @@ class Workers : public store::ReadingHalf, public observe::Collector {
     std::vector<int> fds;
     // Not yet where another listener's sockets still serve there.
     bool is_listening = true;
+    net::SocketFile file{};
+  };
+  // One that the workers have taken.
+  struct Open {
+    config::Endpoint endpoint;
+    net::SocketFile file;
   };
   struct BoundListener {
     std::vector<Bound> waiting;
-    // Those that the workers have taken.
-    std::vector<config::Endpoint> open;
+    std::vector<Open> open;
     std::shared_ptr<std::atomic<uint32_t>> connections = std::make_shared<std::atomic<uint32_t>>(0);
   };
   struct Publication {

@@ -22,7 +22,7 @@ bool Workers::is_held(config::Uid listener, const config::Endpoint& address) con
       has_it_already |= own && place == address;
     };
     for (const Bound& waiting : bound.waiting) look(waiting.endpoint);
-    std::ranges::for_each(bound.open, look);
+    for (const Open& open : bound.open) look(open.endpoint);
   }
   return held && !has_it_already;
 }
@@ -31,7 +31,7 @@ absl::StatusOr<Workers::Bound> Workers::open_sockets(config::Uid listener, const
   if (is_held(listener, address)) return open_beside_ours(address);
   absl::StatusOr<int> first = net::listen_on(address, is_closing(address));
   if (!first.ok()) return first.status();
-  Bound bound{.endpoint = net::bound_address(*first), .fds = {*first}};
+  Bound bound{.endpoint = net::bound_address(*first), .fds = {*first}, .file = net::SocketFile(address)};
   while (bound.fds.size() < workers_.size()) {
     absl::StatusOr<int> next = net::listen_beside(*first);
     if (!next.ok()) {
@@ -70,7 +70,9 @@ void Workers::start_listening(Bound& bound) {
   }
 }
 
+// The file goes first: as long as the socket is open, no other file can be taken for it.
 void Workers::close_sockets(Bound& bound) {
+  bound.file.remove();
   for (int fd : bound.fds) ::close(fd);
   bound.fds.clear();
 }
@@ -109,7 +111,8 @@ void Workers::close_addresses(config::Uid listener, const std::vector<config::En
       close_sockets(bound);
       return true;
     });
-    if (std::erase(found->second.open, endpoint) > 0) remember_closing(endpoint);
+    auto is_it = [&](const Open& open) { return open.endpoint == endpoint; };
+    if (std::erase_if(found->second.open, is_it) > 0) remember_closing(endpoint);
     for (auto& worker : workers_) {
       worker->post([listener, endpoint](Worker& self) { self.listeners().close_address(listener, endpoint); });
     }
@@ -128,7 +131,7 @@ void Workers::accept(config::Slot slot, config::Uid listener) {
       self.listeners().accept(record, sockets, connections);
     });
   }
-  for (const Bound& address : bound.waiting) bound.open.push_back(address.endpoint);
+  for (Bound& address : bound.waiting) bound.open.push_back({address.endpoint, std::move(address.file)});
   bound.waiting.clear();
 }
 
@@ -145,7 +148,7 @@ bool Workers::is_closing(const config::Endpoint& endpoint) {
 }
 
 void Workers::stop_accepting(config::Uid listener) {
-  for (const config::Endpoint& endpoint : bound_[listener].open) remember_closing(endpoint);
+  for (const Open& open : bound_[listener].open) remember_closing(open.endpoint);
   unbind(listener);
   for (auto& worker : workers_) worker->post([listener](Worker& self) { self.listeners().finish(listener); });
 }

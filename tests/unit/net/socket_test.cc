@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "net/acceptor.h"
+#include "net/socket_file.h"
 #include "runtime/scope.h"
 #include "test_support/loopback.h"
 
@@ -164,6 +165,31 @@ TEST_F(UnixSocketTest, SaysWhatTheSystemSaysOfASocketThatTakesNoStreams) {
   auto fd = listen_on(endpoint());
   ASSERT_FALSE(fd.ok());
   EXPECT_THAT(std::string(fd.status().message()), HasSubstr("Protocol wrong type for socket"));
+  EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+TEST_F(UnixSocketTest, ItsFileEndsWithItsOwner) {
+  auto fd = listen_on(endpoint());
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  Closing listening(*fd);
+  {
+    SocketFile file(endpoint());
+    SocketFile moved = std::move(file);
+    EXPECT_TRUE(std::filesystem::exists(path_));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(UnixSocketTest, AFileThatSomebodyElsePutThereStays) {
+  auto fd = listen_on(endpoint());
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  Closing listening(*fd);
+  SocketFile file(endpoint());
+  std::filesystem::remove(path_);
+  auto other = listen_on(endpoint());
+  ASSERT_TRUE(other.ok()) << other.status();
+  Closing beside(*other);
+  file.remove();
   EXPECT_TRUE(std::filesystem::exists(path_));
 }
 
