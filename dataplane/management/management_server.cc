@@ -22,16 +22,6 @@ namespace {
 
 using config::concat;
 
-absl::Status check_tcp(const std::string& text, const config::Endpoint& endpoint, bool insecure) {
-  if (!insecure) {
-    return absl::InvalidArgumentError(concat("management.listen: ", config::quoted(text),
-                                             " is TCP, where anybody may connect; use unix:/path, or set insecure"));
-  }
-  if (endpoint.is_loopback()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      concat("management.listen: ", config::quoted(text), " is not a loopback address; use 127.0.0.1 or [::1]"));
-}
-
 absl::Status clear_way(const std::string& text, const config::Endpoint& endpoint) {
   std::optional<std::string> problem = net::clear_path(std::get<config::UnixEndpoint>(endpoint.value()));
   if (!problem) return absl::OkStatus();
@@ -48,14 +38,14 @@ absl::StatusOr<std::vector<Listening>> check_addresses(const ServerOptions& opti
     return absl::InvalidArgumentError("management.listen: is empty; name at least one address");
   std::vector<Listening> result;
   for (const std::string& text : options.listen) {
-    absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
-    if (!endpoint.ok()) {
-      return absl::InvalidArgumentError(concat("management.listen: ", std::string(endpoint.status().message())));
+    if (config::Problem problem = check_listen(text, options.insecure)) {
+      return absl::InvalidArgumentError("management.listen: " + *problem);
     }
-    absl::Status usable =
-        endpoint->is_unix() ? clear_way(text, *endpoint) : check_tcp(text, *endpoint, options.insecure);
-    if (!usable.ok()) return usable;
-    result.push_back({*std::move(endpoint)});
+    config::Endpoint endpoint = config::Endpoint::parse(text).value();
+    if (endpoint.is_unix()) {
+      if (absl::Status free = clear_way(text, endpoint); !free.ok()) return free;
+    }
+    result.push_back({std::move(endpoint)});
   }
   return result;
 }
@@ -79,6 +69,17 @@ void set_limits(grpc::ServerBuilder& builder) {
 }
 
 }  // namespace
+
+config::Problem check_listen(const std::string& text, bool insecure) {
+  absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
+  if (!endpoint.ok()) return std::string(endpoint.status().message());
+  if (endpoint->is_unix()) return std::nullopt;
+  if (!insecure) {
+    return concat(config::quoted(text), " is TCP, where anybody may connect; use unix:/path, or set insecure");
+  }
+  if (endpoint->is_loopback()) return std::nullopt;
+  return concat(config::quoted(text), " is not a loopback address; use 127.0.0.1 or [::1]");
+}
 
 struct ManagementServer::Parts {
   Parts(const ServerOptions& options, store::Store& store, observe::Collector& collector)

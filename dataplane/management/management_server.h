@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@
 #include "store/store.h"
 
 namespace fairlead::management {
+
+// What is wrong with an address to listen on, whatever the machine's state is; to stand behind "management.listen: ".
+std::optional<std::string> check_listen(const std::string& text, bool insecure);
 
 struct ServerOptions {
   // "unix:/path" (made with mode 0600), or with `insecure` a loopback "127.0.0.1:port" or "[::1]:port"; port 0 takes a
