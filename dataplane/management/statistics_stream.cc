@@ -78,14 +78,18 @@ void encode_backend(const Sample& start, const observe::BackendStatistics& end, 
   if (servers) encode_servers(before, end, sample.lifecycles, out);
 }
 
+// Where one worker has let go of a listener and another has not, a count can be behind an earlier one, as in
+// Counters::since().
+uint64_t counted_since(uint64_t before, uint64_t now) { return now - std::min(now, before); }
+
 void encode_listeners(const Sample& start, const Sample& end, v1::StreamStatisticsResponse& out) {
   for (const observe::ListenerStatistics& listener : end.statistics.listeners) {
     const observe::ListenerStatistics* before = find(start.statistics.listeners, listener.uid);
     v1::ListenerStatistics& encoded = *out.add_listeners();
     encoded.set_listener(listener.name);
     encoded.set_connections(listener.connections);
-    encoded.set_connections_accepted(listener.accepted - (before ? before->accepted : 0));
-    encoded.set_connections_refused(listener.refused - (before ? before->refused : 0));
+    encoded.set_connections_accepted(counted_since(before ? before->accepted : 0, listener.accepted));
+    encoded.set_connections_refused(counted_since(before ? before->refused : 0, listener.refused));
   }
 }
 
