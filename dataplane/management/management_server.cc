@@ -83,7 +83,8 @@ config::Problem check_listen(const std::string& text, bool insecure) {
 
 struct ManagementServer::Parts {
   Parts(const ServerOptions& options, store::Store& store, observe::Collector& collector)
-      : context(new Context{store, collector, options.build, options.workers, options.sessions_max, absl::Now()}) {}
+      : context(new Context{store, collector, options.build, options.workers, options.sessions_max,
+                            std::chrono::steady_clock::now()}) {}
   ~Parts() { context->executor.stop(); }
 
   std::shared_ptr<Context> context;

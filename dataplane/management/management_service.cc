@@ -316,8 +316,8 @@ Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInf
       }
       *response->mutable_limits() = limits_of(*context_);
       response->set_workers(context_->workers);
-      absl::Duration uptime = absl::Now() - context_->started;
-      response->mutable_uptime()->set_seconds(absl::ToInt64Seconds(uptime));
+      auto uptime = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - context_->started);
+      response->mutable_uptime()->set_seconds(uptime.count());
       response->set_servers(counts.servers);
       response->set_backends(counts.backends);
       response->set_listeners(counts.listeners);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "api/encode.h"
 #include "api/field_checker.h"
 #include "config/text.h"
@@ -128,7 +127,7 @@ void StatisticsStream::begin() {
     if (config::Problem problem = config::check_duration(*interval, kIntervalMin, kIntervalMax)) {
       return finish(invalid("interval: " + *problem));
     }
-    interval_ = absl::FromChrono(*interval);
+    interval_ = *interval;
   }
   for (const std::string& name : request_.backends()) {
     if (config::Problem problem = config::check_name(name)) return finish(invalid("backends: " + *problem));
@@ -138,7 +137,7 @@ void StatisticsStream::begin() {
     return finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
                    config::concat(context().sessions_max, " streams are open already; end one of them")});
   }
-  due_ = absl::Now();
+  due_ = Executor::Clock::now();
   take_sample();
 }
 
@@ -183,7 +182,7 @@ bool StatisticsStream::next(v1::StreamStatisticsResponse& response) {
 }
 
 void StatisticsStream::wait() {
-  due_ = std::max(due_ + interval_, absl::Now());
+  due_ = std::max(due_ + interval_, Executor::Clock::now());
   std::weak_ptr<StatisticsStream> weak = std::static_pointer_cast<StatisticsStream>(shared_from_this());
   context().executor.post_at(due_, [weak] {
     if (std::shared_ptr<StatisticsStream> stream = weak.lock()) stream->take_sample();

@@ -13,8 +13,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "net/socket_file.h"
 #include "observe/statistics.h"
 #include "server/worker.h"
@@ -73,7 +71,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
 
   // The workers close a listener's sockets a moment after they were told to. Until then its addresses may be bound
   // again.
-  static constexpr absl::Duration kClosingTime = absl::Seconds(5);
+  static constexpr runtime::Duration kClosingTime = std::chrono::seconds(5);
   void remember_closing(const config::Endpoint& endpoint);
   bool is_closing(const config::Endpoint& endpoint);
 
@@ -94,7 +92,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   // Former snapshots that a worker may still use, oldest first.
   std::deque<base::Ref<const config::Snapshot>> former_;
   absl::flat_hash_map<config::Uid, BoundListener> bound_;
-  std::map<config::Endpoint, absl::Time> closing_;
+  std::map<config::Endpoint, runtime::TimePoint> closing_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
   std::mutex mutex_;

@@ -136,13 +136,13 @@ void Workers::accept(config::Slot slot, config::Uid listener) {
 }
 
 void Workers::remember_closing(const config::Endpoint& endpoint) {
-  absl::Time now = absl::Now();
+  auto now = std::chrono::steady_clock::now();
   std::erase_if(closing_, [&](auto& entry) { return entry.second < now; });
   closing_[endpoint] = now + kClosingTime;
 }
 
 bool Workers::is_closing(const config::Endpoint& endpoint) {
-  absl::Time now = absl::Now();
+  auto now = std::chrono::steady_clock::now();
   return std::ranges::any_of(closing_,
                              [&](auto& entry) { return now < entry.second && config::overlap(entry.first, endpoint); });
 }
