@@ -26,7 +26,7 @@ struct Context {
   uint32_t workers = 0;
   uint32_t sessions_max = 0;
   std::chrono::steady_clock::time_point started;
-  Streams streams{};
+  Streams streams{sessions_max};
   Executor executor{};
 };
 

@@ -27,7 +27,7 @@ struct ServerOptions {
   // For GetInfo.
   std::string build{};
   uint32_t workers = 0;
-  // Streams of all kinds at once; more are refused with RESOURCE_EXHAUSTED.
+  // Streams of all kinds at once (not unary calls); more are refused with RESOURCE_EXHAUSTED.
   uint32_t sessions_max = 1024;
 };
 

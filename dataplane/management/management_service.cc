@@ -9,8 +9,8 @@
 #include "config/validate.h"
 #include "management/export_stream.h"
 #include "management/messages.h"
+#include "management/open_stream.h"
 #include "management/paging.h"
-#include "management/streams.h"
 #include "management/unary.h"
 #include "management/update_session.h"
 
@@ -103,13 +103,7 @@ config::Labels to_labels(const google::protobuf::Map<std::string, std::string>& 
 
 auto ManagementService::StreamUpdates(Server* call)
     -> grpc::ServerBidiReactor<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>* {
-  auto session = std::make_shared<UpdateSession>(context_, call->peer());
-  UpdateSession* reactor = session.get();
-  context_->executor.post([this, session = std::move(session)] {
-    context_->streams.add(session);
-    session->begin();
-  });
-  return reactor;
+  return open_stream(context_, std::make_shared<UpdateSession>(context_, call->peer()));
 }
 
 Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransactionRequest* request,
@@ -296,13 +290,7 @@ Unary* ManagementService::ListCertificates(Server* call, const v1::ListCertifica
 
 auto ManagementService::ExportConfig(Server*, const v1::ExportConfigRequest*)
     -> grpc::ServerWriteReactor<v1::ExportConfigResponse>* {
-  auto stream = std::make_shared<ExportStream>(context_);
-  ExportStream* reactor = stream.get();
-  context_->executor.post([this, stream = std::move(stream)] {
-    context_->streams.add(stream);
-    stream->begin();
-  });
-  return reactor;
+  return open_stream(context_, std::make_shared<ExportStream>(context_));
 }
 
 Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {

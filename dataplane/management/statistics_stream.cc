@@ -133,10 +133,6 @@ void StatisticsStream::begin() {
     if (config::Problem problem = config::check_name(name)) return finish(invalid("backends: " + *problem));
     names_.insert(name);
   }
-  if (context().streams.size() > context().sessions_max) {
-    return finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
-                   config::concat(context().sessions_max, " streams are open already; end one of them")});
-  }
   due_ = Executor::Clock::now();
   take_sample();
 }

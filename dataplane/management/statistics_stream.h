@@ -30,7 +30,7 @@ class StatisticsStream final : public WriteStream<v1::StreamStatisticsResponse> 
  public:
   StatisticsStream(std::shared_ptr<Context> context, v1::StreamStatisticsRequest request)
       : WriteStream(std::move(context)), request_(std::move(request)) {}
-  void begin();
+  void begin() override;
 
  private:
   void wait();

@@ -14,7 +14,7 @@
 namespace fairlead::management {
 
 // A call that is not answered yet. Ends early where the client goes; its work is done all the same.
-class UnaryCall final : public grpc::ServerUnaryReactor, public Stream, public std::enable_shared_from_this<UnaryCall> {
+class UnaryCall final : public grpc::ServerUnaryReactor, public Call, public std::enable_shared_from_this<UnaryCall> {
  public:
   enum class Wait { kShort, kLong };
 

@@ -60,8 +60,9 @@ class ManagementFixture : public testing::Test {
     store_.stop();
     std::filesystem::remove_all(folder_);
   }
-  void start() {
-    auto started = ManagementServer::start({.listen = {address_}, .build = "test", .workers = 2}, store_, collector_);
+  void start(uint32_t sessions_max = 1024) {
+    auto started = ManagementServer::start(
+        {.listen = {address_}, .build = "test", .workers = 2, .sessions_max = sessions_max}, store_, collector_);
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = *std::move(started);
     grpc::ChannelArguments arguments;
