@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+
 namespace fairlead::observe {
 namespace {
 
@@ -42,7 +44,37 @@ void merge_by_uid(std::vector<Item>& mine, const std::vector<Item>& others) {
   mine = std::move(merged);
 }
 
+// For what has no uid in common.
+void absorb(ServerStatistics& first, ServerStatistics&& other) { add(first, other); }
+void absorb(ListenerStatistics& first, ListenerStatistics&& other) { add(first, other); }
+void absorb(BackendStatistics& first, BackendStatistics&& other) {
+  first.counters += other.counters;
+  std::ranges::move(other.servers, std::back_inserter(first.servers));
+}
+
+template <typename Item>
+void merge_by_name(std::vector<Item>& items) {
+  absl::flat_hash_map<std::string, size_t> places;
+  size_t kept = 0;
+  for (size_t i = 0; i < items.size(); ++i) {
+    auto [place, is_new] = places.try_emplace(items[i].name, kept);
+    if (!is_new) {
+      absorb(items[place->second], std::move(items[i]));
+      continue;
+    }
+    if (kept != i) items[kept] = std::move(items[i]);
+    ++kept;
+  }
+  items.erase(items.begin() + static_cast<ptrdiff_t>(kept), items.end());
+}
+
 }  // namespace
+
+void Statistics::sum_by_name() {
+  merge_by_name(backends);
+  for (BackendStatistics& backend : backends) merge_by_name(backend.servers);
+  merge_by_name(listeners);
+}
 
 void Statistics::merge(const Statistics& other) {
   merge_by_uid(backends, other.backends);

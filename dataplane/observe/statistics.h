@@ -45,6 +45,9 @@ struct Statistics {
 
   // Adds what another worker saw.
   void merge(const Statistics& other);
+  // Each name once, for those who know things by name only: a name in use again stands for its present holder and for
+  // all that still finish something. Each has the uid of the first, and stands where that stood.
+  void sum_by_name();
 };
 
 class Collector {

@@ -71,12 +71,12 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
     done([this, statistics = std::move(statistics)]() mutable {
       if (access_log_) statistics.log_lines_dropped += access_log_->dropped_by_writer();
       std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
-      return observe::format_prometheus(statistics, {.version = base::kVersion,
-                                                     .build = __VERSION__,
-                                                     .uptime = uptime,
-                                                     .workers = static_cast<unsigned>(workers_->size()),
-                                                     .configuration_version = store_->version(),
-                                                     .usage = observe::read_process_usage()});
+      return observe::format_prometheus(std::move(statistics), {.version = base::kVersion,
+                                                                .build = __VERSION__,
+                                                                .uptime = uptime,
+                                                                .workers = static_cast<unsigned>(workers_->size()),
+                                                                .configuration_version = store_->version(),
+                                                                .usage = observe::read_process_usage()});
     });
   });
 }
