@@ -51,7 +51,7 @@ v1::Operation update(const Resource& resource, const google::protobuf::FieldMask
   return operation;
 }
 
-// A listing: checks the page, reads one in the store, encodes it with the traffic of the workers.
+// A listing: checks the page, reads one in the store, encodes it with the traffic that the workers tell.
 template <typename Item, typename Request, typename Response, typename ReadPage>
 Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* request, Response* response,
             ReadPage read_page, google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
@@ -66,30 +66,39 @@ Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* 
   }
   store::PageRequest wanted{*std::move(after), *size};
   return read_with_traffic(context, [=](store::Reader& reader) -> RestWithTraffic {
-    return [=, page = read_page(reader, wanted)](const observe::Statistics& statistics) {
+    auto page = read_page(reader, wanted);
+    std::vector<observe::Carrier> carriers;
+    if (page) {
+      for (const auto& view : page->items) carriers.push_back(carrier_of(view));
+    }
+    auto rest = [=, page = std::move(page)](const std::vector<uint64_t>& in_flight) {
       if (!page) return invalid("page_token: is not one that the same query got");
-      Traffic traffic(statistics);
-      for (const auto& view : page->items) {
+      for (size_t i = 0; i < page->items.size(); ++i) {
         Item& item = *(response->*items)()->Add();
-        encode(view, item);
-        traffic.fill(item);
+        encode(page->items[i], item);
+        set_in_flight(item, in_flight[i]);
       }
       response->set_version(page->version);
       if (page->next) response->set_next_page_token(make_page_token(query, *page->next));
       return grpc::Status::OK;
     };
+    return {std::move(carriers), std::move(rest)};
   });
 }
 
 template <typename Message, typename Find>
 Unary* get(const std::shared_ptr<Context>& context, std::string title, Message* message, Find find) {
   return read_with_traffic(context, [=](store::Reader& reader) -> RestWithTraffic {
-    return [=, view = find(reader)](const observe::Statistics& statistics) {
+    auto view = find(reader);
+    std::vector<observe::Carrier> carriers;
+    if (view) carriers.push_back(carrier_of(*view));
+    auto rest = [=](const std::vector<uint64_t>& in_flight) {
       if (!view) return not_found(title);
       encode(*view, *message);
-      Traffic(statistics).fill(*message);
+      set_in_flight(*message, in_flight.at(0));
       return grpc::Status::OK;
     };
+    return {std::move(carriers), std::move(rest)};
   });
 }
 

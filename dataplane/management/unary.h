@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "fairlead/v1/management.pb.h"
 #include "grpcpp/server_context.h"
@@ -51,8 +52,11 @@ grpc::ServerUnaryReactor* write(const std::shared_ptr<Context>& context, grpc::C
 using Rest = std::function<grpc::Status()>;
 grpc::ServerUnaryReactor* read(const std::shared_ptr<Context>& context, std::function<Rest(store::Reader&)> look);
 
-// As read(), with the statistics of the workers as they are afterwards.
-using RestWithTraffic = std::function<grpc::Status(const observe::Statistics&)>;
+// As read(); the rest is told how much `carriers` have in flight afterwards, in their order.
+struct RestWithTraffic {
+  std::vector<observe::Carrier> carriers;
+  std::function<grpc::Status(const std::vector<uint64_t>& in_flight)> rest;
+};
 grpc::ServerUnaryReactor* read_with_traffic(const std::shared_ptr<Context>& context,
                                             std::function<RestWithTraffic(store::Reader&)> look);
 

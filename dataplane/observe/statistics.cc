@@ -19,25 +19,29 @@ void add(ListenerStatistics& mine, const ListenerStatistics& other) {
 }
 
 template <typename Item>
-void merge_by_uid(std::vector<Item>& mine, const std::vector<Item>& others);
+void merge_by_uid(std::vector<Item>& mine, std::vector<Item>&& others);
 
-void add(BackendStatistics& mine, const BackendStatistics& other) {
+void add(BackendStatistics& mine, BackendStatistics& other) {
   mine.counters += other.counters;
-  merge_by_uid(mine.servers, other.servers);
+  merge_by_uid(mine.servers, std::move(other.servers));
 }
 
 // Both are sorted by uid, each uid once; so is the result.
 template <typename Item>
-void merge_by_uid(std::vector<Item>& mine, const std::vector<Item>& others) {
+void merge_by_uid(std::vector<Item>& mine, std::vector<Item>&& others) {
+  if (mine.empty()) {
+    mine = std::move(others);
+    return;
+  }
   std::vector<Item> merged;
   merged.reserve(std::max(mine.size(), others.size()));
   auto next = mine.begin();
-  for (const Item& other : others) {
+  for (Item& other : others) {
     while (next != mine.end() && next->uid < other.uid) merged.push_back(std::move(*next++));
     if (next != mine.end() && next->uid == other.uid) {
       add(*next, other);
     } else {
-      merged.push_back(other);
+      merged.push_back(std::move(other));
     }
   }
   std::move(next, mine.end(), std::back_inserter(merged));
@@ -76,9 +80,9 @@ void Statistics::sum_by_name() {
   merge_by_name(listeners);
 }
 
-void Statistics::merge(const Statistics& other) {
-  merge_by_uid(backends, other.backends);
-  merge_by_uid(listeners, other.listeners);
+void Statistics::merge(Statistics other) {
+  merge_by_uid(backends, std::move(other.backends));
+  merge_by_uid(listeners, std::move(other.listeners));
   log_lines_dropped += other.log_lines_dropped;
 }
 

@@ -1,6 +1,7 @@
 #include "server/workers.h"
 
 #include <algorithm>
+#include <functional>
 #include <mutex>
 #include <random>
 namespace fairlead::server {
@@ -112,27 +113,50 @@ void Workers::cancel_drain(config::BackendHandle backend, config::Slot slot, con
 
 // ---- statistics
 
-void Workers::collect(bool servers, std::function<void(observe::Statistics)> done) {
-  struct Gathering {
-    std::mutex mutex;
-    size_t waiting;           // guarded by mutex
-    observe::Statistics sum;  // guarded by mutex
-    std::function<void(observe::Statistics)> done;
-  };
-  auto gathering = std::make_shared<Gathering>();
-  gathering->done = std::move(done);
-  {
-    std::lock_guard gathering_lock(gathering->mutex);
-    gathering->waiting = workers_.size();
+namespace {
+// What all workers tell, added up.
+template <typename Sum>
+struct Gathering {
+  std::mutex mutex;
+  size_t waiting;  // guarded by mutex
+  Sum sum;         // guarded by mutex
+  std::function<void(Sum)> done;
+
+  Gathering(size_t workers, Sum none, std::function<void(Sum)> when_done)
+      : waiting(workers), sum(std::move(none)), done(std::move(when_done)) {}
+
+  // By each worker once; the last one's thread calls done().
+  template <typename Add>
+  void add(Add add) {
+    std::lock_guard lock(mutex);
+    add(sum);
+    if (--waiting == 0) done(std::move(sum));
   }
+};
+}  // namespace
+
+void Workers::collect(bool servers, std::function<void(observe::Statistics)> done) {
+  auto gathering = std::make_shared<Gathering<observe::Statistics>>(workers_.size(), observe::Statistics(), done);
   std::lock_guard lock(mutex_);
-  if (stopped_) return gathering->done(last_);
+  if (stopped_) return done(last_);
   for (auto& worker : workers_) {
     worker->post([gathering, servers](Worker& self) {
       observe::Statistics part = self.statistics(servers);
-      std::lock_guard part_lock(gathering->mutex);
-      gathering->sum.merge(part);
-      if (--gathering->waiting == 0) gathering->done(std::move(gathering->sum));
+      gathering->add([&](observe::Statistics& sum) { sum.merge(std::move(part)); });
+    });
+  }
+}
+
+void Workers::count_in_flight(std::vector<observe::Carrier> carriers, std::function<void(std::vector<uint64_t>)> done) {
+  std::vector<uint64_t> none(carriers.size());
+  auto gathering = std::make_shared<Gathering<std::vector<uint64_t>>>(workers_.size(), none, done);
+  auto asked = std::make_shared<const std::vector<observe::Carrier>>(std::move(carriers));
+  std::lock_guard lock(mutex_);
+  if (stopped_) return done(std::move(none));
+  for (auto& worker : workers_) {
+    worker->post([gathering, asked](Worker& self) {
+      std::vector<uint64_t> part = self.in_flight(*asked);
+      gathering->add([&](std::vector<uint64_t>& sum) { std::ranges::transform(sum, part, sum.begin(), std::plus()); });
     });
   }
 }

@@ -1,8 +1,8 @@
 // The reading half, as the writing half sees it: all workers as one.
 //
-// The calls of ReadingHalf come from the store's thread; collect() from any; stop() when the store has ended. Owns the
-// workers, the snapshots that any of them may still use, sockets between bind() and accept(), and the files of Unix
-// sockets.
+// The calls of ReadingHalf come from the store's thread; collect() and count_in_flight() from any; stop() when the
+// store has ended. Owns the workers, the snapshots that any of them may still use, sockets between bind() and accept(),
+// and the files of Unix sockets.
 #pragma once
 
 #include <deque>
@@ -44,6 +44,8 @@ class Workers : public store::ReadingHalf, public observe::Collector {
 
   // observe::Collector
   void collect(bool servers, std::function<void(observe::Statistics)> done) override;
+  void count_in_flight(std::vector<observe::Carrier> carriers,
+                       std::function<void(std::vector<uint64_t>)> done) override;
 
  private:
   // An address of a listener: a socket for each worker, until they have taken them.

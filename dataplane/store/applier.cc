@@ -69,8 +69,8 @@ void Applier::apply_all(Transaction& transaction, Result& result) {
   for (; malformed != transaction.malformed.end(); ++malformed) result.add_failure(std::move(*malformed));
 }
 
-// One operation as it was sent, with the shorthands that it stands for: it fails as a whole, and what it touched is what
-// it names, the first.
+// One operation as it was sent, with the shorthands that it stands for: it fails as a whole, and what it touched is
+// what it names, the first.
 void Applier::apply_group(std::vector<api::Operation>& operations, size_t begin, size_t end, Result& result) {
   size_t mark = model_.mark();
   Effects::Mark effects_mark = effects_.mark();

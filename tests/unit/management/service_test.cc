@@ -127,6 +127,38 @@ TEST_F(ServiceTest, InFlightComesFromTheWorkers) {
   EXPECT_EQ(got.server().status().in_flight(), 7);
 }
 
+TEST_F(ServiceTest, ReadingResourcesAsksTheWorkersForNoMoreThanWhatIsRead) {
+  must(kWeb);
+  must(
+      R"(operations { create { listener { name: "l" bind: "127.0.0.1:0" protocol: PROTOCOL_HTTP default_backend: "web" } } })");
+  observe::Statistics statistics;
+  statistics.backends.push_back({.uid = 1, .name = "web", .counters = {}, .servers = {{2, "s1", {}}}});
+  statistics.backends[0].counters.in_flight = 5;
+  statistics.backends[0].servers[0].counters.in_flight = 4;
+  statistics.listeners.push_back({.uid = 3, .name = "l", .connections = 9});
+  collector_.set(statistics);
+  grpc::ClientContext a, b, c, d, e, f;
+  v1::ListServersResponse servers;
+  ASSERT_TRUE(stub_->ListServers(&a, {}, &servers).ok());
+  EXPECT_EQ(servers.servers(0).status().in_flight(), 4);
+  v1::ListBackendsResponse backends;
+  ASSERT_TRUE(stub_->ListBackends(&b, {}, &backends).ok());
+  EXPECT_EQ(backends.backends(0).status().in_flight(), 5);
+  v1::ListListenersResponse listeners;
+  ASSERT_TRUE(stub_->ListListeners(&c, {}, &listeners).ok());
+  EXPECT_EQ(listeners.listeners(0).status().connections(), 9);
+  v1::GetServerResponse server;
+  ASSERT_TRUE(stub_->GetServer(&d, from_text<v1::GetServerRequest>(R"(backend: "web" name: "s1")"), &server).ok());
+  EXPECT_EQ(server.server().status().in_flight(), 4);
+  v1::GetBackendResponse backend;
+  ASSERT_TRUE(stub_->GetBackend(&e, from_text<v1::GetBackendRequest>(R"(name: "web")"), &backend).ok());
+  EXPECT_EQ(backend.backend().status().in_flight(), 5);
+  v1::GetListenerResponse got;
+  ASSERT_TRUE(stub_->GetListener(&f, from_text<v1::GetListenerRequest>(R"(name: "l")"), &got).ok());
+  EXPECT_EQ(got.listener().status().connections(), 9);
+  EXPECT_EQ(collector_.collections(), 0);
+}
+
 TEST_F(ServiceTest, DeletingTwiceSucceedsAndSaysSo) {
   must(kWeb);
   for (bool existed : {true, false}) {
