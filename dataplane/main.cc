@@ -46,6 +46,9 @@ void wait_for_the_end(const sigset_t& signals, server::DataPlane& data_plane) {
 }
 
 int run() {
+  if (absl::GetFlag(FLAGS_check) && absl::GetFlag(FLAGS_config).empty()) {
+    base::usage_error("--check", "needs a file to check: --config fairlead.yaml");
+  }
   absl::StatusOr<server::ConfigurationFile> file = server::default_configuration();
   if (!absl::GetFlag(FLAGS_config).empty()) file = server::read_configuration_file(absl::GetFlag(FLAGS_config));
   if (!file.ok()) return fail(file.status());

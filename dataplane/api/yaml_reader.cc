@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "api/yaml_text.h"
+#include "base/quoted.h"
 
 namespace fairlead::api {
 
@@ -62,7 +63,7 @@ absl::Status YamlReader::read_pair(const YamlValue& key, const YamlValue& value,
   if (key.kind != YamlKind::kScalar) return wrong(key, path, "the name of a field");
   const FieldDescriptor* field = find_field(type, key.text);
   if (field == nullptr) {
-    return error(key, path, absl::StrCat("unknown field ", quoted_excerpt(key.text), "; ", known_fields(type)));
+    return error(key, path, absl::StrCat("unknown field ", base::quoted_excerpt(key.text), "; ", known_fields(type)));
   }
   const Path field_path{.parent = &path, .field = field->name(), .depth = path.depth + 1};
   if (!seen.insert(field).second) return error(key, field_path, "given twice");
@@ -189,7 +190,7 @@ absl::Status YamlReader::wrong(const YamlValue& value, const Path& path, absl::s
       given = "nothing";
       break;
     case YamlKind::kScalar:
-      given = quoted_excerpt(value.text);
+      given = base::quoted_excerpt(value.text);
       break;
     case YamlKind::kList:
       given = "a list";

@@ -8,58 +8,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "base/quoted.h"
 
 namespace fairlead::api {
 namespace {
 
 // Of google.protobuf.Duration: about 10,000 years.
 constexpr std::int64_t kDurationSecondsMax = 315'576'000'000;
-
-// A decoded character and how many bytes it took; length 0 where the bytes are not valid UTF-8.
-struct Character {
-  char32_t code = 0;
-  std::size_t length = 0;
-};
-
-// Well-formed sequences as of the Unicode standard, table 3-7: no overlong forms, no surrogates, nothing above
-// U+10FFFF.
-Character next_character(absl::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return {};
-  char32_t code = lead & (0xff >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return {};
-    code = (code << 6) | (byte(i) & 0x3f);
-  }
-  const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  if (overlong || surrogate || code > 0x10ffff) return {};
-  return {code, length};
-}
-
-// Control characters, line separators, what turns the direction of text around, and the byte order mark.
-bool needs_escape(char32_t code) {
-  if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) return true;
-  if (code >= 0x200b && code <= 0x200f) return true;
-  return (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
-}
-
-void append_quoted(std::string& out, absl::string_view character, char32_t code) {
-  if (code == '"' || code == '\\') {
-    absl::StrAppend(&out, "\\", character);
-  } else if (code == '\n') {
-    out += "\\n";
-  } else if (code == '\t') {
-    out += "\\t";
-  } else if (needs_escape(code)) {
-    absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned>(code));
-  } else {
-    absl::StrAppend(&out, character);
-  }
-}
 
 // Words that some YAML reader takes for something else than a string.
 bool is_reserved_word(absl::string_view text) {
@@ -94,40 +49,9 @@ std::string decimal(std::int64_t whole, std::int64_t billionths) {
 
 }  // namespace
 
-std::size_t first_invalid_utf8(absl::string_view text) {
-  std::size_t offset = 0;
-  while (offset < text.size()) {
-    const Character character = next_character(text.substr(offset));
-    if (character.length == 0) return offset;
-    offset += character.length;
-  }
-  return absl::string_view::npos;
+std::string plain_or_quoted(absl::string_view text) {
+  return is_plain(text) ? std::string(text) : base::quoted({text.data(), text.size()});
 }
-
-std::string quoted(absl::string_view text) {
-  std::string out = "\"";
-  while (!text.empty()) {
-    const Character character = next_character(text);
-    if (character.length == 0) {
-      out += "\\ufffd";
-      text.remove_prefix(1);
-      continue;
-    }
-    append_quoted(out, text.substr(0, character.length), character.code);
-    text.remove_prefix(character.length);
-  }
-  return out + "\"";
-}
-
-std::string quoted_excerpt(absl::string_view text) {
-  constexpr std::size_t kBytesMax = 80;
-  if (text.size() <= kBytesMax) return quoted(text);
-  std::size_t end = kBytesMax;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return quoted(text.substr(0, end)) + "...";
-}
-
-std::string plain_or_quoted(absl::string_view text) { return is_plain(text) ? std::string(text) : quoted(text); }
 
 absl::string_view short_enum_name(const google::protobuf::EnumValueDescriptor& value) {
   const std::string& type = value.type()->name();

@@ -1,8 +1,7 @@
-// Scalars as text: quoting, names of enums, durations, timestamps, UTF-8. Beside YAML also for fairleadctl's command
-// line.
+// Scalars as text: plain or in quotes, names of enums, durations, timestamps. Beside YAML also for fairleadctl's
+// command line.
 #pragma once
 
-#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -13,13 +12,6 @@
 
 namespace fairlead::api {
 
-// Offset of the first byte that is not part of valid UTF-8; npos where all is.
-std::size_t first_invalid_utf8(absl::string_view text);
-
-// In double quotes, as YAML and JSON both read it. What is not printable is escaped.
-std::string quoted(absl::string_view text);
-// As above, cut to what fits an error text.
-std::string quoted_excerpt(absl::string_view text);
 // The text itself where every YAML reader takes it for this very string, else in quotes.
 std::string plain_or_quoted(absl::string_view text);
 

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "api/yaml_text.h"
+#include "base/quoted.h"
 #include "yaml-cpp/depthguard.h"
 #include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/exceptions.h"
@@ -106,7 +106,7 @@ class TreeBuilder final : public YAML::EventHandler {
  private:
   static void check_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!" || tag.starts_with("tag:yaml.org,2002:")) return;
-    refuse(mark, absl::StrCat("the tag ", quoted_excerpt(tag), " is not known; only YAML's own are"));
+    refuse(mark, absl::StrCat("the tag ", base::quoted_excerpt(tag), " is not known; only YAML's own are"));
   }
 
   YamlValue& add(const YAML::Mark& mark, YAML::anchor_t anchor, YamlKind kind) {
@@ -179,7 +179,7 @@ YamlPlace place_at(absl::string_view text, std::size_t offset) {
 
 // Characters that YAML does not allow. A text without them is also never taken for UTF-16 by yaml-cpp, which guesses.
 absl::Status check_characters(absl::string_view text, absl::string_view file_name) {
-  if (std::size_t bad = first_invalid_utf8(text); bad != absl::string_view::npos) {
+  if (std::size_t bad = base::first_invalid_utf8({text.data(), text.size()}); bad != std::string_view::npos) {
     return yaml_error(file_name, place_at(text, bad), "not valid UTF-8");
   }
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "api/yaml.h"
 #include "api/yaml_text.h"
+#include "base/quoted.h"
 #include "google/protobuf/descriptor.h"
 
 namespace fairlead::api {
@@ -60,7 +61,7 @@ std::string enum_text(const Element& element) {
 std::string string_text(const Element& element) {
   using google::protobuf::Reflection;
   const std::string text = get(element, &Reflection::GetString, &Reflection::GetRepeatedString);
-  if (element.field.type() == FieldDescriptor::TYPE_BYTES) return quoted(absl::Base64Escape(text));
+  if (element.field.type() == FieldDescriptor::TYPE_BYTES) return base::quoted(absl::Base64Escape(text));
   return plain_or_quoted(text);
 }
 
@@ -111,14 +112,14 @@ Concrete concrete(const Message& message) {
 std::string scalar_message_text(const Message& message) {
   const Descriptor& type = *message.GetDescriptor();
   if (type.name() == "Duration") return format_duration(concrete<google::protobuf::Duration>(message));
-  if (type.name() == "Timestamp") return quoted(format_timestamp(concrete<google::protobuf::Timestamp>(message)));
+  if (type.name() == "Timestamp") return base::quoted(format_timestamp(concrete<google::protobuf::Timestamp>(message)));
   const FieldDescriptor& field = *type.field(0);
   if (!field.is_repeated()) return scalar_text({message, field});
   std::vector<std::string> paths;
   for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
     paths.push_back(message.GetReflection()->GetRepeatedString(message, &field, i));
   }
-  return quoted(absl::StrJoin(paths, ","));
+  return base::quoted(absl::StrJoin(paths, ","));
 }
 
 std::string value_text(const Element& element) {

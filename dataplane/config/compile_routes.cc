@@ -30,8 +30,6 @@ void for_each_match(const std::vector<Route>& routes, F f) {
   }
 }
 
-bool longer(std::string_view a, std::string_view b) { return a.size() != b.size() ? a.size() > b.size() : a < b; }
-
 }  // namespace
 
 RouteTable compile_routes(const std::vector<Route>& routes, const std::string& default_backend, BackendLookup lookup) {
@@ -42,14 +40,14 @@ RouteTable compile_routes(const std::vector<Route>& routes, const std::string& d
   RouteTable table;
   if (!default_backend.empty()) table.default_backend = lookup(default_backend);
   for (auto& [host, paths] : by_host) {
-    std::ranges::sort(paths, longer, &RouteTable::Path::prefix);
+    std::ranges::sort(paths, LongestFirst(), &RouteTable::Path::prefix);
     if (host.empty()) {
       table.any_host = std::move(paths);
     } else {
       (host.front() == '.' ? table.wildcard : table.exact).push_back({host, std::move(paths)});
     }
   }
-  std::ranges::sort(table.wildcard, longer, &RouteTable::Host::name);
+  std::ranges::sort(table.wildcard, LongestFirst(), &RouteTable::Host::name);
   return table;
 }
 

@@ -213,4 +213,18 @@ bool Endpoint::is_unspecified() const {
   return false;
 }
 
+Endpoint Endpoint::unspecified() const {
+  FAIRLEAD_CHECK(!is_unix());
+  return family() == AF_INET ? Endpoint(Ip4Endpoint{.port = port()}) : Endpoint(Ip6Endpoint{.port = port()});
+}
+
+bool arrives_at(const Endpoint& address, const Endpoint& place) {
+  return address == place || (address.is_loopback() && place == address.unspecified());
+}
+
+bool overlap(const Endpoint& a, const Endpoint& b) {
+  if (a == b) return true;
+  return a.family() == b.family() && a.port() == b.port() && (a.is_unspecified() || b.is_unspecified());
+}
+
 }  // namespace fairlead::config

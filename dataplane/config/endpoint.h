@@ -68,6 +68,8 @@ class Endpoint {
   bool is_loopback() const;
   // 0.0.0.0 or [::], whatever the port.
   bool is_unspecified() const;
+  // 0.0.0.0 or [::] with the same port. Requires that it is no Unix socket.
+  Endpoint unspecified() const;
   const std::variant<Ip4Endpoint, Ip6Endpoint, UnixEndpoint>& value() const { return value_; }
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
@@ -76,5 +78,13 @@ class Endpoint {
  private:
   std::variant<Ip4Endpoint, Ip6Endpoint, UnixEndpoint> value_;
 };
+
+// Whether a connection to `address` arrives at a socket of this host that is bound to `place`. (An IPv6 socket of ours
+// takes no IPv4.)
+bool arrives_at(const Endpoint& address, const Endpoint& place);
+
+// Whether sockets bound to these would compete for the same connections: equal, or one of them stands for all
+// addresses. Requires real ports.
+bool overlap(const Endpoint& a, const Endpoint& b);
 
 }  // namespace fairlead::config

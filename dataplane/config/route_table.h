@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fairlead::config {
@@ -14,6 +15,13 @@ struct BackendHandle {
   friend bool operator==(const BackendHandle&, const BackendHandle&) = default;
 };
 
+// The longest first, those of equal length sorted: a table's order of paths and wildcards, which look-ups rely on.
+struct LongestFirst {
+  bool operator()(std::string_view a, std::string_view b) const {
+    return a.size() != b.size() ? a.size() > b.size() : a < b;
+  }
+};
+
 struct RouteTable {
   struct Path {
     // Without a trailing slash; empty matches every path.
@@ -23,14 +31,14 @@ struct RouteTable {
   struct Host {
     // Lower case. A wildcard's is kept without its "*": ".example.com". Empty matches every host.
     std::string name;
-    // The longest first, those of equal length sorted; so are the other two of this kind.
+    // LongestFirst, by prefix.
     std::vector<Path> paths;
   };
   // Sorted by name.
   std::vector<Host> exact;
-  // The longest first.
+  // LongestFirst, by name.
   std::vector<Host> wildcard;
-  // Routes without a host.
+  // Routes without a host. LongestFirst, by prefix.
   std::vector<Path> any_host;
   BackendHandle default_backend;
 };

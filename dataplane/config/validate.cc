@@ -3,15 +3,13 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "base/quoted.h"
 #include "config/text.h"
 
 namespace fairlead::config {
 namespace {
-
-constexpr size_t kQuotedMax = 64;
 
 bool is_name_character(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
@@ -35,11 +33,7 @@ bool has_dot_segment(std::string_view path) {
 
 }  // namespace
 
-std::string quoted(std::string_view value) {
-  std::string text = concat("\"", absl::CHexEscape(as_absl(value.substr(0, kQuotedMax))));
-  text += value.size() > kQuotedMax ? "…\"" : "\"";
-  return text;
-}
+std::string quoted(std::string_view value) { return base::quoted_excerpt(value); }
 
 std::string to_text(Duration duration) { return absl::FormatDuration(absl::FromChrono(duration)); }
 

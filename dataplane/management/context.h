@@ -2,11 +2,11 @@
 // answer: those come to an executor that has stopped, and are dropped.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
 
-#include "absl/time/time.h"
 #include "management/executor.h"
 #include "management/streams.h"
 #include "observe/statistics.h"
@@ -25,8 +25,8 @@ struct Context {
   std::string build;
   uint32_t workers = 0;
   uint32_t sessions_max = 0;
-  absl::Time started;
-  Streams streams{};
+  std::chrono::steady_clock::time_point started;
+  Streams streams{sessions_max};
   Executor executor{};
 };
 

@@ -4,7 +4,6 @@
 
 #include <mutex>
 
-#include "absl/time/clock.h"
 #include "base/check.h"
 
 namespace fairlead::management {
@@ -22,7 +21,7 @@ void Executor::stop() {
   thread_.join();
   // Tasks keep their streams: they end here, without the lock.
   std::vector<Task> late;
-  std::map<std::pair<absl::Time, uint64_t>, Task> timed;
+  std::map<std::pair<Clock::time_point, uint64_t>, Task> timed;
   {
     std::lock_guard lock(mutex_);
     ended_ = true;
@@ -38,7 +37,7 @@ void Executor::post(Task task) {
   if (tasks_.size() == 1) wake_.notify_one();
 }
 
-void Executor::post_at(absl::Time time, Task task) {
+void Executor::post_at(Clock::time_point time, Task task) {
   std::lock_guard lock(mutex_);
   if (ended_) return;
   timed_.emplace(std::pair(time, ++last_timed_), std::move(task));
@@ -57,7 +56,7 @@ std::vector<Executor::Task> Executor::take() {
   std::unique_lock lock(mutex_);
   while (true) {
     std::vector<Task> due = std::exchange(tasks_, {});
-    absl::Time now = absl::Now();
+    Clock::time_point now = Clock::now();
     while (!timed_.empty() && timed_.begin()->first.first <= now) {
       due.push_back(std::move(timed_.begin()->second));
       timed_.erase(timed_.begin());
@@ -66,7 +65,7 @@ std::vector<Executor::Task> Executor::take() {
     if (timed_.empty()) {
       wake_.wait(lock);
     } else {
-      wake_.wait_until(lock, absl::ToChronoTime(timed_.begin()->first.first));
+      wake_.wait_until(lock, timed_.begin()->first.first);
     }
   }
 }

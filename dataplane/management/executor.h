@@ -2,6 +2,7 @@
 // store's and the workers' hand over what concerns a session and go on.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -11,13 +12,14 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/time/time.h"
 
 namespace fairlead::management {
 
 class Executor {
  public:
   using Task = absl::AnyInvocable<void()>;
+  // Steady: whoever sets the wall clock neither delays what waits nor brings it on.
+  using Clock = std::chrono::steady_clock;
 
   Executor();
   // Requires stop().
@@ -27,7 +29,7 @@ class Executor {
 
   // From any thread. Tasks run in the order in which they were posted and must not block.
   void post(Task task);
-  void post_at(absl::Time time, Task task);
+  void post_at(Clock::time_point time, Task task);
   // Runs what was posted, and ends; what waits for its time, and what comes later, is dropped. Once, by another thread.
   void stop();
 
@@ -38,10 +40,10 @@ class Executor {
   std::mutex mutex_;
   std::vector<Task> tasks_;  // guarded by mutex_
   // By time and order of posting.
-  std::map<std::pair<absl::Time, uint64_t>, Task> timed_;  // guarded by mutex_
-  uint64_t last_timed_ = 0;                                // guarded by mutex_
-  bool stopping_ = false;                                  // guarded by mutex_
-  bool ended_ = false;                                     // guarded by mutex_
+  std::map<std::pair<Clock::time_point, uint64_t>, Task> timed_;  // guarded by mutex_
+  uint64_t last_timed_ = 0;                                       // guarded by mutex_
+  bool stopping_ = false;                                         // guarded by mutex_
+  bool ended_ = false;                                            // guarded by mutex_
   std::condition_variable wake_;
   std::thread thread_;
 };

@@ -12,7 +12,7 @@ namespace fairlead::management {
 class ExportStream final : public WriteStream<v1::ExportConfigResponse> {
  public:
   using WriteStream::WriteStream;
-  void begin();
+  void begin() override;
 
  private:
   bool next(v1::ExportConfigResponse& response) override;

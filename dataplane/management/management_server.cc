@@ -1,9 +1,8 @@
 #include "management/management_server.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include <optional>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
@@ -16,38 +15,17 @@
 #include "management/management_service.h"
 #include "management/observation_service.h"
 #include "management/streams.h"
+#include "net/socket_file.h"
 
 namespace fairlead::management {
 namespace {
 
 using config::concat;
 
-absl::Status check_tcp(const std::string& text, const config::Endpoint& endpoint, bool insecure) {
-  if (!insecure) {
-    return absl::InvalidArgumentError(concat("management.listen: ", config::quoted(text),
-                                             " is TCP, where anybody may connect; use unix:/path, or set insecure"));
-  }
-  if (endpoint.is_loopback()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      concat("management.listen: ", config::quoted(text), " is not a loopback address; use 127.0.0.1 or [::1]"));
-}
-
-// A socket file that a process left behind is in the way; one that somebody listens on is not ours to remove.
-absl::Status clear_socket_path(const config::Endpoint& endpoint) {
-  const std::string& path = std::get<config::UnixEndpoint>(endpoint.value()).path;
-  struct stat status{};
-  if (lstat(path.c_str(), &status) != 0) return absl::OkStatus();
-  std::string title = concat("management.listen: ", config::quoted(endpoint.to_string()));
-  if (!S_ISSOCK(status.st_mode)) return absl::AlreadyExistsError(title + " exists and is not a socket");
-  config::SocketAddress address = endpoint.to_socket_address();
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return absl::ErrnoToStatus(errno, title);
-  int result = connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
-  int error = result == 0 ? 0 : errno;
-  close(fd);
-  if (error != ECONNREFUSED) return absl::AlreadyExistsError(title + " is in use by another process");
-  if (unlink(path.c_str()) != 0) return absl::ErrnoToStatus(errno, title + " was left behind and cannot be removed");
-  return absl::OkStatus();
+absl::Status clear_way(const std::string& text, const config::Endpoint& endpoint) {
+  std::optional<std::string> problem = net::clear_path(std::get<config::UnixEndpoint>(endpoint.value()));
+  if (!problem) return absl::OkStatus();
+  return absl::AlreadyExistsError(concat("management.listen: ", config::quoted(text), " ", *problem));
 }
 
 struct Listening {
@@ -60,14 +38,14 @@ absl::StatusOr<std::vector<Listening>> check_addresses(const ServerOptions& opti
     return absl::InvalidArgumentError("management.listen: is empty; name at least one address");
   std::vector<Listening> result;
   for (const std::string& text : options.listen) {
-    absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
-    if (!endpoint.ok()) {
-      return absl::InvalidArgumentError(concat("management.listen: ", std::string(endpoint.status().message())));
+    if (config::Problem problem = check_listen(text, options.insecure)) {
+      return absl::InvalidArgumentError("management.listen: " + *problem);
     }
-    absl::Status usable =
-        endpoint->is_unix() ? clear_socket_path(*endpoint) : check_tcp(text, *endpoint, options.insecure);
-    if (!usable.ok()) return usable;
-    result.push_back({*std::move(endpoint)});
+    config::Endpoint endpoint = config::Endpoint::parse(text).value();
+    if (endpoint.is_unix()) {
+      if (absl::Status free = clear_way(text, endpoint); !free.ok()) return free;
+    }
+    result.push_back({std::move(endpoint)});
   }
   return result;
 }
@@ -92,9 +70,21 @@ void set_limits(grpc::ServerBuilder& builder) {
 
 }  // namespace
 
+config::Problem check_listen(const std::string& text, bool insecure) {
+  absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
+  if (!endpoint.ok()) return std::string(endpoint.status().message());
+  if (endpoint->is_unix()) return std::nullopt;
+  if (!insecure) {
+    return concat(config::quoted(text), " is TCP, where anybody may connect; use unix:/path, or set insecure");
+  }
+  if (endpoint->is_loopback()) return std::nullopt;
+  return concat(config::quoted(text), " is not a loopback address; use 127.0.0.1 or [::1]");
+}
+
 struct ManagementServer::Parts {
   Parts(const ServerOptions& options, store::Store& store, observe::Collector& collector)
-      : context(new Context{store, collector, options.build, options.workers, options.sessions_max, absl::Now()}) {}
+      : context(new Context{store, collector, options.build, options.workers, options.sessions_max,
+                            std::chrono::steady_clock::now()}) {}
   ~Parts() { context->executor.stop(); }
 
   std::shared_ptr<Context> context;

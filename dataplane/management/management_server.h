@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@
 
 namespace fairlead::management {
 
+// What is wrong with an address to listen on, whatever the machine's state is; to stand behind "management.listen: ".
+std::optional<std::string> check_listen(const std::string& text, bool insecure);
+
 struct ServerOptions {
   // "unix:/path" (made with mode 0600), or with `insecure` a loopback "127.0.0.1:port" or "[::1]:port"; port 0 takes a
   // free one.
@@ -23,7 +27,7 @@ struct ServerOptions {
   // For GetInfo.
   std::string build{};
   uint32_t workers = 0;
-  // Streams of all kinds at once; more are refused with RESOURCE_EXHAUSTED.
+  // Streams of all kinds at once (not unary calls); more are refused with RESOURCE_EXHAUSTED.
   uint32_t sessions_max = 1024;
 };
 

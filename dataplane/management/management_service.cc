@@ -9,8 +9,8 @@
 #include "config/validate.h"
 #include "management/export_stream.h"
 #include "management/messages.h"
+#include "management/open_stream.h"
 #include "management/paging.h"
-#include "management/streams.h"
 #include "management/unary.h"
 #include "management/update_session.h"
 
@@ -51,7 +51,7 @@ v1::Operation update(const Resource& resource, const google::protobuf::FieldMask
   return operation;
 }
 
-// A listing: checks the page, reads one in the store, encodes it with the traffic of the workers.
+// A listing: checks the page, reads one in the store, encodes it with the traffic that the workers tell.
 template <typename Item, typename Request, typename Response, typename ReadPage>
 Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* request, Response* response,
             ReadPage read_page, google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
@@ -66,30 +66,39 @@ Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* 
   }
   store::PageRequest wanted{*std::move(after), *size};
   return read_with_traffic(context, [=](store::Reader& reader) -> RestWithTraffic {
-    return [=, page = read_page(reader, wanted)](const observe::Statistics& statistics) {
+    auto page = read_page(reader, wanted);
+    std::vector<observe::Carrier> carriers;
+    if (page) {
+      for (const auto& view : page->items) carriers.push_back(carrier_of(view));
+    }
+    auto rest = [=, page = std::move(page)](const std::vector<uint64_t>& in_flight) {
       if (!page) return invalid("page_token: is not one that the same query got");
-      Traffic traffic(statistics);
-      for (const auto& view : page->items) {
+      for (size_t i = 0; i < page->items.size(); ++i) {
         Item& item = *(response->*items)()->Add();
-        encode(view, item);
-        traffic.fill(item);
+        encode(page->items[i], item);
+        set_in_flight(item, in_flight[i]);
       }
       response->set_version(page->version);
       if (page->next) response->set_next_page_token(make_page_token(query, *page->next));
       return grpc::Status::OK;
     };
+    return {std::move(carriers), std::move(rest)};
   });
 }
 
 template <typename Message, typename Find>
 Unary* get(const std::shared_ptr<Context>& context, std::string title, Message* message, Find find) {
   return read_with_traffic(context, [=](store::Reader& reader) -> RestWithTraffic {
-    return [=, view = find(reader)](const observe::Statistics& statistics) {
+    auto view = find(reader);
+    std::vector<observe::Carrier> carriers;
+    if (view) carriers.push_back(carrier_of(*view));
+    auto rest = [=](const std::vector<uint64_t>& in_flight) {
       if (!view) return not_found(title);
       encode(*view, *message);
-      Traffic(statistics).fill(*message);
+      set_in_flight(*message, in_flight.at(0));
       return grpc::Status::OK;
     };
+    return {std::move(carriers), std::move(rest)};
   });
 }
 
@@ -103,13 +112,7 @@ config::Labels to_labels(const google::protobuf::Map<std::string, std::string>& 
 
 auto ManagementService::StreamUpdates(Server* call)
     -> grpc::ServerBidiReactor<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>* {
-  auto session = std::make_shared<UpdateSession>(context_, call->peer());
-  UpdateSession* reactor = session.get();
-  context_->executor.post([this, session = std::move(session)] {
-    context_->streams.add(session);
-    session->begin();
-  });
-  return reactor;
+  return open_stream(context_, std::make_shared<UpdateSession>(context_, call->peer()));
 }
 
 Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransactionRequest* request,
@@ -296,13 +299,7 @@ Unary* ManagementService::ListCertificates(Server* call, const v1::ListCertifica
 
 auto ManagementService::ExportConfig(Server*, const v1::ExportConfigRequest*)
     -> grpc::ServerWriteReactor<v1::ExportConfigResponse>* {
-  auto stream = std::make_shared<ExportStream>(context_);
-  ExportStream* reactor = stream.get();
-  context_->executor.post([this, stream = std::move(stream)] {
-    context_->streams.add(stream);
-    stream->begin();
-  });
-  return reactor;
+  return open_stream(context_, std::make_shared<ExportStream>(context_));
 }
 
 Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
@@ -316,8 +313,8 @@ Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInf
       }
       *response->mutable_limits() = limits_of(*context_);
       response->set_workers(context_->workers);
-      absl::Duration uptime = absl::Now() - context_->started;
-      response->mutable_uptime()->set_seconds(absl::ToInt64Seconds(uptime));
+      auto uptime = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - context_->started);
+      response->mutable_uptime()->set_seconds(uptime.count());
       response->set_servers(counts.servers);
       response->set_backends(counts.backends);
       response->set_listeners(counts.listeners);

@@ -24,11 +24,6 @@ struct EventEncoder {
   void operator()(const store::ServerStep& step) const { encode(step, *out.mutable_server()); }
 };
 
-uint64_t find(const absl::flat_hash_map<config::Uid, uint64_t>& map, config::Uid uid) {
-  auto at = map.find(uid);
-  return at == map.end() ? 0 : at->second;
-}
-
 }  // namespace
 
 void encode(const store::ServerView& view, v1::Server& out) {
@@ -78,26 +73,24 @@ v1::Limits limits_of(const Context& context) {
   return out;
 }
 
-Traffic::Traffic(const observe::Statistics& statistics) {
-  for (const observe::BackendStatistics& backend : statistics.backends) {
-    backends_[backend.uid] = backend.counters.in_flight;
-    for (const observe::ServerStatistics& server : backend.servers) in_flight_[server.uid] = server.counters.in_flight;
-  }
-  for (const observe::ListenerStatistics& listener : statistics.listeners) {
-    connections_[listener.uid] = listener.connections;
-  }
+observe::Carrier carrier_of(const store::ServerView& view) {
+  return observe::ServerHandle{view.handle, view.record->slot, view.record->metadata.uid};
 }
 
-void Traffic::fill(v1::Server& server) const {
-  server.mutable_status()->set_in_flight(find(in_flight_, server.metadata().uid()));
+observe::Carrier carrier_of(const store::BackendView& view) {
+  return config::BackendHandle{view.record->slot, view.record->metadata.uid};
 }
 
-void Traffic::fill(v1::Backend& backend) const {
-  backend.mutable_status()->set_in_flight(find(backends_, backend.metadata().uid()));
+observe::Carrier carrier_of(const store::ListenerView& view) {
+  return observe::ListenerHandle{view.record->metadata.uid};
 }
 
-void Traffic::fill(v1::Listener& listener) const {
-  listener.mutable_status()->set_connections(find(connections_, listener.metadata().uid()));
+void set_in_flight(v1::Server& server, uint64_t count) { server.mutable_status()->set_in_flight(count); }
+
+void set_in_flight(v1::Backend& backend, uint64_t count) { backend.mutable_status()->set_in_flight(count); }
+
+void set_in_flight(v1::Listener& listener, uint64_t connections) {
+  listener.mutable_status()->set_connections(connections);
 }
 
 }  // namespace fairlead::management

@@ -1,7 +1,7 @@
-// From the store's views to the schema's messages, with status; and what a running data plane knows of their traffic.
+// From the store's views to the schema's messages, with status.
 #pragma once
 
-#include <optional>
+#include <cstdint>
 
 #include "fairlead/v1/management.pb.h"
 #include "fairlead/v1/observation.pb.h"
@@ -19,18 +19,12 @@ void encode(const store::Event& event, v1::WatchEventsResponse& out);
 void encode(const store::ServerStep& step, v1::ServerEvent& out);
 v1::Limits limits_of(const Context& context);
 
-// Fills the gauges of `status`.
-class Traffic {
- public:
-  explicit Traffic(const observe::Statistics& statistics);
-  void fill(v1::Server& server) const;
-  void fill(v1::Backend& backend) const;
-  void fill(v1::Listener& listener) const;
-
- private:
-  absl::flat_hash_map<config::Uid, uint64_t> in_flight_;
-  absl::flat_hash_map<config::Uid, uint64_t> backends_;
-  absl::flat_hash_map<config::Uid, uint64_t> connections_;
-};
+// Whom to ask how much a resource has in flight, and where the answer belongs.
+observe::Carrier carrier_of(const store::ServerView& view);
+observe::Carrier carrier_of(const store::BackendView& view);
+observe::Carrier carrier_of(const store::ListenerView& view);
+void set_in_flight(v1::Server& server, uint64_t count);
+void set_in_flight(v1::Backend& backend, uint64_t count);
+void set_in_flight(v1::Listener& listener, uint64_t connections);
 
 }  // namespace fairlead::management

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "api/encode.h"
 #include "api/field_checker.h"
 #include "config/text.h"
@@ -78,14 +77,18 @@ void encode_backend(const Sample& start, const observe::BackendStatistics& end, 
   if (servers) encode_servers(before, end, sample.lifecycles, out);
 }
 
+// Where one worker has let go of a listener and another has not, a count can be behind an earlier one, as in
+// Counters::since().
+uint64_t counted_since(uint64_t before, uint64_t now) { return now - std::min(now, before); }
+
 void encode_listeners(const Sample& start, const Sample& end, v1::StreamStatisticsResponse& out) {
   for (const observe::ListenerStatistics& listener : end.statistics.listeners) {
     const observe::ListenerStatistics* before = find(start.statistics.listeners, listener.uid);
     v1::ListenerStatistics& encoded = *out.add_listeners();
     encoded.set_listener(listener.name);
     encoded.set_connections(listener.connections);
-    encoded.set_connections_accepted(listener.accepted - (before ? before->accepted : 0));
-    encoded.set_connections_refused(listener.refused - (before ? before->refused : 0));
+    encoded.set_connections_accepted(counted_since(before ? before->accepted : 0, listener.accepted));
+    encoded.set_connections_refused(counted_since(before ? before->refused : 0, listener.refused));
   }
 }
 
@@ -124,17 +127,13 @@ void StatisticsStream::begin() {
     if (config::Problem problem = config::check_duration(*interval, kIntervalMin, kIntervalMax)) {
       return finish(invalid("interval: " + *problem));
     }
-    interval_ = absl::FromChrono(*interval);
+    interval_ = *interval;
   }
   for (const std::string& name : request_.backends()) {
     if (config::Problem problem = config::check_name(name)) return finish(invalid("backends: " + *problem));
     names_.insert(name);
   }
-  if (context().streams.size() > context().sessions_max) {
-    return finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
-                   config::concat(context().sessions_max, " streams are open already; end one of them")});
-  }
-  due_ = absl::Now();
+  due_ = Executor::Clock::now();
   take_sample();
 }
 
@@ -179,7 +178,7 @@ bool StatisticsStream::next(v1::StreamStatisticsResponse& response) {
 }
 
 void StatisticsStream::wait() {
-  due_ = std::max(due_ + interval_, absl::Now());
+  due_ = std::max(due_ + interval_, Executor::Clock::now());
   std::weak_ptr<StatisticsStream> weak = std::static_pointer_cast<StatisticsStream>(shared_from_this());
   context().executor.post_at(due_, [weak] {
     if (std::shared_ptr<StatisticsStream> stream = weak.lock()) stream->take_sample();

@@ -30,7 +30,7 @@ class StatisticsStream final : public WriteStream<v1::StreamStatisticsResponse> 
  public:
   StatisticsStream(std::shared_ptr<Context> context, v1::StreamStatisticsRequest request)
       : WriteStream(std::move(context)), request_(std::move(request)) {}
-  void begin();
+  void begin() override;
 
  private:
   void wait();
@@ -40,9 +40,9 @@ class StatisticsStream final : public WriteStream<v1::StreamStatisticsResponse> 
 
   const v1::StreamStatisticsRequest request_;
   absl::flat_hash_set<std::string> names_;
-  absl::Duration interval_ = absl::Seconds(1);
+  config::Duration interval_ = std::chrono::seconds(1);
   // When the next sample is due.
-  absl::Time due_;
+  Executor::Clock::time_point due_;
   std::optional<Sample> last_;
   // Ready to be written, with `last_` as its start.
   std::optional<Sample> end_;

@@ -1,37 +1,53 @@
-// The streams that are open: owns each until gRPC is done with it, and ends all at shutdown. On the executor's thread.
+// The calls that are under way: owns each until gRPC is done with it, and ends those that would not end by themselves
+// at shutdown. Streams are counted and limited here, and nowhere else. On the executor's thread.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "absl/container/flat_hash_map.h"
+#include "grpcpp/support/status.h"
 
 namespace fairlead::management {
 
-class Stream {
+// A unary call or a stream.
+class Call {
  public:
-  virtual ~Stream() = default;
+  virtual ~Call() = default;
   // With UNAVAILABLE, soon.
   virtual void shut_down() = 0;
 };
 
+class Stream : public Call {
+ public:
+  // Once, unless it was finished before.
+  virtual void begin() = 0;
+  // The first status counts.
+  virtual void finish(const grpc::Status& status) = 0;
+  void shut_down() override;
+};
+
 class Streams {
  public:
-  void add(std::shared_ptr<Stream> stream) {
-    Stream* key = stream.get();
-    if (shutting_down_) stream->shut_down();
-    open_.emplace(key, std::move(stream));
-  }
-  void remove(Stream* stream) { open_.erase(stream); }
-  size_t size() const { return open_.size(); }
-  void shut_down() {
-    shutting_down_ = true;
-    for (auto& [key, stream] : open_) stream->shut_down();
-  }
+  // `streams_max`: so many at once.
+  explicit Streams(uint32_t streams_max) : streams_max_(streams_max) {}
+
+  void add(std::shared_ptr<Call> call);
+  // It begins, or ends with RESOURCE_EXHAUSTED where there are too many.
+  void begin(const std::shared_ptr<Stream>& stream);
+  void remove(Call* call);
+  void shut_down();
 
  private:
+  struct Open {
+    std::shared_ptr<Call> call;
+    bool is_counted = false;
+  };
+
+  const uint32_t streams_max_;
   bool shutting_down_ = false;
-  absl::flat_hash_map<Stream*, std::shared_ptr<Stream>> open_;
+  uint32_t streams_ = 0;
+  absl::flat_hash_map<Call*, Open> open_;
 };
 
 }  // namespace fairlead::management

@@ -71,9 +71,11 @@ grpc::ServerUnaryReactor* read_with_traffic(const std::shared_ptr<Context>& cont
                                             std::function<RestWithTraffic(store::Reader&)> look) {
   auto call = UnaryCall::open(context);
   store::Store::Posted posted = context->store.read([context, call, look = std::move(look)](store::Reader& reader) {
-    context->collector.collect(true, [call, rest = look(reader)](observe::Statistics statistics) {
-      call->answer([rest, statistics = std::move(statistics)] { return rest(statistics); });
-    });
+    RestWithTraffic seen = look(reader);
+    context->collector.count_in_flight(
+        std::move(seen.carriers), [call, rest = std::move(seen.rest)](std::vector<uint64_t> in_flight) {
+          call->answer([rest, in_flight = std::move(in_flight)] { return rest(in_flight); });
+        });
   });
   if (posted != store::Store::Posted::kYes) call->answer([posted] { return to_status(posted); });
   return call.get();

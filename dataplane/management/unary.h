@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "fairlead/v1/management.pb.h"
 #include "grpcpp/server_context.h"
@@ -14,7 +15,7 @@
 namespace fairlead::management {
 
 // A call that is not answered yet. Ends early where the client goes; its work is done all the same.
-class UnaryCall final : public grpc::ServerUnaryReactor, public Stream, public std::enable_shared_from_this<UnaryCall> {
+class UnaryCall final : public grpc::ServerUnaryReactor, public Call, public std::enable_shared_from_this<UnaryCall> {
  public:
   enum class Wait { kShort, kLong };
 
@@ -51,8 +52,11 @@ grpc::ServerUnaryReactor* write(const std::shared_ptr<Context>& context, grpc::C
 using Rest = std::function<grpc::Status()>;
 grpc::ServerUnaryReactor* read(const std::shared_ptr<Context>& context, std::function<Rest(store::Reader&)> look);
 
-// As read(), with the statistics of the workers as they are afterwards.
-using RestWithTraffic = std::function<grpc::Status(const observe::Statistics&)>;
+// As read(); the rest is told how much `carriers` have in flight afterwards, in their order.
+struct RestWithTraffic {
+  std::vector<observe::Carrier> carriers;
+  std::function<grpc::Status(const std::vector<uint64_t>& in_flight)> rest;
+};
 grpc::ServerUnaryReactor* read_with_traffic(const std::shared_ptr<Context>& context,
                                             std::function<RestWithTraffic(store::Reader&)> look);
 

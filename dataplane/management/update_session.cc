@@ -26,13 +26,7 @@ bool stands_alone(const store::Result& result) {
 UpdateSession::UpdateSession(std::shared_ptr<Context> context, std::string peer)
     : context_(std::move(context)), peer_(std::move(peer)) {}
 
-void UpdateSession::begin() {
-  if (context_->streams.size() > context_->sessions_max) {
-    return finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
-                   config::concat(context_->sessions_max, " streams are open already; end one of them")});
-  }
-  read_on();
-}
+void UpdateSession::begin() { read_on(); }
 
 template <typename F>
 void UpdateSession::post(F f) {

@@ -23,8 +23,8 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
  public:
   UpdateSession(std::shared_ptr<Context> context, std::string peer);
 
-  void begin();
-  void shut_down() override { finish(shutting_down()); }
+  void begin() override;
+  void finish(const grpc::Status& status) override;
 
  private:
   // What waits to be written.
@@ -56,7 +56,6 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   void push(Outgoing outgoing);
   void pump();
   void take_event();
-  void finish(const grpc::Status& status);
 
   std::shared_ptr<Context> context_;
   const std::string peer_;

@@ -23,10 +23,6 @@ void WatchStream::begin() {
   if (request_.has_epoch() || request_.has_version()) {
     return finish(unimplemented("epoch, version: resuming is not implemented yet; ask for a snapshot"));
   }
-  if (context().streams.size() > context().sessions_max) {
-    return finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
-                   config::concat(context().sessions_max, " streams are open already; end one of them")});
-  }
   auto self = std::static_pointer_cast<WatchStream>(shared_from_this());
   // The queue is the stream's, and must not keep it.
   std::weak_ptr<WatchStream> weak = self;

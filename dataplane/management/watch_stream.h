@@ -15,7 +15,7 @@ class WatchStream final : public WriteStream<v1::WatchEventsResponse> {
  public:
   WatchStream(std::shared_ptr<Context> context, v1::WatchEventsRequest request)
       : WriteStream(std::move(context)), request_(std::move(request)) {}
-  void begin();
+  void begin() override;
 
  private:
   void subscribed(std::optional<store::Everything> everything);

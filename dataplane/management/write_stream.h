@@ -20,7 +20,11 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
  public:
   explicit WriteStream(std::shared_ptr<Context> context) : context_(std::move(context)) {}
 
-  void shut_down() override { finish(shutting_down()); }
+  void finish(const grpc::Status& status) override {
+    if (finished_) return;
+    finished_ = true;
+    this->Finish(status);
+  }
 
  protected:
   // Fills the next message; false where there is none for now (pump() is called again) or the stream is finished.
@@ -33,12 +37,6 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     if (!next(response_)) return;
     writing_ = true;
     this->StartWrite(&response_);
-  }
-
-  void finish(const grpc::Status& status) {
-    if (finished_) return;
-    finished_ = true;
-    this->Finish(status);
   }
 
   bool finished() const { return finished_; }

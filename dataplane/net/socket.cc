@@ -1,14 +1,16 @@
 #include "net/socket.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "net/socket_file.h"
 
 namespace fairlead::net {
 namespace {
@@ -19,39 +21,32 @@ absl::Status failed(const config::Endpoint& endpoint, int error) {
   return absl::FailedPreconditionError(absl::StrCat(endpoint.to_string(), ": ", strerror(error)));
 }
 
-// The socket of a process that is gone leaves its file behind. One that still answers is somebody's. So is a file that
-// is no socket, which refuses a connection in the same way.
-bool is_stale(const config::SocketAddress& address, const std::string& path) {
-  struct stat file;
-  if (::lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-  int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (probe < 0) return false;
-  int result = ::connect(probe, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
-  bool refused = result != 0 && errno == ECONNREFUSED;
-  ::close(probe);
-  return refused;
-}
-
-absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, bool shared) {
+absl::StatusOr<int> open_bound(const config::Endpoint& endpoint, bool shared) {
+  if (const auto* path = std::get_if<config::UnixEndpoint>(&endpoint.value())) {
+    if (std::optional<std::string> problem = clear_path(*path)) {
+      return absl::FailedPreconditionError(absl::StrCat(endpoint.to_string(), ": ", *problem));
+    }
+  }
   config::SocketAddress address = endpoint.to_socket_address();
   int fd = ::socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return failed(endpoint, errno);
   int on = 1;
-  if (endpoint.is_unix()) {
-    const std::string& path = std::get<config::UnixEndpoint>(endpoint.value()).path;
-    if (is_stale(address, path)) ::unlink(path.c_str());
-  } else {
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (shared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  }
+  if (!endpoint.is_unix()) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (!endpoint.is_unix() && shared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   // An IPv6 address means IPv6: "[::]:80" beside "0.0.0.0:80" is no conflict.
   if (endpoint.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0 &&
-      ::listen(fd, kBacklog) == 0) {
-    return fd;
-  }
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0) return fd;
   int error = errno;
   ::close(fd);
+  return failed(endpoint, error);
+}
+
+absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, bool shared) {
+  absl::StatusOr<int> fd = open_bound(endpoint, shared);
+  if (!fd.ok()) return fd;
+  if (::listen(*fd, kBacklog) == 0) return fd;
+  int error = errno;
+  ::close(*fd);
   return failed(endpoint, error);
 }
 
@@ -81,6 +76,13 @@ absl::StatusOr<int> listen_beside(int fd) {
   int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) return failed(endpoint, errno);
   return copy;
+}
+
+absl::StatusOr<int> bind_beside_ours(const config::Endpoint& endpoint) { return open_bound(endpoint, /*shared=*/true); }
+
+absl::Status start_listening(int fd) {
+  if (::listen(fd, kBacklog) == 0) return absl::OkStatus();
+  return failed(bound_address(fd), errno);
 }
 
 config::Endpoint bound_address(int fd) {

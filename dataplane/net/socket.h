@@ -16,6 +16,11 @@ absl::StatusOr<int> listen_on(const config::Endpoint& endpoint, bool leaving = f
 // connections over them. A Unix socket can have only one queue, which they share then.
 absl::StatusOr<int> listen_beside(int fd);
 
+// A socket bound to an address where sockets of our own listen, which is no conflict. Until start_listening() all
+// connections go to those.
+absl::StatusOr<int> bind_beside_ours(const config::Endpoint& endpoint);
+absl::Status start_listening(int fd);
+
 // The address that a socket is bound to: the real one for port 0.
 config::Endpoint bound_address(int fd);
 

@@ -10,6 +10,7 @@
 #include "net/acceptor.h"
 #include "net/buffer.h"
 #include "net/socket.h"
+#include "net/socket_file.h"
 #include "observe/prometheus.h"
 #include "runtime/epoll_driver.h"
 #include "runtime/scope.h"
@@ -157,6 +158,7 @@ class MetricsServer::Impl {
   runtime::Scope running_;
   runtime::Scope ending_{loop_};
   net::Acceptor acceptor_;
+  net::SocketFile file_{bound_};
   std::thread thread_;
 };
 

@@ -200,7 +200,8 @@ ProcessUsage read_process_usage() {
   return usage;
 }
 
-std::string format_prometheus(const Statistics& statistics, const ProcessFacts& process, uint64_t servers_max) {
+std::string format_prometheus(Statistics statistics, const ProcessFacts& process, uint64_t servers_max) {
+  statistics.sum_by_name();
   uint64_t servers = 0;
   for (const auto& backend : statistics.backends) servers += backend.servers.size();
   bool leaves_servers_out = servers > servers_max;

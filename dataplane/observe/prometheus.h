@@ -37,7 +37,8 @@ struct ProcessFacts {
 // series of servers at all (a part of them would be a wrong sum), and a gauge says how many were left out.
 inline constexpr uint64_t kServerSeriesMax = 20'000;
 
-std::string format_prometheus(const Statistics& statistics, const ProcessFacts& process,
+// Series have names and no uids: see Statistics::sum_by_name().
+std::string format_prometheus(Statistics statistics, const ProcessFacts& process,
                               uint64_t servers_max = kServerSeriesMax);
 
 }  // namespace fairlead::observe

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+
 namespace fairlead::observe {
 namespace {
 
@@ -18,36 +20,70 @@ void add(ListenerStatistics& mine, const ListenerStatistics& other) {
 }
 
 template <typename Item>
-void merge_by_uid(std::vector<Item>& mine, const std::vector<Item>& others);
+void merge_by_uid(std::vector<Item>& mine, std::vector<Item>&& others);
 
-void add(BackendStatistics& mine, const BackendStatistics& other) {
+void add(BackendStatistics& mine, BackendStatistics& other) {
   mine.counters += other.counters;
-  merge_by_uid(mine.servers, other.servers);
+  merge_by_uid(mine.servers, std::move(other.servers));
 }
 
 // Both are sorted by uid, each uid once; so is the result.
 template <typename Item>
-void merge_by_uid(std::vector<Item>& mine, const std::vector<Item>& others) {
+void merge_by_uid(std::vector<Item>& mine, std::vector<Item>&& others) {
+  if (mine.empty()) {
+    mine = std::move(others);
+    return;
+  }
   std::vector<Item> merged;
   merged.reserve(std::max(mine.size(), others.size()));
   auto next = mine.begin();
-  for (const Item& other : others) {
+  for (Item& other : others) {
     while (next != mine.end() && next->uid < other.uid) merged.push_back(std::move(*next++));
     if (next != mine.end() && next->uid == other.uid) {
       add(*next, other);
     } else {
-      merged.push_back(other);
+      merged.push_back(std::move(other));
     }
   }
   std::move(next, mine.end(), std::back_inserter(merged));
   mine = std::move(merged);
 }
 
+// For what has no uid in common.
+void absorb(ServerStatistics& first, ServerStatistics&& other) { add(first, other); }
+void absorb(ListenerStatistics& first, ListenerStatistics&& other) { add(first, other); }
+void absorb(BackendStatistics& first, BackendStatistics&& other) {
+  first.counters += other.counters;
+  std::ranges::move(other.servers, std::back_inserter(first.servers));
+}
+
+template <typename Item>
+void merge_by_name(std::vector<Item>& items) {
+  absl::flat_hash_map<std::string, size_t> places;
+  size_t kept = 0;
+  for (size_t i = 0; i < items.size(); ++i) {
+    auto [place, is_new] = places.try_emplace(items[i].name, kept);
+    if (!is_new) {
+      absorb(items[place->second], std::move(items[i]));
+      continue;
+    }
+    if (kept != i) items[kept] = std::move(items[i]);
+    ++kept;
+  }
+  items.erase(items.begin() + static_cast<ptrdiff_t>(kept), items.end());
+}
+
 }  // namespace
 
-void Statistics::merge(const Statistics& other) {
-  merge_by_uid(backends, other.backends);
-  merge_by_uid(listeners, other.listeners);
+void Statistics::sum_by_name() {
+  merge_by_name(backends);
+  for (BackendStatistics& backend : backends) merge_by_name(backend.servers);
+  merge_by_name(listeners);
+}
+
+void Statistics::merge(Statistics other) {
+  merge_by_uid(backends, std::move(other.backends));
+  merge_by_uid(listeners, std::move(other.listeners));
   log_lines_dropped += other.log_lines_dropped;
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "config/model.h"
@@ -45,8 +46,22 @@ struct Statistics {
   uint64_t log_lines_dropped = 0;
 
   // Adds what another worker saw.
-  void merge(const Statistics& other);
+  void merge(Statistics other);
+  // Each name once, for those who know things by name only: a name in use again stands for its present holder and for
+  // all that still finish something. Each has the uid of the first, and stands where that stood.
+  void sum_by_name();
 };
+
+// What carries requests or connections, by handle.
+struct ServerHandle {
+  config::BackendHandle backend;
+  config::Slot slot = 0;
+  config::Uid uid = 0;
+};
+struct ListenerHandle {
+  config::Uid uid = 0;
+};
+using Carrier = std::variant<ServerHandle, config::BackendHandle, ListenerHandle>;
 
 class Collector {
  public:
@@ -55,6 +70,9 @@ class Collector {
   // process started, so two of them differ by exactly what happened in between. When the workers have ended, `done`
   // gets what they had last.
   virtual void collect(bool servers, std::function<void(Statistics)> done) = 0;
+  // Only how much each of these has in flight at the moment (a listener: open connections), in their order. Costs the
+  // workers a look for each and nothing for what else they have. As above; zeros when the workers have ended.
+  virtual void count_in_flight(std::vector<Carrier> carriers, std::function<void(std::vector<uint64_t>)> done) = 0;
 };
 
 }  // namespace fairlead::observe

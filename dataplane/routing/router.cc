@@ -37,13 +37,10 @@ class HostName {
   size_t size_ = 0;
 };
 
-// In a vector with the longest key first, those of equal length sorted. Null where there is none.
+// In a vector that is sorted so. Null where there is none.
 template <typename Entry>
 const Entry* find_longest_first(const std::vector<Entry>& entries, std::string_view key, std::string Entry::* member) {
-  auto before = [](std::string_view a, std::string_view b) {
-    return a.size() != b.size() ? a.size() > b.size() : a < b;
-  };
-  auto at = std::ranges::lower_bound(entries, key, before, member);
+  auto at = std::ranges::lower_bound(entries, key, config::LongestFirst(), member);
   return at != entries.end() && (*at).*member == key ? &*at : nullptr;
 }
 

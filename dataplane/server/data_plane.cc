@@ -29,7 +29,7 @@ void make_folder_of(const std::string& listen) {
 
 }  // namespace
 
-DataPlane::DataPlane(const Settings& settings) : settings_(settings), started_(absl::Now()) {}
+DataPlane::DataPlane(const Settings& settings) : settings_(settings), started_(std::chrono::steady_clock::now()) {}
 
 absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationFile& file) {
   std::unique_ptr<DataPlane> self(new DataPlane(file.settings));
@@ -70,13 +70,13 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
     // A worker's thread is here: it only hands over.
     done([this, statistics = std::move(statistics)]() mutable {
       if (access_log_) statistics.log_lines_dropped += access_log_->dropped_by_writer();
-      std::chrono::duration<double> uptime(absl::ToDoubleSeconds(absl::Now() - started_));
-      return observe::format_prometheus(statistics, {.version = base::kVersion,
-                                                     .build = __VERSION__,
-                                                     .uptime = uptime,
-                                                     .workers = static_cast<unsigned>(workers_->size()),
-                                                     .configuration_version = store_->version(),
-                                                     .usage = observe::read_process_usage()});
+      std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
+      return observe::format_prometheus(std::move(statistics), {.version = base::kVersion,
+                                                                .build = __VERSION__,
+                                                                .uptime = uptime,
+                                                                .workers = static_cast<unsigned>(workers_->size()),
+                                                                .configuration_version = store_->version(),
+                                                                .usage = observe::read_process_usage()});
     });
   });
 }

@@ -7,6 +7,7 @@
 // new changes, then no new connections, then requests in flight until the shutdown's timeout.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -37,7 +38,7 @@ class DataPlane {
   void make_metrics_page(std::function<void(observe::MetricsServer::Page)> done);
 
   const Settings settings_;
-  const absl::Time started_;
+  const std::chrono::steady_clock::time_point started_;
   std::unique_ptr<observe::AccessLog> access_log_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<store::Store> store_;

@@ -2,11 +2,15 @@
 
 #include <sched.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "api/field_checker.h"
 #include "api/operation.h"
 #include "api/yaml.h"
+#include "config/validate.h"
+#include "management/management_server.h"
 
 namespace fairlead::server {
 namespace {
@@ -25,19 +29,41 @@ absl::Status at(const ConfigurationFile& file, const std::string& field, const s
   return absl::InvalidArgumentError(absl::StrCat(api::yaml_location(file.text, file.path, field), ": ", text));
 }
 
+bool is_same_place(const std::string& text, const config::Endpoint& endpoint) {
+  absl::StatusOr<config::Endpoint> other = config::Endpoint::parse(text);
+  return other.ok() && (endpoint.is_unix() || endpoint.port() != 0) && config::overlap(*other, endpoint);
+}
+
+void read_listen(const v1::Configuration& message, api::FieldChecker& checker, Settings& settings) {
+  settings.management_insecure = message.management().insecure();
+  if (message.management().listen_size() > 0) settings.management_listen.clear();
+  for (const std::string& text : message.management().listen()) {
+    std::string field = absl::StrCat("management.listen[", settings.management_listen.size(), "]");
+    config::Problem problem = management::check_listen(text, settings.management_insecure);
+    checker.check(field, problem);
+    for (const std::string& before : settings.management_listen) {
+      if (!problem && is_same_place(before, config::Endpoint::parse(text).value())) {
+        checker.fail(field, config::quoted(text) + " is in this list already");
+      }
+    }
+    settings.management_listen.push_back(text);
+  }
+  if (message.observation().listen().empty()) return;
+  settings.observation = checker.endpoint("observation.listen", message.observation().listen());
+  for (const std::string& management : settings.management_listen) {
+    if (!settings.observation || !is_same_place(management, *settings.observation)) continue;
+    checker.fail("observation.listen",
+                 config::quoted(message.observation().listen()) + " is where management.listen is as well");
+  }
+}
+
 absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& file) {
   api::FieldChecker checker("configuration");
   Settings& settings = file.settings;
   auto workers = checker.number("workers", message.workers() != 0, message.workers(), {0, kWorkersMax});
   if (workers) settings.workers = static_cast<int>(*workers);
-  if (message.management().listen_size() > 0) {
-    settings.management_listen.assign(message.management().listen().begin(), message.management().listen().end());
-  }
-  settings.management_insecure = message.management().insecure();
+  read_listen(message, checker, settings);
   checker.refuse_unimplemented(!message.state_directory().empty(), "state_directory");
-  if (!message.observation().listen().empty()) {
-    settings.observation = checker.endpoint("observation.listen", message.observation().listen());
-  }
   settings.access_log = message.access_log().path();
   auto timeout = checker.duration("shutdown.timeout", message.shutdown().has_timeout(), message.shutdown().timeout(),
                                   kShutdownRange);
@@ -83,11 +109,22 @@ absl::Status status_of(const ConfigurationFile& file, const std::vector<v1::Oper
   return at(file, path, failure.failure.text());
 }
 
-// A reading half that reads nothing: for checking.
+// A reading half that reads nothing: for checking. Listeners cannot have what this process itself will listen on.
 class NoWorkers : public store::ReadingHalf {
  public:
+  explicit NoWorkers(const Settings& settings) : settings_(settings) {}
+
   absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid,
                                                      const std::vector<config::Endpoint>& addresses) override {
+    for (const config::Endpoint& address : addresses) {
+      auto is_here = [&](const std::string& listen) { return is_same_place(listen, address); };
+      if (settings_.observation && is_here(settings_.observation->to_string())) {
+        return absl::FailedPreconditionError(address.to_string() + " is where observation.listen is as well");
+      }
+      if (std::ranges::any_of(settings_.management_listen, is_here)) {
+        return absl::FailedPreconditionError(address.to_string() + " is where management.listen is as well");
+      }
+    }
     return addresses;
   }
   void unbind(config::Uid) override {}
@@ -99,6 +136,9 @@ class NoWorkers : public store::ReadingHalf {
     drained({.server = order.server});
   }
   void cancel_drain(config::BackendHandle, config::Slot, config::Uid) override {}
+
+ private:
+  const Settings& settings_;
 };
 
 }  // namespace
@@ -144,7 +184,7 @@ absl::Status load_resources(const ConfigurationFile& file, store::Store& store) 
 }
 
 absl::Status check_resources(const ConfigurationFile& file) {
-  NoWorkers nobody;
+  NoWorkers nobody(file.settings);
   store::Store store(nobody);
   return load_resources(file, store);
 }

@@ -2,11 +2,29 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <string>
 
 #include "runtime/sleep.h"
 
 namespace fairlead::server {
+namespace {
+
+struct InFlight {
+  upstream::Upstreams& upstreams;
+  const std::vector<observe::ListenerStatistics>& listeners;  // sorted by uid
+
+  uint64_t operator()(const observe::ServerHandle& server) const {
+    return upstreams.in_flight(server.backend, server.slot, server.uid);
+  }
+  uint64_t operator()(const config::BackendHandle& backend) const { return upstreams.in_flight(backend); }
+  uint64_t operator()(const observe::ListenerHandle& listener) const {
+    auto at = std::ranges::lower_bound(listeners, listener.uid, {}, &observe::ListenerStatistics::uid);
+    return at != listeners.end() && at->uid == listener.uid ? at->connections : 0;
+  }
+};
+
+}  // namespace
 
 Worker::Worker(const WorkerOptions& options, const config::Snapshot* first, std::function<void()> on_adopted)
     : number_(options.number),
@@ -54,6 +72,20 @@ observe::Statistics Worker::statistics(bool servers) {
   result.listeners = listeners_.statistics();
   if (context_.access_log) result.log_lines_dropped = context_.access_log->dropped_by_worker(context_.worker);
   return result;
+}
+
+std::vector<uint64_t> Worker::in_flight(const std::vector<observe::Carrier>& carriers) {
+  std::vector<observe::ListenerStatistics> listeners;
+  auto is_listener = [](const observe::Carrier& carrier) {
+    return std::holds_alternative<observe::ListenerHandle>(carrier);
+  };
+  if (std::ranges::any_of(carriers, is_listener)) listeners = listeners_.statistics();
+  std::vector<uint64_t> counts;
+  counts.reserve(carriers.size());
+  for (const observe::Carrier& carrier : carriers) {
+    counts.push_back(std::visit(InFlight{context_.upstreams, listeners}, carrier));
+  }
+  return counts;
 }
 
 void Worker::start() {

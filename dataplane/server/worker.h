@@ -37,10 +37,11 @@ class Worker {
   // Runs on the worker's thread, after all that was published before has been adopted; what is posted while the worker
   // ends, in join().
   void post(absl::AnyInvocable<void(Worker&)> message);
-  // Both on the worker's thread.
+  // These on the worker's thread.
   proxy::Context& context() { return context_; }
   listener::Listeners& listeners() { return listeners_; }
   observe::Statistics statistics(bool servers);
+  std::vector<uint64_t> in_flight(const std::vector<observe::Carrier>& carriers);
 
   void start();
   // Stops accepting, lets sessions finish until the deadline, cuts off what is left. Returns at once; join() waits.

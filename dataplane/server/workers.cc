@@ -1,13 +1,9 @@
 #include "server/workers.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <functional>
 #include <mutex>
 #include <random>
-
-#include "net/socket.h"
-
 namespace fairlead::server {
 
 Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log)
@@ -30,6 +26,7 @@ void Workers::start() {
 }
 
 void Workers::stop(runtime::Duration timeout) {
+  for (auto& [uid, listener] : bound_) listener.open.clear();  // and with them the files of Unix sockets
   for (auto& worker : workers_) worker->stop(timeout);
   for (auto& worker : workers_) worker->join();
   {
@@ -39,101 +36,6 @@ void Workers::stop(runtime::Duration timeout) {
     for (auto& worker : workers_) last_.merge(worker->statistics(true));
   }
   for (auto& worker : workers_) worker->join();  // for what was asked for until now
-}
-
-// ---- listeners
-
-absl::StatusOr<Workers::Bound> Workers::open_sockets(const config::Endpoint& address) {
-  absl::StatusOr<int> first = net::listen_on(address, is_closing(address));
-  if (!first.ok()) return first.status();
-  Bound bound{.endpoint = net::bound_address(*first), .fds = {*first}};
-  while (bound.fds.size() < workers_.size()) {
-    absl::StatusOr<int> next = net::listen_beside(*first);
-    if (!next.ok()) {
-      close_sockets(bound);
-      return next.status();
-    }
-    bound.fds.push_back(*next);
-  }
-  return bound;
-}
-
-void Workers::close_sockets(Bound& bound) {
-  for (int fd : bound.fds) ::close(fd);
-  bound.fds.clear();
-}
-
-absl::StatusOr<std::vector<config::Endpoint>> Workers::bind(config::Uid listener,
-                                                            const std::vector<config::Endpoint>& addresses) {
-  std::vector<Bound> opened;
-  for (const config::Endpoint& address : addresses) {
-    absl::StatusOr<Bound> bound = open_sockets(address);
-    if (!bound.ok()) {
-      std::ranges::for_each(opened, close_sockets);
-      return bound.status();
-    }
-    opened.push_back(*std::move(bound));
-  }
-  std::vector<config::Endpoint> result;
-  for (Bound& bound : opened) result.push_back(bound.endpoint);
-  auto& waiting = bound_[listener].waiting;
-  std::ranges::move(opened, std::back_inserter(waiting));
-  return result;
-}
-
-void Workers::unbind(config::Uid listener) {
-  auto found = bound_.find(listener);
-  if (found == bound_.end()) return;
-  std::ranges::for_each(found->second.waiting, close_sockets);
-  bound_.erase(found);
-}
-
-void Workers::close_addresses(config::Uid listener, const std::vector<config::Endpoint>& endpoints) {
-  auto found = bound_.find(listener);
-  if (found == bound_.end()) return;
-  for (const config::Endpoint& endpoint : endpoints) {
-    std::erase_if(found->second.waiting, [&](Bound& bound) {
-      if (!(bound.endpoint == endpoint)) return false;
-      close_sockets(bound);
-      return true;
-    });
-    if (std::erase(found->second.open, endpoint) > 0) remember_closing(endpoint);
-    for (auto& worker : workers_) {
-      worker->post([listener, endpoint](Worker& self) { self.listeners().close_address(listener, endpoint); });
-    }
-  }
-}
-
-void Workers::accept(config::Slot slot, config::Uid listener) {
-  BoundListener& bound = bound_[listener];
-  base::Ref<const config::Listener> record(current_->find_listener(slot, listener));
-  FAIRLEAD_CHECK(record);
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    std::vector<listener::BoundSocket> sockets;
-    for (const Bound& address : bound.waiting) sockets.push_back({.endpoint = address.endpoint, .fd = address.fds[i]});
-    workers_[i]->post([record, sockets = std::move(sockets), connections = bound.connections](Worker& self) {
-      self.listeners().accept(record, sockets, connections);
-    });
-  }
-  for (const Bound& address : bound.waiting) bound.open.push_back(address.endpoint);
-  bound.waiting.clear();
-}
-
-void Workers::remember_closing(const config::Endpoint& endpoint) {
-  absl::Time now = absl::Now();
-  std::erase_if(closing_, [&](auto& entry) { return entry.second < now; });
-  closing_[endpoint] = now + kClosingTime;
-}
-
-bool Workers::is_closing(const config::Endpoint& endpoint) {
-  auto found = closing_.find(endpoint);
-  return found != closing_.end() && absl::Now() < found->second;
-}
-
-void Workers::stop_accepting(config::Uid listener) {
-  for (const config::Endpoint& endpoint : bound_[listener].open) remember_closing(endpoint);
-  unbind(listener);
-  for (auto& worker : workers_) worker->post([listener](Worker& self) { self.listeners().finish(listener); });
 }
 
 // ---- snapshots
@@ -211,27 +113,50 @@ void Workers::cancel_drain(config::BackendHandle backend, config::Slot slot, con
 
 // ---- statistics
 
-void Workers::collect(bool servers, std::function<void(observe::Statistics)> done) {
-  struct Gathering {
-    std::mutex mutex;
-    size_t waiting;           // guarded by mutex
-    observe::Statistics sum;  // guarded by mutex
-    std::function<void(observe::Statistics)> done;
-  };
-  auto gathering = std::make_shared<Gathering>();
-  gathering->done = std::move(done);
-  {
-    std::lock_guard gathering_lock(gathering->mutex);
-    gathering->waiting = workers_.size();
+namespace {
+// What all workers tell, added up.
+template <typename Sum>
+struct Gathering {
+  std::mutex mutex;
+  size_t waiting;  // guarded by mutex
+  Sum sum;         // guarded by mutex
+  std::function<void(Sum)> done;
+
+  Gathering(size_t workers, Sum none, std::function<void(Sum)> when_done)
+      : waiting(workers), sum(std::move(none)), done(std::move(when_done)) {}
+
+  // By each worker once; the last one's thread calls done().
+  template <typename Add>
+  void add(Add add) {
+    std::lock_guard lock(mutex);
+    add(sum);
+    if (--waiting == 0) done(std::move(sum));
   }
+};
+}  // namespace
+
+void Workers::collect(bool servers, std::function<void(observe::Statistics)> done) {
+  auto gathering = std::make_shared<Gathering<observe::Statistics>>(workers_.size(), observe::Statistics(), done);
   std::lock_guard lock(mutex_);
-  if (stopped_) return gathering->done(last_);
+  if (stopped_) return done(last_);
   for (auto& worker : workers_) {
     worker->post([gathering, servers](Worker& self) {
       observe::Statistics part = self.statistics(servers);
-      std::lock_guard part_lock(gathering->mutex);
-      gathering->sum.merge(part);
-      if (--gathering->waiting == 0) gathering->done(std::move(gathering->sum));
+      gathering->add([&](observe::Statistics& sum) { sum.merge(std::move(part)); });
+    });
+  }
+}
+
+void Workers::count_in_flight(std::vector<observe::Carrier> carriers, std::function<void(std::vector<uint64_t>)> done) {
+  std::vector<uint64_t> none(carriers.size());
+  auto gathering = std::make_shared<Gathering<std::vector<uint64_t>>>(workers_.size(), none, done);
+  auto asked = std::make_shared<const std::vector<observe::Carrier>>(std::move(carriers));
+  std::lock_guard lock(mutex_);
+  if (stopped_) return done(std::move(none));
+  for (auto& worker : workers_) {
+    worker->post([gathering, asked](Worker& self) {
+      std::vector<uint64_t> part = self.in_flight(*asked);
+      gathering->add([&](std::vector<uint64_t>& sum) { std::ranges::transform(sum, part, sum.begin(), std::plus()); });
     });
   }
 }

@@ -1,7 +1,8 @@
 // The reading half, as the writing half sees it: all workers as one.
 //
-// The calls of ReadingHalf come from the store's thread; collect() and stop() from any. Owns the workers, the snapshots
-// that any of them may still use, and sockets between bind() and accept().
+// The calls of ReadingHalf come from the store's thread; collect() and count_in_flight() from any; stop() when the
+// store has ended. Owns the workers, the snapshots that any of them may still use, sockets between bind() and accept(),
+// and the files of Unix sockets.
 #pragma once
 
 #include <deque>
@@ -12,8 +13,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
+#include "net/socket_file.h"
 #include "observe/statistics.h"
 #include "server/worker.h"
 #include "store/reading_half.h"
@@ -44,17 +44,26 @@ class Workers : public store::ReadingHalf, public observe::Collector {
 
   // observe::Collector
   void collect(bool servers, std::function<void(observe::Statistics)> done) override;
+  void count_in_flight(std::vector<observe::Carrier> carriers,
+                       std::function<void(std::vector<uint64_t>)> done) override;
 
  private:
   // An address of a listener: a socket for each worker, until they have taken them.
   struct Bound {
     config::Endpoint endpoint;
     std::vector<int> fds;
+    // Not yet where another listener's sockets still serve there.
+    bool is_listening = true;
+    net::SocketFile file{};
+  };
+  // One that the workers have taken.
+  struct Open {
+    config::Endpoint endpoint;
+    net::SocketFile file;
   };
   struct BoundListener {
     std::vector<Bound> waiting;
-    // Those that the workers have taken.
-    std::vector<config::Endpoint> open;
+    std::vector<Open> open;
     std::shared_ptr<std::atomic<uint32_t>> connections = std::make_shared<std::atomic<uint32_t>>(0);
   };
   struct Publication {
@@ -64,11 +73,16 @@ class Workers : public store::ReadingHalf, public observe::Collector {
 
   // The workers close a listener's sockets a moment after they were told to. Until then its addresses may be bound
   // again.
-  static constexpr absl::Duration kClosingTime = absl::Seconds(5);
+  static constexpr runtime::Duration kClosingTime = std::chrono::seconds(5);
   void remember_closing(const config::Endpoint& endpoint);
   bool is_closing(const config::Endpoint& endpoint);
 
-  absl::StatusOr<Bound> open_sockets(const config::Endpoint& address);
+  // Whether sockets of listeners stand where this one is to open its own; those that it has at this very address are
+  // none of them.
+  bool is_held(config::Uid listener, const config::Endpoint& address) const;
+  absl::StatusOr<Bound> open_sockets(config::Uid listener, const config::Endpoint& address);
+  absl::StatusOr<Bound> open_beside_ours(const config::Endpoint& address);
+  static void start_listening(Bound& bound);
   static void close_sockets(Bound& bound);
   config::Version adopted_by_all() const;
   // Tells those who wait for a version that every worker has by now. On any thread.
@@ -80,7 +94,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   // Former snapshots that a worker may still use, oldest first.
   std::deque<base::Ref<const config::Snapshot>> former_;
   absl::flat_hash_map<config::Uid, BoundListener> bound_;
-  std::map<config::Endpoint, absl::Time> closing_;
+  std::map<config::Endpoint, runtime::TimePoint> closing_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
   std::mutex mutex_;

@@ -22,7 +22,7 @@ Result Applier::run(Transaction& transaction) {
   if (all_refused || transaction.validate_only) {
     model_.roll_back(0);
     effects_.roll_back(effects_mark);
-    departing_ = 0;
+    departing_.clear();
   }
   result.version = model_.version();
   result.touched = std::move(touched_);
@@ -69,19 +69,24 @@ void Applier::apply_all(Transaction& transaction, Result& result) {
   for (; malformed != transaction.malformed.end(); ++malformed) result.add_failure(std::move(*malformed));
 }
 
-// One operation as it was sent, with the shorthands that it stands for: it fails as a whole.
+// One operation as it was sent, with the shorthands that it stands for: it fails as a whole, and what it touched is
+// what it names, the first.
 void Applier::apply_group(std::vector<api::Operation>& operations, size_t begin, size_t end, Result& result) {
   size_t mark = model_.mark();
   Effects::Mark effects_mark = effects_.mark();
+  Touched named;
   for (size_t i = begin; i < end; ++i) {
     touched_ = {};
     Failed failure = std::visit([this](auto& action) { return apply(action); }, operations[i].action);
+    if (i == begin) named = std::exchange(touched_, {});
     if (!failure) continue;
+    touched_ = {};
     model_.roll_back(mark);
     effects_.roll_back(effects_mark);
     result.add_failure({operations[begin].index, *std::move(failure)});
     return;
   }
+  touched_ = std::move(named);
 }
 
 void Applier::changed(std::string what) {

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "api/operation.h"
 #include "store/effects.h"
@@ -24,8 +25,8 @@ class Applier {
   // Afterwards the model is committed. `touched` names the resource only (records without status): see Touched.
   Result run(Transaction& transaction);
 
-  // Of a DeleteServer: who departs, so that one can wait for its end.
-  config::Uid departing() const { return departing_; }
+  // Of a DeleteServer: all that depart under its name, so that one can wait for their end.
+  const std::vector<config::Uid>& departing() const { return departing_; }
 
  private:
   using Failed = std::optional<api::Failure>;
@@ -49,12 +50,16 @@ class Applier {
   Failed add_server(BackendState& backend, base::Ref<config::Server> server);
   Failed replace_server(BackendState& backend, base::Ref<const config::Server> before, base::Ref<config::Server> after);
   Failed remove_server(BackendState& backend, base::Ref<const config::Server> server, const config::DrainPolicy& drain);
-  Failed delete_departing(const api::DeleteServer& request);
+  // Notes all of this name that depart, newest last.
+  void note_departing(const api::DeleteServer& request);
+  void hurry(config::Uid departing, const config::DrainPolicy& drain);
   Failed add_listener(base::Ref<config::Listener> listener);
   Failed replace_listener(base::Ref<const config::Listener> before, base::Ref<config::Listener> after);
   // Opens those of `after.bind` that `before` (may be null) has not, and fills `after.bound`.
   Failed open_addresses(const config::Listener* before, config::Listener& after);
-  Failed check_free(const std::vector<config::Endpoint>& addresses, const config::Listener& listener) const;
+  // `own`: those that the listener keeps.
+  Failed check_free(const std::vector<config::Endpoint>& addresses, std::vector<config::Endpoint> own,
+                    const config::Listener& listener) const;
   Failed check_loop(const config::Listener& listener, const std::vector<config::Endpoint>& bound) const;
   Failed check_references(const config::Listener& listener) const;
   void compile(config::Listener& listener) const;
@@ -76,7 +81,7 @@ class Applier {
   std::shared_ptr<const Origin> origin_;
   config::Version version_ = 0;
   Touched touched_;
-  config::Uid departing_ = 0;
+  std::vector<config::Uid> departing_;
 };
 
 }  // namespace fairlead::store

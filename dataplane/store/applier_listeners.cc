@@ -22,7 +22,8 @@ api::Failure not_found(const std::string& name) {
 
 bool has_fixed_address(const config::Endpoint& endpoint) { return endpoint.is_unix() || endpoint.port() != 0; }
 
-// Which of `after.bind` were open before: for each its bound address, or nothing. An address is kept once.
+// Which of `after.bind` were open before: for each its bound address, or nothing. An address is kept once; a free port
+// that it got is also kept where it is named now.
 std::vector<std::optional<config::Endpoint>> kept_addresses(const config::Listener* before,
                                                             const config::Listener& after) {
   std::vector<std::optional<config::Endpoint>> kept(after.bind.size());
@@ -30,7 +31,7 @@ std::vector<std::optional<config::Endpoint>> kept_addresses(const config::Listen
   std::vector<bool> used(before->bind.size());
   for (size_t i = 0; i < after.bind.size(); ++i) {
     for (size_t j = 0; j < before->bind.size(); ++j) {
-      if (used[j] || before->bind[j] != after.bind[i]) continue;
+      if (used[j] || (before->bind[j] != after.bind[i] && before->bound[j] != after.bind[i])) continue;
       used[j] = true;
       kept[i] = before->bound[j];
       break;
@@ -114,10 +115,15 @@ auto Applier::replace_listener(base::Ref<const config::Listener> before, base::R
 auto Applier::open_addresses(const config::Listener* before, config::Listener& after) -> Failed {
   std::vector<std::optional<config::Endpoint>> addresses = kept_addresses(before, after);
   std::vector<config::Endpoint> wanted;
+  std::vector<config::Endpoint> kept;
   for (size_t i = 0; i < addresses.size(); ++i) {
-    if (!addresses[i]) wanted.push_back(after.bind[i]);
+    if (addresses[i]) {
+      kept.push_back(*addresses[i]);
+    } else {
+      wanted.push_back(after.bind[i]);
+    }
   }
-  if (Failed failure = check_free(wanted, after)) return failure;
+  if (Failed failure = check_free(wanted, std::move(kept), after)) return failure;
   std::vector<config::Endpoint> opened;
   if (!wanted.empty()) {
     config::Uid uid = after.metadata.uid;
@@ -137,15 +143,23 @@ auto Applier::open_addresses(const config::Listener* before, config::Listener& a
   return check_loop(after, opened);
 }
 
-// Sockets of one process share a port without complaint, so it is for us to see that two listeners do not.
-auto Applier::check_free(const std::vector<config::Endpoint>& addresses, const config::Listener& listener) const
-    -> Failed {
+// Sockets of one process share a port without complaint, so it is for us to see that two listeners do not, nor one
+// listener with itself.
+auto Applier::check_free(const std::vector<config::Endpoint>& addresses, std::vector<config::Endpoint> own,
+                         const config::Listener& listener) const -> Failed {
+  auto taken = [&](const config::Endpoint& address, const std::string& by) {
+    return api::Failure{v1::REASON_BIND_FAILED, api::listener_title(listener.name), "bind",
+                        concat(config::quoted(address.to_string()), " is in use by ", by)};
+  };
   for (const config::Endpoint& address : addresses) {
     if (!has_fixed_address(address)) continue;
-    const std::string* other = model_.bound_at(address);
-    if (!other) continue;
-    return api::Failure{v1::REASON_BIND_FAILED, api::listener_title(listener.name), "bind",
-                        concat(config::quoted(address.to_string()), " is in use by ", api::listener_title(*other))};
+    const std::string* other = model_.competitor_at(address, listener.name);
+    if (other) return taken(address, api::listener_title(*other));
+    for (const config::Endpoint& place : own) {
+      if (config::overlap(place, address))
+        return taken(address, concat(config::quoted(place.to_string()), " beside it"));
+    }
+    own.push_back(address);
   }
   return std::nullopt;
 }
@@ -153,16 +167,12 @@ auto Applier::check_free(const std::vector<config::Endpoint>& addresses, const c
 // Looks at every server, which no other operation does; listeners come rarely.
 auto Applier::check_loop(const config::Listener& listener, const std::vector<config::Endpoint>& bound) const -> Failed {
   Failed failure;
-  auto reaches = [](const config::Endpoint& address, const config::Endpoint& place) {
-    if (address == place) return true;
-    return place.is_unspecified() && address.is_loopback() && address.port() == place.port();
-  };
   if (bound.empty()) return failure;
   for (const auto& [backend_name, backend] : model_.backends()) {
     backend->members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
       if (failure) return;
       for (const config::Endpoint& place : bound) {
-        if (!reaches(server->address, place)) continue;
+        if (!config::arrives_at(server->address, place)) continue;
         failure = api::Failure{v1::REASON_LOOP, api::listener_title(listener.name), "bind",
                                concat(config::quoted(place.to_string()), " is the address of ",
                                       api::server_title(backend_name, server->name))};

@@ -96,32 +96,39 @@ auto Applier::replace_server(BackendState& backend, base::Ref<const config::Serv
 }
 
 auto Applier::apply(api::DeleteServer& request) -> Failed {
+  note_departing(request);
+  touched_.existed = !departing_.empty();
   BackendState* backend = model_.find_backend(request.backend);
   const base::Ref<const config::Server>* server = backend ? backend->find(request.name) : nullptr;
-  if (!server) return delete_departing(request);
+  if (!server) {
+    for (config::Uid uid : departing_) hurry(uid, request.drain);
+    return std::nullopt;
+  }
   touched_.existed = true;
-  departing_ = (*server)->metadata.uid;
+  departing_.push_back((*server)->metadata.uid);
   return remove_server(*backend, *server, request.drain);
 }
 
-// One that departs already gets an earlier deadline where the request says one.
-auto Applier::delete_departing(const api::DeleteServer& request) -> Failed {
+void Applier::note_departing(const api::DeleteServer& request) {
+  departing_.clear();
   auto at = model_.departing().lower_bound(DepartingKey{request.backend, request.name, 0});
   for (; at != model_.departing().end() && at->first.backend == request.backend && at->first.name == request.name;
        ++at) {
-    touched_.existed = true;
-    departing_ = at->first.uid;
-    if (!request.drain.timeout) continue;
-    DepartingServer& departing = *model_.find_departing(departing_);
-    config::WallTime deadline = now_ + *request.drain.timeout;
-    if (deadline >= departing.deadline) continue;
-    model_.on_roll_back([this, uid = departing_, before = departing] { *model_.find_departing(uid) = before; });
-    departing.deadline = deadline;
-    departing.timeout = *request.drain.timeout;
-    departing.jitter = std::min(request.drain.jitter.value_or(config::Duration::zero()), departing.timeout);
-    effects_.effects.push_back(DrainDeparting{departing_});
+    departing_.push_back(at->first.uid);
   }
-  return std::nullopt;
+}
+
+// One that departs already gets an earlier deadline where the request says one.
+void Applier::hurry(config::Uid uid, const config::DrainPolicy& drain) {
+  if (!drain.timeout) return;
+  DepartingServer& departing = *model_.find_departing(uid);
+  config::WallTime deadline = now_ + *drain.timeout;
+  if (deadline >= departing.deadline) return;
+  model_.on_roll_back([this, uid, before = departing] { *model_.find_departing(uid) = before; });
+  departing.deadline = deadline;
+  departing.timeout = *drain.timeout;
+  departing.jitter = std::min(drain.jitter.value_or(config::Duration::zero()), departing.timeout);
+  effects_.effects.push_back(DrainDeparting{uid});
 }
 
 auto Applier::remove_server(BackendState& backend, base::Ref<const config::Server> server,

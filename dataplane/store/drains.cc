@@ -27,7 +27,7 @@ v1::Lifecycle Drains::follow_admin_state(const BackendState& backend, const conf
   auto current = orders_.find(uid);
   if (wanted == config::AdminState::kReady) {
     if (current == orders_.end()) return v1::LIFECYCLE_UNSPECIFIED;
-    orders_.erase(current);
+    erase(uid);
     reading_half_.cancel_drain(backend.handle(), server.slot, uid);
     return v1::LIFECYCLE_READY;
   }
@@ -43,9 +43,25 @@ v1::Lifecycle Drains::follow_admin_state(const BackendState& backend, const conf
   return wanted == config::AdminState::kDrain ? v1::LIFECYCLE_DRAINING : v1::LIFECYCLE_UNSPECIFIED;
 }
 
+void Drains::put(config::Uid server, Order order) {
+  erase(server);
+  if (order.is_draining_member()) ++draining_members_[order.backend.uid];
+  orders_.emplace(server, std::move(order));
+}
+
+void Drains::erase(config::Uid server) {
+  auto at = orders_.find(server);
+  if (at == orders_.end()) return;
+  if (at->second.is_draining_member()) {
+    auto count = draining_members_.find(at->second.backend.uid);
+    if (--count->second == 0) draining_members_.erase(count);
+  }
+  orders_.erase(at);
+}
+
 void Drains::order(const DrainOrder& drain, Order order) {
   uint64_t number = order.number = ++last_number_;
-  orders_.insert_or_assign(drain.server, std::move(order));
+  put(drain.server, std::move(order));
   // The inbox may outlive the store, `this` does not: tasks are run by the store only.
   reading_half_.drain(drain, [this, number, inbox = inbox_](Drained drained) {
     inbox->post_fact([this, number, drained] { on_drained(number, drained); });
@@ -55,15 +71,16 @@ void Drains::order(const DrainOrder& drain, Order order) {
 void Drains::on_drained(uint64_t number, const Drained& drained) {
   auto at = orders_.find(drained.server);
   if (at == orders_.end() || at->second.number != number) return;
-  Order& order = at->second;
+  Order order = at->second;
   Ended ended{drained.server, drained.cut_off, !order.admin_state, order.backend_name, order.name, {}, order.origin};
   if (!order.admin_state) {
     ended.lifecycle = v1::LIFECYCLE_REMOVED;
-    orders_.erase(at);
+    erase(drained.server);
   } else {
     ended.lifecycle =
         *order.admin_state == config::AdminState::kDrain ? v1::LIFECYCLE_DRAINED : v1::LIFECYCLE_MAINTENANCE;
     order.done = true;
+    put(drained.server, std::move(order));
   }
   on_ended_(ended);
 }
@@ -94,10 +111,8 @@ absl::flat_hash_map<config::Uid, v1::Lifecycle> Drains::lifecycles() const {
 }
 
 uint64_t Drains::draining_members(config::Uid backend) const {
-  return std::ranges::count_if(orders_, [backend](const auto& entry) {
-    const Order& order = entry.second;
-    return order.backend.uid == backend && order.admin_state == config::AdminState::kDrain && !order.done;
-  });
+  auto at = draining_members_.find(backend);
+  return at == draining_members_.end() ? 0 : at->second;
 }
 
 }  // namespace fairlead::store

@@ -40,7 +40,7 @@ class Drains {
   std::vector<config::Uid> drained() const;
   // Of all that are not READY.
   absl::flat_hash_map<config::Uid, v1::Lifecycle> lifecycles() const;
-  // Members of the backend that are in admin state DRAIN and not drained.
+  // Members of the backend that are in admin state DRAIN and not drained. Costs a look, however many drain elsewhere.
   uint64_t draining_members(config::Uid backend) const;
 
  private:
@@ -55,16 +55,23 @@ class Drains {
     std::shared_ptr<const Origin> origin;
 
     v1::Lifecycle lifecycle() const;
+    // Counts in draining_members().
+    bool is_draining_member() const { return admin_state == config::AdminState::kDrain && !done; }
   };
 
   void order(const DrainOrder& drain, Order order);
+  void put(config::Uid server, Order order);
+  void erase(config::Uid server);
   void on_drained(uint64_t number, const Drained& drained);
 
   ReadingHalf& reading_half_;
   std::shared_ptr<Inbox> inbox_;
   OnEnded on_ended_;
   uint64_t last_number_ = 0;
+  // Changed by put() and erase() only, which keep the count beside it.
   absl::flat_hash_map<config::Uid, Order> orders_;
+  // By backend; none where there are none.
+  absl::flat_hash_map<config::Uid, uint64_t> draining_members_;
 };
 
 }  // namespace fairlead::store

@@ -30,9 +30,9 @@ std::vector<Inbox::Task> Inbox::take() {
   return std::exchange(tasks_, {});
 }
 
-std::vector<Inbox::Task> Inbox::take_until(absl::Time deadline) {
+std::vector<Inbox::Task> Inbox::take_until(std::chrono::steady_clock::time_point deadline) {
   std::unique_lock lock(mutex_);
-  arrived_.wait_until(lock, absl::ToChronoTime(deadline), [this] { return !tasks_.empty(); });
+  arrived_.wait_until(lock, deadline, [this] { return !tasks_.empty(); });
   return std::exchange(tasks_, {});
 }
 

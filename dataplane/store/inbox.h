@@ -3,12 +3,12 @@
 // Shared by the store and the callbacks that it handed out, which may come after it has ended; then nobody listens.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/time/time.h"
 
 namespace fairlead::store {
 
@@ -27,7 +27,7 @@ class Inbox {
   // Waits until there is something or the inbox is closed.
   std::vector<Task> take();
   // After close(): waits for facts until `deadline`; at once where something waits.
-  std::vector<Task> take_until(absl::Time deadline);
+  std::vector<Task> take_until(std::chrono::steady_clock::time_point deadline);
   // From now on requests are refused; facts still come.
   void close();
   bool closed() const;

@@ -43,12 +43,22 @@ const std::string* Model::bound_at(const config::Endpoint& address) const {
   return at == bound_.end() ? nullptr : &at->second;
 }
 
+const std::string* Model::competitor_at(const config::Endpoint& address, const std::string& listener) const {
+  auto unless_own = [&](const std::string* name) { return name && *name != listener ? name : nullptr; };
+  if (const std::string* other = unless_own(bound_at(address))) return other;
+  if (address.is_unix()) return nullptr;
+  if (!address.is_unspecified()) return unless_own(bound_at(address.unspecified()));
+  for (const auto& [bound, name] : bound_) {
+    if (name != listener && config::overlap(bound, address)) return &name;
+  }
+  return nullptr;
+}
+
 const std::string* Model::listener_at(const config::Endpoint& address) const {
   const std::string* listener = bound_at(address);
   if (listener || !address.is_loopback()) return listener;
-  // What is bound to all addresses is reached through loopback; [::] takes IPv4 as well.
-  if (address.family() == AF_INET) listener = bound_at(config::Endpoint(config::Ip4Endpoint{.port = address.port()}));
-  return listener ? listener : bound_at(config::Endpoint(config::Ip6Endpoint{.port = address.port()}));
+  // As config::arrives_at(): what is bound to all addresses is reached through loopback.
+  return bound_at(address.unspecified());
 }
 
 void Model::set_version(config::Version version) {

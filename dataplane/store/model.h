@@ -82,6 +82,8 @@ class Model {
 
   // The listener that is bound to exactly this address; null for none.
   const std::string* bound_at(const config::Endpoint& address) const;
+  // Another one whose address overlaps with this; null for none.
+  const std::string* competitor_at(const config::Endpoint& address, const std::string& listener) const;
 
   config::Uid next_uid() { return ++last_uid_; }
 

@@ -126,12 +126,16 @@ Page<View> list_by_name(const Map& map, const config::Labels& labels, const Page
 }  // namespace
 
 ServerView Reader::view(const BackendState& backend, const base::Ref<const config::Server>& server) const {
-  return {backend.settings->name, server, lifecycle_of(*server, drains_.is_drained(server->metadata.uid)),
-          effective_weight_of(*server, *backend.settings), std::nullopt};
+  return {backend.settings->name,
+          server,
+          lifecycle_of(*server, drains_.is_drained(server->metadata.uid)),
+          effective_weight_of(*server, *backend.settings),
+          std::nullopt,
+          backend.handle()};
 }
 
 ServerView Reader::view(const DepartingServer& server) const {
-  return {server.backend_name, server.record, v1::LIFECYCLE_DRAINING, 0, server.deadline};
+  return {server.backend_name, server.record, v1::LIFECYCLE_DRAINING, 0, server.deadline, server.handle};
 }
 
 BackendView Reader::view(const BackendState& backend) const {

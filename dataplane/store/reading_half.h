@@ -38,6 +38,9 @@ class ReadingHalf {
   // Opens the sockets of a listener, for all workers, without accepting yet. Returns the addresses as bound; the error
   // names the address and the reason, and nothing of this call stays open then. Called again for a listener that is
   // open (its `bind` changes), it opens these addresses beside those that it has.
+  //
+  // An address that another listener of the published snapshot has is no conflict: it is about to give it up. Until
+  // accept() is called all connections go to that one. (Not so for a Unix socket, whose path only one can have.)
   virtual absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid listener,
                                                              const std::vector<config::Endpoint>& addresses) = 0;
   // Closes all that bind() opened, in a transaction that was refused after it, or before accept() was called.

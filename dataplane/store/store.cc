@@ -74,9 +74,10 @@ void Store::stop(absl::Duration patience) {
 void Store::run() {
   pthread_setname_np(pthread_self(), "store");
   while (!inbox_->closed()) run_tasks(inbox_->take());
-  absl::Time deadline = absl::Now() + absl::Nanoseconds(patience_ns_.load());
-  run_tasks(inbox_->take_until(absl::Now()));
-  while (writer_.has_pending() && absl::Now() < deadline) run_tasks(inbox_->take_until(deadline));
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point deadline = Clock::now() + std::chrono::nanoseconds(patience_ns_.load());
+  run_tasks(inbox_->take_until(Clock::now()));
+  while (writer_.has_pending() && Clock::now() < deadline) run_tasks(inbox_->take_until(deadline));
   writer_.give_up();
 }
 

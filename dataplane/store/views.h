@@ -19,6 +19,8 @@ struct ServerView {
   uint32_t effective_weight = 0;
   // Of a deleted server that finishes.
   std::optional<config::WallTime> drain_deadline;
+  // The backend's, for those who ask the workers of it; only from a Reader.
+  config::BackendHandle handle{};
 };
 
 struct BackendView {

@@ -60,8 +60,9 @@ void Writer::apply(Transaction transaction, const ApplyOptions& options, Done do
   if (effects_.changes.size() > first_change) {
     write_audit_line(transaction, answer.result, effects_.changes, first_change);
   }
-  if (options.wait_until_removed && applier.departing() != 0) {
-    waiting_for_removal_[applier.departing()].push_back(std::move(answer));
+  if (options.wait_until_removed && !applier.departing().empty()) {
+    auto awaited = std::make_shared<AwaitedRemoval>(std::move(answer), applier.departing().size());
+    for (config::Uid uid : applier.departing()) waiting_for_removal_[uid].push_back(awaited);
     return;
   }
   bool active = options.level == AcknowledgementLevel::kActive;
@@ -96,8 +97,13 @@ void Writer::publish() {
 
 void Writer::perform_effects() {
   // Performing adds events, not effects.
-  for (const Effect& effect : std::exchange(effects_.effects, {})) {
-    std::visit([this](const auto& what) { perform(what); }, effect);
+  std::vector<Effect> effects = std::exchange(effects_.effects, {});
+  // What opens before what closes: an address that goes from one listener to another is never without.
+  for (bool opens : {true, false}) {
+    for (const Effect& effect : effects) {
+      if (std::holds_alternative<AcceptListener>(effect) != opens) continue;
+      std::visit([this](const auto& what) { perform(what); }, effect);
+    }
   }
 }
 
@@ -147,9 +153,9 @@ void Writer::on_drain_ended(const Drains::Ended& ended) {
   model_.release_departed(ended.uid);
   auto waiting = waiting_for_removal_.extract(ended.uid);
   if (waiting.empty()) return;
-  for (Answer& answer : waiting.mapped()) {
-    answer.result.cut_off = ended.cut_off;
-    active_.push_back(std::move(answer));
+  for (const std::shared_ptr<AwaitedRemoval>& awaited : waiting.mapped()) {
+    awaited->answer.result.cut_off += ended.cut_off;
+    if (--awaited->servers == 0) active_.push_back(std::move(awaited->answer));
   }
 }
 
@@ -195,8 +201,10 @@ void Writer::give_up() {
   for (Pending& pending : std::exchange(pending_, {})) {
     for (Answer& answer : pending.answers) answer.done(lost(answer.result.id, model_.version()));
   }
-  for (auto& [uid, answers] : std::exchange(waiting_for_removal_, {})) {
-    for (Answer& answer : answers) answer.done(lost(answer.result.id, model_.version()));
+  for (auto& [uid, waiting] : std::exchange(waiting_for_removal_, {})) {
+    for (const std::shared_ptr<AwaitedRemoval>& awaited : waiting) {
+      if (--awaited->servers == 0) awaited->answer.done(lost(awaited->answer.result.id, model_.version()));
+    }
   }
 }
 

@@ -26,7 +26,8 @@ enum class AcknowledgementLevel { kAccepted, kActive };
 
 struct ApplyOptions {
   AcknowledgementLevel level = AcknowledgementLevel::kActive;
-  // For a transaction that deletes one server: answered when it is gone.
+  // For a transaction that deletes one server: answered when it is gone, and with it all that were deleted under its
+  // name before.
   bool wait_until_removed = false;
 };
 
@@ -52,6 +53,11 @@ class Writer {
   struct Answer {
     Result result;
     Done done;
+  };
+  // Waits until so many departing servers are gone.
+  struct AwaitedRemoval {
+    Answer answer;
+    size_t servers;
   };
   // Waits until its publication is visible to all workers.
   struct Pending {
@@ -93,8 +99,8 @@ class Writer {
   std::deque<Pending> pending_;
   uint64_t last_event_ = 0;
   absl::flat_hash_set<config::Uid> accepting_;
-  // Answers that wait for the end of a departing server.
-  absl::flat_hash_map<config::Uid, std::vector<Answer>> waiting_for_removal_;
+  // By departing server: the answers that wait for its end. Shared by all servers that an answer waits for.
+  absl::flat_hash_map<config::Uid, std::vector<std::shared_ptr<AwaitedRemoval>>> waiting_for_removal_;
   // A watcher that has gone lets go of its queue.
   std::vector<std::shared_ptr<EventQueue>> queues_;
 };

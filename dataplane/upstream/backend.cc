@@ -67,21 +67,28 @@ bool Backend::is_unused() const {
   return uses_ == 0 && std::ranges::none_of(servers_, busy) && std::ranges::none_of(leaving_, busy);
 }
 
+uint32_t Backend::in_flight(config::Slot slot, config::Uid uid) {
+  Server* server = find(slot, uid);
+  return server ? server->in_flight() : 0;
+}
+
 observe::BackendStatistics Backend::statistics(bool servers) {
   observe::BackendStatistics result{.uid = uid(), .name = settings_->name, .counters = counters_, .servers = {}};
   result.counters.in_flight = uses_;
   if (!servers) return result;
-  auto add = [&](const std::unique_ptr<Server>& server) {
-    if (!server) return;
-    observe::ServerStatistics& entry = result.servers.emplace_back();
-    entry.uid = server->uid();
-    entry.name = server->record().name;
-    entry.counters = server->counters();
-    entry.counters.in_flight = server->in_flight();
+  // Pointers are sorted: statistics have kilobytes each.
+  std::vector<Server*> present;
+  auto note = [&](const std::unique_ptr<Server>& server) {
+    if (server) present.push_back(server.get());
   };
-  std::ranges::for_each(servers_, add);
-  std::ranges::for_each(leaving_, add);
-  std::ranges::sort(result.servers, {}, &observe::ServerStatistics::uid);
+  std::ranges::for_each(servers_, note);
+  std::ranges::for_each(leaving_, note);
+  std::ranges::sort(present, {}, &Server::uid);
+  result.servers.reserve(present.size());
+  for (Server* server : present) {
+    result.servers.push_back({server->uid(), server->record().name, server->counters()});
+    result.servers.back().counters.in_flight = server->in_flight();
+  }
   return result;
 }
 

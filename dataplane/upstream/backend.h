@@ -54,6 +54,8 @@ class Backend {
     Backend& backend_;
   };
   uint32_t in_flight() const { return uses_; }
+  // On one of its servers.
+  uint32_t in_flight(config::Slot slot, config::Uid server);
   bool is_unused() const;
 
   observe::BackendStatistics statistics(bool servers);

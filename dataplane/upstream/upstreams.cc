@@ -49,15 +49,28 @@ void Upstreams::forget_deleted() {
   std::erase_if(leaving_, deleted);
 }
 
+uint32_t Upstreams::in_flight(config::BackendHandle handle) {
+  Backend* backend = known(handle);
+  return backend ? backend->in_flight() : 0;
+}
+
+uint32_t Upstreams::in_flight(config::BackendHandle handle, config::Slot slot, config::Uid server) {
+  Backend* backend = known(handle);
+  return backend ? backend->in_flight(slot, server) : 0;
+}
+
 std::vector<observe::BackendStatistics> Upstreams::statistics(bool servers) {
   forget_deleted();
-  std::vector<observe::BackendStatistics> result;
-  auto add = [&](const std::unique_ptr<Backend>& backend) {
-    if (backend) result.push_back(backend->statistics(servers));
+  std::vector<Backend*> present;
+  auto note = [&](const std::unique_ptr<Backend>& backend) {
+    if (backend) present.push_back(backend.get());
   };
-  std::ranges::for_each(backends_, add);
-  std::ranges::for_each(leaving_, add);
-  std::ranges::sort(result, {}, &observe::BackendStatistics::uid);
+  std::ranges::for_each(backends_, note);
+  std::ranges::for_each(leaving_, note);
+  std::ranges::sort(present, {}, &Backend::uid);
+  std::vector<observe::BackendStatistics> result;
+  result.reserve(present.size());
+  for (Backend* backend : present) result.push_back(backend->statistics(servers));
   return result;
 }
 

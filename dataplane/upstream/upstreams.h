@@ -28,6 +28,9 @@ class Upstreams {
   void drain(config::BackendHandle handle, config::Slot slot, config::Uid server, DrainRequest request);
   void cancel_drain(config::BackendHandle handle, config::Slot slot, config::Uid server);
 
+  // At the moment; 0 for what this worker has not used.
+  uint32_t in_flight(config::BackendHandle handle);
+  uint32_t in_flight(config::BackendHandle handle, config::Slot slot, config::Uid server);
   // Also lets go of backends that were deleted and are not in use any more.
   std::vector<observe::BackendStatistics> statistics(bool servers);
 

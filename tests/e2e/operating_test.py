@@ -118,6 +118,11 @@ class ConfigurationErrors(Case):
         self.assertEqual(missing.returncode, 1)
         self.assertIn("no.yaml", missing.stderr)
 
+    def test_a_check_needs_a_file(self):
+        checked = run(program("fairlead"), "--check")
+        self.assertEqual((checked.returncode, checked.stdout), (2, ""))
+        self.assertIn("--config", checked.stderr)
+
     def test_a_taken_port_is_named(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 // follow, drains that end when the test says so. Any thread.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -49,6 +50,19 @@ class FakeReadingHalf : public store::ReadingHalf {
       held = std::exchange(held_drains_, {});
     }
     for (auto& [order, drained] : held) drained({.server = order.server, .cut_off = cut_off});
+  }
+  // The drain that was ordered as the `position`-th of all that were; it was held.
+  void finish_drain(size_t position, uint64_t cut_off) {
+    std::function<void(store::Drained)> drained;
+    config::Uid server = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      server = orders_.at(position).server;
+      auto held = std::ranges::find(held_drains_, server, [](auto& entry) { return entry.first.server; });
+      drained = std::move(held->second);
+      held_drains_.erase(held);
+    }
+    drained({.server = server, .cut_off = cut_off});
   }
 
   // --- what a test asks ---

@@ -8,7 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "api/yaml.h"
-#include "api/yaml_text.h"
+#include "base/quoted.h"
 #include "ctl/values.h"
 #include "fairlead/v1/resources.pb.h"
 
@@ -30,9 +30,9 @@ Result<std::string> routes_text(const std::vector<std::string>& values) {
     Result<v1::Route> route = parse_route(value);
     if (!route) return std::unexpected(route.error());
     const std::string hosts = absl::StrJoin(
-        route->hosts(), ", ", [](std::string* out, const std::string& host) { out->append(api::quoted(host)); });
-    absl::StrAppend(&text, "{hosts: [", hosts, "], path_prefix: ", api::quoted(route->path_prefix()),
-                    ", backend: ", api::quoted(route->backend()), "}, ");
+        route->hosts(), ", ", [](std::string* out, const std::string& host) { out->append(base::quoted(host)); });
+    absl::StrAppend(&text, "{hosts: [", hosts, "], path_prefix: ", base::quoted(route->path_prefix()),
+                    ", backend: ", base::quoted(route->backend()), "}, ");
   }
   return "[" + text + "]";
 }
@@ -41,14 +41,14 @@ Result<std::string> labels_text(const std::vector<std::string>& values) {
   auto parsed = parse_labels("--label", values);
   if (!parsed) return std::unexpected(parsed.error());
   std::string text;
-  for (const auto& [key, value] : *parsed) absl::StrAppend(&text, api::quoted(key), ": ", api::quoted(value), ", ");
+  for (const auto& [key, value] : *parsed) absl::StrAppend(&text, base::quoted(key), ": ", base::quoted(value), ", ");
   return "{" + text + "}";
 }
 
 Result<std::string> check_text(const std::string& value) {
   Result<v1::HealthCheck> check = parse_check(value);
   if (!check) return std::unexpected(check.error());
-  if (check->has_http()) return "{http: {path: " + api::quoted(check->http().path()) + "}}";
+  if (check->has_http()) return "{http: {path: " + base::quoted(check->http().path()) + "}}";
   return std::string(check->has_tcp() ? "{tcp: {}}" : "{}");
 }
 
@@ -56,13 +56,13 @@ Result<std::string> check_text(const std::string& value) {
 Result<std::string> yaml_value(const ResourceOption& option, const std::vector<std::string>& values) {
   switch (option.form) {
     case ValueForm::kScalar:
-      return api::quoted(values.back());
+      return base::quoted(values.back());
     case ValueForm::kEnum:
-      return api::quoted(absl::AsciiStrToUpper(absl::StrReplaceAll(values.back(), {{"-", "_"}})));
+      return base::quoted(absl::AsciiStrToUpper(absl::StrReplaceAll(values.back(), {{"-", "_"}})));
     case ValueForm::kLabels:
       return labels_text(values);
     case ValueForm::kList: {
-      const auto quote = [](std::string* out, const std::string& value) { out->append(api::quoted(value)); };
+      const auto quote = [](std::string* out, const std::string& value) { out->append(base::quoted(value)); };
       return absl::StrCat("[", absl::StrJoin(values, ", ", quote), "]");
     }
     case ValueForm::kRoutes:

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "api/yaml_text.h"
+#include "base/quoted.h"
 
 namespace fairlead::ctl {
 namespace {
@@ -31,7 +31,7 @@ const char* escape_sequence(Colour colour) {
 }  // namespace
 
 std::string printable(const std::string& text) {
-  const std::string escaped = api::quoted(text);
+  const std::string escaped = base::quoted(text);
   // Quotes and backslashes are harmless, so a text with nothing else to escape stays as it is.
   const std::string body = escaped.substr(1, escaped.size() - 2);
   std::string plain;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -26,18 +27,56 @@ class FakeCollector : public observe::Collector {
     absl::MutexLock lock(&mutex_);
     statistics_ = std::move(statistics);
   }
+  // So often full statistics were asked for.
+  int collections() {
+    absl::MutexLock lock(&mutex_);
+    return collections_;
+  }
   void collect(bool, std::function<void(observe::Statistics)> done) override {
     observe::Statistics copy;
     {
       absl::MutexLock lock(&mutex_);
+      ++collections_;
       copy = statistics_;
     }
     done(std::move(copy));
   }
+  void count_in_flight(std::vector<observe::Carrier> carriers,
+                       std::function<void(std::vector<uint64_t>)> done) override {
+    std::vector<uint64_t> counts;
+    {
+      absl::MutexLock lock(&mutex_);
+      for (const observe::Carrier& carrier : carriers) counts.push_back(std::visit(InFlight{statistics_}, carrier));
+    }
+    done(std::move(counts));
+  }
 
  private:
+  struct InFlight {
+    const observe::Statistics& statistics;
+    uint64_t operator()(const observe::ServerHandle& handle) const {
+      const observe::BackendStatistics* backend = find(statistics.backends, handle.backend.uid);
+      const observe::ServerStatistics* server = backend ? find(backend->servers, handle.uid) : nullptr;
+      return server ? server->counters.in_flight : 0;
+    }
+    uint64_t operator()(const config::BackendHandle& handle) const {
+      const observe::BackendStatistics* backend = find(statistics.backends, handle.uid);
+      return backend ? backend->counters.in_flight : 0;
+    }
+    uint64_t operator()(const observe::ListenerHandle& handle) const {
+      const observe::ListenerStatistics* listener = find(statistics.listeners, handle.uid);
+      return listener ? listener->connections : 0;
+    }
+    template <typename Item>
+    static const Item* find(const std::vector<Item>& items, config::Uid uid) {
+      auto at = std::ranges::find(items, uid, &Item::uid);
+      return at == items.end() ? nullptr : &*at;
+    }
+  };
+
   absl::Mutex mutex_;
   observe::Statistics statistics_;
+  int collections_ = 0;
 };
 
 template <typename Message>
@@ -60,8 +99,9 @@ class ManagementFixture : public testing::Test {
     store_.stop();
     std::filesystem::remove_all(folder_);
   }
-  void start() {
-    auto started = ManagementServer::start({.listen = {address_}, .build = "test", .workers = 2}, store_, collector_);
+  void start(uint32_t sessions_max = 1024) {
+    auto started = ManagementServer::start(
+        {.listen = {address_}, .build = "test", .workers = 2, .sessions_max = sessions_max}, store_, collector_);
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = *std::move(started);
     grpc::ChannelArguments arguments;

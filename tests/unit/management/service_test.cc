@@ -24,7 +24,7 @@ TEST_F(ServiceTest, TheSocketIsForItsOwnerOnly) {
 
 TEST_F(ServiceTest, ASocketInUseIsAnErrorAndOneLeftBehindIsReplaced) {
   auto second = ManagementServer::start({.listen = {address_}}, store_, collector_);
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr("is in use by another process"));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("is in use: somebody listens there"));
   must("");
   // A socket file without a process.
   std::string path = folder_ + "/dead.sock";
@@ -34,6 +34,20 @@ TEST_F(ServiceTest, ASocketInUseIsAnErrorAndOneLeftBehindIsReplaced) {
   close(fd);
   auto third = ManagementServer::start({.listen = {"unix:" + path}}, store_, collector_);
   EXPECT_TRUE(third.ok()) << third.status();
+}
+
+TEST_F(ServiceTest, WhatTheSystemSaysOfAnAddressIsToldAsItIs) {
+  // It takes no streams: neither left behind nor one that such a server could have.
+  std::string path = folder_ + "/datagrams.sock";
+  int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  config::SocketAddress address = config::Endpoint(config::UnixEndpoint{path}).to_socket_address();
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address.storage), address.size), 0);
+  std::string said(ManagementServer::start({.listen = {"unix:" + path}}, store_, collector_).status().message());
+  EXPECT_THAT(said, HasSubstr("management.listen: "));
+  EXPECT_THAT(said, HasSubstr(path));
+  EXPECT_THAT(said, HasSubstr("Protocol wrong type for socket"));
+  EXPECT_TRUE(std::filesystem::exists(path));
+  close(fd);
 }
 
 TEST_F(ServiceTest, TcpNeedsInsecureAndLoopback) {
@@ -80,6 +94,25 @@ TEST_F(ServiceTest, UnaryCallsAnswerWithTheResourceAsItIs) {
   EXPECT_EQ(status.error_message(), "server web/x: does not exist");
 }
 
+TEST_F(ServiceTest, ABackendComesBackFromACallThatNamesItsServers) {
+  grpc::ClientContext a, b;
+  v1::AddBackendResponse added;
+  grpc::Status status = stub_->AddBackend(
+      &a, from_text<v1::AddBackendRequest>(R"(backend { name: "app" servers { name: "s1" address: "10.0.0.5:80" } })"),
+      &added);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(added.backend().name(), "app");
+  EXPECT_EQ(added.backend().status().servers(), 1);
+  v1::UpdateBackendResponse updated;
+  status = stub_->UpdateBackend(
+      &b,
+      from_text<v1::UpdateBackendRequest>(R"(backend { name: "app" servers { name: "s1" address: "10.0.0.6:80" } })"),
+      &updated);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(updated.backend().metadata().uid(), added.backend().metadata().uid());
+  EXPECT_EQ(updated.backend().status().servers(), 1);
+}
+
 TEST_F(ServiceTest, InFlightComesFromTheWorkers) {
   must(kWeb);
   observe::ServerStatistics server{.uid = 2, .name = "s1", .counters = {}};
@@ -92,6 +125,38 @@ TEST_F(ServiceTest, InFlightComesFromTheWorkers) {
   ASSERT_TRUE(stub_->GetServer(&context, from_text<v1::GetServerRequest>(R"(backend: "web" name: "s1")"), &got).ok());
   ASSERT_EQ(got.server().metadata().uid(), 2);
   EXPECT_EQ(got.server().status().in_flight(), 7);
+}
+
+TEST_F(ServiceTest, ReadingResourcesAsksTheWorkersForNoMoreThanWhatIsRead) {
+  must(kWeb);
+  must(
+      R"(operations { create { listener { name: "l" bind: "127.0.0.1:0" protocol: PROTOCOL_HTTP default_backend: "web" } } })");
+  observe::Statistics statistics;
+  statistics.backends.push_back({.uid = 1, .name = "web", .counters = {}, .servers = {{2, "s1", {}}}});
+  statistics.backends[0].counters.in_flight = 5;
+  statistics.backends[0].servers[0].counters.in_flight = 4;
+  statistics.listeners.push_back({.uid = 3, .name = "l", .connections = 9});
+  collector_.set(statistics);
+  grpc::ClientContext a, b, c, d, e, f;
+  v1::ListServersResponse servers;
+  ASSERT_TRUE(stub_->ListServers(&a, {}, &servers).ok());
+  EXPECT_EQ(servers.servers(0).status().in_flight(), 4);
+  v1::ListBackendsResponse backends;
+  ASSERT_TRUE(stub_->ListBackends(&b, {}, &backends).ok());
+  EXPECT_EQ(backends.backends(0).status().in_flight(), 5);
+  v1::ListListenersResponse listeners;
+  ASSERT_TRUE(stub_->ListListeners(&c, {}, &listeners).ok());
+  EXPECT_EQ(listeners.listeners(0).status().connections(), 9);
+  v1::GetServerResponse server;
+  ASSERT_TRUE(stub_->GetServer(&d, from_text<v1::GetServerRequest>(R"(backend: "web" name: "s1")"), &server).ok());
+  EXPECT_EQ(server.server().status().in_flight(), 4);
+  v1::GetBackendResponse backend;
+  ASSERT_TRUE(stub_->GetBackend(&e, from_text<v1::GetBackendRequest>(R"(name: "web")"), &backend).ok());
+  EXPECT_EQ(backend.backend().status().in_flight(), 5);
+  v1::GetListenerResponse got;
+  ASSERT_TRUE(stub_->GetListener(&f, from_text<v1::GetListenerRequest>(R"(name: "l")"), &got).ok());
+  EXPECT_EQ(got.listener().status().connections(), 9);
+  EXPECT_EQ(collector_.collections(), 0);
 }
 
 TEST_F(ServiceTest, DeletingTwiceSucceedsAndSaysSo) {

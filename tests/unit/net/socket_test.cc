@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "net/acceptor.h"
+#include "net/socket_file.h"
 #include "runtime/scope.h"
 #include "test_support/loopback.h"
 
@@ -133,7 +134,7 @@ TEST_F(UnixSocketTest, RefusesAPathWhereSomebodyListens) {
   Closing listening(*fd);
   auto second = listen_on(endpoint());
   ASSERT_FALSE(second.ok());
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr(path_));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(path_ + ": is in use: somebody listens there"));
   Closing client(connect_to(endpoint()));
   EXPECT_GE(client.fd(), 0) << "the first does not listen any more";
 }
@@ -155,6 +156,61 @@ TEST_F(UnixSocketTest, LeavesAFileThatIsNoSocketAlone) {
   std::string content;
   std::ifstream(path_) >> content;
   EXPECT_EQ(content, "precious");
+}
+
+TEST_F(UnixSocketTest, SaysWhatTheSystemSaysOfASocketThatTakesNoStreams) {
+  Closing datagrams(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  config::SocketAddress address = endpoint().to_socket_address();
+  ASSERT_EQ(::bind(datagrams.fd(), reinterpret_cast<const sockaddr*>(&address.storage), address.size), 0);
+  auto fd = listen_on(endpoint());
+  ASSERT_FALSE(fd.ok());
+  EXPECT_THAT(std::string(fd.status().message()), HasSubstr("Protocol wrong type for socket"));
+  EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+TEST_F(UnixSocketTest, ItsFileEndsWithItsOwner) {
+  auto fd = listen_on(endpoint());
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  Closing listening(*fd);
+  {
+    SocketFile file(endpoint());
+    SocketFile moved = std::move(file);
+    EXPECT_TRUE(std::filesystem::exists(path_));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(UnixSocketTest, AFileThatSomebodyElsePutThereStays) {
+  auto fd = listen_on(endpoint());
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  Closing listening(*fd);
+  SocketFile file(endpoint());
+  std::filesystem::remove(path_);
+  auto other = listen_on(endpoint());
+  ASSERT_TRUE(other.ok()) << other.status();
+  Closing beside(*other);
+  file.remove();
+  EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+TEST(BindBesideOurs, TakesNoConnectionBeforeItListens) {
+  auto first = listen_on(parse("127.0.0.1:0"));
+  ASSERT_TRUE(first.ok());
+  Endpoint bound = bound_address(*first);
+  auto second = bind_beside_ours(bound);
+  ASSERT_TRUE(second.ok()) << second.status();
+  Closing beside(*second);
+  for (int i = 0; i < 20; ++i) {
+    Closing client(connect_to(bound));
+    ASSERT_GE(client.fd(), 0);
+    Closing accepted(::accept(*first, nullptr, nullptr));
+    ASSERT_GE(accepted.fd(), 0);
+  }
+  ASSERT_TRUE(start_listening(beside.fd()).ok());
+  ::close(*first);
+  Closing client(connect_to(bound));
+  Closing accepted(::accept(beside.fd(), nullptr, nullptr));
+  EXPECT_GE(accepted.fd(), 0);
 }
 
 runtime::Task<void> accept_some(Acceptor& acceptor, int count, std::vector<IoResult<Accepted>>& results) {

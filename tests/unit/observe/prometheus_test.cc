@@ -132,6 +132,28 @@ TEST(Prometheus, LeavesServersOutWhereThereAreTooMany) {
   EXPECT_EQ(samples_of(beyond)[R"(fairlead_backend_requests_total{backend="app"})"], 10);
 }
 
+// A former holder of the name finishes what it has.
+TEST(Prometheus, ANameInUseAgainIsOneSeries) {
+  Statistics statistics = make_statistics();
+  statistics.backends.push_back({7, "app", make_counters(100), {}});
+  statistics.backends.back().counters.latency.record(900);
+  statistics.backends.back().servers.push_back({9, "s1", make_counters(5)});
+  statistics.backends[0].servers.push_back({8, "s1", make_counters(20)});
+  statistics.listeners.push_back({10, "web", 1, 2, 3});
+  auto samples = samples_of(format_prometheus(statistics, {}, 2));
+  for (const auto& [name, value] :
+       std::map<std::string, double>{{R"(fairlead_backend_requests_total{backend="app"})", 110},
+                                     {R"(fairlead_backend_failed_total{backend="app",cause="timeout"})", 2},
+                                     {R"(fairlead_backend_latency_seconds_count{backend="app"})", 1},
+                                     {R"(fairlead_server_requests_total{backend="app",server="s1"})", 32},
+                                     {R"(fairlead_server_requests_total{backend="app",server="s2"})", 3},
+                                     {R"(fairlead_listener_accepted_total{listener="web"})", 52},
+                                     {"fairlead_server_series_left_out", 0}}) {
+    ASSERT_TRUE(samples.contains(name)) << name;
+    EXPECT_EQ(samples[name], value) << name;
+  }
+}
+
 TEST(Prometheus, LatencyBucketsAddUp) {
   Statistics statistics;
   statistics.backends.push_back({1, "app", {}, {}});

@@ -112,6 +112,45 @@ TEST_F(DrainTest, WaitingForTheRemovalAnswersWithWhatWasCutOff) {
   EXPECT_EQ(also.get().cut_off, 3);
 }
 
+TEST_F(DrainTest, WaitingForTheRemovalIsForAllThatDepartUnderTheName) {
+  must(kDelete);
+  must(kWebS1);
+  auto waiting = post(kDelete, {.wait_until_removed = true});
+  must(kWebS1);
+  must(kDelete);
+  auto for_three = post(kDelete, {.wait_until_removed = true});
+  read([](Reader& reader) { return reader.version(); });
+  half_.finish_drain(1, 4);
+  half_.finish_drain(0, 2);
+  EXPECT_EQ(waiting.get().cut_off, 6);
+  read([](Reader& reader) { return reader.version(); });
+  EXPECT_EQ(for_three.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  half_.finish_drains(1);
+  EXPECT_EQ(for_three.get().cut_off, 7);
+}
+
+TEST_F(DrainTest, ABackendCountsItsDrainingServersWhateverBecomesOfThem) {
+  auto draining = [&] { return read([](Reader& reader) { return reader.find_backend("web")->draining; }); };
+  EXPECT_EQ(draining(), 0);
+  set_admin_state("DRAIN");
+  EXPECT_EQ(draining(), 1);
+  set_admin_state("READY");
+  EXPECT_EQ(draining(), 0);
+  set_admin_state("DRAIN");
+  set_admin_state("MAINTENANCE");
+  EXPECT_EQ(draining(), 0);
+  set_admin_state("DRAIN");
+  EXPECT_EQ(draining(), 1);
+  half_.finish_drains();
+  EXPECT_EQ(draining(), 0);
+  set_admin_state("READY");
+  set_admin_state("DRAIN");
+  must(kDelete);
+  EXPECT_EQ(draining(), 1);
+  half_.finish_drains();
+  EXPECT_EQ(draining(), 0);
+}
+
 TEST_F(DrainTest, AdminStateDrainHasNoDeadlineAndReadyTakesItBack) {
   set_admin_state("DRAIN");
   EXPECT_EQ(eligible("web"), 0);

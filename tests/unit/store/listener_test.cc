@@ -66,6 +66,13 @@ TEST_F(ListenerTest, ChangingBindInPlaceKeepsWhatStays) {
   EXPECT_THAT(half_.open_addresses(), UnorderedElementsAre("127.0.0.1:40000", "127.0.0.1:82"));
 }
 
+TEST_F(ListenerTest, NamingTheFreePortThatItGotKeepsIt) {
+  must(listener("l", "bind: \"127.0.0.1:0\""));
+  must(listener("l", "bind: \"127.0.0.1:40000\""));
+  EXPECT_THAT(bound("l"), ElementsAre("127.0.0.1:40000"));
+  EXPECT_THAT(half_.open_addresses(), ElementsAre("127.0.0.1:40000"));
+}
+
 TEST_F(ListenerTest, ARefusedChangeOfBindLeavesTheOldAddresses) {
   must(listener("l", "bind: \"127.0.0.1:81\""));
   Result result =
@@ -95,6 +102,30 @@ TEST_F(ListenerTest, AServerAtAnAddressOfOursIsALoop) {
   Result result = apply(listener("m", "bind: \"127.0.0.1:83\""));
   EXPECT_EQ(result.failures.at(0).failure.reason, v1::REASON_LOOP);
   EXPECT_THAT(half_.open_addresses(), SizeIs(2));
+}
+
+TEST_F(ListenerTest, AllIpv6AddressesAreNoLoopForIpv4AndTheReverse) {
+  auto server = [](const std::string& name, const std::string& address) {
+    return "operations { create { server { backend: \"web\" name: \"" + name + "\" address: \"" + address + "\" } } }";
+  };
+  struct Case {
+    const char* listener;
+    const char* server;
+    bool loops;
+  };
+  for (const Case& pair : {Case{"[::]:81", "127.0.0.1:81", false}, Case{"0.0.0.0:81", "[::1]:81", false},
+                           Case{"[::]:81", "[::1]:81", true}, Case{"0.0.0.0:81", "127.0.0.9:81", true},
+                           Case{"0.0.0.0:81", "10.0.0.1:81", false}, Case{"[::1]:81", "[::1]:81", true}}) {
+    std::string bind = std::string("bind: \"") + pair.listener + "\"";
+    Result listener_first = apply(listener("l", bind) + server("s", pair.server));
+    EXPECT_EQ(listener_first.refused(), pair.loops) << pair.listener << " " << pair.server;
+    apply(
+        "operations { delete { listener: \"l\" } } operations { delete { server { backend: \"web\" name: \"s\" } } }");
+    Result server_first = apply(server("s", pair.server) + listener("l", bind));
+    EXPECT_EQ(server_first.refused(), pair.loops) << pair.listener << " " << pair.server;
+    apply(
+        "operations { delete { listener: \"l\" } } operations { delete { server { backend: \"web\" name: \"s\" } } }");
+  }
 }
 
 TEST_F(ListenerTest, RoutesAreCompiledWithTheBackendsHandles) {

@@ -205,5 +205,29 @@ TEST_F(TransactionTest, TheSameNameAddedAndRemovedTenThousandTimesLeavesNothing)
   EXPECT_EQ(eligible("web"), 1);
 }
 
+TEST_F(TransactionTest, AFailureInsideABackendTouchedNothing) {
+  must(kWeb);
+  Result result = apply(
+      "operations { replace { backend { name: \"web\" drain { timeout { seconds: 1 } } "
+      "servers { name: \"nobody\" address: \"10.0.0.1:80\" } } } } atomicity: ATOMICITY_EACH");
+  EXPECT_EQ(reason_of(result), "server web/nobody: does not exist");
+  EXPECT_FALSE(result.touched.backend);
+  EXPECT_FALSE(result.touched.server);
+}
+
+TEST_F(TransactionTest, ABackendWithServersInsideIsWhatTheOperationTouched) {
+  constexpr const char* kBackend =
+      "{ backend { name: \"app\" servers { name: \"a\" address: \"10.0.0.1:80\" } "
+      "servers { name: \"b\" address: \"10.0.0.2:80\" } } } }";
+  for (const char* verb : {"create", "replace"}) {
+    Result result = must(absl::StrCat("operations { ", verb, kBackend));
+    ASSERT_TRUE(result.touched.backend) << verb;
+    EXPECT_FALSE(result.touched.server) << verb;
+    EXPECT_EQ(result.touched.backend->record->name, "app");
+    EXPECT_EQ(result.touched.backend->servers, 2);
+    EXPECT_EQ(result.touched.backend->eligible, 2);
+  }
+}
+
 }  // namespace
 }  // namespace fairlead::store

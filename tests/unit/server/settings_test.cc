@@ -1,0 +1,70 @@
+#include "server/settings.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace fairlead::server {
+namespace {
+
+using testing::HasSubstr;
+
+class SettingsTest : public testing::Test {
+ protected:
+  SettingsTest() {
+    std::string pattern = testing::TempDir() + "settings_XXXXXX";
+    folder_ = ::mkdtemp(pattern.data());
+  }
+  ~SettingsTest() override { std::filesystem::remove_all(folder_); }
+
+  // What a check says of a file with this text; empty where it is valid.
+  std::string check(const std::string& text) {
+    std::string path = folder_ + "/f.yaml";
+    std::ofstream(path) << text;
+    absl::StatusOr<ConfigurationFile> file = read_configuration_file(path);
+    absl::Status status = file.ok() ? check_resources(*file) : file.status();
+    return std::string(status.message());
+  }
+
+  std::string folder_;
+};
+
+TEST_F(SettingsTest, WhereManagementListensIsJudgedWithLineAndField) {
+  struct Case {
+    const char* text;
+    const char* place;
+    const char* problem;
+  };
+  for (const Case& bad : {
+           Case{"management:\n  listen: ['unix:/run/a.sock', 'nonsense']\n", "f.yaml:2:32: ", "has no port"},
+           Case{"management:\n  listen: ['127.0.0.1:9000']\n", "f.yaml:2:12: ", "set insecure"},
+           Case{"management:\n  listen: ['10.0.0.1:9000']\n  insecure: true\n",
+                "f.yaml:2:12: ", "is not a loopback address"},
+           Case{"management:\n  listen: ['unix:/run/a.sock', 'unix:/run/a.sock']\n",
+                "f.yaml:2:32: ", "is in this list already"},
+           Case{"observation: {listen: 'nonsense'}\n", "f.yaml:1:23: ", "has no port"},
+           Case{"management: {listen: ['127.0.0.1:9000'], insecure: true}\nobservation: {listen: '127.0.0.1:9000'}\n",
+                "f.yaml:2:23: ", "is where management.listen is"},
+       }) {
+    std::string said = check(bad.text);
+    EXPECT_THAT(said, HasSubstr(bad.place)) << bad.text;
+    EXPECT_THAT(said, HasSubstr("listen")) << bad.text;
+    EXPECT_THAT(said, HasSubstr(bad.problem)) << bad.text;
+  }
+  EXPECT_EQ(check("management: {listen: ['127.0.0.1:0', '[::1]:0'], insecure: true}\n"), "");
+  EXPECT_EQ(check("management: {listen: ['unix:/run/a.sock']}\nobservation: {listen: '0.0.0.0:9902'}\n"), "");
+}
+
+TEST_F(SettingsTest, AListenerWhereThisProcessListensItselfIsNoValidFile) {
+  constexpr const char* kListener =
+      "resources:\n  listeners:\n    - name: web\n      protocol: HTTP\n      bind: ['127.0.0.1:9902']\n";
+  EXPECT_EQ(check(kListener), "");
+  std::string said = check(std::string("observation: {listen: '127.0.0.1:9902'}\n") + kListener);
+  EXPECT_THAT(said, HasSubstr("f.yaml:6:13: listener web: bind: "));
+  EXPECT_THAT(said, HasSubstr("observation.listen"));
+}
+
+}  // namespace
+}  // namespace fairlead::server
