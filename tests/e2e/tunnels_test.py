@@ -1,4 +1,4 @@
-"""Tunnels, in TCP mode and after an upgrade: one that is cut off ends in a reset on both sides, never in a proper end."""
+"""Tunnels, in TCP mode and after an upgrade: one that is cut off ends in a reset on both sides, not in a proper end."""
 
 import socket
 import threading
