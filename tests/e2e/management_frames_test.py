@@ -161,6 +161,7 @@ class Frames(Case):
         self.assertEqual(connection.read_frame()[0], SETTINGS)
         for number in range(150):
             connection.call(2 * number + 1, UPDATES, flags=0)
+        connection.socket.settimeout(10)  # before it would be ended for answering nothing
         connection.read_to_end()
         self.assertEqual(session.apply([]).outcome, management.OUTCOME_UNCHANGED)
         self.assertEqual(session.end()[0], grpc.StatusCode.OK)
