@@ -48,15 +48,16 @@ void Worker::publish(const config::Snapshot* snapshot) {
   if (!woken_.exchange(true, std::memory_order_acq_rel)) loop_.wake();
 }
 
-// At the top of each turn: a load, and most often nothing else.
+// At the top of each turn: a load, and most often nothing else. Whoever has published has asked for a wake, and each
+// wake is taken back here, also that for a snapshot which was seen a turn ago: while one stands, no other is asked for.
 void Worker::adopt() {
-  const config::Snapshot* newest = published_.load(std::memory_order_acquire);
-  if (newest == &context_.upstreams.snapshot()) [[likely]]
+  if (!woken_.load(std::memory_order_acquire)) [[likely]]
     return;
   // A wake that is asked for from here on is a new one.
   // (An exchange, not a store: what follows must not be read before it.)
   woken_.exchange(false, std::memory_order_acq_rel);
-  newest = published_.load(std::memory_order_acquire);
+  const config::Snapshot* newest = published_.load(std::memory_order_acquire);
+  if (newest == &context_.upstreams.snapshot()) return;
   context_.upstreams.adopt(newest);
   adopted_version_.store(newest->version, std::memory_order_release);
   on_adopted_();

@@ -22,21 +22,24 @@ api::Failure not_found(const std::string& name) {
 
 bool has_fixed_address(const config::Endpoint& endpoint) { return endpoint.is_unix() || endpoint.port() != 0; }
 
-// Which of `after.bind` were open before: for each its bound address, or nothing. An address is kept once; a free port
-// that it got is also kept where it is named now.
+// Which of `after.bind` were open before: for each its bound address, or nothing. An address is kept once, and rather
+// for whoever names it than for whoever takes any port.
 std::vector<std::optional<config::Endpoint>> kept_addresses(const config::Listener* before,
                                                             const config::Listener& after) {
   std::vector<std::optional<config::Endpoint>> kept(after.bind.size());
   if (!before) return kept;
   std::vector<bool> used(before->bind.size());
-  for (size_t i = 0; i < after.bind.size(); ++i) {
-    for (size_t j = 0; j < before->bind.size(); ++j) {
-      if (used[j] || (before->bind[j] != after.bind[i] && before->bound[j] != after.bind[i])) continue;
-      used[j] = true;
-      kept[i] = before->bound[j];
-      break;
+  auto keep_where_equal = [&](const std::vector<config::Endpoint>& open) {
+    for (size_t i = 0; i < after.bind.size(); ++i) {
+      for (size_t j = 0; j < open.size() && !kept[i]; ++j) {
+        if (used[j] || open[j] != after.bind[i]) continue;
+        used[j] = true;
+        kept[i] = before->bound[j];
+      }
     }
-  }
+  };
+  keep_where_equal(before->bound);
+  keep_where_equal(before->bind);
   return kept;
 }
 

@@ -4,6 +4,7 @@
 
 #include "runtime/sleep.h"
 #include "sim_world/http_world.h"
+#include "sim_world/raw_exchange.h"
 
 namespace fairlead::sim {
 namespace {
@@ -14,34 +15,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-// Sends bytes over a new connection, and reads until the proxy closes it.
-struct RawExchange {
-  RawExchange(HttpWorld& of, std::string bytes) : w(of), scope(w.world.clients().loop) {
-    start = w.world.network().now();
-    scope.spawn(run(std::move(bytes)));
-  }
-  void finish() {
-    ASSERT_TRUE(w.world.run_until([&] { return scope.running() == 0; }));
-  }
-  runtime::Task<void> run(std::string bytes) {
-    HttpPeer peer(w.world.clients(), w.address);
-    connected = co_await peer.connected();
-    if (!connected) co_return;
-    co_await peer.send(std::move(bytes));
-    PeerBody all = co_await peer.read_to_end();
-    received = std::move(all.bytes);
-    clean = all.complete;
-    took = w.world.network().now() - start;
-  }
-  HttpWorld& w;
-  TimePoint start;
-  bool connected = false;
-  bool clean = false;
-  std::string received;
-  Duration took{};
-  runtime::Scope scope;
-};
 
 class Case : public testing::Test {
  protected:
@@ -72,6 +45,40 @@ TEST_F(Case, AHeadThatDoesNotComeToItsEndGets408) {
   EXPECT_THAT(talk("GET / HTTP/1.1\r\nHost: a\r\n"), StartsWith("HTTP/1.1 408 "));
   EXPECT_GE(took_, seconds(7));
   EXPECT_LE(took_, seconds(12));
+  EXPECT_TRUE(w_.seen.requests.empty());
+}
+
+// Row C1: progress gives a head no more time.
+TEST_F(Case, AHeadThatComesDropByDropGets408) {
+  open(with_timeouts(seconds(7), hours(1), hours(1)));
+  struct Dripping {
+    static runtime::Task<void> run(HttpWorld& w, std::string& received, TimePoint& ended) {
+      HttpPeer peer(w.world.clients(), w.address);
+      co_await peer.connected();
+      runtime::Scope sending(w.world.clients().loop);
+      sending.spawn(drip(w, peer));
+      PeerBody all = co_await peer.read_to_end();
+      received = all.bytes;
+      ended = w.world.network().now();
+      co_await sending.join();
+    }
+    static runtime::Task<void> drip(HttpWorld& w, HttpPeer& peer) {
+      std::string head = "GET /" + std::string(100, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n";
+      bool more = true;
+      for (size_t i = 0; more && i < head.size(); ++i) {
+        more = co_await peer.send(head.substr(i, 1));
+        co_await runtime::Sleep(w.world.clients().loop, w.world.network().now() + seconds(1));
+      }
+    }
+  };
+  std::string received;
+  TimePoint ended;
+  TimePoint start = w_.world.network().now();
+  runtime::Scope scope(w_.world.clients().loop);
+  scope.spawn(Dripping::run(w_, received, ended));
+  ASSERT_TRUE(w_.world.run_until([&] { return scope.running() == 0; }));
+  EXPECT_THAT(received, StartsWith("HTTP/1.1 408 "));
+  EXPECT_LE(ended, start + seconds(12));
   EXPECT_TRUE(w_.seen.requests.empty());
 }
 

@@ -49,6 +49,9 @@ class Response:
 class Connection:
     """One connection of a client."""
 
+    # It ended in a reset, not in a proper end.
+    was_reset = False
+
     def __init__(self, address, timeout=DEADLINE):
         self.socket = open_socket(address, timeout)
         self.buffer = b""
@@ -85,6 +88,7 @@ class Connection:
         try:
             data = self.socket.recv(1 << 16)
         except ConnectionResetError:
+            self.was_reset = True
             data = b""
         self.buffer += data
         self.ended = not data

@@ -154,7 +154,7 @@ class Fairlead(Process):
     otherwise there are two workers, a management socket, metrics, and an access log on standard output.
     """
 
-    def __init__(self, folder, configuration, arguments=()):
+    def __init__(self, folder, configuration, arguments=(), **options):
         self.folder = pathlib.Path(folder)
         self.socket_path = str(self.folder / "management.sock")
         path = self.folder / "fairlead.yaml"
@@ -166,7 +166,7 @@ class Fairlead(Process):
             notify_path.unlink(missing_ok=True)
             notifications.bind(str(notify_path))
             super().__init__("fairlead", [program("fairlead"), "--config", path, "--ready-file", ready_file, *arguments],
-                             env={**os.environ, "NOTIFY_SOCKET": str(notify_path)})
+                             env={**os.environ, "NOTIFY_SOCKET": str(notify_path)}, **options)
             try:
                 self._await_ready(notifications)
             except BaseException:
@@ -205,6 +205,17 @@ class Fairlead(Process):
     @property
     def management(self):
         return "unix:" + self.socket_path
+
+    def processor_seconds(self):
+        """What all its threads have used so far."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(") ", 1)[1].split(" ")
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_bytes(self):
+        return int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split(" ")[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def open_descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def ctl(self, *arguments, stdin=None):
         """fairleadctl to its end: status, output, errors."""

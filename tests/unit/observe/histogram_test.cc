@@ -64,5 +64,17 @@ TEST(Histogram, WhatIsAddedCanBeTakenAway) {
   EXPECT_EQ(sum.sum(), second.sum());
 }
 
+TEST(Histogram, MoreThanThereIsTakesAwayAllAndNoMore) {
+  Histogram histogram;
+  Histogram more;
+  for (uint64_t value : {10u, 1000u, 1000u}) histogram.record(value);
+  for (uint64_t value : {10u, 10u, 1000u, 5'000'000u}) more.record(value);
+  histogram -= more;
+  EXPECT_EQ(histogram.count(), 1u);
+  EXPECT_EQ(histogram.bucket_count(Histogram::bucket_of(1000)), 1u);
+  EXPECT_EQ(histogram.sum(), 0u);
+  EXPECT_EQ(histogram.quantile(1), Histogram::upper_bound(Histogram::bucket_of(1000)));
+}
+
 }  // namespace
 }  // namespace fairlead::observe

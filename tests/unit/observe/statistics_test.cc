@@ -47,6 +47,18 @@ TEST(Counters, SinceGivesTheDifferenceAndTheGaugeAsItIs) {
   expect_equal(now.since(earlier), expected);
 }
 
+// Where one worker has let go of a server and another has not, the sum of both is behind what it was.
+TEST(Counters, WhatGoesBackwardsCountsAsNothing) {
+  Counters earlier = make_counters(100);
+  Counters now = make_counters(40);
+  now.retried = earlier.retried + 5;
+  now.in_flight = 2;
+  Counters expected;
+  expected.retried = 5;
+  expected.in_flight = 2;
+  expect_equal(now.since(earlier), expected);
+}
+
 BackendStatistics make_backend(config::Uid uid, uint64_t base, std::vector<ServerStatistics> servers = {}) {
   return {uid, "b" + std::to_string(uid), make_counters(base), std::move(servers)};
 }

@@ -66,10 +66,12 @@ TEST_F(ListenerTest, ChangingBindInPlaceKeepsWhatStays) {
   EXPECT_THAT(half_.open_addresses(), UnorderedElementsAre("127.0.0.1:40000", "127.0.0.1:82"));
 }
 
-TEST_F(ListenerTest, NamingTheFreePortThatItGotKeepsIt) {
-  must(listener("l", "bind: \"127.0.0.1:0\""));
+TEST_F(ListenerTest, AFreePortThatItGotCanBecomeItsOwn) {
+  must(listener("l", "bind: \"127.0.0.1:0\" bind: \"127.0.0.1:0\""));
+  ASSERT_THAT(bound("l"), ElementsAre("127.0.0.1:40000", "127.0.0.1:40001"));
+  must(listener("l", "bind: \"127.0.0.1:0\" bind: \"127.0.0.1:40000\""));
+  EXPECT_THAT(bound("l"), ElementsAre("127.0.0.1:40001", "127.0.0.1:40000"));
   must(listener("l", "bind: \"127.0.0.1:40000\""));
-  EXPECT_THAT(bound("l"), ElementsAre("127.0.0.1:40000"));
   EXPECT_THAT(half_.open_addresses(), ElementsAre("127.0.0.1:40000"));
 }
 
