@@ -59,6 +59,9 @@ inline constexpr Fault kSendFailed{502, Failure::kResponse, Retry::kNever, "send
 inline constexpr Fault kBadResponse{502, Failure::kResponse, Retry::kNever, "malformed_response"};
 inline constexpr Fault kTooManyInterim{502, Failure::kResponse, Retry::kNever, "too_many_interim_responses"};
 
+// When a part of an interim one was sent: what follows would be taken for the rest of it.
+inline constexpr Fault kCutOffInterim{0, Failure::kResponse, Retry::kNever, "drain_deadline"};
+
 // In its body.
 inline constexpr Fault kResponseCut{0, Failure::kResponse, Retry::kNever, "response_incomplete"};
 inline constexpr Fault kResponseStalled{0, Failure::kTimeout, Retry::kNever, "response_body_timeout"};

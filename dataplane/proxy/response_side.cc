@@ -42,7 +42,7 @@ Task<FaultOrNull> relay_interim(ExchangeState& x, size_t head_size) {
     if (!size) co_return &faults::kBadResponse;
     x.out.commit(*size);
     auto written = co_await x.client.stream().write_all(x.out.unread(), x.listener().idle_timeout());
-    if (!written) co_return &faults::kClientGone;
+    if (!written) co_return x.lease->was_cut_off() ? &faults::kCutOffInterim : &faults::kClientGone;
   }
   x.reply.consume(head_size);
   co_return nullptr;

@@ -59,8 +59,13 @@ void Drains::erase(config::Uid server) {
   orders_.erase(at);
 }
 
+// An order that is not answered yet is answered when all that follow it are, and with what was cut off since it was
+// given; theirs would leave out the workers that had finished before. So its answer stays the one that counts.
 void Drains::order(const DrainOrder& drain, Order order) {
-  uint64_t number = order.number = ++last_number_;
+  uint64_t number = ++last_number_;
+  auto current = orders_.find(drain.server);
+  bool is_answered = current == orders_.end() || current->second.done;
+  order.number = is_answered ? number : current->second.number;
   put(drain.server, std::move(order));
   // The inbox may outlive the store, `this` does not: tasks are run by the store only.
   reading_half_.drain(drain, [this, number, inbox = inbox_](Drained drained) {

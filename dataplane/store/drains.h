@@ -1,5 +1,6 @@
 // Which servers drain, and what is to be told when they have: follows deletions and admin states with orders to the
-// reading half. An order that was replaced may still answer; its number tells. Belongs to the store's thread.
+// reading half. Orders are numbered, so that an answer to one that does not count is known. Belongs to the store's
+// thread.
 #pragma once
 
 #include <functional>

@@ -59,7 +59,8 @@ class ReadingHalf {
 
   // After the publication of a snapshot in which the server is not eligible. `drained` is called once, on any thread,
   // when no worker has anything in flight on it: at the deadline at the latest. A second order for the same server (an
-  // earlier deadline) replaces the first; its callback is called as well. After cancel_drain() none is called.
+  // earlier deadline) replaces the first; the callbacks of both are called, the first's not later than the second's and
+  // with all that was cut off since it was given. After cancel_drain() none is called.
   virtual void drain(const DrainOrder& order, std::function<void(Drained)> drained) = 0;
   // Ends a drain without a deadline: the server takes requests again.
   virtual void cancel_drain(config::BackendHandle backend, config::Slot slot, config::Uid server) = 0;

@@ -198,7 +198,11 @@ void Lease::discard() {
 void Lease::cut_off() {
   cut_off_ = true;
   if (connection_) connection_->stream().cancel();
-  if (response_began_) client_.cancel();
+  if (response_began_) {
+    client_.cancel();
+  } else {
+    client_.interrupt_writer();
+  }
 }
 
 }  // namespace fairlead::upstream

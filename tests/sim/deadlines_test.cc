@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "runtime/sleep.h"
 #include "sim_world/http_world.h"
 
@@ -11,6 +13,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 // Bytes, each part so long after the one before.
@@ -42,6 +45,7 @@ class Deadlines : public testing::Test {
     servers.spawn(serve(from_server));
     start_ = w_.world.network().now();
     scope.spawn(ask(from_client));
+    if (after_a_second_) scope.spawn(interfere());
     ASSERT_TRUE(w_.world.run_until([&] { return scope.running() == 0; }));
     acceptor_.cancel();
     ASSERT_TRUE(w_.world.run_until([&] { return servers.running() == 0; }));
@@ -56,8 +60,11 @@ class Deadlines : public testing::Test {
   HttpWorld w_{1};
   config::Backend backend_ = patient();
   config::Listener listener_ = HttpWorld::listener();
+  std::function<void()> after_a_second_;
   std::string received_;
   Duration took_{};
+
+  TimePoint start_;
 
  private:
   Task<void> ask(Parts parts) {
@@ -78,9 +85,14 @@ class Deadlines : public testing::Test {
     co_await peer.read_to_end();
   }
 
+  Task<void> interfere() {
+    runtime::Loop& loop = w_.world.clients().loop;
+    co_await runtime::Sleep(loop, loop.now() + seconds(1));
+    after_a_second_();
+  }
+
   int listening_;
   net::Acceptor acceptor_;
-  TimePoint start_;
 };
 
 const std::string kRequest = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -127,6 +139,24 @@ TEST_F(Deadlines, ATunnelIsIdleForTheShorterOfWhatBothSidesAllow) {
   EXPECT_THAT(received_, StartsWith("HTTP/1.1 101 "));
   EXPECT_GE(took_, seconds(20));
   EXPECT_LE(took_, seconds(23));
+}
+
+// The client does not read: interim heads pile up before it.
+TEST_F(Deadlines, ADrainEndsAtItsDeadlineAlsoWhileAnInterimResponseIsSent) {
+  const std::string large = "HTTP/1.1 103 Early Hints\r\nLink: " + std::string(15'000, 'x') + "\r\n\r\n";
+  Duration drained{};
+  uint64_t cut_off = 0;
+  after_a_second_ = [&] {
+    w_.world.delete_server("alone", "s", seconds(10), [&](uint64_t count) {
+      drained = w_.world.network().now() - start_;
+      cut_off = count;
+    });
+  };
+  talk({{Duration::zero(), kRequest}, {seconds(60), ""}}, Parts(15, {Duration::zero(), large}));
+  EXPECT_EQ(cut_off, 1u);
+  EXPECT_GE(drained, seconds(11));
+  EXPECT_LE(drained, seconds(12));
+  EXPECT_THAT(received_, Not(HasSubstr("503")));
 }
 
 }  // namespace

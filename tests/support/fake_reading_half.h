@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <set>
@@ -44,12 +45,12 @@ class FakeReadingHalf : public store::ReadingHalf {
     hold_drains_ = true;
   }
   void finish_drains(uint64_t cut_off = 0) {
-    std::vector<std::pair<store::DrainOrder, std::function<void(store::Drained)>>> held;
-    {
-      absl::MutexLock lock(&mutex_);
-      held = std::exchange(held_drains_, {});
-    }
-    for (auto& [order, drained] : held) drained({.server = order.server, .cut_off = cut_off});
+    for (auto& [order, drained] : take_drains()) drained({.server = order.server, .cut_off = cut_off});
+  }
+  // Each with its own count, in the order in which they were ordered.
+  void finish_drains(std::initializer_list<uint64_t> cut_off) {
+    auto count = cut_off.begin();
+    for (auto& [order, drained] : take_drains()) drained({.server = order.server, .cut_off = *count++});
   }
   // The drain that was ordered as the `position`-th of all that were; it was held.
   void finish_drain(size_t position, uint64_t cut_off) {
@@ -160,6 +161,11 @@ class FakeReadingHalf : public store::ReadingHalf {
   }
 
  private:
+  using HeldDrains = std::vector<std::pair<store::DrainOrder, std::function<void(store::Drained)>>>;
+  HeldDrains take_drains() {
+    absl::MutexLock lock(&mutex_);
+    return std::exchange(held_drains_, {});
+  }
   bool is_eligible(const store::DrainOrder& order) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const config::BackendSnapshot* backend = snapshot_->find(order.backend);
     if (!backend) return false;
@@ -180,7 +186,7 @@ class FakeReadingHalf : public store::ReadingHalf {
   bool hold_visible_ = false;
   std::vector<std::function<void()>> held_visible_;
   bool hold_drains_ = false;
-  std::vector<std::pair<store::DrainOrder, std::function<void(store::Drained)>>> held_drains_;
+  HeldDrains held_drains_;
   std::vector<store::DrainOrder> orders_;
   std::vector<config::Uid> cancelled_;
 };

@@ -80,6 +80,23 @@ TEST_F(DrainTest, DeletingAgainWithAnEarlierDeadlineHurriesAndChangesNoVersion) 
   EXPECT_THAT(steps(), ElementsAre("s1 DRAINING 0", "s1 REMOVED 1"));
 }
 
+// A worker that had finished before the second order has nothing to tell of it.
+TEST_F(DrainTest, TheFirstOfTwoOrdersKnowsAllThatWasCutOff) {
+  must(kDelete);
+  must(R"(operations { delete { server { backend: "web" name: "s1" } drain { timeout {} } } })");
+  half_.finish_drains({5, 2});
+  EXPECT_THAT(steps(), ElementsAre("s1 DRAINING 0", "s1 REMOVED 5"));
+}
+
+TEST_F(DrainTest, AnOrderBehindOneThatWasAnsweredIsAnsweredItself) {
+  set_admin_state("DRAIN");
+  half_.finish_drains(1);
+  EXPECT_THAT(steps(), ElementsAre("s1 DRAINING 0", "s1 DRAINED 1"));
+  must(kDelete);
+  half_.finish_drains(2);
+  EXPECT_THAT(steps(), ElementsAre("s1 DRAINING 0", "s1 REMOVED 2"));
+}
+
 TEST_F(DrainTest, DeletingWhatIsAbsentSucceedsAndChangesNothing) {
   Result result = must(R"(operations { delete { server { backend: "web" name: "nobody" } } })");
   EXPECT_EQ(result.outcome, Outcome::kUnchanged);
