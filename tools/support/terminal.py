@@ -17,12 +17,13 @@ EVENT_TEXTS = {
     "server_stopped": ("·", "dim", "stopped"),
     "server_failed": ("!", "red", "could not be started"),
     "server_exited": ("!", "red", "ended by itself"),
+    "starts_delayed": ("!", "red", "servers fail: the next start waits"),
     "change_refused": ("!", "red", "change refused"),
     "session_lost": ("!", "red", "control plane lost the data plane"),
 }
 # Those that stand for the others where there is little room.
 SHOWN_EVENTS = ("server_added", "server_resumed", "server_draining", "server_deleted", "server_failed", "server_exited",
-                "change_refused", "session_lost")
+                "starts_delayed", "change_refused", "session_lost")
 
 COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36",
           "magenta": "35"}
