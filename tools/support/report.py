@@ -6,7 +6,7 @@ import os
 import pathlib
 import platform
 
-from support import chart
+import chart
 
 TEMPLATE = pathlib.Path(__file__).with_name("report.html")
 
