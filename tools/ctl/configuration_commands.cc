@@ -45,7 +45,9 @@ Result<void> run_info(Context& context) {
   if (!info) return std::unexpected(info.error());
   if (print_message(context, *info)) return {};
   std::string capabilities;
-  for (const std::string& capability : info->capabilities()) absl::StrAppend(&capabilities, capability, " ");
+  for (const std::string& capability : info->capabilities()) {
+    absl::StrAppend(&capabilities, capabilities.empty() ? "" : " ", capability);
+  }
   google::protobuf::Duration uptime = info->uptime();
   uptime.set_nanos(0);
   const std::pair<const char*, std::string> lines[] = {
@@ -59,7 +61,7 @@ Result<void> run_info(Context& context) {
       {"backends", absl::StrCat(info->backends(), " of at most ", info->limits().backends())},
       {"servers", absl::StrCat(info->servers(), " of at most ", info->limits().servers())},
       {"transaction", absl::StrCat("at most ", info->limits().operations_per_transaction(), " operations, ",
-                                   info->limits().message_bytes(), " bytes")},
+                                   info->limits().message_bytes() >> 20, " MiB")},
       {"capabilities", capabilities},
   };
   for (const auto& [name, value] : lines) {
@@ -85,9 +87,11 @@ Result<v1::TransactionResult> apply_transaction(Context& context, v1::ApplyTrans
 std::vector<Command> configuration_commands() {
   return {
       {.name = "apply",
-       .summary = "makes the data plane have what a file says, all at once or not at all",
+       .operands = "-f FILE",
+       .summary = "makes the data plane have what a file says",
        .details =
-           "The file is a configuration file, of which `resources` count, or a document with only listeners, "
+           "All at once or not at all. The file is a configuration file, of which `resources` count, or a document "
+           "with only listeners, "
            "backends and servers. What the data plane has beside it stays, unless --prune is given. More changes "
            "than fit into one transaction (see info) go in several, deletes last; the first that is refused "
            "ends it, and what went before it holds.",
@@ -98,6 +102,7 @@ std::vector<Command> configuration_commands() {
                     "fairleadctl export | fairleadctl apply -f - --prune"},
        .run = run_apply},
       {.name = "diff",
+       .operands = "-f FILE",
        .summary = "shows what apply would change",
        .options = {file_option(),
                    {.name = "prune", .help = "counts what the file does not name as removed"},
@@ -105,11 +110,12 @@ std::vector<Command> configuration_commands() {
        .examples = {"fairleadctl diff -f config.yaml"},
        .run = run_diff},
       {.name = "export",
-       .summary = "prints the whole configuration as a file that apply and fairlead --config take",
+       .summary = "prints the whole configuration as a file",
+       .details = "apply and fairlead --config take it.",
        .examples = {"fairleadctl export > config.yaml"},
        .run = run_export},
       {.name = "info",
-       .summary = "shows what the data plane is: build, version, limits",
+       .summary = "shows build, uptime, counts and limits",
        .examples = {"fairleadctl info -o json"},
        .run = run_info},
   };

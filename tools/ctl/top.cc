@@ -208,6 +208,9 @@ Result<void> run_once(Context& context, const v1::StreamStatisticsRequest& reque
 Result<void> run_top(Context& context) {
   auto request = request_from(context.arguments);
   if (!request) return std::unexpected(request.error());
+  for (const std::string& backend : request->backends()) {
+    if (auto exists = backend_exists(context.client, backend); !exists) return exists;
+  }
   // Without a keyboard nobody could end a live picture.
   const bool live = context.streams.terminal && isatty(STDIN_FILENO) != 0 && !context.arguments.has("once") &&
                     context.format == Format::kTable;

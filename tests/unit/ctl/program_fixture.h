@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -44,11 +45,20 @@ class FakeDataPlane final : public v1::ManagementService::Service {
   grpc::Status ListServers(grpc::ServerContext*, const v1::ListServersRequest* request,
                            v1::ListServersResponse* response) override {
     listed = *request;
+    if (!request->backend().empty() && !has_backend(request->backend())) return grpc::Status::OK;
     const bool first = request->page_token().empty();
     response->add_servers()->set_name(first ? "s1" : "s2");
     if (first) response->set_next_page_token("more");
     response->set_version(9);
     return status;
+  }
+  grpc::Status GetBackend(grpc::ServerContext*, const v1::GetBackendRequest* request,
+                          v1::GetBackendResponse* response) override {
+    if (!has_backend(request->name())) {
+      return {grpc::StatusCode::NOT_FOUND, "backend " + request->name() + ": does not exist"};
+    }
+    response->mutable_backend()->set_name(request->name());
+    return grpc::Status::OK;
   }
   grpc::Status ExportConfig(grpc::ServerContext*, const v1::ExportConfigRequest*,
                             grpc::ServerWriter<v1::ExportConfigResponse>* writer) override {
@@ -71,6 +81,10 @@ class FakeDataPlane final : public v1::ManagementService::Service {
     return status;
   }
 
+  bool has_backend(const std::string& name) const { return !backends.empty() ? backends.contains(name) : true; }
+
+  // Empty: any.
+  std::set<std::string> backends;
   grpc::Status status;
   v1::Lifecycle lifecycle = v1::LIFECYCLE_DRAINED;
   std::uint32_t operations_per_transaction = 10'000;

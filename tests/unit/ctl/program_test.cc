@@ -1,6 +1,7 @@
 #include "ctl/program.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "ctl/kinds.h"
 #include "ctl/resource_verbs.h"
 #include "ctl/usage.h"
@@ -85,9 +86,49 @@ TEST_F(ProgramTest, AnswersWrongUsageWithTheRightLine) {
   EXPECT_EQ(ctl({"--address", "nowhere", "info"}), kExitUsage);
   EXPECT_EQ(ctl({"server", "explode"}), kExitUsage);
   EXPECT_THAT(err(), StartsWith("fairleadctl: unknown command \"server explode\""));
+  EXPECT_EQ(err(), "fairleadctl: unknown command \"server explode\"\nSee: fairleadctl server --help\n");
+  EXPECT_EQ(ctl({"serv", "lst", "app"}), kExitUsage);
+  EXPECT_EQ(err(),
+            "fairleadctl: unknown command \"serv lst\"; did you mean \"server list\"?\nSee: fairleadctl --help\n");
+  EXPECT_EQ(ctl({"ifno"}), kExitUsage);
+  EXPECT_THAT(err(), HasSubstr("did you mean \"info\"?"));
+  EXPECT_EQ(ctl({"server", "add"}), kExitUsage);
+  EXPECT_THAT(err(), StartsWith("fairleadctl: server add: BACKEND/NAME is missing\n"));
+  EXPECT_EQ(ctl({"server", "add", "web/s1"}), kExitUsage);
+  EXPECT_THAT(err(), StartsWith("fairleadctl: server add: ADDRESS is missing\n"));
+  EXPECT_EQ(ctl({"apply", "config.yaml"}), kExitUsage);
+  EXPECT_EQ(err(),
+            "fairleadctl: apply: \"config.yaml\" is one word too many\nUsage: fairleadctl apply -f FILE [options]\n");
+  EXPECT_EQ(ctl({"backend", "set", "app", "--balance", "foo"}), kExitUsage);
+  EXPECT_THAT(err(), StartsWith("fairleadctl: --balance: \"foo\" is not one of round_robin, random"));
   EXPECT_EQ(ctl({"server"}), kExitUsage);
   EXPECT_EQ(ctl({}), kExitUsage);
   EXPECT_EQ(ctl({"completion", "fish"}), kExitUsage);
+}
+
+TEST_F(ProgramTest, SaysThatABackendDoesNotExistWhereItWouldShowNothing) {
+  data_plane_.backends = {"app"};
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"server", "list", "ap"}, {"backend", "drain", "ap"}, {"top", "ap", "--once"}}) {
+    EXPECT_EQ(ctl(words), kExitRefused) << words[0];
+    EXPECT_EQ(err(), "fairleadctl: backend ap: does not exist\n");
+  }
+}
+
+TEST_F(ProgramTest, HelpFitsAnOrdinaryTerminal) {
+  std::vector<std::vector<std::string>> all = {{"--help"}, {"server", "--help"}};
+  for (const Command& command : commands()) {
+    all.push_back({"help"});
+    for (const absl::string_view word : absl::StrSplit(command.name, ' ')) all.back().emplace_back(word);
+  }
+  for (const std::vector<std::string>& words : all) {
+    ASSERT_EQ(ctl(words), 0);
+    const std::string text = out();
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+      const bool example = absl::StartsWith(line, "  fairleadctl ");
+      EXPECT_TRUE(example || line.size() <= 80) << line;
+    }
+  }
 }
 
 TEST_F(ProgramTest, Helps) {
@@ -133,7 +174,7 @@ TEST(WatchLines, SayWhatChanged) {
   server.mutable_metadata()->set_version(3);
   event.mutable_resource()->set_change(v1::CHANGE_UPDATED);
   EXPECT_EQ(lines.line(event),
-            "              v3       unary         server web/s1 updated: weight 10 -> 20, labels unset -> zone: a");
+            "              v3       unary         server web/s1 updated: weight 10 -> 20, labels unset -> zone=a");
   event.mutable_resource()->set_change(v1::CHANGE_DELETED);
   EXPECT_THAT(lines.line(event), HasSubstr("server web/s1 deleted"));
   event.mutable_server()->mutable_server()->set_backend("web");
