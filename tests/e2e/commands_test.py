@@ -1,6 +1,7 @@
 """The commands of a newcomer: tools/demo and tools/bench start where nothing is installed, and compare what is equal."""
 
 import importlib.util
+import io
 import pathlib
 import shutil
 import subprocess
@@ -86,6 +87,26 @@ class BenchRatios(unittest.TestCase):
         bench = load("bench")
         runs = {"fairlead": self.runs("fairlead", [7]), "haproxy": self.runs("haproxy", [10])}
         self.assertEqual(bench.ratios(runs), {"cpu_vs_haproxy": 0.7, "cpu_vs_haproxy_quartiles": [0.7, 0.7]})
+
+
+class DemoView(unittest.TestCase):
+    """A line that is wider than the terminal takes two, and the panel would no longer be drawn over itself."""
+
+    def test_fits_every_terminal(self):
+        demo, terminal, story = load("demo"), load("terminal"), load("story")
+        told = story.Story()
+        told.start = 0
+        for number in range(12):
+            told.on_event_line(f'{{"time": {number}, "event": "server_added", "server": "app/s{number}", "desired": 12}}')
+        for number in range(100):
+            told.on_load_line('{"type": "interval", "seconds": %d, "rate": 1234567, "in_flight": 123456, "p50_ms": 1234.5, '
+                              '"p99_ms": 23456.7, "failed": 0, "failed_total": 12345, "requests_total": 123456789}' % number)
+        view = terminal.LiveView(told, demo.curves.day_curve(), 100, 4, output=io.StringIO())
+        for columns in (20, 40, 60, 80, 100, 140, 300):
+            for line in view.panel(50, columns):
+                self.assertLess(len(terminal.strip_colors(line)), columns, line)
+                self.assertEqual(line.count("\033["), 2 * line.count("\033[0m"), "each colour ends")
+        self.assertIn("50 s left", terminal.strip_colors(view.panel(50, 80)[1]))
 
 
 if __name__ == "__main__":
