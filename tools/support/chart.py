@@ -12,11 +12,11 @@ HEADING = 19  # above the plot: the marks of events stand between
 
 
 def nice_ceiling(value):
-    """The next of 1, 2, 4, 6, 8 times a power of ten: ends an axis whose middle is a round number too."""
+    """The next of 1, 1.2, 1.6, 2, 4, 6, 8 times a power of ten: ends an axis whose middle is a round number too."""
     if value <= 0:
         return 1.0
     power = 10 ** math.floor(math.log10(value))
-    for factor in (1, 2, 4, 6, 8, 10):
+    for factor in (1, 1.2, 1.6, 2, 4, 6, 8, 10):
         if value <= factor * power * 1.0001:
             return factor * power
     return 10 * power
