@@ -66,7 +66,8 @@ namespace {
 constexpr char kUsage[] =
     "scales the servers of one backend by the load that the data planes report.\n\n"
     "  fairlead-autoscaler --dataplane unix:/run/fairlead/management.sock --backend app \\\n"
-    "      --state_directory /var/lib/fairlead-autoscaler --target_in_flight 10 --min 2 --max 20";
+    "      --state-directory /var/lib/fairlead-autoscaler --target-in-flight 10 --min 2 --max 20\n\n"
+    "Flags may be spelled with dashes or with underscores.";
 
 // "flag: why".
 absl::StatusOr<scaling::ChangeLimit> limit_flag(const char* name, const std::string& text) {
@@ -113,7 +114,8 @@ void parse_flags(int argc, char** argv) {
   // --help shows the flags of this file, not those of libraries.
   help.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "controlplane-sample/main.cc"); };
   absl::SetFlagsUsageConfig(help);
-  const std::vector<std::string> joined = control::join_repeated({argv, argv + argc}, "dataplane");
+  const std::vector<std::string> joined =
+      control::join_repeated(control::with_underscores({argv, argv + argc}), "dataplane");
   std::vector<char*> arguments;
   for (const std::string& argument : joined) arguments.push_back(const_cast<char*>(argument.c_str()));
   const std::vector<char*> others = absl::ParseCommandLine(static_cast<int>(arguments.size()), arguments.data());

@@ -1,5 +1,6 @@
 #include "control/arguments.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/strings/match.h"
@@ -18,6 +19,16 @@ std::optional<absl::string_view> rest_after(absl::string_view argument, absl::st
 }
 
 }  // namespace
+
+std::vector<std::string> with_underscores(std::vector<std::string> arguments) {
+  for (std::string& argument : arguments) {
+    if (argument == "--") break;
+    if (!absl::StartsWith(argument, "--")) continue;
+    const auto name_end = std::find(argument.begin(), argument.end(), '=');
+    std::replace(argument.begin() + 2, name_end, '-', '_');
+  }
+  return arguments;
+}
 
 std::vector<std::string> join_repeated(const std::vector<std::string>& arguments, absl::string_view flag) {
   std::vector<std::string> joined;

@@ -15,6 +15,7 @@ Controller::Controller(ControllerOptions options, std::vector<std::string> datap
       heard_from_(dataplanes.size(), false),
       load_(options.load, dataplanes.size()),
       recommender_(options.policy),
+      backoff_(options.start_backoff),
       fleet_(options.fleet, std::move(dataplanes), now) {}
 
 void Controller::recovered(absl::Time now, const providers::Recovery& recovery) {
@@ -24,11 +25,11 @@ void Controller::recovered(absl::Time now, const providers::Recovery& recovery) 
 }
 
 void Controller::heard(absl::Time now, const providers::Event& event) {
-  if (std::holds_alternative<providers::Started>(event)) failures_in_a_row_ = 0;
-  const bool failed =
-      std::holds_alternative<providers::StartFailed>(event) || std::holds_alternative<providers::Exited>(event);
-  if (failed) start_failed(now);
   fleet_.heard(now, event);
+  if (const auto* started = std::get_if<providers::Started>(&event)) backoff_.serves(now, started->instance.name);
+  if (const auto* stopped = std::get_if<providers::Stopped>(&event)) backoff_.stopped(now, stopped->name);
+  if (const auto* start = std::get_if<providers::StartFailed>(&event)) failed(now, start->name);
+  if (const auto* exited = std::get_if<providers::Exited>(&event)) failed(now, exited->name);
   fleet_.settle(now);
 }
 
@@ -73,27 +74,35 @@ void Controller::scale_out(absl::Time now, int count) {
   // One that has not left yet is there at once; a new one takes a start.
   const int resumed = fleet_.resume(now, count);
   recommender_.changed(now, resumed);
-  if (now < start_not_before_) return;
+  if (!backoff_.may_start(now)) return;
   last_number_ = std::max(last_number_, fleet_.highest_number());
   for (int i = resumed; i < count; ++i) fleet_.start(now, absl::StrCat("s", ++last_number_));
   recommender_.changed(now, count - resumed);
 }
 
-void Controller::start_failed(absl::Time now) {
-  const absl::Duration wait = options_.first_failure_wait * (1 << std::min(failures_in_a_row_, 20));
-  start_not_before_ = std::max(start_not_before_, now + std::min(wait, options_.longest_failure_wait));
-  ++failures_in_a_row_;
+void Controller::failed(absl::Time now, const std::string& server) {
+  const std::optional<absl::Duration> wait = backoff_.failed(now, server);
+  if (!wait.has_value() || shutting_down_) return;
+  const int failures = backoff_.failures_in_a_row();
+  const std::string what = failures == 1
+                               ? "a server failed to start or ended by itself"
+                               : absl::StrCat("servers failed to start or soon ended ", failures, " times in a row");
+  report(now, "starts_delayed", absl::StrCat(what, ": the next start is in ", absl::FormatDuration(*wait)));
 }
 
 void Controller::report_change(absl::Time now, int desired) {
   if (desired == desired_) return;
   desired_ = desired;
+  report(now, "recommendation", "");
+}
+
+void Controller::report(absl::Time now, const std::string& event, std::string why) {
   commands_.push_back(Report{.time = now,
-                             .event = "recommendation",
+                             .event = event,
                              .server = "",
                              .address = "",
                              .dataplane = "",
-                             .why = "",
+                             .why = std::move(why),
                              .servers = fleet_.added()});
 }
 

@@ -16,6 +16,7 @@
 #include "providers/provider.h"
 #include "scaling/load_book.h"
 #include "scaling/recommender.h"
+#include "scaling/start_backoff.h"
 #include "session/events.h"
 #include "sources/load_source.h"
 
@@ -26,9 +27,7 @@ struct ControllerOptions {
   scaling::LoadBookOptions load;
   FleetOptions fleet;
   absl::Duration startup_grace = absl::Seconds(5);
-  // After a server failed to start or ended by itself; doubles with each failure in a row.
-  absl::Duration first_failure_wait = absl::Seconds(1);
-  absl::Duration longest_failure_wait = absl::Minutes(1);
+  scaling::StartBackoffOptions start_backoff;
 };
 
 // How things stand, for metrics.
@@ -65,8 +64,9 @@ class Controller {
   bool may_scale(absl::Time now) const;
   void scale(absl::Time now);
   void scale_out(absl::Time now, int count);
-  void start_failed(absl::Time now);
+  void failed(absl::Time now, const std::string& server);
   void report_change(absl::Time now, int desired);
+  void report(absl::Time now, const std::string& event, std::string why);
 
   ControllerOptions options_;
   std::size_t dataplanes_;
@@ -74,6 +74,7 @@ class Controller {
   std::vector<bool> heard_from_;
   scaling::LoadBook load_;
   scaling::Recommender recommender_;
+  scaling::StartBackoff backoff_;
   Fleet fleet_;
   Commands commands_;
 
@@ -81,8 +82,6 @@ class Controller {
   int desired_ = 0;
   // The highest number that a name was made of.
   int last_number_ = 0;
-  int failures_in_a_row_ = 0;
-  absl::Time start_not_before_ = absl::InfinitePast();
   bool shutting_down_ = false;
 };
 

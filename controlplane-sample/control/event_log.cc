@@ -1,6 +1,8 @@
 #include "control/event_log.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -27,8 +29,9 @@ std::string describe(const Report& report, const std::string& backend) {
 }
 
 bool is_trouble(const Report& report) {
-  return report.event == "server_failed" || report.event == "server_exited" || report.event == "change_refused" ||
-         report.event == "session_lost" || report.cut_off > 0;
+  static constexpr absl::string_view kTrouble[] = {"server_failed", "server_exited", "starts_delayed", "change_refused",
+                                                   "session_lost"};
+  return std::ranges::find(kTrouble, report.event) != std::end(kTrouble) || report.cut_off > 0;
 }
 
 }  // namespace

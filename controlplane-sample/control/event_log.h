@@ -16,6 +16,7 @@
 // | server_deleted    | no data plane knows it any more; "cut_off" where requests were closed at a deadline |
 // | server_stopped    | its process has ended, as asked                                                     |
 // | server_exited     | its process ended by itself; "why"                                                  |
+// | starts_delayed    | servers fail one after the other: the next start waits; "why" says how long         |
 // | change_refused    | a data plane refused a change of the server; "why"; it is tried again               |
 // | session_connected | "dataplane" is connected; "why" where it has lost its state                         |
 // | session_lost      | "dataplane" is not; "why"                                                           |

@@ -1,12 +1,9 @@
 #include "control/metrics_file.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <fstream>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "providers/whole_file.h"
 
 namespace fairlead::control {
 namespace {
@@ -31,12 +28,8 @@ std::string to_metrics(const Standing& standing, const std::string& backend) {
 }
 
 absl::Status write_metrics(const std::string& path, const Standing& standing, const std::string& backend) {
-  const std::string temporary = absl::StrCat(path, ".new");
-  std::ofstream file(temporary, std::ios::trunc);
-  file << to_metrics(standing, backend);
-  file.close();
-  const bool written = file.good() && std::rename(temporary.c_str(), path.c_str()) == 0;
-  return written ? absl::OkStatus() : absl::ErrnoToStatus(errno, absl::StrCat("metrics: cannot write ", path));
+  absl::Status status = providers::write_whole_file(path, to_metrics(standing, backend));
+  return status.ok() ? status : absl::Status(status.code(), absl::StrCat("metrics: ", status.message()));
 }
 
 }  // namespace fairlead::control

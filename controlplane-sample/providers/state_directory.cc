@@ -16,7 +16,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
+#include "providers/whole_file.h"
 #include "spdlog/spdlog.h"
 
 namespace fairlead::providers {
@@ -36,18 +36,6 @@ std::optional<Struct> parse_object(absl::string_view text) {
 std::string text_of(const Struct& object, const std::string& key) {
   const auto found = object.fields().find(key);
   return found == object.fields().end() ? "" : found->second.string_value();
-}
-
-// Whole or not at all, whenever the program ends.
-absl::Status write_file(const std::string& path, const std::string& text) {
-  const std::string temporary = absl::StrCat(path, ".new");
-  std::ofstream file(temporary, std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file) return absl::UnavailableError(absl::StrCat("cannot write ", temporary));
-  std::error_code error;
-  fs::rename(temporary, path, error);
-  return error ? absl::UnavailableError(absl::StrCat("cannot write ", path, ": ", error.message())) : absl::OkStatus();
 }
 
 // Numbers as texts: JSON's are doubles.
@@ -126,7 +114,7 @@ std::vector<Record> StateDirectory::records() const {
 }
 
 absl::Status StateDirectory::write(const Record& record) const {
-  return write_file(absl::StrCat(servers_, "/", record.name, ".json"), to_json(record));
+  return write_whole_file(absl::StrCat(servers_, "/", record.name, ".json"), to_json(record));
 }
 
 void StateDirectory::remove(const std::string& name, bool log) const {
@@ -143,7 +131,7 @@ int StateDirectory::highest_number() const {
 }
 
 absl::Status StateDirectory::write_highest_number(int number) const {
-  return write_file(absl::StrCat(path_, "/highest"), absl::StrCat(number, "\n"));
+  return write_whole_file(absl::StrCat(path_, "/highest"), absl::StrCat(number, "\n"));
 }
 
 std::string StateDirectory::ready_file(const std::string& name) const {

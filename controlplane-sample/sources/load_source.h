@@ -17,6 +17,7 @@ struct ServerLoad {
 struct LoadSample {
   // Sent to servers or waiting for one.
   std::uint64_t in_flight = 0;
+  // Of two with one name - the earlier is deleted and finishes what it has - the later is the one that exists.
   std::vector<ServerLoad> servers;
 };
 

@@ -22,6 +22,9 @@ LoadSample to_sample(const api::StreamStatisticsResponse& response, const std::s
     for (const api::ServerStatistics& server : statistics.servers()) {
       sample.servers.push_back({server.name(), server.counters().in_flight() + server.counters().queued()});
     }
+    // Those that exist come first. What a deleted one of the same name still finishes is no work for the servers that
+    // this one has, so it is neither taken instead nor added.
+    break;
   }
   return sample;
 }

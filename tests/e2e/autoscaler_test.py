@@ -44,10 +44,10 @@ class Autoscaling(Case):
         origin = f"{program('fairlead-origin')} --listen=127.0.0.1:0 --ready-file={{ready_file}} --name={{name}} --latency=40ms"
         self.autoscaler = self.start_process("autoscaler", [
             program("fairlead-autoscaler"), f"--dataplane={self.fairlead.management}", "--backend=app",
-            "--target_in_flight=2", "--min=1", "--max=4", "--interval=100ms", "--load_window=400ms", "--down_window=1s",
-            "--scale_up_limit=none", "--scale_down_limit=none", "--refresh=500ms", "--drain_timeout=5s",
-            f"--origin_command={origin}", f"--state_directory={self.folder}/autoscaler",
-            f"--events={self.folder}/events.jsonl", "--stop_servers_on_exit"])
+            "--target-in-flight=2", "--min=1", "--max=4", "--interval=100ms", "--load-window=400ms", "--down-window=1s",
+            "--scale-up-limit=none", "--scale-down-limit=none", "--refresh=500ms", "--drain-timeout=5s",
+            f"--origin-command={origin}", f"--state-directory={self.folder}/autoscaler",
+            f"--events={self.folder}/events.jsonl", "--stop-servers-on-exit"])
 
     def events(self, name):
         path = self.folder / "events.jsonl"

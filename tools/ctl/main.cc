@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ctl/program.h"
@@ -27,6 +28,8 @@ int main(int argc, char** argv) {
   };
   const bool terminal = isatty(STDOUT_FILENO) != 0;
   const char* no_colour = std::getenv("NO_COLOR");
-  Streams streams{std::cout, std::cerr, terminal, terminal && (no_colour == nullptr || *no_colour == '\0')};
+  const char* kind = std::getenv("TERM");
+  const bool can_paint = terminal && kind != nullptr && std::string_view(kind) != "dumb";
+  Streams streams{std::cout, std::cerr, can_paint, can_paint && (no_colour == nullptr || *no_colour == '\0')};
   return run(std::vector<std::string>(argv + 1, argv + argc), environment, streams);
 }

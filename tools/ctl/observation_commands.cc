@@ -7,7 +7,7 @@ namespace fairlead::ctl {
 std::vector<Command> observation_commands() {
   return {
       {.name = "watch",
-       .summary = "prints one line for each change, as it happens",
+       .summary = "prints a line for each change as it comes",
        .details = "With -o json each line is one event as an object, the snapshot included.",
        .options = {{.name = "no-snapshot", .help = "without what is there already"}},
        .examples = {"fairleadctl watch", "fairleadctl watch -o json --no-snapshot"},
@@ -15,7 +15,7 @@ std::vector<Command> observation_commands() {
       {.name = "top",
        .operands = "[BACKEND...]",
        .operands_max = 64,
-       .summary = "shows load, latency and errors of backends and servers, live",
+       .summary = "shows load, latency and failures, live",
        .details =
            "Keys: q quits; n, r, i, l, e sort by name, rate, in flight, latency, errors; s shows and hides servers; "
            "arrows scroll; space holds the picture. Where the output is not a terminal, one sample is printed.",

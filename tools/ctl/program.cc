@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "api/yaml.h"
 #include "ctl/usage.h"
 #include "ctl/values.h"
@@ -63,10 +64,27 @@ int explain(const std::vector<std::string>& words, bool help, const std::string&
     streams.err << program_help();
     return kExitUsage;
   }
-  const std::string named = group && words.size() > 1 ? absl::StrCat(words[0], " ", words[1]) : words[0];
-  if (!group || words.size() > 1) streams.err << "fairleadctl: unknown command \"" << printable(named) << "\"\n\n";
-  streams.err << program_help(group ? words[0] : "");
+  if (group && words.size() == 1) {
+    streams.err << program_help(words[0]);
+    return kExitUsage;
+  }
+  // Not the whole help: what was wrong would have left the screen.
+  const std::string named = words.size() > 1 ? absl::StrCat(words[0], " ", words[1]) : words[0];
+  const std::string meant = similar_command(words);
+  streams.err << "fairleadctl: unknown command \"" << printable(named) << "\""
+              << (meant.empty() ? "" : absl::StrCat("; did you mean \"", meant, "\"?")) << "\nSee: fairleadctl "
+              << (group ? words[0] + " " : "") << "--help\n";
   return kExitUsage;
+}
+
+// Empty where their number is right.
+std::string wrong_operands(const Command& command, const std::vector<std::string>& operands) {
+  if (operands.size() > command.operands_max) {
+    return absl::StrCat("\"", printable(operands[command.operands_max]), "\" is one word too many");
+  }
+  if (operands.size() >= command.operands_min) return "";
+  const std::vector<std::string> names = absl::StrSplit(command.operands, ' ');
+  return absl::StrCat(names[operands.size()], " is missing");
 }
 
 struct Settings {
@@ -101,10 +119,8 @@ int run_command(const Command& command, const Arguments& leading, std::vector<st
     streams.out << command_help(command);
     return 0;
   }
-  const std::size_t count = arguments->operands().size();
-  if (count < command.operands_min || count > command.operands_max) {
-    const std::string what = count < command.operands_min ? "too few operands" : "too many operands";
-    return fail(streams, {kExitUsage, absl::StrCat(command.name, ": ", what)}, usage_line(command));
+  if (const std::string wrong = wrong_operands(command, arguments->operands()); !wrong.empty()) {
+    return fail(streams, {kExitUsage, absl::StrCat(command.name, ": ", wrong)}, usage_line(command));
   }
   Result<Settings> settings = settings_of(command, leading, *arguments, environment);
   if (!settings) return fail(streams, settings.error(), usage_line(command));
@@ -149,7 +165,7 @@ std::vector<Option> common_options() {
   return {
       {.name = "address",
        .value = "ADDRESS",
-       .help = absl::StrCat("unix:/path or host:port; else FAIRLEAD_ADDRESS, else ", kDefaultAddress)},
+       .help = absl::StrCat("unix:/path or host:port; default $FAIRLEAD_ADDRESS, then ", kDefaultAddress)},
       {.name = "timeout", .value = "TIME", .help = absl::StrCat("for each call; default ", kDefaultTimeout)},
       {.name = "output", .value = "FORMAT", .help = "table, json or yaml", .letter = 'o'},
       {.name = "help", .help = "shows this", .letter = 'h'},

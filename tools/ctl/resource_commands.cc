@@ -24,6 +24,14 @@ Result<void> fill_drain(const Arguments& arguments, v1::Drain& drain) {
   return {};
 }
 
+Result<void> backend_exists(Client& client, const std::string& name) {
+  v1::GetBackendRequest request;
+  request.set_name(name);
+  auto response = client.call(&Client::Management::GetBackend, request);
+  if (!response) return std::unexpected(response.error());
+  return {};
+}
+
 namespace {
 
 Result<void> run_backend_delete(Context& context) {
@@ -42,6 +50,9 @@ Result<void> run_backend_drain(Context& context) {
   listing.set_backend(context.arguments.operand(0));
   auto all = list_all<ServerKind>(context.client, listing);
   if (!all) return std::unexpected(all.error());
+  if (all->servers().empty()) {
+    if (auto exists = backend_exists(context.client, listing.backend()); !exists) return exists;
+  }
   v1::ApplyTransactionRequest request;
   for (const v1::Server& server : all->servers()) {
     if (server.status().has_drain_deadline()) continue;  // deleted already, and no longer there to be changed
@@ -95,12 +106,11 @@ std::vector<Command> backend_commands() {
   std::vector<Command> commands = {
       named("backend add", "adds a backend", run_add<BackendKind>, plain_options(backend_options()),
             {"fairleadctl backend add api --balance round_robin --connect-timeout 2s --default-weight 10"}),
-      named("backend set", "changes the fields that are given and nothing else", run_set<BackendKind>,
-            plain_options(backend_options()), {"fairleadctl backend set api --retries 1 --idle-timeout default"}),
-      named("backend drain", "drains all servers of a backend", run_backend_drain, {},
-            {"fairleadctl backend drain api"}),
-      named("backend delete", "removes a backend; its servers finish what they have", run_backend_delete,
-            drain_options(), {"fairleadctl backend delete api --drain 10s"}),
+      named("backend set", "changes the fields that are given", run_set<BackendKind>, plain_options(backend_options()),
+            {"fairleadctl backend set api --retries 1 --idle-timeout default"}),
+      named("backend drain", "drains all its servers", run_backend_drain, {}, {"fairleadctl backend drain api"}),
+      named("backend delete", "removes it; what it has may finish", run_backend_delete, drain_options(),
+            {"fairleadctl backend delete api --drain 10s"}),
       listing("backend list", "shows all backends", run_list<BackendKind>),
       named("backend get", "shows one backend", run_get<BackendKind>, {}, {"fairleadctl backend get api -o yaml"}),
   };
@@ -113,10 +123,10 @@ std::vector<Command> listener_commands() {
       named("listener add", "adds a listener", run_add<ListenerKind>, plain_options(listener_options()),
             {"fairleadctl listener add web --bind 127.0.0.1:8080 --protocol http --default-backend app",
              "fairleadctl listener add web --bind 0.0.0.0:80 --protocol http --route 'api.example.com/v1=api'"}),
-      named("listener set", "changes the fields that are given and nothing else", run_set<ListenerKind>,
+      named("listener set", "changes the fields that are given", run_set<ListenerKind>,
             plain_options(listener_options()),
             {"fairleadctl listener set web --route '/static=files' --route 'api.example.com=api'"}),
-      named("listener delete", "removes a listener; open connections finish", run_listener_delete, {},
+      named("listener delete", "removes it; open connections finish", run_listener_delete, {},
             {"fairleadctl listener delete web"}),
       listing("listener list", "shows all listeners", run_list<ListenerKind>),
       named("listener get", "shows one listener", run_get<ListenerKind>, {}, {"fairleadctl listener get web -o yaml"}),

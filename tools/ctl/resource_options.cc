@@ -87,7 +87,9 @@ Result<void> fill_field(const ResourceOption& option, const std::string& value, 
   std::unique_ptr<Message> part(resource.New());
   const absl::Status status = api::parse_yaml(text, "option", *part);
   if (!status.ok()) {
-    const std::string message(status.message());
+    std::string message(status.message());
+    // The schema's words are upper case, those of a command line are not.
+    if (option.form == ValueForm::kEnum) message = absl::AsciiStrToLower(message);
     return usage_error(absl::StrCat("--", option.option.name, ": ", without_place(message, option.path)));
   }
   resource.MergeFrom(*part);

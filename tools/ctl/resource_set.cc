@@ -31,14 +31,16 @@ std::string input_yaml(const v1::Resource& resource) {
   }
 }
 
-void add_delete(const v1::Resource& resource, v1::Transaction& transaction) {
-  v1::Delete& removal = *transaction.add_operations()->mutable_delete_();
+v1::Operation delete_of(const v1::Resource& resource) {
+  v1::Operation operation;
+  v1::Delete& removal = *operation.mutable_delete_();
   if (resource.has_listener()) removal.set_listener(resource.listener().name());
   if (resource.has_backend()) removal.set_backend(resource.backend().name());
   if (resource.has_server()) {
     removal.mutable_server()->set_backend(resource.server().backend());
     removal.mutable_server()->set_name(resource.server().name());
   }
+  return operation;
 }
 
 // The table of the longest common subsequence of what follows; cells[i][j] for lines i.. and j...
@@ -162,22 +164,25 @@ std::vector<ResourceChange> changes(const ResourceSet& present, const ResourceSe
   return result;
 }
 
-v1::Transaction transaction_to(const ResourceSet& present, const ResourceSet& wanted, bool prune,
-                               std::vector<std::string>& origins) {
-  v1::Transaction transaction;
-  transaction.set_atomicity(v1::ATOMICITY_ALL_OR_NOTHING);
+std::vector<PlannedOperation> operations_to(const ResourceSet& present, const ResourceSet& wanted, bool prune) {
+  std::vector<PlannedOperation> operations;
   const auto upsert = [&](bool listeners) {
     for (const PlacedResource& placed : wanted.resources()) {
       if (placed.resource.has_listener() != listeners) continue;
-      *transaction.add_operations()->mutable_upsert() = placed.resource;
-      origins.push_back(placed.path);
+      const v1::Resource* before = present.find(title_of(placed.resource));
+      PlannedOperation& planned = operations.emplace_back();
+      *planned.operation.mutable_upsert() = placed.resource;
+      planned.origin = placed.path;
+      planned.step = listeners ? Step::kListening : Step::kServing;
+      planned.changes_nothing = before != nullptr && input_yaml(*before) == input_yaml(placed.resource);
     }
   };
   const auto remove = [&](v1::Resource::KindCase kind) {
     for (const PlacedResource& placed : present.resources()) {
       if (placed.resource.kind_case() != kind || wanted.find(title_of(placed.resource)) != nullptr) continue;
-      add_delete(placed.resource, transaction);
-      origins.emplace_back();
+      PlannedOperation& planned = operations.emplace_back();
+      planned.operation = delete_of(placed.resource);
+      planned.step = kind == v1::Resource::kListener ? Step::kListening : Step::kRemoving;
     }
   };
   upsert(/*listeners=*/false);
@@ -185,7 +190,7 @@ v1::Transaction transaction_to(const ResourceSet& present, const ResourceSet& wa
   upsert(/*listeners=*/true);
   if (prune) remove(v1::Resource::kServer);
   if (prune) remove(v1::Resource::kBackend);
-  return transaction;
+  return operations;
 }
 
 std::vector<std::string> line_difference(const std::string& before, const std::string& after) {

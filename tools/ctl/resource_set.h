@@ -56,10 +56,22 @@ struct ResourceChange {
 // What it takes from `present` to `wanted`; what is not wanted is removed only with `prune`.
 std::vector<ResourceChange> changes(const ResourceSet& present, const ResourceSet& wanted, bool prune);
 
+// Operations of one step belong together: between a listener that goes and one that comes at its address nobody should
+// find the address closed.
+enum class Step { kServing, kListening, kRemoving };
+
+struct PlannedOperation {
+  v1::Operation operation;
+  // The place in the file; a delete has none.
+  std::string origin;
+  Step step = Step::kServing;
+  // The resource is there already, as the file says.
+  bool changes_nothing = false;
+};
+
 // Upserts, and with `prune` deletes, in an order in which every reference holds and every address is free when it is
-// needed. `origins` gets each operation's place in the file; deletes have none.
-v1::Transaction transaction_to(const ResourceSet& present, const ResourceSet& wanted, bool prune,
-                               std::vector<std::string>& origins);
+// needed, after each of them.
+std::vector<PlannedOperation> operations_to(const ResourceSet& present, const ResourceSet& wanted, bool prune);
 
 // "+ ", "- " and "  " before each line: the shortest way from one text to the other.
 std::vector<std::string> line_difference(const std::string& before, const std::string& after);

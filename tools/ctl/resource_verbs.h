@@ -83,6 +83,9 @@ Result<typename Kind::ListResponse> list_all(Client& client, typename Kind::List
   return all;
 }
 
+// Lists and statistics of a backend that does not exist are empty: a misspelled name must not look like a quiet one.
+Result<void> backend_exists(Client& client, const std::string& name);
+
 template <typename Kind>
 Result<void> run_list(Context& context) {
   typename Kind::ListRequest request;
@@ -92,8 +95,11 @@ Result<void> run_list(Context& context) {
   if (auto filtered = Kind::filter_from(context.arguments, request); !filtered) return filtered;
   auto all = list_all<Kind>(context.client, std::move(request));
   if (!all) return std::unexpected(all.error());
-  if (print_message(context, *all)) return {};
   const auto& resources = Kind::resources(*all);
+  if (resources.empty() && !context.arguments.operand(0).empty()) {
+    if (auto exists = backend_exists(context.client, context.arguments.operand(0)); !exists) return exists;
+  }
+  if (print_message(context, *all)) return {};
   context.streams.out << Kind::table({resources.begin(), resources.end()}).render(context.streams.colour);
   return {};
 }

@@ -1,12 +1,16 @@
 #include "ctl/table.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "base/quoted.h"
 
 namespace fairlead::ctl {
 namespace {
+
+// Blanks between two columns.
+constexpr std::size_t kGap = 2;
 
 const char* escape_sequence(Colour colour) {
   switch (colour) {
@@ -24,6 +28,8 @@ const char* escape_sequence(Colour colour) {
       return "\x1b[2m";
     case Colour::kBold:
       return "\x1b[1m";
+    case Colour::kReverse:
+      return "\x1b[7m";
   }
   return "";
 }
@@ -58,18 +64,60 @@ void Table::add(std::vector<Cell> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::render(bool use_colour) const {
+void Table::drop(const std::string& title) {
+  const auto found = std::ranges::find(columns_, title, &Column::title);
+  if (found == columns_.end()) return;
+  const auto index = found - columns_.begin();
+  columns_.erase(found);
+  for (auto& row : rows_) row.erase(row.begin() + index);
+}
+
+void Table::shorten(int columns) {
+  constexpr int kLeast = 12;
+  const int width = std::max(kLeast, static_cast<int>(widths().front()) - columns);
+  const auto shortened = [width](const std::string& text) {
+    if (static_cast<int>(display_width(text)) <= width) return text;
+    std::string head;
+    int column = 0;
+    for (const char c : text) {
+      const bool continuation = (static_cast<unsigned char>(c) & 0xc0) == 0x80;
+      if (!continuation && ++column == width) break;
+      head += c;
+    }
+    return head + "…";
+  };
+  columns_.front().title = shortened(columns_.front().title);
+  for (auto& row : rows_) row.front().text = shortened(row.front().text);
+}
+
+std::vector<std::size_t> Table::widths() const {
   std::vector<std::size_t> widths;
-  std::vector<Cell> header;
-  for (const Column& column : columns_) {
-    widths.push_back(display_width(column.title));
-    header.push_back({column.title, Colour::kBold});
-  }
+  for (const Column& column : columns_) widths.push_back(display_width(column.title));
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i].text));
   }
-  std::string out = render_row(header, widths, use_colour);
-  for (const auto& row : rows_) out += render_row(row, widths, use_colour);
+  return widths;
+}
+
+std::size_t Table::width() const {
+  const std::vector<std::size_t> each = widths();
+  return std::accumulate(each.begin(), each.end(), kGap * (each.size() - 1));
+}
+
+std::string Table::header() const {
+  std::vector<Cell> cells;
+  for (const Column& column : columns_) cells.push_back({column.title, Colour::kBold});
+  std::string line = render_row(cells, widths(), /*use_colour=*/false);
+  line.pop_back();
+  return line;
+}
+
+std::string Table::render(bool use_colour) const {
+  const std::vector<std::size_t> each = widths();
+  std::vector<Cell> header;
+  for (const Column& column : columns_) header.push_back({column.title, Colour::kBold});
+  std::string out = render_row(header, each, use_colour);
+  for (const auto& row : rows_) out += render_row(row, each, use_colour);
   return out;
 }
 
@@ -87,7 +135,7 @@ std::string Table::render_row(const std::vector<Cell>& cells, const std::vector<
       blanks = 0;
     }
     if (!columns_[i].right) blanks += padding;
-    blanks += 2;
+    blanks += kGap;
   }
   return line + "\n";
 }

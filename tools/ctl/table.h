@@ -6,7 +6,7 @@
 
 namespace fairlead::ctl {
 
-enum class Colour { kNone, kGreen, kYellow, kRed, kCyan, kDim, kBold };
+enum class Colour { kNone, kGreen, kYellow, kRed, kCyan, kDim, kBold, kReverse };
 
 // What came from elsewhere, made safe and of one line for a terminal: control characters and what is not UTF-8 escaped.
 std::string printable(const std::string& text);
@@ -32,11 +32,20 @@ class Table {
 
   // As many cells as columns; texts are made printable.
   void add(std::vector<Cell> cells);
+  // Takes a column out; nothing where there is none of this title.
+  void drop(const std::string& title);
+  // Makes the first column narrower by so much, but not narrower than a name needs.
+  void shorten(int columns);
   bool empty() const { return rows_.empty(); }
   // A header and a line for each row, each ended by a line break.
   std::string render(bool use_colour) const;
+  // The first of its lines, without colour and line break.
+  std::string header() const;
+  // Columns of a terminal that it takes.
+  std::size_t width() const;
 
  private:
+  std::vector<std::size_t> widths() const;
   std::string render_row(const std::vector<Cell>& cells, const std::vector<std::size_t>& widths, bool use_colour) const;
 
   std::vector<Column> columns_;

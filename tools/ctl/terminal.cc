@@ -106,7 +106,8 @@ void Terminal::measure() {
 void Terminal::draw(const std::vector<std::string>& lines) {
   std::string text = "\x1b[H";
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    text += lines[i] + "\x1b[K";
+    // Cleared first: behind a line as wide as the screen the cursor still stands on its last column.
+    text += "\x1b[K" + lines[i];
     if (i + 1 < lines.size()) text += "\r\n";
   }
   write_all(text + "\x1b[J");

@@ -21,8 +21,6 @@
 namespace fairlead::ctl {
 namespace {
 
-constexpr int kWideOutput = 200;
-
 Result<v1::StreamStatisticsRequest> request_from(const Arguments& arguments) {
   v1::StreamStatisticsRequest request;
   auto interval = parse_duration_value("--interval", arguments.value("interval", "1s"));
@@ -148,13 +146,21 @@ void on_key(const std::string& key, TopState& state, int page) {
   if (key == "end") state.offset = 1 << 30;
 }
 
-void take_update(Sampler& sampler, TopModel& model, TopState& state) {
+// True where there was a sample.
+bool take_update(Sampler& sampler, TopModel& model, TopState& state) {
   const Sampler::Update update = sampler.take();
   state.trouble = update.trouble;
-  if (state.held) return;
+  if (state.held) return !update.samples.empty();
   for (const v1::StreamStatisticsResponse& sample : update.samples) model.update(sample);
   if (update.has_servers) model.update_servers(update.servers);
   if (!update.samples.empty()) state.time = absl::FormatTime("%H:%M:%S", absl::Now(), absl::LocalTimeZone());
+  return !update.samples.empty();
+}
+
+// A data plane that hangs ends no stream: only the clock tells.
+std::string silence_text(absl::Duration silence, absl::Duration interval) {
+  if (silence < std::max(absl::Seconds(3), 3 * interval)) return "";
+  return absl::StrCat("no sample for ", absl::ToInt64Seconds(silence), " s");
 }
 
 Result<void> run_live(Context& context, const v1::StreamStatisticsRequest& request) {
@@ -163,10 +169,15 @@ Result<void> run_live(Context& context, const v1::StreamStatisticsRequest& reque
   TopModel model;
   TopState state;
   state.address = context.client.address();
+  const absl::Duration interval = absl::FromChrono(to_chrono(request.interval()));
+  absl::Time last_sample = absl::Now();
   while (true) {
+    TopState shown = state;
+    if (shown.trouble.empty() && !shown.held) shown.trouble = silence_text(absl::Now() - last_sample, interval);
     const TopScreen screen{.width = terminal.width(), .height = terminal.height(), .colour = context.streams.colour};
-    terminal.draw(render_top(model, state, screen));
-    switch (terminal.wait(std::chrono::seconds(10))) {
+    terminal.draw(render_top(model, shown, screen));
+    state.offset = shown.offset;
+    switch (terminal.wait(std::chrono::seconds(1))) {
       case TerminalEvent::kQuit:
         return {};
       case TerminalEvent::kKey:
@@ -174,7 +185,7 @@ Result<void> run_live(Context& context, const v1::StreamStatisticsRequest& reque
         on_key(terminal.key(), state, terminal.height() / 2);
         break;
       case TerminalEvent::kWoken:
-        take_update(sampler, model, state);
+        if (take_update(sampler, model, state)) last_sample = absl::Now();
         break;
       case TerminalEvent::kResized:
       case TerminalEvent::kNone:
@@ -199,7 +210,7 @@ Result<void> run_once(Context& context, const v1::StreamStatisticsRequest& reque
   TopModel model;
   model.update(sample);
   model.update_servers(*servers);
-  context.streams.out << render_top_table(model, TopState(), {.width = kWideOutput, .colour = context.streams.colour});
+  context.streams.out << render_top_table(model, TopState(), context.streams.colour);
   return {};
 }
 
@@ -208,6 +219,9 @@ Result<void> run_once(Context& context, const v1::StreamStatisticsRequest& reque
 Result<void> run_top(Context& context) {
   auto request = request_from(context.arguments);
   if (!request) return std::unexpected(request.error());
+  for (const std::string& backend : request->backends()) {
+    if (auto exists = backend_exists(context.client, backend); !exists) return exists;
+  }
   // Without a keyboard nobody could end a live picture.
   const bool live = context.streams.terminal && isatty(STDIN_FILENO) != 0 && !context.arguments.has("once") &&
                     context.format == Format::kTable;

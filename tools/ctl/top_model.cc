@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
-
-#include "absl/strings/str_cat.h"
 
 namespace fairlead::ctl {
 namespace {
@@ -116,12 +115,8 @@ void TopModel::update(const v1::StreamStatisticsResponse& sample) {
 
 void TopModel::update_servers(const v1::ListServersResponse& servers) {
   details_.clear();
-  for (const v1::Server& server : servers.servers()) {
-    details_[absl::StrCat(server.backend(), "/", server.name())] = server;
-  }
-  for (TopBackend& backend : backends_) {
-    for (TopServer& server : backend.servers) apply_details(backend.name, server);
-  }
+  for (const v1::Server& server : servers.servers()) details_[server.backend()][server.name()] = server;
+  for (TopBackend& backend : backends_) complete(backend);
 }
 
 TopBackend TopModel::backend_of(const v1::BackendStatistics& statistics, double seconds) {
@@ -137,17 +132,33 @@ TopBackend TopModel::backend_of(const v1::BackendStatistics& statistics, double 
                                .lifecycle = server.lifecycle(),
                                .weight = 0,
                                .numbers = numbers_of(server.counters(), seconds)});
-    apply_details(backend.name, backend.servers.back());
   }
+  complete(backend);
   return backend;
 }
 
-void TopModel::apply_details(const std::string& backend, TopServer& server) const {
-  const auto found = details_.find(absl::StrCat(backend, "/", server.name));
+void TopModel::complete(TopBackend& backend) const {
+  std::erase_if(backend.servers, &TopServer::unused);
+  const auto found = details_.find(backend.name);
   if (found == details_.end()) return;
-  server.address = found->second.address();
-  server.weight = found->second.status().effective_weight();
-  if (server.lifecycle == v1::LIFECYCLE_UNSPECIFIED) server.lifecycle = found->second.status().lifecycle();
+  std::set<std::string> seen;
+  for (TopServer& server : backend.servers) {
+    seen.insert(server.name);
+    const auto details = found->second.find(server.name);
+    if (details == found->second.end()) continue;
+    server.address = details->second.address();
+    server.weight = details->second.status().effective_weight();
+    if (server.lifecycle == v1::LIFECYCLE_UNSPECIFIED) server.lifecycle = details->second.status().lifecycle();
+  }
+  for (const auto& [name, details] : found->second) {
+    if (seen.contains(name)) continue;
+    backend.servers.push_back({.name = name,
+                               .address = details.address(),
+                               .lifecycle = details.status().lifecycle(),
+                               .weight = details.status().effective_weight(),
+                               .numbers = {},
+                               .unused = true});
+  }
 }
 
 void sort_servers(std::vector<TopServer>& servers, TopSort sort) {

@@ -31,6 +31,8 @@ struct TopServer {
   v1::Lifecycle lifecycle = v1::LIFECYCLE_UNSPECIFIED;
   std::uint32_t weight = 0;
   TopNumbers numbers;
+  // Statistics have only servers that had something to do; this one is known from the list.
+  bool unused = false;
 };
 
 struct TopBackend {
@@ -60,7 +62,7 @@ class TopModel {
   static constexpr std::size_t kHistory = 60;
 
   void update(const v1::StreamStatisticsResponse& sample);
-  // Addresses and weights, which statistics do not carry.
+  // Addresses, weights and unused servers, which statistics do not carry.
   void update_servers(const v1::ListServersResponse& servers);
 
   const std::vector<TopBackend>& backends() const { return backends_; }
@@ -72,15 +74,16 @@ class TopModel {
 
  private:
   TopBackend backend_of(const v1::BackendStatistics& statistics, double seconds);
-  void apply_details(const std::string& backend, TopServer& server) const;
+  // With what the list of servers knows.
+  void complete(TopBackend& backend) const;
 
   std::vector<TopBackend> backends_;
   std::vector<TopListener> listeners_;
   TopNumbers total_;
   std::deque<double> history_;
   std::map<std::string, std::deque<double>> histories_;
-  // By "backend/name".
-  std::map<std::string, v1::Server> details_;
+  // By backend and name.
+  std::map<std::string, std::map<std::string, v1::Server>> details_;
   std::uint64_t version_ = 0;
   std::uint64_t samples_ = 0;
 };

@@ -24,7 +24,7 @@ struct TopState {
   std::string address;
   // "17:03:21".
   std::string time;
-  // Why there are no samples; empty while they come.
+  // Why the numbers are old; empty while samples come.
   std::string trouble;
 };
 
@@ -38,7 +38,7 @@ std::string sparkline(const std::deque<double>& values, std::size_t width);
 // At most `height` lines of at most `width` columns, without line breaks. Corrects an offset beyond the end.
 std::vector<std::string> render_top(const TopModel& model, TopState& state, const TopScreen& screen);
 
-// The table alone, of any length: what a program's pipe gets.
-std::string render_top_table(const TopModel& model, const TopState& state, const TopScreen& screen);
+// The table alone, of any length and width: what a program's pipe gets.
+std::string render_top_table(const TopModel& model, const TopState& state, bool colour);
 
 }  // namespace fairlead::ctl

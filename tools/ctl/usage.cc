@@ -1,6 +1,7 @@
 #include "ctl/usage.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -21,29 +22,48 @@ std::string option_text(const Option& option) {
   return text;
 }
 
+// Lines of at most 80 columns; where the first begins, and with what blanks the others do, is `indent`.
+std::string wrapped(const std::string& text, std::size_t indent = 0) {
+  std::string result;
+  std::size_t column = indent;
+  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
+    if (column > indent && column + 1 + word.size() > 80) {
+      absl::StrAppend(&result, "\n", std::string(indent, ' '));
+      column = indent;
+    }
+    absl::StrAppend(&result, column > indent ? " " : "", word);
+    column += word.size() + (column > indent ? 1 : 0);
+  }
+  return result + "\n";
+}
+
+// Two columns, the second wrapped.
+void add_row(std::string& text, const std::string& name, std::size_t width, const std::string& help) {
+  absl::StrAppend(&text, "  ", padded(name, width), "  ", wrapped(help, width + 4));
+}
+
 std::string options_text(const std::vector<Option>& options) {
   std::size_t width = 0;
   for (const Option& option : options) width = std::max(width, option_text(option).size());
   std::string text;
-  for (const Option& option : options) {
-    absl::StrAppend(&text, "  ", padded(option_text(option), width), "  ", option.help, "\n");
-  }
+  for (const Option& option : options) add_row(text, option_text(option), width, option.help);
   return text;
 }
 
-// Lines of at most 80 columns.
-std::string wrapped(const std::string& text) {
-  std::string result;
-  std::size_t column = 0;
-  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
-    if (column > 0 && column + 1 + word.size() > 80) {
-      result += "\n";
-      column = 0;
+std::string first_word(const Command& command) { return command.name.substr(0, command.name.find(' ')); }
+
+// How many letters it takes from one to the other (Levenshtein).
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
     }
-    absl::StrAppend(&result, column > 0 ? " " : "", word);
-    column += word.size() + (column > 0 ? 1 : 0);
   }
-  return result + "\n";
+  return row[b.size()];
 }
 
 }  // namespace
@@ -71,10 +91,17 @@ std::string program_help(const std::string& group) {
   text += "Commands:\n";
   std::size_t width = 0;
   for (const Command& command : commands()) width = std::max(width, command.name.size() + command.operands.size() + 1);
+  bool verbs = false;
+  std::string before;
   for (const Command& command : commands()) {
     if (!group.empty() && !command.name.starts_with(group + " ")) continue;
-    const std::string name = absl::StrCat(command.name, " ", command.operands);
-    absl::StrAppend(&text, "  ", padded(name, width), "  ", command.summary, "\n");
+    // Those with verbs stand in blocks.
+    const std::string word = first_word(command);
+    const bool has_verb = word != command.name;
+    if (!before.empty() && word != before && (verbs || has_verb)) text += "\n";
+    add_row(text, absl::StrCat(command.name, " ", command.operands), width, command.summary);
+    verbs = has_verb;
+    before = word;
   }
   absl::StrAppend(&text, "\nOptions:\n", options_text(common_options()));
   absl::StrAppend(&text,
@@ -83,12 +110,28 @@ std::string program_help(const std::string& group) {
   return text;
 }
 
+std::string similar_command(const std::vector<std::string>& words) {
+  constexpr std::size_t kTypingErrorsMax = 3;
+  std::size_t least = kTypingErrorsMax + 1;
+  std::string best;
+  for (const Command& command : commands()) {
+    const bool has_verb = first_word(command) != command.name;
+    const std::string typed = has_verb && words.size() > 1 ? absl::StrCat(words[0], " ", words[1]) : words[0];
+    const std::size_t errors = distance(typed, command.name);
+    // A word of which hardly a letter is right was not meant.
+    if (errors >= least || 2 * errors > command.name.size()) continue;
+    least = errors;
+    best = command.name;
+  }
+  return best;
+}
+
 std::string completion_script(const std::string& shell) {
   if (shell != "bash" && shell != "zsh") return {};
   std::string cases;
   std::vector<std::string> firsts;
   for (const Command& command : commands()) {
-    const std::string first = command.name.substr(0, command.name.find(' '));
+    const std::string first = first_word(command);
     if (std::ranges::find(firsts, first) == firsts.end()) firsts.push_back(first);
     std::string words;
     for (const Option& option : command.options) absl::StrAppend(&words, " --", option.name);

@@ -1,5 +1,6 @@
 #include "ctl/watch.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -24,8 +25,22 @@ std::string time_text(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%H:%M:%E3S", value, absl::LocalTimeZone());
 }
 
+// "zone=a,rack=7": labels as the command line has them.
+std::string labels_of(const Message& message, const FieldDescriptor& field) {
+  std::vector<std::string> texts;
+  for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
+    const Message& entry = message.GetReflection()->GetRepeatedMessage(message, &field, i);
+    const auto& type = *entry.GetDescriptor();
+    texts.push_back(absl::StrCat(entry.GetReflection()->GetString(entry, type.map_key()), "=",
+                                 entry.GetReflection()->GetString(entry, type.map_value())));
+  }
+  std::ranges::sort(texts);
+  return absl::StrJoin(texts, ",");
+}
+
 // One field's value on one line; empty where it is unset. Longer ones are not worth a line.
 std::string field_text(const Message& message, const FieldDescriptor& field) {
+  if (field.is_map()) return labels_of(message, field);
   std::unique_ptr<Message> alone(message.New());
   alone->CopyFrom(message);
   std::vector<const FieldDescriptor*> fields;

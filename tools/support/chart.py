@@ -6,16 +6,17 @@ WIDTH = 1120
 LEFT = 64
 RIGHT = 18
 PLOT_HEIGHT = 128
-PLOT_GAP = 56
-TOP = 34
+PLOT_GAP = 62
+TOP = 40
+HEADING = 19  # above the plot: the marks of events stand between
 
 
 def nice_ceiling(value):
-    """The next of 1, 2, 4, 6, 8 times a power of ten: ends an axis whose middle is a round number too."""
+    """The next of 1, 1.2, 1.6, 2, 4, 6, 8 times a power of ten: ends an axis whose middle is a round number too."""
     if value <= 0:
         return 1.0
     power = 10 ** math.floor(math.log10(value))
-    for factor in (1, 2, 4, 6, 8, 10):
+    for factor in (1, 1.2, 1.6, 2, 4, 6, 8, 10):
         if value <= factor * power * 1.0001:
             return factor * power
     return 10 * power
@@ -47,8 +48,8 @@ class Plot:
         return self.bottom - PLOT_HEIGHT * min(max(value / self.highest, 0), 1)
 
     def heading(self, title, unit):
-        return (f'<text x="{LEFT}" y="{self.top - 13}" class="title">{title}</text>'
-                f'<text x="{LEFT - 8}" y="{self.top - 13}" class="unit" text-anchor="end">{unit}</text>')
+        return (f'<text x="{LEFT}" y="{self.top - HEADING}" class="title">{title}</text>'
+                f'<text x="{LEFT - 8}" y="{self.top - HEADING}" class="unit" text-anchor="end">{unit}</text>')
 
     def grid(self):
         for step in range(0, 3):
@@ -93,15 +94,10 @@ class Plot:
                               f'fill-opacity="{opacity}"/>')
 
     def legend(self, entries):
-        """(text, colour, dashed), from the right."""
-        x = WIDTH - RIGHT
-        for text, color, dashed in reversed(entries):
-            x -= 7 * len(text)
-            dash = ' stroke-dasharray="3 3"' if dashed else ""
-            self.parts.append(f'<text x="{x}" y="{self.top - 13}" class="legend">{text}</text>'
-                              f'<line x1="{x - 22}" x2="{x - 6}" y1="{self.top - 17}" y2="{self.top - 17}" '
-                              f'stroke="var(--{color})" stroke-width="3"{dash}/>')
-            x -= 44
+        """(text, colour, dashed), flush right whatever the font: so the samples of the lines are letters, too."""
+        spans = "".join(f'<tspan class="sample" fill="var(--{color})" dx="{20 if number else 0}">{"╍╍" if dashed else "━━"}'
+                        f'</tspan><tspan dx="6">{text}</tspan>' for number, (text, color, dashed) in enumerate(entries))
+        self.parts.append(f'<text x="{WIDTH - RIGHT}" y="{self.top - HEADING}" class="legend" text-anchor="end">{spans}</text>')
 
 
 def event_marks(axis, plot, events):
@@ -117,10 +113,12 @@ def event_marks(axis, plot, events):
 def time_ticks(axis, bottom, length_seconds, clock):
     """Hours of the day below the last plot; days where there are several."""
     hours = length_seconds / 3600
+    yield from (f'<text x="{LEFT - 30}" y="{bottom + y}" class="faint" text-anchor="end">{name}</text>'
+                for name, y in (("time", 20), ("run", 35)))
     step = next((step for step in (1, 2, 3, 6, 12, 24, 48) if hours / step <= 10), 96)
     for tick in range(0, int(hours) + 1, step):
         x = axis.x(tick / hours * axis.seconds)
         yield (f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 5}" class="base"/>'
                f'<text x="{x:.1f}" y="{bottom + 20}" class="tick" text-anchor="middle">{clock(tick / hours)}</text>'
                f'<text x="{x:.1f}" y="{bottom + 35}" class="faint" text-anchor="middle">'
-               f'{tick / hours * axis.seconds:.0f} s</text>')
+               f'{round(tick / hours * axis.seconds, 1):g} s</text>')

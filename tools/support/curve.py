@@ -3,7 +3,7 @@
 import csv
 import math
 
-from support.processes import Failed
+from processes import Failed
 
 DAY = 86400
 

@@ -139,10 +139,8 @@ def run_tool(*command):
         raise Failed(f"tools/{command[0]} failed (above)")
 
 
-def prepare(purpose, programs):
-    """Installs what is missing and builds."""
-    if BUILD is None:
-        run_tool("setup", purpose)
+def build(programs):
+    if not BUILD:
         run_tool("build", "release", *programs)
 
 

@@ -7,7 +7,7 @@ import shutil
 import socket
 import time
 
-from support.processes import Failed, program
+from processes import Failed, program
 
 FAIRLEAD = """\
 management: {{listen: ["unix:{folder}/management.sock"]}}

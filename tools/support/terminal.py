@@ -17,12 +17,13 @@ EVENT_TEXTS = {
     "server_stopped": ("·", "dim", "stopped"),
     "server_failed": ("!", "red", "could not be started"),
     "server_exited": ("!", "red", "ended by itself"),
+    "starts_delayed": ("!", "red", "servers fail: the next start waits"),
     "change_refused": ("!", "red", "change refused"),
     "session_lost": ("!", "red", "control plane lost the data plane"),
 }
 # Those that stand for the others where there is little room.
 SHOWN_EVENTS = ("server_added", "server_resumed", "server_draining", "server_deleted", "server_failed", "server_exited",
-                "change_refused", "session_lost")
+                "starts_delayed", "change_refused", "session_lost")
 
 COLORS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36",
           "magenta": "35"}
@@ -42,13 +43,14 @@ def sparkline(values, width, highest=None):
 class LiveView:
     """Draws the panel over itself; `close` leaves the last one on the screen."""
 
-    def __init__(self, story, curve, run_seconds, target_in_flight):
+    def __init__(self, story, curve, run_seconds, target_in_flight, output=sys.stdout):
         self.story = story
         self.curve = curve
         self.run_seconds = run_seconds
         self.target = target_in_flight
+        self.output = output
         self.lines_drawn = 0
-        sys.stdout.write("\033[?25l")
+        self.output.write("\033[?25l")
 
     @staticmethod
     def paint(text, color):
@@ -57,29 +59,32 @@ class LiveView:
     def draw(self, now):
         lines = self.panel(now, shutil.get_terminal_size().columns)
         up = f"\033[{self.lines_drawn}A" if self.lines_drawn else ""
-        sys.stdout.write(up + "".join(f"\r{line}\033[K\n" for line in lines))
-        sys.stdout.flush()
+        self.output.write(up + "".join(f"\r{line}\033[K\n" for line in lines))
+        self.output.flush()
         self.lines_drawn = len(lines)
 
     def close(self):
-        sys.stdout.write("\033[?25h")
-        sys.stdout.flush()
+        self.output.write("\033[?25h")
+        self.output.flush()
 
     def panel(self, now, columns):
         width = max(16, min(columns - 58, 60))
         samples = self.story.samples
         last = samples[-1] if samples else dict.fromkeys(
             ("rate", "in_flight", "p50_ms", "p99_ms", "failed_total", "requests_total"), 0)
-        return ["", self.headline(now, width), "", *self.rows(last, width), "", *self.event_lines(6), ""]
+        lines = ["", self.headline(now, width), "", *self.rows(last, width), "", *self.event_lines(6), ""]
+        return [clip(line, columns - 1) for line in lines]
 
     def headline(self, now, width):
         share = min(1.0, max(0.0, now / self.run_seconds))
+        left = f" {max(0, self.run_seconds - now):.0f} s left"
+        width -= len(left)
         done = round(share * width)
         bar = self.paint("━" * done, "cyan") + self.paint("─" * (width - done), "dim")
         clock = self.paint(self.curve.clock(share), "bold")
         title = f"  {self.paint('Fairlead', 'bold')} serves {self.curve.title}  {clock}"
         room = " " * max(1, 56 - len(f"  Fairlead serves {self.curve.title}  00:00"))
-        return f"{title}{room}{bar} {max(0, self.run_seconds - now):.0f} s left"
+        return f"{title}{room}{bar}{left}"
 
     def rows(self, last, width):
         samples = self.story.samples
@@ -114,6 +119,18 @@ class LiveView:
             clock = self.curve.clock(min(1.0, max(0.0, event["at"] / self.run_seconds)))
             lines.append(f"  {self.paint(clock, 'dim')}  {self.paint(mark, color)} {event['name']:<4} {text}")
         return lines + [""] * (count - len(lines))
+
+
+def clip(text, columns):
+    """The first columns of it; colours end all the same."""
+    result, column, inside = [], 0, False
+    for character in text:
+        inside = inside or character == "\033"
+        if inside or column < columns:
+            result.append(character)
+        column += not inside
+        inside = inside and character != "m"
+    return "".join(result)
 
 
 def strip_colors(text):

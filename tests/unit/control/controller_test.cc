@@ -16,6 +16,7 @@ namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
+using testing::EndsWith;
 
 ControllerOptions controller_options() {
   ControllerOptions options;
@@ -243,6 +244,28 @@ TEST(Controller, StartsThatFailAreNotRepeatedWithoutEnd) {
   EXPECT_LE(failed, 24);
   world.starts_fail = false;
   world.run_for(absl::Minutes(2));
+  EXPECT_EQ(world.ready_on(0), 2);
+}
+
+TEST(Controller, ServersThatEndAtOnceAreStartedEverMoreSeldom) {
+  World world(world_options());
+  world.lifetime = absl::Milliseconds(50);
+  world.run_for(absl::Minutes(10));
+  // Two at a time: after 1, 2, 4, ... 32 s and then every minute, beside the time that a start takes.
+  EXPECT_GE(world.count("server_exited"), 2 * 10);
+  EXPECT_LE(world.count("server_exited"), 2 * 17);
+  // It is said, and once for both.
+  EXPECT_GE(world.count("starts_delayed"), world.count("server_exited") / 2);
+  const auto last = std::find_if(world.reports().rbegin(), world.reports().rend(),
+                                 [](const Report& report) { return report.event == "starts_delayed"; });
+  ASSERT_NE(last, world.reports().rend());
+  EXPECT_THAT(last->why, EndsWith("the next start is in 1m"));
+  // Once they stay, one that ends is replaced at once.
+  world.lifetime = absl::InfiniteDuration();
+  world.run_for(absl::Minutes(2));
+  ASSERT_EQ(world.ready_on(0), 2);
+  world.kill_process(world.processes().begin()->first);
+  world.run_for(absl::Seconds(5));
   EXPECT_EQ(world.ready_on(0), 2);
 }
 

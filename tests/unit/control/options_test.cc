@@ -24,6 +24,13 @@ TEST(Arguments, OthersStayAsTheyAre) {
   EXPECT_THAT(join_repeated({"program", "--dataplane"}, "dataplane"), ElementsAre("program", "--dataplane"));
 }
 
+TEST(Arguments, AFlagMayBeSpelledWithDashes) {
+  EXPECT_THAT(with_underscores({"a-b", "--state-directory=/var/lib/a-b", "--state_directory", "/a-b", "--min=-1", "--",
+                                "--left-alone"}),
+              ElementsAre("a-b", "--state_directory=/var/lib/a-b", "--state_directory", "/a-b", "--min=-1", "--",
+                          "--left-alone"));
+}
+
 AutoscalerOptions valid() {
   AutoscalerOptions options;
   options.dataplanes = {"unix:/a", "127.0.0.1:9000"};

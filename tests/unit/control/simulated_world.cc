@@ -165,6 +165,10 @@ void World::perform(const StartServer& command) {
     if (life != life_ || !processes_.contains(name)) return;
     processes_[name] = true;
     tell(providers::Started{instance_of(name)});
+    if (lifetime == absl::InfiniteDuration()) return;
+    after(lifetime, [this, name] {
+      if (processes_.contains(name)) kill_process(name);
+    });
   });
 }
 

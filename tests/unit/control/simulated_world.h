@@ -36,6 +36,8 @@ class World {
   // Called after each tick.
   std::function<void()> each_tick = [] {};
   bool starts_fail = false;
+  // How long a process serves before it ends by itself.
+  absl::Duration lifetime = absl::InfiniteDuration();
   bool drains_end = true;
 
   void run_for(absl::Duration duration);

@@ -1,113 +1,20 @@
 #include "ctl/program.h"
 
-#include <unistd.h>
-
-#include <fstream>
-#include <sstream>
-
 #include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "ctl/kinds.h"
 #include "ctl/resource_verbs.h"
 #include "ctl/usage.h"
 #include "ctl/watch.h"
 #include "gmock/gmock.h"
-#include "grpcpp/server.h"
-#include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "program_fixture.h"
 
 namespace fairlead::ctl {
 namespace {
 
 using testing::HasSubstr;
 using testing::StartsWith;
-
-// Answers with what the test lays down, and remembers what it was asked.
-class FakeDataPlane final : public v1::ManagementService::Service {
- public:
-  grpc::Status AddServer(grpc::ServerContext*, const v1::AddServerRequest* request,
-                         v1::AddServerResponse* response) override {
-    added = request->server();
-    if (!status.ok()) return status;
-    *response->mutable_server() = request->server();
-    response->mutable_server()->mutable_metadata()->set_version(7);
-    return grpc::Status::OK;
-  }
-  grpc::Status UpdateServer(grpc::ServerContext*, const v1::UpdateServerRequest* request,
-                            v1::UpdateServerResponse* response) override {
-    updated = *request;
-    *response->mutable_server() = request->server();
-    return status;
-  }
-  grpc::Status GetServer(grpc::ServerContext*, const v1::GetServerRequest* request,
-                         v1::GetServerResponse* response) override {
-    response->mutable_server()->set_backend(request->backend());
-    response->mutable_server()->set_name(request->name());
-    response->mutable_server()->mutable_status()->set_lifecycle(lifecycle);
-    response->mutable_server()->mutable_status()->set_in_flight(3);
-    return status;
-  }
-  // Two pages of one server each.
-  grpc::Status ListServers(grpc::ServerContext*, const v1::ListServersRequest* request,
-                           v1::ListServersResponse* response) override {
-    listed = *request;
-    const bool first = request->page_token().empty();
-    response->add_servers()->set_name(first ? "s1" : "s2");
-    if (first) response->set_next_page_token("more");
-    response->set_version(9);
-    return status;
-  }
-  grpc::Status ExportConfig(grpc::ServerContext*, const v1::ExportConfigRequest*,
-                            grpc::ServerWriter<v1::ExportConfigResponse>* writer) override {
-    v1::ExportConfigResponse part;
-    part.set_version(4);
-    part.mutable_resources()->add_backends()->set_name("app");
-    writer->Write(part);
-    return grpc::Status::OK;
-  }
-  grpc::Status ApplyTransaction(grpc::ServerContext*, const v1::ApplyTransactionRequest* request,
-                                v1::ApplyTransactionResponse* response) override {
-    applied = request->transaction();
-    *response->mutable_result() = result;
-    return status;
-  }
-
-  grpc::Status status;
-  v1::Lifecycle lifecycle = v1::LIFECYCLE_DRAINED;
-  v1::TransactionResult result;
-  v1::Server added;
-  v1::UpdateServerRequest updated;
-  v1::ListServersRequest listed;
-  v1::Transaction applied;
-};
-
-class ProgramTest : public testing::Test {
- protected:
-  ProgramTest() {
-    grpc::ServerBuilder builder;
-    builder.RegisterService(&data_plane_);
-    server_ = builder.BuildAndStart();
-  }
-  ~ProgramTest() override { server_->Shutdown(); }
-
-  int ctl(const std::vector<std::string>& words) {
-    out_.str("");
-    err_.str("");
-    Streams streams{out_, err_, false, false};
-    const Environment environment{.address = "", .version = "1.2.3", .connect = [this](const std::string& address) {
-                                    address_ = address;
-                                    return server_->InProcessChannel(channel_arguments());
-                                  }};
-    return run(words, environment, streams);
-  }
-  std::string out() const { return out_.str(); }
-  std::string err() const { return err_.str(); }
-
-  FakeDataPlane data_plane_;
-  std::unique_ptr<grpc::Server> server_;
-  std::string address_;
-  std::ostringstream out_;
-  std::ostringstream err_;
-};
 
 TEST_F(ProgramTest, AddsAServer) {
   EXPECT_EQ(ctl({"server", "add", "web/s1", "10.0.0.1:8080", "--weight", "10", "--label", "zone=a"}), 0) << err();
@@ -179,9 +86,49 @@ TEST_F(ProgramTest, AnswersWrongUsageWithTheRightLine) {
   EXPECT_EQ(ctl({"--address", "nowhere", "info"}), kExitUsage);
   EXPECT_EQ(ctl({"server", "explode"}), kExitUsage);
   EXPECT_THAT(err(), StartsWith("fairleadctl: unknown command \"server explode\""));
+  EXPECT_EQ(err(), "fairleadctl: unknown command \"server explode\"\nSee: fairleadctl server --help\n");
+  EXPECT_EQ(ctl({"serv", "lst", "app"}), kExitUsage);
+  EXPECT_EQ(err(),
+            "fairleadctl: unknown command \"serv lst\"; did you mean \"server list\"?\nSee: fairleadctl --help\n");
+  EXPECT_EQ(ctl({"ifno"}), kExitUsage);
+  EXPECT_THAT(err(), HasSubstr("did you mean \"info\"?"));
+  EXPECT_EQ(ctl({"server", "add"}), kExitUsage);
+  EXPECT_THAT(err(), StartsWith("fairleadctl: server add: BACKEND/NAME is missing\n"));
+  EXPECT_EQ(ctl({"server", "add", "web/s1"}), kExitUsage);
+  EXPECT_THAT(err(), StartsWith("fairleadctl: server add: ADDRESS is missing\n"));
+  EXPECT_EQ(ctl({"apply", "config.yaml"}), kExitUsage);
+  EXPECT_EQ(err(),
+            "fairleadctl: apply: \"config.yaml\" is one word too many\nUsage: fairleadctl apply -f FILE [options]\n");
+  EXPECT_EQ(ctl({"backend", "set", "app", "--balance", "foo"}), kExitUsage);
+  EXPECT_THAT(err(), StartsWith("fairleadctl: --balance: \"foo\" is not one of round_robin, random"));
   EXPECT_EQ(ctl({"server"}), kExitUsage);
   EXPECT_EQ(ctl({}), kExitUsage);
   EXPECT_EQ(ctl({"completion", "fish"}), kExitUsage);
+}
+
+TEST_F(ProgramTest, SaysThatABackendDoesNotExistWhereItWouldShowNothing) {
+  data_plane_.backends = {"app"};
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"server", "list", "ap"}, {"backend", "drain", "ap"}, {"top", "ap", "--once"}}) {
+    EXPECT_EQ(ctl(words), kExitRefused) << words[0];
+    EXPECT_EQ(err(), "fairleadctl: backend ap: does not exist\n");
+  }
+}
+
+TEST_F(ProgramTest, HelpFitsAnOrdinaryTerminal) {
+  std::vector<std::vector<std::string>> all = {{"--help"}, {"server", "--help"}};
+  for (const Command& command : commands()) {
+    all.push_back({"help"});
+    for (const absl::string_view word : absl::StrSplit(command.name, ' ')) all.back().emplace_back(word);
+  }
+  for (const std::vector<std::string>& words : all) {
+    ASSERT_EQ(ctl(words), 0);
+    const std::string text = out();
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+      const bool example = absl::StartsWith(line, "  fairleadctl ");
+      EXPECT_TRUE(example || line.size() <= 80) << line;
+    }
+  }
 }
 
 TEST_F(ProgramTest, Helps) {
@@ -198,56 +145,6 @@ TEST_F(ProgramTest, Helps) {
   EXPECT_THAT(out(), StartsWith("Usage: fairleadctl server add"));
   EXPECT_EQ(ctl({"--version"}), 0);
   EXPECT_EQ(out(), "fairleadctl 1.2.3\n");
-}
-
-class ApplyTest : public ProgramTest {
- protected:
-  // The path of a file with this text.
-  std::string file(const std::string& text) {
-    const std::string path = testing::TempDir() + "/program_test_" + std::to_string(getpid()) + ".yaml";
-    std::ofstream(path) << text;
-    return path;
-  }
-};
-
-TEST_F(ApplyTest, SendsOneTransaction) {
-  data_plane_.result.set_outcome(v1::OUTCOME_APPLIED);
-  data_plane_.result.set_version(5);
-  const std::string path = file("backends: [{name: new, servers: [{name: s1, address: \"10.0.0.1:80\"}]}]");
-  EXPECT_EQ(ctl({"apply", "-f", path, "--prune"}), 0) << err();
-  EXPECT_EQ(out(), "applied: 2 added, 1 removed (version 5)\n");
-  EXPECT_EQ(data_plane_.applied.operations_size(), 3);
-  EXPECT_EQ(data_plane_.applied.expected_version(), 4u);
-  EXPECT_EQ(data_plane_.applied.operations(2).delete_().backend(), "app");
-  EXPECT_EQ(ctl({"apply", "-f", path, "--dry-run"}), 0) << err();
-  EXPECT_TRUE(data_plane_.applied.validate_only());
-  EXPECT_THAT(out(), HasSubstr("+ backend new\n    + name: new\n"));
-}
-
-TEST_F(ApplyTest, SaysWhereInTheFileARefusedFieldStands) {
-  data_plane_.result.set_outcome(v1::OUTCOME_REFUSED);
-  v1::OperationFailure& failure = *data_plane_.result.add_failures();
-  failure.set_index(1);
-  failure.set_resource("server app/s1");
-  failure.set_field("weight");
-  failure.set_message("300 is out of range [0, 256]");
-  const std::string path =
-      file("resources:\n  backends:\n  - name: app\n    servers:\n    - {name: s1, weight: 300}\n");
-  EXPECT_EQ(ctl({"apply", "-f", path}), kExitRefused);
-  EXPECT_EQ(err(), "fairleadctl: " + path + ":5:26: server app/s1: weight: 300 is out of range [0, 256]\n");
-}
-
-TEST_F(ApplyTest, RefusesToPruneEverything) {
-  EXPECT_EQ(ctl({"apply", "-f", file("resources: {}"), "--prune"}), kExitRefused);
-  EXPECT_THAT(err(), HasSubstr("--prune would delete everything"));
-  EXPECT_EQ(ctl({"apply"}), kExitUsage);
-  EXPECT_EQ(ctl({"apply", "-f", "/nowhere.yaml"}), kExitRefused);
-}
-
-TEST_F(ApplyTest, ExportsWhatApplyTakes) {
-  EXPECT_EQ(ctl({"export"}), 0) << err();
-  EXPECT_EQ(ctl({"diff", "-f", file(out()), "--prune", "--fail"}), 0) << err();
-  EXPECT_EQ(ctl({"diff", "-f", file("backends: [{name: b}]"), "--fail"}), kExitRefused);
 }
 
 TEST(ParseAddress, TakesTheFormsOfTheManual) {
@@ -277,7 +174,7 @@ TEST(WatchLines, SayWhatChanged) {
   server.mutable_metadata()->set_version(3);
   event.mutable_resource()->set_change(v1::CHANGE_UPDATED);
   EXPECT_EQ(lines.line(event),
-            "              v3       unary         server web/s1 updated: weight 10 -> 20, labels unset -> zone: a");
+            "              v3       unary         server web/s1 updated: weight 10 -> 20, labels unset -> zone=a");
   event.mutable_resource()->set_change(v1::CHANGE_DELETED);
   EXPECT_THAT(lines.line(event), HasSubstr("server web/s1 deleted"));
   event.mutable_server()->mutable_server()->set_backend("web");

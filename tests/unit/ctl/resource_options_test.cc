@@ -80,7 +80,7 @@ TEST(ResourceOptions, SayWhatIsWrongInTheCommandLinesWords) {
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--weight", "heavy"}).failure.text,
             "--weight: \"heavy\" is not a number from 0 to 4294967295");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--admin-state", "off"}).failure.text,
-            "--admin-state: \"OFF\" is not one of READY, DRAIN, MAINTENANCE");
+            "--admin-state: \"off\" is not one of ready, drain, maintenance");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--label", "zone"}).failure.text,
             "--label: \"zone\" is not of the form key=value");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--label", "a=1", "--label", "a=2"}).failure.text,

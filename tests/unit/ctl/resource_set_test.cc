@@ -17,9 +17,9 @@ ResourceSet read(const std::string& text) {
   return set ? *std::move(set) : ResourceSet();
 }
 
-std::vector<std::string> steps(const v1::Transaction& transaction) {
+std::vector<std::string> steps(const std::vector<PlannedOperation>& operations) {
   std::vector<std::string> texts;
-  for (const v1::Operation& operation : transaction.operations()) {
+  for (const auto& [operation, origin, step, changes_nothing] : operations) {
     if (operation.has_upsert()) texts.push_back("+" + title_of(operation.upsert()));
     const v1::Delete& removal = operation.delete_();
     if (removal.has_listener()) texts.push_back("-listener " + removal.listener());
@@ -69,14 +69,13 @@ TEST(ResourceSet, OrdersATransactionSoThatReferencesHold) {
 listeners: [{name: old}]
 backends: [{name: gone, servers: [{name: x}]}, {name: app, servers: [{name: s9}]}]
 )");
-  std::vector<std::string> origins;
-  EXPECT_THAT(steps(transaction_to(present, read(kFile), /*prune=*/true, origins)),
-              ElementsAre("+backend app", "+server app/s1", "+server app/s2", "-listener old", "+listener web",
-                          "-server gone/x", "-server app/s9", "-backend gone"));
-  EXPECT_EQ(origins.size(), 8u);
-  EXPECT_EQ(origins[4], "resources.listeners[0]");
-  origins.clear();
-  EXPECT_THAT(steps(transaction_to(present, read(kFile), /*prune=*/false, origins)),
+  const auto operations = operations_to(present, read(kFile), /*prune=*/true);
+  EXPECT_THAT(steps(operations), ElementsAre("+backend app", "+server app/s1", "+server app/s2", "-listener old",
+                                             "+listener web", "-server gone/x", "-server app/s9", "-backend gone"));
+  EXPECT_EQ(operations[4].origin, "resources.listeners[0]");
+  EXPECT_FALSE(operations[1].changes_nothing);
+  EXPECT_TRUE(operations[0].changes_nothing) << "the backend is there as the file says";
+  EXPECT_THAT(steps(operations_to(present, read(kFile), /*prune=*/false)),
               ElementsAre("+backend app", "+server app/s1", "+server app/s2", "+listener web"));
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 v1::StreamStatisticsResponse sample(int servers) {
   v1::StreamStatisticsResponse message;
@@ -69,6 +70,30 @@ TEST(TopModel, ForgetsABackendThatIsGone) {
   EXPECT_EQ(model.backends()[0].history.size(), 1u);
 }
 
+TEST(TopModel, HasServersThatNobodyUsedYetToo) {
+  v1::ListServersResponse list;
+  for (const char* name : {"s1", "unused"}) {
+    v1::Server& server = *list.add_servers();
+    server.set_backend("app");
+    server.set_name(name);
+    server.set_address("10.0.0.1:80");
+    server.mutable_status()->set_lifecycle(v1::LIFECYCLE_READY);
+  }
+  TopModel model;
+  model.update(sample(1));
+  model.update_servers(list);
+  // In whatever order they come.
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(model.backends()[0].servers.size(), 2u);
+    EXPECT_EQ(model.backends()[0].servers[1].name, "unused");
+    EXPECT_EQ(model.backends()[0].servers[1].lifecycle, v1::LIFECYCLE_READY);
+    EXPECT_EQ(model.backends()[0].servers[1].numbers.rate, 0);
+    model.update(sample(1));
+  }
+  model.update_servers({});
+  EXPECT_EQ(model.backends()[0].servers.size(), 1u);
+}
+
 TEST(TopModel, SortsByValueThenByNumberInTheName) {
   TopModel model;
   model.update(sample(10));
@@ -125,7 +150,47 @@ TEST(TopView, ShowsTheNumbers) {
   EXPECT_THAT(text, HasSubstr("  s1"));
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   state.servers = false;
-  EXPECT_EQ(render_top_table(model, state, {.width = 140, .colour = false}).find("  s1"), std::string::npos);
+  EXPECT_EQ(render_top_table(model, state, /*colour=*/false).find("  s1"), std::string::npos);
+}
+
+std::vector<std::string> screen_of(const TopModel& model, TopState state, int width) {
+  return render_top(model, state, {.width = width, .height = 12, .colour = false});
+}
+
+TEST(TopView, ShowsWhatMattersOnANarrowScreenToo) {
+  TopModel model;
+  for (int i = 0; i < 70; ++i) model.update(sample(2));
+  const TopState state{.address = "unix:/run/fairlead/management.sock", .time = "10:00:00", .trouble = ""};
+  for (int width : {80, 100, 140}) {
+    const std::vector<std::string> lines = screen_of(model, state, width);
+    EXPECT_THAT(lines[0], testing::EndsWith("10:00:00")) << width;
+    EXPECT_THAT(lines[1], HasSubstr("failed 2.0/s")) << width;
+    EXPECT_THAT(lines[4], HasSubstr("5XX/S")) << width;
+    EXPECT_THAT(lines[4], HasSubstr("FAILED/S")) << width;
+    EXPECT_THAT(lines[2], HasSubstr("servers 2 ready")) << width;
+    EXPECT_THAT(lines.back(), testing::EndsWith("space hold")) << width;
+  }
+  EXPECT_THAT(screen_of(model, state, 80)[4], Not(HasSubstr("ADDRESS")));
+  EXPECT_THAT(screen_of(model, state, 140)[4], HasSubstr("ADDRESS"));
+}
+
+TEST(TopView, ShortensNamesBeforeItLosesNumbers) {
+  v1::StreamStatisticsResponse message = sample(2);
+  message.mutable_backends(0)->set_backend("a-backend-with-the-name-of-a-tenant-of-many-words");
+  TopModel model;
+  model.update(message);
+  const TopState state{.address = "unix:/run/x", .time = "10:00:00", .trouble = ""};
+  const std::vector<std::string> lines = screen_of(model, state, 80);
+  EXPECT_THAT(lines[4], HasSubstr("FAILED/S"));
+  EXPECT_THAT(lines[5], testing::StartsWith("a-backend-with-"));
+  EXPECT_THAT(lines[5], HasSubstr("… "));
+}
+
+TEST(TopView, SaysThatNumbersAreOld) {
+  TopModel model;
+  model.update(sample(2));
+  const TopState state{.address = "unix:/run/fairlead/management.sock", .time = "10:00:00", .trouble = "no data plane"};
+  EXPECT_EQ(screen_of(model, state, 80)[3], "stale since 10:00:00: no data plane");
 }
 
 TEST(TopView, ShortensNumbers) {

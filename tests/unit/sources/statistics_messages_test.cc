@@ -36,6 +36,24 @@ TEST(StatisticsMessages, CountsWhatIsInFlightAndWhatWaits) {
   EXPECT_EQ(sample.servers[0].in_flight, 5u);
 }
 
+// Deleted, and added again while the former one still finishes something: that is no load of the servers that there
+// are.
+TEST(StatisticsMessages, ABackendThatExistsCountsNotADeletedOneOfItsName) {
+  api::StreamStatisticsResponse response;
+  for (const int in_flight : {7, 1}) {
+    api::BackendStatistics& backend = *response.add_backends();
+    backend.set_backend("app");
+    backend.mutable_counters()->set_in_flight(static_cast<std::uint64_t>(in_flight));
+    api::ServerStatistics& server = *backend.add_servers();
+    server.set_name("s1");
+    server.mutable_counters()->set_in_flight(static_cast<std::uint64_t>(in_flight));
+  }
+  const LoadSample sample = to_sample(response, "app");
+  EXPECT_EQ(sample.in_flight, 7u);
+  ASSERT_EQ(sample.servers.size(), 1u);
+  EXPECT_EQ(sample.servers[0].in_flight, 7u);
+}
+
 TEST(StatisticsMessages, ABackendThatIsNotNamedHasNoLoad) {
   const LoadSample sample = to_sample({}, "app");
   EXPECT_EQ(sample.in_flight, 0u);

@@ -1,0 +1,260 @@
+"""What tools/bench runs once Python is there; its --help is in tools/bench."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import proxies
+import usage
+from processes import Failed, Workshop, build, program
+
+PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin", "fairlead-churn")
+CONNECTIONS = 64
+BODY_BYTES = 34
+
+
+def argument_parser():
+    """Its help is the head of tools/bench, which must be readable before Python is there."""
+    parser = argparse.ArgumentParser(prog="tools/bench")
+    parser.add_argument("what", choices=("http", "tcp", "churn"))
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--servers", type=int, default=10000)
+    parser.add_argument("--operations", type=float, default=500)
+    parser.add_argument("--rate", type=float, default=1000)
+    return parser
+
+
+def parse_arguments():
+    parser = argument_parser()
+    arguments = parser.parse_args()
+    for name in ("rounds", "seconds", "servers", "operations", "rate"):
+        if getattr(arguments, name) <= 0:
+            parser.error(f"--{name}: {getattr(arguments, name):g} must be more than 0")
+    return arguments
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+# http and tcp
+
+
+def split_processors():
+    """One for the proxies, the rest for the load and the server."""
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) < 2:
+        say("tools/bench: there is only one processor, so nothing is pinned, and figures are worse for all alike")
+        return None, None
+    return str(available[0]), ",".join(map(str, available[1:]))
+
+
+def start_proxies(workshop, protocol, server, cpus):
+    started = [proxies.start_fairlead(workshop, protocol, [server], cpus=cpus),
+               proxies.start_haproxy(workshop, protocol, server, cpus)]
+    if protocol == "HTTP" or proxies.NGINX_STREAM_MODULE.exists():
+        started.append(proxies.start_nginx(workshop, protocol, server, cpus))
+    return started
+
+
+def run_load(workshop, proxy, protocol, seconds, cpus):
+    command = [program("fairlead-load"), f"--target={proxy.address}", "--closed", f"--duration={seconds}s",
+               f"--connections={CONNECTIONS}", "--interval=0s"]
+    if protocol == "TCP":
+        command += ["--tcp-echo", f"--payload-bytes={BODY_BYTES}"]
+    load = workshop.start("load", command, cpus=cpus, stdout=subprocess.PIPE)
+    output, _ = load.child.communicate()
+    workshop.processes.remove(load)
+    if load.child.returncode != 0:
+        raise Failed(f"fairlead-load failed:\n{load.log_tail()}")
+    return json.loads(output)
+
+
+def measure(workshop, proxy, protocol, seconds, cpus):
+    proxy.process.check_running()
+    before = usage.ProcessorTime(proxy.pid)
+    summary = run_load(workshop, proxy, protocol, seconds, cpus)
+    total, user, system = usage.ProcessorTime(proxy.pid).since(before)
+    if summary["failed"] > 0:
+        raise Failed(f"{proxy.name}: {summary['failed']} requests failed: {summary['failures']}")
+    requests = summary["completed"]
+    return {"cpu_us": total / requests, "cpu_user_us": user / requests, "cpu_system_us": system / requests,
+            "requests_per_second": summary["rate"], "p50_ms": summary["p50_ms"], "p99_ms": summary["p99_ms"],
+            "resident_kb": usage.resident_kb(proxy.pid)}
+
+
+def medians(runs):
+    result = {key: round(statistics.median(run[key] for run in runs), 3) for key in runs[0]}
+    result["cpu_us_runs"] = [round(run["cpu_us"], 3) for run in runs]
+    return result
+
+
+def quartiles(values):
+    return statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+
+
+def ratios(runs):
+    """Fairlead's processor time as a share of each other's, round by round.
+
+    A shared machine drifts by a tenth within seconds, which is more than what is to be seen; runs of one round are close
+    enough to each other to have had the same machine.
+    """
+    result = {}
+    for name in ("haproxy", "nginx"):
+        if name not in runs:
+            continue
+        rounds = [own["cpu_us"] / other["cpu_us"] for own, other in zip(runs["fairlead"], runs[name])]
+        first, median, third = (round(value, 3) for value in quartiles(rounds))
+        result[f"cpu_vs_{name}"] = median
+        result[f"cpu_vs_{name}_quartiles"] = [first, third]
+    return result
+
+
+def compare(arguments, protocol):
+    proxy_cpus, other_cpus = split_processors()
+    flags = ["--tcp-echo"] if protocol == "TCP" else [f"--body-bytes={BODY_BYTES}"]
+    with Workshop("bench") as workshop:
+        server = proxies.start_origin(workshop, "origin", other_cpus, flags)
+        started = start_proxies(workshop, protocol, server, proxy_cpus)
+        runs = {proxy.name: [] for proxy in started}
+        for proxy in started:
+            run_load(workshop, proxy, protocol, 1, other_cpus)  # warms up
+        for number in range(arguments.rounds):
+            say(f"round {number + 1} of {arguments.rounds}")
+            shift = number % len(started)
+            for proxy in started[shift:] + started[:shift]:
+                runs[proxy.name].append(measure(workshop, proxy, protocol, arguments.seconds, other_cpus))
+    result = {"bench": arguments.what, "rounds": arguments.rounds, "seconds": arguments.seconds,
+              "connections": CONNECTIONS, "proxies": {name: medians(of_proxy) for name, of_proxy in runs.items()}}
+    return {**result, **ratios(runs)}
+
+
+def print_comparison(result):
+    unit = "request" if result["bench"] == "http" else "exchange"
+    print(f"\n{'':<10}{'CPU us a ' + unit:>18}{'user':>8}{'system':>8}{'per second':>12}{'p50 ms':>9}{'p99 ms':>9}{'MB':>7}")
+    for name, row in result["proxies"].items():
+        print(f"{name:<10}{row['cpu_us']:>18.2f}{row['cpu_user_us']:>8.2f}{row['cpu_system_us']:>8.2f}"
+              f"{row['requests_per_second']:>12,.0f}{row['p50_ms']:>9.3f}{row['p99_ms']:>9.3f}"
+              f"{row['resident_kb'] / 1024:>7.1f}")
+    print()
+    for key in ("cpu_vs_haproxy", "cpu_vs_nginx"):
+        if key in result:
+            first, third = result[f"{key}_quartiles"]
+            print(f"{key} = {result[key]:.3f}   half of the rounds between {first:.3f} and {third:.3f}")
+
+
+# churn
+
+
+def churn_origins(workshop):
+    """Three servers on all of 127.0.0.0/8, so that ten thousand addresses need no ten thousand processes."""
+    addresses = [proxies.start_origin(workshop, f"origin{number}", flags=["--listen=0.0.0.0:0", f"--name=o{number}"])
+                 for number in range(1, 4)]
+    return [address.rsplit(":", 1)[1] for address in addresses]
+
+
+def start_churn_load(workshop, proxy, rate):
+    report = workshop.folder / "load.jsonl"
+    load = workshop.start("load", [
+        program("fairlead-load"), f"--target={proxy.address}", f"--rate={rate}", "--duration=3600s", "--interval=0s",
+        "--new-connections=0.02", "--slow-share=0.03", "--slow-latency=1s", "--upload-share=0.05",
+        "--upload-bytes=65536", "--upload-duration=500ms", "--upload-chunked", f"--report={report}"])
+    return load, report
+
+
+def finish_load(load, report):
+    load.check_running()
+    load.end(seconds=30)
+    lines = report.read_text().splitlines()
+    if not lines:
+        raise Failed(f"the load ended without a summary:\n{load.log_tail()}")
+    return json.loads(lines[-1])
+
+
+def run_churn(workshop, arguments, ports):
+    churn = workshop.start("churn", [
+        program("fairlead-churn"), f"--management=unix:{workshop.folder}/management.sock", "--backend=app",
+        f"--ports={','.join(ports)}", f"--servers={arguments.servers}",
+        f"--operations-per-second={arguments.operations}"], stdout=subprocess.PIPE)
+    output, _ = churn.child.communicate()
+    if churn.child.returncode != 0:
+        raise Failed(f"fairlead-churn failed:\n{churn.log_tail()}")
+    return json.loads(output)
+
+
+def churn(arguments):
+    with Workshop("bench") as workshop:
+        ports = churn_origins(workshop)
+        proxy = proxies.start_fairlead(workshop, "HTTP", [f"127.0.0.1:{port}" for port in ports], workers=2)
+        load, report = start_churn_load(workshop, proxy, arguments.rate)
+        time.sleep(2)  # until slow responses and uploads are in flight
+        resident_before = usage.resident_kb(proxy.pid)
+        say(f"adding and deleting {arguments.servers} servers at {arguments.operations:g} operations per second")
+        changes = run_churn(workshop, arguments, ports)
+        requests = finish_load(load, report)
+        resident_after = usage.resident_kb(proxy.pid)
+    latency = requests["latency"]
+    return {"bench": "churn", "failed": requests["failed"], "requests": requests["requests"], **changes,
+            "requests_per_second": requests["rate"], "p50_ms": requests["p50_ms"], "p99_ms": requests["p99_ms"],
+            "slow_responses": latency["slow"]["count"], "slow_p99_ms": latency["slow"]["p99_ms"],
+            "uploads": latency["upload"]["count"], "upload_p99_ms": latency["upload"]["p99_ms"],
+            "resident_kb_before": resident_before, "resident_kb_after": resident_after,
+            "failures": requests["failures"]}
+
+
+def print_churn(result):
+    print(f"\nrequests          {result['requests']:,} ({result['slow_responses']:,} slow, {result['uploads']:,} uploads), "
+          f"{result['failed']} failed")
+    for failure in result["failures"]:
+        print(f"                  {failure['count']} {failure['cause']}: {failure['example']}")
+    print(f"latency           p50 {result['p50_ms']:.2f} ms, p99 {result['p99_ms']:.2f} ms; slow p99 "
+          f"{result['slow_p99_ms']:.0f} ms, uploads p99 {result['upload_p99_ms']:.0f} ms")
+    print(f"servers           {result['added']:,} added, {result['deleted']:,} deleted in {result['seconds']:.1f} s")
+    print(f"AddServer, active p50 {result['add_to_active_ms_p50']:.3f} ms, p99 {result['add_to_active_ms_p99']:.3f} ms, "
+          f"max {result['add_to_active_ms_max']:.1f} ms")
+    print(f"DeleteServer      p50 {result['delete_ms_p50']:.3f} ms, p99 {result['delete_ms_p99']:.3f} ms")
+    print(f"resident          {result['resident_kb_before'] / 1024:.1f} MB before, "
+          f"{result['resident_kb_after'] / 1024:.1f} MB after")
+
+
+def build_quietly(as_json):
+    """Output of the build must not mix with the JSON."""
+    saved = os.dup(1)
+    if as_json:
+        os.dup2(2, 1)
+    try:
+        build(PROGRAMS)
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+def main():
+    arguments = parse_arguments()
+    try:
+        build_quietly(arguments.json)
+        if arguments.what == "churn":
+            result, show = churn(arguments), print_churn
+        else:
+            result, show = compare(arguments, arguments.what.upper()), print_comparison
+    except Failed as error:
+        print(f"tools/bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ntools/bench: interrupted; everything that it had started is ended", file=sys.stderr)
+        return 130
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        show(result)
+    return 1 if result.get("failed", 0) > 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
