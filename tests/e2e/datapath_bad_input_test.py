@@ -331,7 +331,7 @@ class SlowReaders(Case):
         configuration = plane([origin.address], backend={"timeouts": {"idle": "1s"}},
                               listener={"timeouts": {"idle": "1s"}})
         fairlead = self.start(configuration)
-        before = self.resident(fairlead)
+        before = fairlead.resident_bytes()
         readers = [Connection(fairlead.address()) for _ in range(8)]
         for reader in readers:
             self.addCleanup(reader.close)
@@ -339,15 +339,11 @@ class SlowReaders(Case):
         with Connection(fairlead.address()) as uploader:
             uploader.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 50_000_000)
             uploader.read_to_end()
-        self.assertLess(self.resident(fairlead) - before, 8 << 20)
+        self.assert_memory_grew_less_than(fairlead, before, 8 << 20)
         for reader in readers:
             self.assertFalse(reader.read_response().is_whole)  # cut off by then
         release.set()
         origin.wait_until_unconnected()
-
-    def resident(self, fairlead):
-        text = fetch(fairlead.ready["observation"], "/metrics").body.decode()
-        return int(text.split("\nprocess_resident_memory_bytes ")[1].split("\n")[0])
 
 
 if __name__ == "__main__":

@@ -197,7 +197,7 @@ class SlowWatchers(ApiCase):
         before = fairlead.resident_bytes()
         for weight in range(1, 41):
             session.apply(upsert(*[server(name, "127.0.0.1:80", weight=weight) for name in names]))
-        self.assertLess(fairlead.resident_bytes() - before, 128 << 20)
+        self.assert_memory_grew_less_than(fairlead, before, 128 << 20)
         with self.assertRaises(grpc.RpcError) as caught:
             versions = [event.version for event in stream]
             self.fail(f"the stream ended without a status after {len(versions)} events")

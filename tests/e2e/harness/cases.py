@@ -1,6 +1,7 @@
 """The base of all test cases: what it starts, it ends."""
 
 import json
+import os
 import pathlib
 import shutil
 import tempfile
@@ -55,6 +56,11 @@ class Case(unittest.TestCase):
         result = fairlead.ctl(*arguments)
         self.assertEqual(result.returncode, 1, f"fairleadctl {' '.join(arguments)}: {result.stdout}{result.stderr}")
         return result.stderr
+
+    def assert_memory_grew_less_than(self, fairlead, before, size):
+        """Of resident_bytes(). A sanitizer keeps what was freed, so there it says nothing."""
+        if not os.environ.get("FAIRLEAD_SANITIZE"):
+            self.assertLess(fairlead.resident_bytes() - before, size)
 
     def bound_address(self, fairlead, listener):
         """Where a listener that was added at run time listens."""
