@@ -15,7 +15,8 @@ namespace {
 std::atomic<uint64_t> allocations = 0;
 }
 
-// Counts what the whole test program allocates.
+// Counts what the whole test program allocates. A sanitizer has its own.
+#ifndef FAIRLEAD_SANITIZED
 void* operator new(std::size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size)) return memory;
@@ -23,6 +24,7 @@ void* operator new(std::size_t size) {
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif
 
 namespace fairlead::balancing {
 namespace {
