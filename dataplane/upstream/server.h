@@ -118,8 +118,8 @@ class Lease : public base::ListNode<> {
   void keep(runtime::Duration idle_timeout, uint32_t max_idle);
   void discard();
 
-  // From now on a cut-off cancels the client as well: it can be told nothing any more. Before, it only interrupts whoever
-  // writes to the client (an interim response).
+  // From now on a cut-off cancels the client as well: it can be told nothing any more. Before, it only interrupts
+  // whoever writes to the client (an interim response).
   void response_began() { response_began_ = true; }
   // A client that hangs up may still have bytes on their way to the server.
   void ignore_hang_up() { client_.on_hang_up_cancel(nullptr); }
