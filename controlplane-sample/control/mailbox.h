@@ -6,12 +6,11 @@
 #include <variant>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "providers/provider.h"
 #include "session/events.h"
 #include "sources/load_source.h"
+#include "threads/monitor.h"
 
 namespace fairlead::control {
 
@@ -32,21 +31,21 @@ class Mailbox {
  public:
   // From any thread.
   void post(Message message) {
-    absl::MutexLock lock(&mutex_);
+    threads::Monitor::Lock lock(mutex_);
     messages_.push_back(std::move(message));
   }
 
   // All that is there, in order; waits for the first until `deadline`.
   std::vector<Message> take(absl::Time deadline) {
-    absl::MutexLock lock(&mutex_);
-    const auto any = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !messages_.empty(); };
-    mutex_.AwaitWithDeadline(absl::Condition(&any), deadline);
+    threads::Monitor::Lock lock(mutex_);
+    const auto any = [this] { return !messages_.empty(); };
+    lock.wait_until(deadline, any);
     return std::exchange(messages_, {});
   }
 
  private:
-  absl::Mutex mutex_;
-  std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
+  threads::Monitor mutex_;
+  std::vector<Message> messages_;  // guarded by mutex_
 };
 
 }  // namespace fairlead::control

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "spdlog/spdlog.h"
+#include "threads/monitor.h"
 
 namespace fairlead::providers {
 namespace {
@@ -54,14 +55,14 @@ class ProcessProvider::Keeper {
   }
   // True when its Stopped will come from the thread; false when that is over.
   bool stop() {
-    absl::MutexLock lock(&mutex_);
+    threads::Monitor::Lock lock(mutex_);
     if (over_) return false;
     stop_asked_ = true;
     set_event(interrupt_);
     return true;
   }
   bool over() {
-    absl::MutexLock lock(&mutex_);
+    threads::Monitor::Lock lock(mutex_);
     return over_;
   }
 
@@ -86,7 +87,7 @@ class ProcessProvider::Keeper {
   }
 
   bool stop_asked() {
-    absl::MutexLock lock(&mutex_);
+    threads::Monitor::Lock lock(mutex_);
     return stop_asked_;
   }
 
@@ -94,7 +95,7 @@ class ProcessProvider::Keeper {
   void end(Event event) {
     bool stopped = false;
     {
-      absl::MutexLock lock(&mutex_);
+      threads::Monitor::Lock lock(mutex_);
       over_ = true;
       stopped = stop_asked_;
     }
@@ -105,9 +106,9 @@ class ProcessProvider::Keeper {
   const std::string name_;
   // Asks the thread to look: a stop, or the end of this program.
   const Descriptor interrupt_;
-  absl::Mutex mutex_;
-  bool stop_asked_ ABSL_GUARDED_BY(mutex_) = false;
-  bool over_ ABSL_GUARDED_BY(mutex_) = false;
+  threads::Monitor mutex_;
+  bool stop_asked_ = false;  // guarded by mutex_
+  bool over_ = false;        // guarded by mutex_
   std::thread thread_;
 };
 

@@ -6,8 +6,6 @@
 #include <memory>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "providers/launch.h"
 #include "providers/provider.h"
 #include "providers/state_directory.h"

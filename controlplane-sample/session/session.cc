@@ -5,14 +5,13 @@
 #include <thread>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "fairlead/v1/management.grpc.pb.h"
 #include "session/backoff.h"
 #include "session/channel.h"
 #include "session/messages.h"
+#include "threads/monitor.h"
 
 namespace fairlead::session {
 namespace {
@@ -52,15 +51,15 @@ class Connection {
   const std::function<void(Event)>& listener_;
   grpc::ClientContext context_;
 
-  absl::Mutex mutex_;
-  bool over_ ABSL_GUARDED_BY(mutex_) = false;
-  std::string why_ ABSL_GUARDED_BY(mutex_);
-  std::optional<api::Opened> opened_ ABSL_GUARDED_BY(mutex_);
-  bool connected_ ABSL_GUARDED_BY(mutex_) = false;
-  std::deque<Change> changes_ ABSL_GUARDED_BY(mutex_);
+  threads::Monitor mutex_;
+  bool over_ = false;                  // guarded by mutex_
+  std::string why_;                    // guarded by mutex_
+  std::optional<api::Opened> opened_;  // guarded by mutex_
+  bool connected_ = false;             // guarded by mutex_
+  std::deque<Change> changes_;         // guarded by mutex_
 
   // So that the listener is never called by both threads at a time.
-  absl::Mutex emitting_;
+  threads::Monitor emitting_;
 };
 
 std::string Connection::run() {
@@ -69,22 +68,22 @@ std::string Connection::run() {
   api::StreamUpdatesResponse response;
   while (stream->Read(&response)) dispatch(response);
   {
-    absl::MutexLock lock(&mutex_);
+    threads::Monitor::Lock lock(mutex_);
     over_ = true;
   }
   writer.join();
   const grpc::Status status = stream->Finish();
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   return why_.empty() ? describe(status) : why_;
 }
 
 void Connection::submit(Change change) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   if (connected_ && !over_) changes_.push_back(std::move(change));
 }
 
 void Connection::cancel(std::string why) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   if (over_) return;
   why_ = std::move(why);
   over_ = true;
@@ -92,7 +91,7 @@ void Connection::cancel(std::string why) {
 }
 
 bool Connection::was_open() {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   return connected_;
 }
 
@@ -103,7 +102,7 @@ void Connection::write(Stream& stream) {
   while (true) {
     std::optional<Change> change = next_change(refresh_at);
     {
-      absl::MutexLock lock(&mutex_);
+      threads::Monitor::Lock lock(mutex_);
       if (over_) return;
     }
     if (change.has_value()) {
@@ -133,7 +132,7 @@ bool Connection::open(Stream& stream) {
   Connected connected{.epoch = opened->epoch(), .listing = {}};
   if (!list(connected.listing)) return false;
   {
-    absl::MutexLock lock(&mutex_);
+    threads::Monitor::Lock lock(mutex_);
     if (over_) return false;
     connected_ = true;
   }
@@ -142,16 +141,16 @@ bool Connection::open(Stream& stream) {
 }
 
 std::optional<api::Opened> Connection::await_opened() {
-  absl::MutexLock lock(&mutex_);
-  const auto answered = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return over_ || opened_.has_value(); };
-  mutex_.AwaitWithTimeout(absl::Condition(&answered), options_.answer_timeout);
+  threads::Monitor::Lock lock(mutex_);
+  const auto answered = [this] { return over_ || opened_.has_value(); };
+  lock.wait_for(options_.answer_timeout, answered);
   return opened_;
 }
 
 std::optional<Change> Connection::next_change(absl::Time deadline) {
-  absl::MutexLock lock(&mutex_);
-  const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return over_ || !changes_.empty(); };
-  mutex_.AwaitWithDeadline(absl::Condition(&ready), deadline);
+  threads::Monitor::Lock lock(mutex_);
+  const auto ready = [this] { return over_ || !changes_.empty(); };
+  lock.wait_until(deadline, ready);
   if (changes_.empty()) return std::nullopt;
   Change change = std::move(changes_.front());
   changes_.pop_front();
@@ -186,7 +185,7 @@ bool Connection::list(Listing& listing) {
 void Connection::dispatch(const api::StreamUpdatesResponse& response) {
   switch (response.message_case()) {
     case api::StreamUpdatesResponse::kOpened: {
-      absl::MutexLock lock(&mutex_);
+      threads::Monitor::Lock lock(mutex_);
       opened_ = response.opened();
       return;
     }
@@ -203,7 +202,7 @@ void Connection::dispatch(const api::StreamUpdatesResponse& response) {
 }
 
 void Connection::emit(Event event) {
-  absl::MutexLock lock(&emitting_);
+  threads::Monitor::Lock lock(emitting_);
   listener_(std::move(event));
 }
 
@@ -216,7 +215,7 @@ class Session::Connector {
 
   ~Connector() {
     {
-      absl::MutexLock lock(&mutex_);
+      threads::Monitor::Lock lock(mutex_);
       stopping_ = true;
       if (connection_ != nullptr) connection_->cancel("this program ends");
     }
@@ -224,7 +223,7 @@ class Session::Connector {
   }
 
   void submit(Change change) {
-    absl::MutexLock lock(&mutex_);
+    threads::Monitor::Lock lock(mutex_);
     if (connection_ != nullptr) connection_->submit(std::move(change));
   }
 
@@ -237,10 +236,10 @@ class Session::Connector {
 
   const SessionOptions options_;
   const std::function<void(Event)> listener_;
-  absl::Mutex mutex_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  Connection* connection_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::thread thread_;  // Last: it uses all the others.
+  threads::Monitor mutex_;
+  bool stopping_ = false;             // guarded by mutex_
+  Connection* connection_ = nullptr;  // guarded by mutex_
+  std::thread thread_;                // Last: it uses all the others.
 };
 
 void Session::Connector::run() {
@@ -263,20 +262,20 @@ void Session::Connector::run() {
 }
 
 bool Session::Connector::wait(absl::Duration duration) {
-  absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&stopping_), duration);
+  threads::Monitor::Lock lock(mutex_);
+  lock.wait_for(duration, [this] { return stopping_; });
   return !stopping_;
 }
 
 bool Session::Connector::begin(Connection& connection) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   if (stopping_) return false;
   connection_ = &connection;
   return true;
 }
 
 void Session::Connector::end() {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   connection_ = nullptr;
 }
 

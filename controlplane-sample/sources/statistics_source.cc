@@ -3,13 +3,12 @@
 #include <thread>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "fairlead/v1/observation.grpc.pb.h"
 #include "session/backoff.h"
 #include "session/channel.h"
 #include "sources/statistics_messages.h"
 #include "spdlog/spdlog.h"
+#include "threads/monitor.h"
 
 namespace fairlead::sources {
 
@@ -22,7 +21,7 @@ class StatisticsSource::Reader {
 
   ~Reader() {
     {
-      absl::MutexLock lock(&mutex_);
+      threads::Monitor::Lock lock(mutex_);
       stopping_ = true;
       if (context_ != nullptr) context_->TryCancel();
     }
@@ -30,7 +29,7 @@ class StatisticsSource::Reader {
   }
 
   void restart() {
-    absl::MutexLock lock(&mutex_);
+    threads::Monitor::Lock lock(mutex_);
     if (context_ != nullptr) context_->TryCancel();
   }
 
@@ -48,10 +47,10 @@ class StatisticsSource::Reader {
   const LoadListener listener_;
   // The last complaint, which is not repeated. Of the thread.
   std::string told_;
-  absl::Mutex mutex_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::thread thread_;  // Last: it uses all the others.
+  threads::Monitor mutex_;
+  bool stopping_ = false;                   // guarded by mutex_
+  grpc::ClientContext* context_ = nullptr;  // guarded by mutex_
+  std::thread thread_;                      // Last: it uses all the others.
 };
 
 void StatisticsSource::Reader::run() {
@@ -87,20 +86,20 @@ void StatisticsSource::Reader::tell(const grpc::Status& status) {
 }
 
 bool StatisticsSource::Reader::begin(grpc::ClientContext& context) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   if (stopping_) return false;
   context_ = &context;
   return true;
 }
 
 void StatisticsSource::Reader::end() {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   context_ = nullptr;
 }
 
 bool StatisticsSource::Reader::wait(absl::Duration duration) {
-  absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&stopping_), duration);
+  threads::Monitor::Lock lock(mutex_);
+  lock.wait_for(duration, [this] { return stopping_; });
   return !stopping_;
 }
 

@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
 #include "config/text.h"
 #include "config/validate.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"

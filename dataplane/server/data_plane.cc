@@ -3,10 +3,10 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <latch>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/notification.h"
 #include "base/version.h"
 #include "observe/prometheus.h"
 #include "spdlog/spdlog.h"
@@ -95,15 +95,15 @@ absl::Status DataPlane::serve_management() {
 
 BoundAddresses DataPlane::bound_addresses() {
   BoundAddresses addresses;
-  absl::Notification read;
+  std::latch read(1);
   auto posted = store_->read([&](store::Reader& reader) {
     for (const store::ListenerView& listener : reader.everything().listeners) {
       for (auto& bound : listener.record->bound)
         addresses.listeners[listener.record->name].push_back(bound.to_string());
     }
-    read.Notify();
+    read.count_down();
   });
-  if (posted == store::Store::Posted::kYes) read.WaitForNotification();
+  if (posted == store::Store::Posted::kYes) read.wait();
   addresses.management = management_->bound();
   if (metrics_) addresses.observation = metrics_->bound().to_string();
   return addresses;

@@ -3,9 +3,9 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <latch>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "api/field_checker.h"
 #include "api/operation.h"
 #include "api/yaml.h"
@@ -173,12 +173,12 @@ absl::Status load_resources(const ConfigurationFile& file, store::Store& store) 
   limits.operations_per_transaction = std::numeric_limits<uint32_t>::max();
   auto origin = std::make_shared<store::Origin>(store::Origin{.actor = "file", .peer = file.path});
   store::Result result;
-  absl::Notification answered;
+  std::latch answered(1);
   store.apply(store::make_transaction(message, limits, origin), {}, [&](store::Result answer) {
     result = std::move(answer);
-    answered.Notify();
+    answered.count_down();
   });
-  answered.WaitForNotification();
+  answered.wait();
   if (!result.refused()) return absl::OkStatus();
   return status_of(file, operations, result.failures.at(0));
 }

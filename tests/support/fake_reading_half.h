@@ -6,13 +6,13 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "base/check.h"
 #include "store/reading_half.h"
 
@@ -22,18 +22,18 @@ class FakeReadingHalf : public store::ReadingHalf {
  public:
   // --- what a test says ---
   void take_address(const std::string& address) {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     taken_.insert(address);
   }
   // Publications are visible when release_visible() is called; else at once.
   void hold_visible() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     hold_visible_ = true;
   }
   void release_visible() {
     std::vector<std::function<void()>> held;
     {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       hold_visible_ = false;
       held = std::exchange(held_visible_, {});
     }
@@ -41,7 +41,7 @@ class FakeReadingHalf : public store::ReadingHalf {
   }
   // Drains end when finish_drains() is called; else at once.
   void hold_drains() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     hold_drains_ = true;
   }
   void finish_drains(uint64_t cut_off = 0) {
@@ -57,7 +57,7 @@ class FakeReadingHalf : public store::ReadingHalf {
     std::function<void(store::Drained)> drained;
     config::Uid server = 0;
     {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       server = orders_.at(position).server;
       auto held = std::ranges::find(held_drains_, server, [](auto& entry) { return entry.first.server; });
       drained = std::move(held->second);
@@ -68,12 +68,12 @@ class FakeReadingHalf : public store::ReadingHalf {
 
   // --- what a test asks ---
   base::Ref<const config::Snapshot> snapshot() const {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return snapshot_;
   }
   // "uid address", of all that is open.
   std::vector<std::string> open_addresses() const {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     std::vector<std::string> result;
     for (const auto& [uid, addresses] : open_) {
       for (const config::Endpoint& address : addresses) result.push_back(address.to_string());
@@ -81,26 +81,26 @@ class FakeReadingHalf : public store::ReadingHalf {
     return result;
   }
   std::set<config::Uid> accepting() const {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return accepting_;
   }
   std::vector<store::DrainOrder> orders() const {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return orders_;
   }
   std::vector<config::Uid> cancelled() const {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return cancelled_;
   }
   int publications() const {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return publications_;
   }
 
   // --- ReadingHalf ---
   absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid listener,
                                                      const std::vector<config::Endpoint>& addresses) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     std::vector<config::Endpoint> bound;
     for (const config::Endpoint& address : addresses) {
       if (taken_.contains(address.to_string())) {
@@ -113,27 +113,27 @@ class FakeReadingHalf : public store::ReadingHalf {
     return bound;
   }
   void unbind(config::Uid listener) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     FAIRLEAD_CHECK(!accepting_.contains(listener));
     open_.erase(listener);
   }
   void close_addresses(config::Uid listener, const std::vector<config::Endpoint>& bound) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     for (const config::Endpoint& endpoint : bound) FAIRLEAD_CHECK(std::erase(open_.at(listener), endpoint) == 1);
   }
   void accept(config::Slot slot, config::Uid listener) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     FAIRLEAD_CHECK(snapshot_->find_listener(slot, listener) != nullptr);
     accepting_.insert(listener);
   }
   void stop_accepting(config::Uid listener) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     FAIRLEAD_CHECK(accepting_.erase(listener) == 1);
     open_.erase(listener);
   }
   void publish(base::Ref<const config::Snapshot> snapshot, std::function<void()> visible) override {
     {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       ++publications_;
       snapshot_ = std::move(snapshot);
       if (hold_visible_) {
@@ -145,7 +145,7 @@ class FakeReadingHalf : public store::ReadingHalf {
   }
   void drain(const store::DrainOrder& order, std::function<void(store::Drained)> drained) override {
     {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       FAIRLEAD_CHECK(!is_eligible(order));
       orders_.push_back(order);
       if (hold_drains_) {
@@ -156,17 +156,18 @@ class FakeReadingHalf : public store::ReadingHalf {
     drained({.server = order.server});
   }
   void cancel_drain(config::BackendHandle, config::Slot, config::Uid server) override {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     cancelled_.push_back(server);
   }
 
  private:
   using HeldDrains = std::vector<std::pair<store::DrainOrder, std::function<void(store::Drained)>>>;
   HeldDrains take_drains() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return std::exchange(held_drains_, {});
   }
-  bool is_eligible(const store::DrainOrder& order) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  // With the lock held.
+  bool is_eligible(const store::DrainOrder& order) const {
     const config::BackendSnapshot* backend = snapshot_->find(order.backend);
     if (!backend) return false;
     for (const auto& entry : backend->eligible.classes()) {
@@ -176,7 +177,7 @@ class FakeReadingHalf : public store::ReadingHalf {
     return false;
   }
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   std::set<std::string> taken_;
   uint16_t next_port_ = 40000;
   std::map<config::Uid, std::vector<config::Endpoint>> open_;

@@ -90,7 +90,7 @@ void World::connect_session(int dataplane, bool empty) {
   perform_all();
 }
 
-void World::kill_process(const std::string& name) {
+void World::kill_process(std::string name) {
   processes_.erase(name);
   controller_->heard(now_, providers::Exited{name, "signal 9"});
   perform_all();

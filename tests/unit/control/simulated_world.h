@@ -47,7 +47,7 @@ class World {
   void lose_session(int dataplane);
   // `empty`: with a new epoch and no servers.
   void connect_session(int dataplane, bool empty = false);
-  void kill_process(const std::string& name);
+  void kill_process(std::string name);
 
   Controller& controller() { return *controller_; }
   double seconds() const;

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 
-#include "absl/synchronization/mutex.h"
 #include "api/operation.h"
 #include "fairlead/v1/management.grpc.pb.h"
 #include "fairlead/v1/observation.grpc.pb.h"
@@ -24,18 +24,18 @@ namespace fairlead::management {
 class FakeCollector : public observe::Collector {
  public:
   void set(observe::Statistics statistics) {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     statistics_ = std::move(statistics);
   }
   // So often full statistics were asked for.
   int collections() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     return collections_;
   }
   void collect(bool, std::function<void(observe::Statistics)> done) override {
     observe::Statistics copy;
     {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       ++collections_;
       copy = statistics_;
     }
@@ -45,7 +45,7 @@ class FakeCollector : public observe::Collector {
                        std::function<void(std::vector<uint64_t>)> done) override {
     std::vector<uint64_t> counts;
     {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       for (const observe::Carrier& carrier : carriers) counts.push_back(std::visit(InFlight{statistics_}, carrier));
     }
     done(std::move(counts));
@@ -74,7 +74,7 @@ class FakeCollector : public observe::Collector {
     }
   };
 
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   observe::Statistics statistics_;
   int collections_ = 0;
 };

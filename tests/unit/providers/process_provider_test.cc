@@ -14,8 +14,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/synchronization/mutex.h"
 #include "temporary_folder.h"
+#include "threads/monitor.h"
 
 namespace fairlead::providers {
 namespace {
@@ -43,15 +43,15 @@ class ProcessProviderTest : public testing::Test {
     auto state = StateDirectory::open(folder_.path() + "/state");
     ASSERT_TRUE(state.ok()) << state.status();
     provider_ = std::make_unique<ProcessProvider>(options_, *std::move(state), [this](Event event) {
-      absl::MutexLock lock(&mutex_);
+      threads::Monitor::Lock lock(mutex_);
       events_.push_back(std::move(event));
     });
   }
   template <typename Kind>
   Kind next() {
-    absl::MutexLock lock(&mutex_);
-    const auto any = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !events_.empty(); };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&any), absl::Seconds(30))) {
+    threads::Monitor::Lock lock(mutex_);
+    const auto any = [this] { return !events_.empty(); };
+    if (!lock.wait_for(absl::Seconds(30), any)) {
       ADD_FAILURE() << "nothing happens";
       return {};
     }
@@ -74,7 +74,7 @@ class ProcessProviderTest : public testing::Test {
 
   TemporaryFolder folder_;
   LaunchOptions options_{.health_path = "", .start_timeout = absl::Seconds(20), .stop_timeout = absl::Seconds(20)};
-  absl::Mutex mutex_;
+  threads::Monitor mutex_;
   std::deque<Event> events_;
   std::vector<pid_t> started_;
   std::unique_ptr<ProcessProvider> provider_;

@@ -38,59 +38,59 @@ void FakeDataplane::stop() {
 }
 
 void FakeDataplane::forget_everything() {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   servers_.clear();
   version_ = 1;
   ++epoch_;
 }
 
 void FakeDataplane::add(const api::Server& server) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   servers_[server.name()] = server;
 }
 
 void FakeDataplane::answer_every(int transactions) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   answer_every_ = transactions;
 }
 
 void FakeDataplane::refuse_all(api::Reason reason) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   refuse_ = reason;
 }
 
 void FakeDataplane::hang(bool listings) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   listings_hang_ = listings;
 }
 
 std::vector<api::Transaction> FakeDataplane::transactions() {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   return transactions_;
 }
 
 std::vector<api::Open> FakeDataplane::opens() {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   return opens_;
 }
 
 int FakeDataplane::listings() {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   return listings_;
 }
 
 void FakeDataplane::send(const api::StreamUpdatesResponse& response) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   if (open_ != nullptr) open_->Write(response);
 }
 
 grpc::Status FakeDataplane::StreamUpdates(grpc::ServerContext*, Stream* stream) {
   api::StreamUpdatesRequest request;
   while (stream->Read(&request)) {
-    absl::MutexLock lock(&mutex_);
+    threads::Monitor::Lock lock(mutex_);
     handle(request, *stream);
   }
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   if (open_ == stream) open_ = nullptr;
   return grpc::Status::OK;
 }
@@ -131,10 +131,10 @@ api::TransactionResult FakeDataplane::apply(const api::Transaction& transaction)
 
 grpc::Status FakeDataplane::ListServers(grpc::ServerContext*, const api::ListServersRequest* request,
                                         api::ListServersResponse* response) {
-  absl::MutexLock lock(&mutex_);
+  threads::Monitor::Lock lock(mutex_);
   ++listings_;
-  const auto answers = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !listings_hang_; };
-  mutex_.Await(absl::Condition(&answers));
+  const auto answers = [this] { return !listings_hang_; };
+  lock.wait_until(absl::InfiniteFuture(), answers);
   // Pages of two, whatever is asked for.
   auto next = servers_.upper_bound(request->page_token());
   for (; next != servers_.end() && response->servers_size() < 2; ++next) {

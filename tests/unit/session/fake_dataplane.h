@@ -8,9 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "fairlead/v1/management.grpc.pb.h"
+#include "threads/monitor.h"
 
 namespace fairlead::session {
 
@@ -45,24 +44,23 @@ class FakeDataplane final : public fairlead::v1::ManagementService::Service {
   grpc::Status StreamUpdates(grpc::ServerContext* context, Stream* stream) override;
   grpc::Status ListServers(grpc::ServerContext* context, const fairlead::v1::ListServersRequest* request,
                            fairlead::v1::ListServersResponse* response) override;
-  void handle(const fairlead::v1::StreamUpdatesRequest& request, Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  fairlead::v1::TransactionResult apply(const fairlead::v1::Transaction& transaction)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void handle(const fairlead::v1::StreamUpdatesRequest& request, Stream& stream);       // with mutex_ held
+  fairlead::v1::TransactionResult apply(const fairlead::v1::Transaction& transaction);  // with mutex_ held
 
   std::string folder_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
-  absl::Mutex mutex_;
-  Stream* open_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::uint64_t epoch_ ABSL_GUARDED_BY(mutex_) = 41;
-  std::uint64_t version_ ABSL_GUARDED_BY(mutex_) = 1;
-  int answer_every_ ABSL_GUARDED_BY(mutex_) = 1;
-  fairlead::v1::Reason refuse_ ABSL_GUARDED_BY(mutex_) = fairlead::v1::REASON_UNSPECIFIED;
-  bool listings_hang_ ABSL_GUARDED_BY(mutex_) = false;
-  std::map<std::string, fairlead::v1::Server> servers_ ABSL_GUARDED_BY(mutex_);
-  std::vector<fairlead::v1::Transaction> transactions_ ABSL_GUARDED_BY(mutex_);
-  std::vector<fairlead::v1::Open> opens_ ABSL_GUARDED_BY(mutex_);
-  int listings_ ABSL_GUARDED_BY(mutex_) = 0;
+  threads::Monitor mutex_;
+  Stream* open_ = nullptr;                                          // guarded by mutex_
+  std::uint64_t epoch_ = 41;                                        // guarded by mutex_
+  std::uint64_t version_ = 1;                                       // guarded by mutex_
+  int answer_every_ = 1;                                            // guarded by mutex_
+  fairlead::v1::Reason refuse_ = fairlead::v1::REASON_UNSPECIFIED;  // guarded by mutex_
+  bool listings_hang_ = false;                                      // guarded by mutex_
+  std::map<std::string, fairlead::v1::Server> servers_;             // guarded by mutex_
+  std::vector<fairlead::v1::Transaction> transactions_;             // guarded by mutex_
+  std::vector<fairlead::v1::Open> opens_;                           // guarded by mutex_
+  int listings_ = 0;                                                // guarded by mutex_
 };
 
 }  // namespace fairlead::session

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "fake_dataplane.h"
+#include "threads/monitor.h"
 
 namespace fairlead::session {
 namespace {
@@ -36,16 +36,16 @@ class SessionTest : public testing::Test {
   void open() { open(options()); }
   void open(SessionOptions session) {
     session_.emplace(std::move(session), [this](Event event) {
-      absl::MutexLock lock(&mutex_);
+      threads::Monitor::Lock lock(mutex_);
       events_.push_back(std::move(event));
     });
   }
   // The next event, which must be of this kind.
   template <typename Kind>
   Kind next() {
-    absl::MutexLock lock(&mutex_);
-    const auto any = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !events_.empty(); };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&any), absl::Seconds(30))) {
+    threads::Monitor::Lock lock(mutex_);
+    const auto any = [this] { return !events_.empty(); };
+    if (!lock.wait_for(absl::Seconds(30), any)) {
       ADD_FAILURE() << "nothing happens";
       return {};
     }
@@ -60,7 +60,7 @@ class SessionTest : public testing::Test {
   }
 
   FakeDataplane dataplane_;
-  absl::Mutex mutex_;
+  threads::Monitor mutex_;
   std::deque<Event> events_;
   std::optional<Session> session_;
 };
@@ -180,9 +180,9 @@ TEST_F(SessionTest, ALostSessionIsOpenedAgainAndReadsWhatIsThere) {
   // Tries in between may tell another reason.
   Connected connected;
   do {
-    absl::MutexLock lock(&mutex_);
-    const auto any = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !events_.empty(); };
-    ASSERT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&any), absl::Seconds(30)));
+    threads::Monitor::Lock lock(mutex_);
+    const auto any = [this] { return !events_.empty(); };
+    ASSERT_TRUE(lock.wait_for(absl::Seconds(30), any));
     if (const auto* again = std::get_if<Connected>(&events_.front())) connected = *again;
     events_.pop_front();
   } while (connected.epoch == 0);
@@ -221,9 +221,9 @@ TEST_F(SessionTest, ADataPlaneThatHangsCountsAsLost) {
   next<Connected>();
   dataplane_.hang(true);
   while (!HasFailure()) {
-    absl::MutexLock lock(&mutex_);
-    const auto any = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !events_.empty(); };
-    ASSERT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&any), absl::Seconds(30)));
+    threads::Monitor::Lock lock(mutex_);
+    const auto any = [this] { return !events_.empty(); };
+    ASSERT_TRUE(lock.wait_for(absl::Seconds(30), any));
     const Event event = std::move(events_.front());
     events_.pop_front();
     if (const auto* lost = std::get_if<Lost>(&event)) {
