@@ -13,6 +13,7 @@ Executor::Executor() : thread_([this] { run(); }) {}
 Executor::~Executor() { FAIRLEAD_CHECK(!thread_.joinable()); }
 
 void Executor::stop() {
+  if (!thread_.joinable()) return;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;

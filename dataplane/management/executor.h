@@ -30,7 +30,8 @@ class Executor {
   // From any thread. Tasks run in the order in which they were posted and must not block.
   void post(Task task);
   void post_at(Clock::time_point time, Task task);
-  // Runs what was posted, and ends; what waits for its time, and what comes later, is dropped. Once, by another thread.
+  // Runs what was posted, and ends; what waits for its time, and what comes later, is dropped. Idempotent; by
+  // one other thread.
   void stop();
 
  private:

@@ -137,8 +137,10 @@ void ManagementServer::stop(absl::Duration patience) {
   parts_->server->GetHealthCheckService()->Shutdown();
   parts_->context->executor.post([context = parts_->context] { context->streams.shut_down(); });
   parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + patience));
+  // gRPC has let go of all reactors; what they posted last runs before the executor ends, and with it the last thread
+  // of ours that has called into the server.
+  parts_->context->executor.stop();
   parts_->server.reset();
-  // gRPC has let go of all reactors; what they posted last runs before the executor ends.
   parts_.reset();
 }
 
