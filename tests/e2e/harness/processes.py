@@ -214,6 +214,11 @@ class Fairlead(Process):
     def resident_bytes(self):
         return int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split(" ")[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def management_connections(self):
+        """How many clients' connections to the management socket it holds."""
+        lines = [line.split() for line in pathlib.Path("/proc/net/unix").read_text().splitlines()]
+        return sum(1 for line in lines if line[-1] == self.socket_path and line[5] == "03")
+
     def open_descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 

@@ -41,13 +41,14 @@ class WorkerTest : public testing::Test {
   // False: the worker sleeps through it.
   bool adopts(config::Version version) {
     std::unique_lock lock(mutex_);
-    bool seen = changed_.wait_for(lock, kDeadline, [&] { return worker_->adopted_version() >= version; });
+    bool seen = changed_.wait_for(lock, kDeadline, [&] { return adopted_ >= version; });
     while (snapshots_.front()->version < version) snapshots_.pop_front();
     return seen;
   }
 
   std::optional<Worker> worker_;
-  int adoptions_ = 0;  // guarded by mutex_
+  int adoptions_ = 0;            // guarded by mutex_
+  config::Version adopted_ = 0;  // guarded by mutex_
   std::mutex mutex_;
 
  private:
@@ -60,6 +61,7 @@ class WorkerTest : public testing::Test {
   void adopted() {
     std::lock_guard lock(mutex_);
     ++adoptions_;
+    adopted_ = worker_->adopted_version();
     changed_.notify_one();
   }
 
