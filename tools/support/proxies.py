@@ -29,19 +29,17 @@ defaults
     timeout connect 5s
     timeout client 60s
     timeout server 60s
-    {http}
 frontend web
     bind 127.0.0.1:{port}
+    {frontend}
     default_backend app
 backend app
+    {backend}
     server s1 {server}
 """
 
-HAPROXY_HTTP = """\
-http-reuse always
-    option forwardfor
-    http-request set-header X-Forwarded-Proto http
-"""
+HAPROXY_HTTP_FRONTEND = """option forwardfor
+    http-request set-header X-Forwarded-Proto http"""
 
 NGINX_MAIN = """\
 {module}
@@ -138,7 +136,8 @@ def start_haproxy(workshop, protocol, server, cpus):
     mode = protocol.lower()
     configuration = workshop.folder / "haproxy.cfg"
     configuration.write_text(HAPROXY.format(mode=mode, port=port, server=server,
-                                            http=HAPROXY_HTTP if mode == "http" else ""))
+                                            frontend=HAPROXY_HTTP_FRONTEND if mode == "http" else "",
+                                            backend="http-reuse always" if mode == "http" else ""))
     process = workshop.start("haproxy", [executable("haproxy"), "-db", "-f", configuration], cpus=cpus)
     wait_for_port(process, f"127.0.0.1:{port}")
     return Proxy("haproxy", process, f"127.0.0.1:{port}")
