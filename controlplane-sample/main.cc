@@ -140,7 +140,8 @@ absl::Status run(const control::AutoscalerOptions& options, const sigset_t& sign
     autoscaler.stop();
   });
   const absl::Status status = autoscaler.run();
-  // Where it ended without a signal, the waiter still waits for one.
+  // Where it ended without a signal, the waiter still waits for one. (It is blocked everywhere, so nobody is killed.)
+  // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
   pthread_kill(waiter.native_handle(), SIGTERM);
   waiter.join();
   return status;

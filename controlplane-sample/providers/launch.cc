@@ -69,7 +69,7 @@ absl::Status await_answer(const Ends& ends, const std::string& address, const st
   absl::Duration wait = absl::Milliseconds(5);
   while (true) {
     const absl::Time deadline = std::min(ends.deadline, absl::Now() + absl::Seconds(1));
-    const absl::Status answer = probe_http(address, path, deadline);
+    absl::Status answer = probe_http(address, path, deadline);
     if (answer.ok()) return answer;
     if (absl::Status status = wait_or_end(ends, -1, wait); !status.ok()) {
       return absl::Status(status.code(),

@@ -74,7 +74,7 @@ absl::StatusOr<std::string> parse_ready_file(absl::string_view text) {
   if (found == object->fields().end()) return absl::InvalidArgumentError("the ready file has no \"listen\"");
   const Value& listen = found->second;
   const bool listed = listen.has_list_value() && listen.list_value().values_size() > 0;
-  const std::string address = listed ? listen.list_value().values(0).string_value() : listen.string_value();
+  std::string address = listed ? listen.list_value().values(0).string_value() : listen.string_value();
   if (address.empty()) {
     return absl::InvalidArgumentError("the ready file's \"listen\" is neither \"ip:port\" nor a list of such");
   }

@@ -54,7 +54,7 @@ v1::Operation update(const Resource& resource, const google::protobuf::FieldMask
 // A listing: checks the page, reads one in the store, encodes it with the traffic that the workers tell.
 template <typename Item, typename Request, typename Response, typename ReadPage>
 Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* request, Response* response,
-            ReadPage read_page, google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
+            const ReadPage& read_page, google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
   std::string query = query_text(*request);
   std::optional<size_t> size = read_page_size(request->page_size());
   if (!size) {
@@ -87,7 +87,7 @@ Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* 
 }
 
 template <typename Message, typename Find>
-Unary* get(const std::shared_ptr<Context>& context, std::string title, Message* message, Find find) {
+Unary* get(const std::shared_ptr<Context>& context, const std::string& title, Message* message, Find find) {
   return read_with_traffic(context, [=](store::Reader& reader) -> RestWithTraffic {
     auto view = find(reader);
     std::vector<observe::Carrier> carriers;

@@ -1,6 +1,7 @@
 #include "upstream/upstreams.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fairlead::upstream {
 
@@ -12,7 +13,7 @@ Upstreams::Found Upstreams::find(config::BackendHandle handle) {
   if (handle.slot >= backends_.size()) backends_.resize(std::max<size_t>(handle.slot + 1, backends_.size() * 2));
   auto& holder = backends_[handle.slot];
   if (holder && holder->uid() != handle.uid) [[unlikely]] {
-    leaving_.push_back(std::move(holder));
+    leaving_.push_back(std::exchange(holder, nullptr));
     forget_deleted();
   }
   if (!holder) [[unlikely]]
