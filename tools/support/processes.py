@@ -81,7 +81,7 @@ class Process:
 class Workshop:
     """A temporary folder and the processes that work in it; all are gone at the end of the `with`.
 
-    Whatever ends the script - an exception, Ctrl-C, SIGTERM - ends them in the reverse order of their start.
+    Whatever ends the script - an exception, Ctrl-C, SIGTERM, a closed terminal - ends them in the reverse order of their start.
     """
 
     def __init__(self, name):
@@ -89,7 +89,8 @@ class Workshop:
         self.processes = []
 
     def __enter__(self):
-        signal.signal(signal.SIGTERM, self.interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.interrupt)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"fairlead-{self.name}-"))
         return self
 
@@ -99,8 +100,8 @@ class Workshop:
 
     def __exit__(self, kind, *_):
         # A second Ctrl-C must not keep anything alive.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         for process in reversed(self.processes):
             process.end()
         self.end_strays()
