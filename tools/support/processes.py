@@ -81,7 +81,8 @@ class Process:
 class Workshop:
     """A temporary folder and the processes that work in it; all are gone at the end of the `with`.
 
-    Whatever ends the script - an exception, Ctrl-C, SIGTERM, a closed terminal - ends them in the reverse order of their start.
+    Whatever ends the script - an exception, Ctrl-C, SIGTERM, a closed terminal - ends them in the reverse order of their
+    start.
     """
 
     def __init__(self, name):
