@@ -117,7 +117,7 @@ auto ManagementService::StreamUpdates(Server* call)
 
 Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransactionRequest* request,
                                            v1::ApplyTransactionResponse* response) {
-  if (request->has_election_id()) return refuse(call, unimplemented("election_id: elections are not implemented yet"));
+  if (request->has_fence()) return refuse(call, unimplemented("fence: elections are not implemented yet"));
   if (!v1::AcknowledgementLevel_IsValid(request->acknowledgement_level())) {
     return refuse(call, invalid("acknowledgement_level: is not known; it is one of ACCEPTED, ACTIVE"));
   }
@@ -304,7 +304,7 @@ auto ManagementService::ExportConfig(Server*, const v1::ExportConfigRequest*)
 
 Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
   return read(context_, [this, response](store::Reader& reader) -> Rest {
-    return [this, response, counts = reader.counts(), version = reader.version()] {
+    return [this, response, counts = reader.counts(), version = reader.version(), digest = reader.digest()] {
       response->set_build(context_->build);
       response->set_epoch(context_->store.epoch());
       response->set_version(version);
@@ -312,6 +312,7 @@ Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInf
         response->add_capabilities(capability);
       }
       *response->mutable_limits() = limits_of(*context_);
+      response->set_digest(digest.bytes());
       response->set_workers(context_->workers);
       auto uptime = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - context_->started);
       response->mutable_uptime()->set_seconds(uptime.count());

@@ -100,18 +100,20 @@ config::Metadata Applier::updated(const config::Metadata& before) {
   return {before.uid, version_, before.create_time, now_};
 }
 
-void Applier::add_event(v1::Change change, const BackendState& backend, const base::Ref<const config::Server>& server) {
+void Applier::add_event(v1::Change change, const BackendState& backend, const base::Ref<const config::Server>& server,
+                        base::Ref<const config::Server> before) {
   ServerView view{backend.settings->name, server, lifecycle_of(*server, false),
                   effective_weight_of(*server, *backend.settings), std::nullopt};
-  add_event({.what = ServerChange{change, std::move(view)}});
+  add_event({.what = ServerChange{change, std::move(view), std::move(before)}});
 }
 
-void Applier::add_event(v1::Change change, const BackendState& backend) {
-  add_event({.what = BackendChange{change, {backend.settings}}});
+void Applier::add_event(v1::Change change, const BackendState& backend, base::Ref<const config::Backend> before) {
+  add_event({.what = BackendChange{change, {backend.settings}, std::move(before)}});
 }
 
-void Applier::add_event(v1::Change change, const base::Ref<const config::Listener>& listener) {
-  add_event({.what = ListenerChange{change, {listener}}});
+void Applier::add_event(v1::Change change, const base::Ref<const config::Listener>& listener,
+                        base::Ref<const config::Listener> before) {
+  add_event({.what = ListenerChange{change, {listener}, std::move(before)}});
 }
 
 void Applier::add_event(Event event) {

@@ -68,9 +68,12 @@ class Applier {
   void changed(std::string what);
   config::Metadata new_metadata();
   config::Metadata updated(const config::Metadata& before);
-  void add_event(v1::Change change, const BackendState& backend, const base::Ref<const config::Server>& server);
-  void add_event(v1::Change change, const BackendState& backend);
-  void add_event(v1::Change change, const base::Ref<const config::Listener>& listener);
+  // `before`: of an update.
+  void add_event(v1::Change change, const BackendState& backend, const base::Ref<const config::Server>& server,
+                 base::Ref<const config::Server> before = nullptr);
+  void add_event(v1::Change change, const BackendState& backend, base::Ref<const config::Backend> before = nullptr);
+  void add_event(v1::Change change, const base::Ref<const config::Listener>& listener,
+                 base::Ref<const config::Listener> before = nullptr);
   void add_event(Event event);
 
   Model& model_;

@@ -110,7 +110,7 @@ auto Applier::replace_listener(base::Ref<const config::Listener> before, base::R
     effects_.effects.push_back(AcceptListener{after->slot, after->metadata.uid});
     if (!closed.empty()) effects_.effects.push_back(CloseAddresses{after->metadata.uid, std::move(closed)});
   }
-  add_event(v1::CHANGE_UPDATED, replaced);
+  add_event(v1::CHANGE_UPDATED, replaced, before);
   touched_.listener = ListenerView{std::move(replaced)};
   return std::nullopt;
 }

@@ -90,7 +90,7 @@ auto Applier::replace_server(BackendState& backend, base::Ref<const config::Serv
       after->admin_state.value_or(config::AdminState::kReady)) {
     effects_.effects.push_back(FollowAdminState{backend.handle(), after->slot, after->metadata.uid, origin_});
   }
-  add_event(v1::CHANGE_UPDATED, backend, changed_server);
+  add_event(v1::CHANGE_UPDATED, backend, changed_server, before);
   touched_.server->record = std::move(changed_server);
   return std::nullopt;
 }
@@ -168,8 +168,9 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
     write.draft->slot = backend->settings->slot;
     write.draft->metadata = updated(backend->settings->metadata);
     changed("update " + title);
+    base::Ref<const config::Backend> before = backend->settings;
     model_.replace_backend(*backend, write.draft);
-    add_event(v1::CHANGE_UPDATED, *backend);
+    add_event(v1::CHANGE_UPDATED, *backend, std::move(before));
     touched_.backend = BackendView{backend->settings};
     return std::nullopt;
   }

@@ -13,17 +13,21 @@
 
 namespace fairlead::store {
 
+// `before` is set for CHANGE_UPDATED; a deleted resource is told as it was.
 struct ServerChange {
   v1::Change change;
   ServerView server;
+  base::Ref<const config::Server> before{};
 };
 struct BackendChange {
   v1::Change change;
   BackendView backend;
+  base::Ref<const config::Backend> before{};
 };
 struct ListenerChange {
   v1::Change change;
   ListenerView listener;
+  base::Ref<const config::Listener> before{};
 };
 // A step in a server's life.
 struct ServerStep {

@@ -2,9 +2,23 @@
 
 #include <utility>
 
+#include "api/canonical.h"
 #include "base/check.h"
 
 namespace fairlead::store {
+namespace {
+
+Digest::Hash hash_of(const config::Server& server, const std::string& backend) {
+  return Digest::hash(Digest::Kind::kServer, api::canonical(server, backend));
+}
+Digest::Hash hash_of(const config::Backend& backend) {
+  return Digest::hash(Digest::Kind::kBackend, api::canonical(backend));
+}
+Digest::Hash hash_of(const config::Listener& listener) {
+  return Digest::hash(Digest::Kind::kListener, api::canonical(listener));
+}
+
+}  // namespace
 
 const base::Ref<const config::Server>* BackendState::find(std::string_view name) const {
   auto at = by_name.find(name);
@@ -81,6 +95,8 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   } else {
     backend.eligible.erase(*before);
   }
+  if (before) digest_.remove(hash_of(*before, backend.settings->name));
+  if (after) digest_.add(hash_of(*after, backend.settings->name));
   members_ += (after ? 1 : 0) - (before ? 1 : 0);
   changed_backends_.insert(backend.settings->slot);
 }
@@ -164,6 +180,7 @@ config::Slot Model::take_listener_slot() {
 
 void Model::insert_backend(std::unique_ptr<BackendState> backend) {
   changed_backends_.insert(backend->settings->slot);
+  digest_.add(hash_of(*backend->settings));
   backends_by_slot_[backend->settings->slot] = backend.get();
   std::string name = backend->settings->name;
   backends_.emplace(std::move(name), std::move(backend));
@@ -171,6 +188,7 @@ void Model::insert_backend(std::unique_ptr<BackendState> backend) {
 
 std::unique_ptr<BackendState> Model::extract_backend(BackendState& backend) {
   changed_backends_.insert(backend.settings->slot);
+  digest_.remove(hash_of(*backend.settings));
   auto at = backends_.find(backend.settings->name);
   std::unique_ptr<BackendState> extracted = std::move(at->second);
   backends_.erase(at);
@@ -190,9 +208,15 @@ void Model::add_backend(base::Ref<config::Backend> backend) {
 }
 
 void Model::replace_backend(BackendState& backend, base::Ref<const config::Backend> after) {
-  on_roll_back([&backend, before = backend.settings] { backend.settings = before; });
-  changed_backends_.insert(after->slot);
-  backend.settings = std::move(after);
+  on_roll_back([this, &backend, before = backend.settings] { place_settings(backend, before); });
+  place_settings(backend, std::move(after));
+}
+
+void Model::place_settings(BackendState& backend, base::Ref<const config::Backend> settings) {
+  changed_backends_.insert(settings->slot);
+  digest_.remove(hash_of(*backend.settings));
+  digest_.add(hash_of(*settings));
+  backend.settings = std::move(settings);
 }
 
 void Model::remove_backend(BackendState& backend) {
@@ -214,11 +238,13 @@ void Model::place_listener(const base::Ref<const config::Listener>& before,
   if (before) {
     for (const config::Endpoint& endpoint : before->bound) bound_.erase(endpoint);
     listeners_.erase(before->name);
+    digest_.remove(hash_of(*before));
     working_.listeners.erase(before->slot);
   }
   if (after) {
     for (const config::Endpoint& endpoint : after->bound) bound_.emplace(endpoint, after->name);
     listeners_.emplace(after->name, after);
+    digest_.add(hash_of(*after));
     working_.listeners.set(after->slot, after);
   }
 }

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "config/snapshot.h"
+#include "store/digest.h"
 #include "store/slot_allocator.h"
 #include "store/transaction.h"
 #include "store/views.h"
@@ -63,6 +64,8 @@ class Model {
   using Departing = absl::btree_map<DepartingKey, DepartingServer>;
 
   config::Version version() const { return version_; }
+  // Of all resources: members, not those that depart.
+  const Digest& digest() const { return digest_; }
   const Backends& backends() const { return backends_; }
   const Listeners& listeners() const { return listeners_; }
   const Departing& departing() const { return departing_; }
@@ -120,6 +123,7 @@ class Model {
   void place_server(BackendState& backend, const base::Ref<const config::Server>& before,
                     const base::Ref<const config::Server>& after);
   void place_listener(const base::Ref<const config::Listener>& before, const base::Ref<const config::Listener>& after);
+  void place_settings(BackendState& backend, base::Ref<const config::Backend> settings);
   void insert_backend(std::unique_ptr<BackendState> backend);
   std::unique_ptr<BackendState> extract_backend(BackendState& backend);
   void insert_departing(DepartingServer departing);
@@ -128,6 +132,7 @@ class Model {
 
   config::Version version_ = 0;
   config::Uid last_uid_ = 0;
+  Digest digest_;
   uint64_t members_ = 0;
   Backends backends_;
   // Also deleted ones whose servers still drain.

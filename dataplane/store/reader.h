@@ -37,6 +37,7 @@ class Reader {
       : model_(model), drains_(drains), subscribe_(std::move(subscribe)) {}
 
   config::Version version() const { return model_.version(); }
+  Digest digest() const { return model_.digest(); }
   // The member, or else the newest of this name that still drains.
   std::optional<ServerView> find_server(const std::string& backend, const std::string& name) const;
   std::optional<BackendView> find_backend(const std::string& name) const;

@@ -146,7 +146,7 @@ class Watching(ApiCase):
             if event.HasField("resource") and event.resource.resource.HasField("server"):
                 changed = event.resource.resource.server
                 actors.setdefault(event.resource.change, set()).add(event.actor)
-                if event.resource.change == observation.CHANGE_DELETED:
+                if event.resource.change == resources.CHANGE_DELETED:
                     known.pop(changed.name)
                 else:
                     known[changed.name] = changed
@@ -170,8 +170,8 @@ class Watching(ApiCase):
             replayed = known[name]
             self.assertEqual((replayed.address, replayed.weight, replayed.metadata),
                              (found.address, found.weight, found.metadata))
-        self.assertEqual(actors[observation.CHANGE_CREATED], {"churner", "unary"})
-        self.assertEqual(actors[observation.CHANGE_DELETED], {"churner"})
+        self.assertEqual(actors[resources.CHANGE_CREATED], {"churner", "unary"})
+        self.assertEqual(actors[resources.CHANGE_DELETED], {"churner"})
         stream.cancel()
 
     def test_without_a_snapshot_only_changes_come(self):

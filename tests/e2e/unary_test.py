@@ -75,7 +75,7 @@ class Unary(ApiCase):
                               (calls.GetCertificate, management.GetCertificateRequest()),
                               (calls.ListCertificates, management.ListCertificatesRequest()),
                               (calls.ApplyTransaction,
-                               management.ApplyTransactionRequest(election_id=management.ElectionId(low=1)))):
+                               management.ApplyTransactionRequest(fence=management.Fence(override=True)))):
             self.assert_refused(grpc.StatusCode.UNIMPLEMENTED, call, request)
         for request in (dict(begin_resync=management.BeginResync()), dict(end_resync=management.EndResync())):
             session = self.session(api)

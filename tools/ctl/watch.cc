@@ -119,6 +119,7 @@ std::string WatchLines::line(const v1::WatchEventsResponse& event) {
     case v1::WatchEventsResponse::kSnapshotComplete:
       text = snapshot_line();
       break;
+    case v1::WatchEventsResponse::kTooOld:  // the snapshot that follows says everything
     case v1::WatchEventsResponse::EVENT_NOT_SET:
       break;
   }

@@ -316,7 +316,7 @@ TEST_F(BadInputTest, WhatIsNotImplementedSaysSo) {
   v1::ListCertificatesResponse certificates;
   EXPECT_EQ(stub_->ListCertificates(&a, {}, &certificates).error_code(), StatusCode::UNIMPLEMENTED);
   v1::ApplyTransactionRequest elected;
-  elected.mutable_election_id();
+  elected.mutable_fence();
   v1::ApplyTransactionResponse response;
   EXPECT_EQ(stub_->ApplyTransaction(&b, elected, &response).error_code(), StatusCode::UNIMPLEMENTED);
   v1::WatchEventsRequest resume;

@@ -5,6 +5,7 @@
 #include <map>
 #include <random>
 
+#include "api/canonical.h"
 #include "store_fixture.h"
 
 namespace fairlead::store {
@@ -194,6 +195,7 @@ class RandomTransactionsTest : public StoreFixture {
   void expect_state(const PlainModel& model) {
     Everything everything = read([](Reader& reader) { return reader.everything(); });
     EXPECT_EQ(plain(everything), model);
+    EXPECT_EQ(read([](Reader& reader) { return reader.digest(); }), digest_of(everything));
     base::Ref<const config::Snapshot> snapshot = half_.snapshot();
     EXPECT_EQ(snapshot->version, everything.version);
     EXPECT_EQ(snapshot->listeners.size(), everything.listeners.size());
@@ -210,6 +212,20 @@ class RandomTransactionsTest : public StoreFixture {
   }
 
  private:
+  static Digest digest_of(const Everything& everything) {
+    Digest digest;
+    for (const ListenerView& listener : everything.listeners) {
+      digest.add(Digest::hash(Digest::Kind::kListener, api::canonical(*listener.record)));
+    }
+    for (const Everything::Group& group : everything.backends) {
+      const config::Backend& backend = *group.backend.record;
+      digest.add(Digest::hash(Digest::Kind::kBackend, api::canonical(backend)));
+      group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
+        digest.add(Digest::hash(Digest::Kind::kServer, api::canonical(*server, backend.name)));
+      });
+    }
+    return digest;
+  }
   static PlainModel plain(const Everything& everything) {
     PlainModel model;
     for (const Everything::Group& group : everything.backends) {
