@@ -47,6 +47,7 @@ std::vector<Command> server_commands();
 std::vector<Command> backend_commands();
 std::vector<Command> listener_commands();
 std::vector<Command> configuration_commands();
+std::vector<Command> history_commands();
 std::vector<Command> observation_commands();
 
 // How a server leaves: the options, and what they say.

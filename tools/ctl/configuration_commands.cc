@@ -4,6 +4,7 @@
 #include "ctl/apply.h"
 #include "ctl/change_text.h"
 #include "ctl/command.h"
+#include "ctl/history_commands.h"
 #include "ctl/input_file.h"
 #include "ctl/refusal.h"
 #include "ctl/resource_set.h"
@@ -12,6 +13,10 @@ namespace fairlead::ctl {
 namespace {
 
 Result<void> run_diff(Context& context) {
+  if (!context.arguments.operands().empty()) {
+    if (!context.arguments.has("file")) return run_version_diff(context);
+    return usage_error("diff: takes a file (-f) or versions, not both");
+  }
   Result<InputFile> file = read_input(context.arguments);
   if (!file) return std::unexpected(file.error());
   Result<Export> present = export_all(context.client);
@@ -102,12 +107,14 @@ std::vector<Command> configuration_commands() {
                     "fairleadctl export | fairleadctl apply -f - --prune"},
        .run = run_apply},
       {.name = "diff",
-       .operands = "-f FILE",
-       .summary = "shows what apply would change",
+       .operands = "-f FILE | V1 [V2]",
+       .operands_max = 2,
+       .summary = "shows what apply would change, or what differs between versions",
+       .details = "Of two versions that `history` reaches; without V2, to the present one.",
        .options = {file_option(),
                    {.name = "prune", .help = "counts what the file does not name as removed"},
                    {.name = "fail", .help = "exits with 1 where there is a difference"}},
-       .examples = {"fairleadctl diff -f config.yaml"},
+       .examples = {"fairleadctl diff -f config.yaml", "fairleadctl diff 41 44"},
        .run = run_diff},
       {.name = "export",
        .summary = "prints the whole configuration as a file",

@@ -1,6 +1,7 @@
 // fairleadctl as a whole, with a fake data plane behind it.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <set>
@@ -81,6 +82,34 @@ class FakeDataPlane final : public v1::ManagementService::Service {
     return status;
   }
 
+  // Pages of two, of the entries that are laid down.
+  grpc::Status ListHistory(grpc::ServerContext*, const v1::ListHistoryRequest* request,
+                           v1::ListHistoryResponse* response) override {
+    int first = request->page_token().empty() ? 0 : std::stoi(request->page_token());
+    int end = std::min({history.entries_size(), first + 2, first + request->page_size()});
+    for (int i = first; i < end; ++i) *response->add_entries() = history.entries(i);
+    if (end < history.entries_size()) response->set_next_page_token(std::to_string(end));
+    response->set_oldest_version(history.oldest_version());
+    return status;
+  }
+  grpc::Status DiffVersions(grpc::ServerContext*, const v1::DiffVersionsRequest* request,
+                            grpc::ServerWriter<v1::DiffVersionsResponse>* writer) override {
+    compared = *request;
+    for (const v1::ResourceDifference& one : differences.differences()) {
+      v1::DiffVersionsResponse part;
+      *part.add_differences() = one;
+      writer->Write(part);
+    }
+    return status;
+  }
+  grpc::Status Rollback(grpc::ServerContext*, const v1::RollbackRequest* request,
+                        v1::RollbackResponse* response) override {
+    rolled_back = *request;
+    *response->mutable_result() = result;
+    response->set_changes_total(2);
+    return status;
+  }
+
   bool has_backend(const std::string& name) const { return !backends.empty() ? backends.contains(name) : true; }
 
   // Empty: any.
@@ -95,6 +124,10 @@ class FakeDataPlane final : public v1::ManagementService::Service {
   v1::UpdateServerRequest updated;
   v1::ListServersRequest listed;
   std::vector<v1::Transaction> applied;
+  v1::ListHistoryResponse history;
+  v1::DiffVersionsResponse differences;
+  v1::DiffVersionsRequest compared;
+  v1::RollbackRequest rolled_back;
 };
 
 class ProgramTest : public testing::Test {
