@@ -28,6 +28,8 @@ struct Context {
   std::chrono::steady_clock::time_point started;
   Streams streams{sessions_max};
   Executor executor{};
+  // For what waits for the disk.
+  Executor reading{};
 };
 
 }  // namespace fairlead::management

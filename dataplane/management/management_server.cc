@@ -84,7 +84,13 @@ struct ManagementServer::Parts {
   Parts(const ServerOptions& options, store::Store& store, observe::Collector& collector)
       : context(new Context{store, collector, options.build, options.workers, options.sessions_max,
                             std::chrono::steady_clock::now()}) {}
-  ~Parts() { context->executor.stop(); }
+  ~Parts() { stop_threads(); }
+
+  // What reads may still owe an answer; that comes to the executor.
+  void stop_threads() {
+    context->reading.stop();
+    context->executor.stop();
+  }
 
   std::shared_ptr<Context> context;
   ManagementService management{context};
@@ -139,7 +145,7 @@ void ManagementServer::stop(absl::Duration patience) {
   parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + patience));
   // gRPC has let go of all reactors; what they posted last runs before the executor ends, and with it the last thread
   // of ours that has called into the server.
-  parts_->context->executor.stop();
+  parts_->stop_threads();
   parts_->server.reset();
   parts_.reset();
 }

@@ -8,6 +8,7 @@
 #include "config/text.h"
 #include "config/validate.h"
 #include "management/export_stream.h"
+#include "management/history_calls.h"
 #include "management/messages.h"
 #include "management/open_stream.h"
 #include "management/paging.h"
@@ -86,6 +87,7 @@ Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* 
   });
 }
 
+// `find` has what it needs of the request: a call that is cancelled takes its request with it.
 template <typename Message, typename Find>
 Unary* get(const std::shared_ptr<Context>& context, const std::string& title, Message* message, Find find) {
   return read_with_traffic(context, [=](store::Reader& reader) -> RestWithTraffic {
@@ -168,9 +170,10 @@ Unary* ManagementService::DeleteServer(Server* call, const v1::DeleteServerReque
 }
 
 Unary* ManagementService::GetServer(Server*, const v1::GetServerRequest* request, v1::GetServerResponse* response) {
-  return get(
-      context_, api::server_title(request->backend(), request->name()), response->mutable_server(),
-      [request](const store::Reader& reader) { return reader.find_server(request->backend(), request->name()); });
+  return get(context_, api::server_title(request->backend(), request->name()), response->mutable_server(),
+             [backend = request->backend(), name = request->name()](const store::Reader& reader) {
+               return reader.find_server(backend, name);
+             });
 }
 
 Unary* ManagementService::ListServers(Server* call, const v1::ListServersRequest* request,
@@ -219,7 +222,7 @@ Unary* ManagementService::DeleteBackend(Server* call, const v1::DeleteBackendReq
 
 Unary* ManagementService::GetBackend(Server*, const v1::GetBackendRequest* request, v1::GetBackendResponse* response) {
   return get(context_, api::backend_title(request->name()), response->mutable_backend(),
-             [request](const store::Reader& reader) { return reader.find_backend(request->name()); });
+             [name = request->name()](const store::Reader& reader) { return reader.find_backend(name); });
 }
 
 Unary* ManagementService::ListBackends(Server* call, const v1::ListBackendsRequest* request,
@@ -261,7 +264,7 @@ Unary* ManagementService::DeleteListener(Server* call, const v1::DeleteListenerR
 Unary* ManagementService::GetListener(Server*, const v1::GetListenerRequest* request,
                                       v1::GetListenerResponse* response) {
   return get(context_, api::listener_title(request->name()), response->mutable_listener(),
-             [request](const store::Reader& reader) { return reader.find_listener(request->name()); });
+             [name = request->name()](const store::Reader& reader) { return reader.find_listener(name); });
 }
 
 Unary* ManagementService::ListListeners(Server* call, const v1::ListListenersRequest* request,
@@ -322,6 +325,27 @@ Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInf
       return grpc::Status::OK;
     };
   });
+}
+
+// --- history ---
+
+Unary* ManagementService::ListHistory(Server* call, const v1::ListHistoryRequest* request,
+                                      v1::ListHistoryResponse* response) {
+  return list_history(context_, call, *request, *response);
+}
+
+auto ManagementService::DiffVersions(Server*, const v1::DiffVersionsRequest* request)
+    -> grpc::ServerWriteReactor<v1::DiffVersionsResponse>* {
+  return open_stream(context_, std::make_shared<DiffStream>(context_, *request));
+}
+
+Unary* ManagementService::Rollback(Server* call, const v1::RollbackRequest* request, v1::RollbackResponse* response) {
+  return roll_back(context_, call, *request, *response);
+}
+
+Unary* ManagementService::GetTransaction(Server* call, const v1::GetTransactionRequest* request,
+                                         v1::GetTransactionResponse* response) {
+  return get_transaction(context_, call, *request, *response);
 }
 
 }  // namespace fairlead::management

@@ -54,6 +54,13 @@ class ManagementService final : public v1::ManagementService::CallbackService {
 
   grpc::ServerWriteReactor<v1::ExportConfigResponse>* ExportConfig(Server* call,
                                                                    const v1::ExportConfigRequest* request) override;
+  Unary* ListHistory(Server* call, const v1::ListHistoryRequest* request, v1::ListHistoryResponse* response) override;
+  grpc::ServerWriteReactor<v1::DiffVersionsResponse>* DiffVersions(Server* call,
+                                                                   const v1::DiffVersionsRequest* request) override;
+  Unary* Rollback(Server* call, const v1::RollbackRequest* request, v1::RollbackResponse* response) override;
+  Unary* GetTransaction(Server* call, const v1::GetTransactionRequest* request,
+                        v1::GetTransactionResponse* response) override;
+
   Unary* GetInfo(Server* call, const v1::GetInfoRequest* request, v1::GetInfoResponse* response) override;
 
  private:

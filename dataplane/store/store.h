@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "absl/time/time.h"
@@ -42,6 +43,8 @@ class Store {
   void stop(absl::Duration patience = absl::Seconds(1));
 
   uint64_t epoch() const { return epoch_; }
+  // Of the journal; empty where there is none.
+  std::string journal_path() const { return ""; }
   const Limits& limits() const { return limits_; }
   // Of the newest transaction that was applied.
   config::Version version() const { return version_.load(std::memory_order_acquire); }
