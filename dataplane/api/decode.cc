@@ -63,16 +63,16 @@ config::DrainPolicy drain_policy(FieldChecker& checker, const v1::Drain& drain, 
   return policy;
 }
 
-std::optional<config::ForwardedPolicy> forwarded(FieldChecker& checker, v1::ForwardedPolicy value) {
+std::optional<http::ForwardedPolicy> forwarded(FieldChecker& checker, v1::ForwardedPolicy value) {
   switch (value) {
     case v1::FORWARDED_POLICY_UNSPECIFIED:
       return std::nullopt;
     case v1::FORWARDED_POLICY_APPEND:
-      return config::ForwardedPolicy::kAppend;
+      return http::ForwardedPolicy::kAppend;
     case v1::FORWARDED_POLICY_REPLACE:
-      return config::ForwardedPolicy::kReplace;
+      return http::ForwardedPolicy::kReplace;
     case v1::FORWARDED_POLICY_KEEP:
-      return config::ForwardedPolicy::kKeep;
+      return http::ForwardedPolicy::kKeep;
     default:
       checker.unknown_enum("http.forwarded", value, "APPEND, REPLACE, KEEP");
       return std::nullopt;

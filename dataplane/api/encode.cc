@@ -36,13 +36,13 @@ v1::Algorithm encode_algorithm(config::Algorithm algorithm) {
   return v1::ALGORITHM_UNSPECIFIED;
 }
 
-v1::ForwardedPolicy encode_forwarded(config::ForwardedPolicy policy) {
+v1::ForwardedPolicy encode_forwarded(http::ForwardedPolicy policy) {
   switch (policy) {
-    case config::ForwardedPolicy::kAppend:
+    case http::ForwardedPolicy::kAppend:
       return v1::FORWARDED_POLICY_APPEND;
-    case config::ForwardedPolicy::kReplace:
+    case http::ForwardedPolicy::kReplace:
       return v1::FORWARDED_POLICY_REPLACE;
-    case config::ForwardedPolicy::kKeep:
+    case http::ForwardedPolicy::kKeep:
       return v1::FORWARDED_POLICY_KEEP;
   }
   return v1::FORWARDED_POLICY_UNSPECIFIED;
