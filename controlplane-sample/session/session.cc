@@ -123,6 +123,7 @@ bool Connection::open(Stream& stream) {
   request.mutable_open()->set_client_name(options_.client_name);
   request.mutable_open()->set_acknowledgement_level(api::ACKNOWLEDGEMENT_LEVEL_ACTIVE);
   request.mutable_open()->set_server_events(true);
+  request.mutable_open()->mutable_election_id()->set_low(1);
   if (!stream.Write(request)) return false;
   const std::optional<api::Opened> opened = await_opened();
   if (!opened.has_value()) {

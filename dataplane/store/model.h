@@ -89,6 +89,8 @@ class Model {
   const std::string* competitor_at(const config::Endpoint& address, const std::string& listener) const;
 
   config::Uid next_uid() { return ++last_uid_; }
+  // Of the newest resource that ever was.
+  config::Uid last_uid() const { return last_uid_; }
 
   // --- changes, each undone by roll_back() ---
   void set_version(config::Version version);

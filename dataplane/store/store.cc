@@ -39,8 +39,25 @@ Store::~Store() { stop(); }
 
 void Store::apply(Transaction transaction, ApplyOptions options, std::function<void(Result)> done) {
   uint64_t id = transaction.id;
-  Inbox::Task task = [this, options, done, work = std::move(transaction)]() mutable {
-    writer_.apply(std::move(work), options, std::move(done));
+  auto work = [this, options, done, transaction = std::move(transaction)]() mutable {
+    writer_.apply(std::move(transaction), options, std::move(done));
+  };
+  post(id, std::move(work), done);
+}
+
+void Store::begin_resync(BeginResync request, ApplyOptions options, std::function<void(Result)> done) {
+  uint64_t id = request.id;
+  post(id, [this, options, done, request = std::move(request)] { writer_.begin_resync(request, options, done); }, done);
+}
+
+void Store::end_resync(EndResync request, ApplyOptions options, std::function<void(Result)> done) {
+  uint64_t id = request.id;
+  post(id, [this, options, done, request = std::move(request)] { writer_.end_resync(request, options, done); }, done);
+}
+
+void Store::post(uint64_t id, Inbox::Task work, const std::function<void(Result)>& done) {
+  Inbox::Task task = [this, work = std::move(work)]() mutable {
+    work();
     version_.store(writer_.reader().version(), std::memory_order_release);
   };
   Inbox::Posted posted = inbox_->post(task);
@@ -53,7 +70,25 @@ Store::Posted Store::read(std::function<void(Reader&)> reading) {
     writer_.commit();
     reading(writer_.reader());
   };
-  switch (inbox_->post(task)) {
+  return to_posted(inbox_->post(task));
+}
+
+Store::Posted Store::open_session(uint64_t session, std::optional<ElectionId> id,
+                                  std::function<void(Reader&)> reading) {
+  Inbox::Task task = [this, session, id, reading = std::move(reading)] {
+    if (id) writer_.announce(session, *id);
+    writer_.commit();
+    reading(writer_.reader());
+  };
+  return to_posted(inbox_->post(task));
+}
+
+void Store::close_session(uint64_t session) {
+  inbox_->post_fact([this, session] { writer_.forget_session(session); });
+}
+
+Store::Posted Store::to_posted(Inbox::Posted posted) {
+  switch (posted) {
     case Inbox::Posted::kYes:
       return Posted::kYes;
     case Inbox::Posted::kFull:

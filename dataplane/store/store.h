@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "absl/time/time.h"
@@ -32,10 +33,20 @@ class Store {
   // not block, nor call stop(). Answers to ACTIVE transactions come in the order in which they were posted.
   void apply(Transaction transaction, ApplyOptions options, std::function<void(Result)> done);
 
+  // As apply().
+  void begin_resync(BeginResync request, ApplyOptions options, std::function<void(Result)> done);
+  void end_resync(EndResync request, ApplyOptions options, std::function<void(Result)> done);
+
   enum class Posted { kYes, kBusy, kShuttingDown };
   // `reading` runs on the store's thread, between two transactions: it sees what was published, and the effects of that
   // (drains) are ordered. It must not block. Unless kYes it never runs.
   Posted read(std::function<void(Reader&)> reading);
+
+  // A session begins; with an id it takes part in the election from now on, and `reading` runs when that is durable.
+  // Numbers of sessions begin at 1.
+  Posted open_session(uint64_t session, std::optional<ElectionId> id, std::function<void(Reader&)> reading);
+  // It ends: what it had begun and not ended is forgotten.
+  void close_session(uint64_t session);
 
   // Takes nothing new and answers what it has: as soon as the workers have confirmed it, or after `patience` as refused
   // with SHUTTING_DOWN. Call it while the workers still turn. Idempotent; by one thread.
@@ -47,6 +58,9 @@ class Store {
   config::Version version() const { return version_.load(std::memory_order_acquire); }
 
  private:
+  // `work` leads to `done`.
+  void post(uint64_t id, Inbox::Task work, const std::function<void(Result)>& done);
+  static Posted to_posted(Inbox::Posted posted);
   void run();
   void run_tasks(std::vector<Inbox::Task> tasks);
 

@@ -47,33 +47,46 @@ Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<
       limits_(limits),
       inbox_(std::move(inbox)),
       drains_(reading_half_, inbox_, [this](const Drains::Ended& ended) { on_drain_ended(ended); }),
-      reader_(model_, drains_, [this](const std::shared_ptr<EventQueue>& queue) { subscribe(queue); }) {
+      reader_(model_, drains_, election_, events_) {
   publish();
 }
 
 void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
-  // An address that an earlier transaction of this batch gave up is free only after its publication.
-  if (!effects_.effects.empty() && touches_listeners(transaction)) commit();
-  size_t first_change = effects_.changes.size();
-  Applier applier(model_, reading_half_, limits_, std::chrono::system_clock::now(), effects_);
-  Answer answer{applier.run(transaction), std::move(done)};
-  if (effects_.changes.size() > first_change) {
-    write_audit_line(transaction, answer.result, effects_.changes, first_change);
+  if (auto unfit = election_.check(transaction.fence, transaction.origin->session, transaction.validate_only)) {
+    unfit->resource = config::concat("transaction ", transaction.id);
+    return answer(refused(transaction.id, model_.version(), *std::move(unfit)), options, std::move(done));
   }
+  if (has_resync(*transaction.origin)) resync_->take(transaction);
+  Applier applier(model_, reading_half_, limits_, std::chrono::system_clock::now(), effects_);
+  Result result = run(applier, transaction);
   if (options.wait_until_removed && !applier.departing().empty()) {
+    Answer answer{std::move(result), std::move(done)};
     auto awaited = std::make_shared<AwaitedRemoval>(std::move(answer), applier.departing().size());
     for (config::Uid uid : applier.departing()) waiting_for_removal_[uid].push_back(awaited);
     return;
   }
+  answer(std::move(result), options, std::move(done));
+}
+
+Result Writer::run(Applier& applier, Transaction& transaction) {
+  // An address that an earlier transaction of this batch gave up is free only after its publication.
+  if (!effects_.effects.empty() && touches_listeners(transaction)) commit();
+  size_t first_change = effects_.changes.size();
+  Result result = applier.run(transaction);
+  if (effects_.changes.size() > first_change) write_audit_line(transaction, result, effects_.changes, first_change);
+  return result;
+}
+
+void Writer::answer(Result result, const ApplyOptions& options, Done done) {
   bool active = options.level == AcknowledgementLevel::kActive;
-  (active ? active_ : accepted_).push_back(std::move(answer));
+  (active ? active_ : accepted_).push_back({std::move(result), std::move(done)});
 }
 
 void Writer::commit() {
   // This is the place where what was applied since the last commit becomes durable, before anybody is told of it.
   if (model_.version() != published_version_) publish();
   perform_effects();
-  for (Event& event : effects_.events) event.number = ++last_event_;
+  events_.number(effects_.events);
   for (Answer& answer : std::exchange(accepted_, {})) {
     fill_status(answer.result.touched);
     answer.done(std::move(answer.result));
@@ -171,17 +184,7 @@ void Writer::release_pending() {
 
 void Writer::deliver(Pending& pending) {
   for (Answer& answer : pending.answers) answer.done(std::move(answer.result));
-  if (pending.events.empty()) return;
-  // The writer's own reference is the last one: whoever watched has gone.
-  std::erase_if(queues_, [](const std::shared_ptr<EventQueue>& queue) { return queue.use_count() == 1; });
-  if (queues_.empty()) return;
-  auto batch = std::make_shared<const std::vector<Event>>(std::move(pending.events));
-  for (const std::shared_ptr<EventQueue>& queue : queues_) queue->push(batch);
-}
-
-void Writer::subscribe(const std::shared_ptr<EventQueue>& queue) {
-  queue->start_after(last_event_);
-  queues_.push_back(queue);
+  events_.publish(std::move(pending.events));
 }
 
 void Writer::fill_status(Touched& touched) const {

@@ -14,13 +14,18 @@
 #include "absl/container/flat_hash_set.h"
 #include "store/drains.h"
 #include "store/effects.h"
+#include "store/election.h"
+#include "store/event_hub.h"
 #include "store/inbox.h"
 #include "store/model.h"
 #include "store/reader.h"
 #include "store/reading_half.h"
+#include "store/resync.h"
 #include "store/transaction.h"
 
 namespace fairlead::store {
+
+class Applier;
 
 enum class AcknowledgementLevel { kAccepted, kActive };
 
@@ -38,6 +43,13 @@ class Writer {
   Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox);
 
   void apply(Transaction transaction, const ApplyOptions& options, Done done);
+  // Answered in turn with transactions, as those are.
+  void begin_resync(const BeginResync& request, const ApplyOptions& options, Done done);
+  void end_resync(const EndResync& request, const ApplyOptions& options, Done done);
+  // `session` takes part in the election from now on.
+  void announce(uint64_t session, ElectionId id) { election_.announce(session, id); }
+  // What it had begun and not ended is forgotten.
+  void forget_session(uint64_t session);
   Reader& reader() { return reader_; }
   // Makes what was applied since the last one durable and visible.
   void commit();
@@ -66,6 +78,15 @@ class Writer {
     std::vector<Event> events;
   };
 
+  // `title`: of what is to be refused.
+  std::optional<api::Failure> check_fence(const Fence& fence, const Origin& origin, std::string title);
+  Result run(Applier& applier, Transaction& transaction);
+  void answer(Result result, const ApplyOptions& options, Done done);
+  bool has_resync(const Origin& origin) const { return resync_ && resync_->session() == origin.session; }
+  Result begin_resync(const BeginResync& request);
+  Result end_resync(const EndResync& request);
+  Result remove_left_over(const EndResync& request);
+
   void publish();
   void perform_effects();
   void perform(const AcceptListener& effect);
@@ -79,14 +100,17 @@ class Writer {
   void deliver(Pending& pending);
   void add_step(ServerStep step, const std::shared_ptr<const Origin>& origin);
   void fill_status(Touched& touched) const;
-  void subscribe(const std::shared_ptr<EventQueue>& queue);
 
   ReadingHalf& reading_half_;
   const Limits& limits_;
   std::shared_ptr<Inbox> inbox_;
   Model model_;
   Drains drains_;
+  Election election_;
+  EventHub events_;
   Reader reader_;
+  // The primary's; a new primary's takes the place of the last one's.
+  std::optional<Resync> resync_;
 
   // Of the batch that is not committed yet.
   Effects effects_;
@@ -97,12 +121,9 @@ class Writer {
   uint64_t publications_ = 0;
   uint64_t visible_ = 0;
   std::deque<Pending> pending_;
-  uint64_t last_event_ = 0;
   absl::flat_hash_set<config::Uid> accepting_;
   // By departing server: the answers that wait for its end. Shared by all servers that an answer waits for.
   absl::flat_hash_map<config::Uid, std::vector<std::shared_ptr<AwaitedRemoval>>> waiting_for_removal_;
-  // A watcher that has gone lets go of its queue.
-  std::vector<std::shared_ptr<EventQueue>> queues_;
 };
 
 }  // namespace fairlead::store

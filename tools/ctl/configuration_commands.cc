@@ -1,3 +1,4 @@
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "api/yaml.h"
 #include "api/yaml_text.h"
@@ -40,6 +41,10 @@ Result<void> run_export(Context& context) {
   return {};
 }
 
+std::string election_id_text(const v1::ElectionId& id) {
+  return id.high() == 0 ? absl::StrCat(id.low()) : absl::StrCat(id.high(), ":", id.low());
+}
+
 Result<void> run_info(Context& context) {
   auto info = context.client.call(&Client::Management::GetInfo, v1::GetInfoRequest());
   if (!info) return std::unexpected(info.error());
@@ -57,6 +62,8 @@ Result<void> run_info(Context& context) {
       {"workers", absl::StrCat(info->workers())},
       {"version", absl::StrCat(info->version())},
       {"epoch", absl::StrCat(info->epoch())},
+      {"digest", absl::BytesToHexString(info->digest())},
+      {"election id", info->has_highest_election_id() ? election_id_text(info->highest_election_id()) : "none"},
       {"listeners", absl::StrCat(info->listeners(), " of at most ", info->limits().listeners())},
       {"backends", absl::StrCat(info->backends(), " of at most ", info->limits().backends())},
       {"servers", absl::StrCat(info->servers(), " of at most ", info->limits().servers())},
