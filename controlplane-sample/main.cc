@@ -16,12 +16,20 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "control/arguments.h"
 #include "control/autoscaler.h"
 
 ABSL_FLAG(std::vector<std::string>, dataplane, {},
           "Management address of a data plane, unix:/path or host:port (without TLS). May be repeated.");
+ABSL_FLAG(
+    std::string, election_id, "",
+    "Of several control planes the one with the highest is primary. \"high:low\" or one number. Default: the time of "
+    "the start in milliseconds, so that the one which started last wins.");
+ABSL_FLAG(bool, exit_when_superseded, false,
+          "End with status 3 when a newer control plane is primary on a data plane. Otherwise stand by: look on, write "
+          "nothing, and act again when that data plane has lost its state.");
 ABSL_FLAG(std::string, backend, "", "The backend to scale; must exist on the data planes.");
 ABSL_FLAG(double, target_in_flight, 10, "Requests in flight that one server should have. Above 0.");
 ABSL_FLAG(double, tolerance, 0.1, "Nothing changes while the load is within this share of the target. 0 to below 1.");
@@ -76,12 +84,24 @@ absl::StatusOr<scaling::ChangeLimit> limit_flag(const char* name, const std::str
   return absl::InvalidArgumentError(absl::StrCat(name, ": ", limit.status().message()));
 }
 
+absl::StatusOr<session::ElectionId> election_id_flag() {
+  const std::string text = absl::GetFlag(FLAGS_election_id);
+  if (text.empty()) return session::election_id_of_start(absl::Now());
+  absl::StatusOr<session::ElectionId> id = session::parse_election_id(text);
+  if (id.ok()) return id;
+  return absl::InvalidArgumentError(absl::StrCat("election_id: ", id.status().message()));
+}
+
 absl::StatusOr<control::AutoscalerOptions> options_from_flags() {
   const auto up = limit_flag("scale_up_limit", absl::GetFlag(FLAGS_scale_up_limit));
   if (!up.ok()) return up.status();
   const auto down = limit_flag("scale_down_limit", absl::GetFlag(FLAGS_scale_down_limit));
   if (!down.ok()) return down.status();
+  const auto election_id = election_id_flag();
+  if (!election_id.ok()) return election_id.status();
   control::AutoscalerOptions options;
+  options.election_id = *election_id;
+  options.exit_when_superseded = absl::GetFlag(FLAGS_exit_when_superseded);
   options.dataplanes = absl::GetFlag(FLAGS_dataplane);
   options.backend = absl::GetFlag(FLAGS_backend);
   options.interval = absl::GetFlag(FLAGS_interval);
@@ -159,7 +179,8 @@ int main(int argc, char** argv) {
   if (status.ok()) status = run(*options, signals);
   if (status.ok()) return 0;
   std::fprintf(stderr, "fairlead-autoscaler: %s\n", std::string(status.message()).c_str());
-  return usage ? 2 : 1;
+  if (usage) return 2;
+  return absl::IsAborted(status) ? 3 : 1;
 }
 
 }  // namespace

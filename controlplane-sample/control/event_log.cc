@@ -29,8 +29,8 @@ std::string describe(const Report& report, const std::string& backend) {
 }
 
 bool is_trouble(const Report& report) {
-  static constexpr absl::string_view kTrouble[] = {"server_failed", "server_exited", "starts_delayed", "change_refused",
-                                                   "session_lost"};
+  static constexpr absl::string_view kTrouble[] = {"server_failed",  "server_exited", "starts_delayed",
+                                                   "change_refused", "session_lost",  "standby"};
   return std::ranges::find(kTrouble, report.event) != std::end(kTrouble) || report.cut_off > 0;
 }
 

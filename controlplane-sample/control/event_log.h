@@ -20,6 +20,8 @@
 // | change_refused    | a data plane refused a change of the server; "why"; it is tried again               |
 // | session_connected | "dataplane" is connected; "why" where it has lost its state                         |
 // | session_lost      | "dataplane" is not; "why"                                                           |
+// | standby           | a newer control plane is primary on "dataplane": this one only looks on             |
+// | primary           | it is not any more: this one acts again                                             |
 #pragma once
 
 #include <fstream>
