@@ -314,6 +314,27 @@ TEST(Mirror, AChangeWhileOutOfReachIsADifferenceAsWell) {
   EXPECT_EQ(world.mirror.standing(), Standing::kInSync);
 }
 
+TEST(Mirror, ADataPlaneThatComesBackEmptyIsFilledBeforeItCountsAsEqual) {
+  Dataplane dataplane;
+  World world(parse(servers(0, 25)));
+  world.connect(dataplane);
+  world.cut();
+  Dataplane empty;
+  world.connect(empty);
+  EXPECT_THAT(world.events, ElementsAre("in_sync", "session_lost", "in_sync"));
+  EXPECT_EQ(empty.digest(), dataplane.digest());
+}
+
+TEST(Mirror, WhatWasSeenBeforeTheLastAnswerIsNoNews) {
+  Dataplane dataplane;
+  World world(parse(servers(0, 25)));
+  world.connect(dataplane);
+  const Observed earlier = dataplane.observe(false);
+  world.want(servers(0, 26));
+  world.mirror.heard(world.now, earlier);
+  EXPECT_EQ(world.mirror.standing(), Standing::kInSync);
+}
+
 TEST(Mirror, WhatSomebodyElseChangedIsFoundAndRepairedAndNothingElseTouched) {
   Dataplane dataplane;
   World world(parse(servers(0, 25)));
