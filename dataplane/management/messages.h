@@ -17,6 +17,9 @@ void encode(const store::BackendView& view, v1::Backend& out);
 void encode(const store::ListenerView& view, v1::Listener& out);
 void encode(const store::Event& event, v1::WatchEventsResponse& out);
 void encode(const store::ServerStep& step, v1::ServerEvent& out);
+// For GetInfo.
+void encode_journal(const store::Store& store, v1::Journal& out);
+
 v1::Limits limits_of(const Context& context);
 
 // Whom to ask how much a resource has in flight, and where the answer belongs.
