@@ -316,6 +316,7 @@ Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInf
       *response->mutable_limits() = limits_of(*context_);
       if (highest != store::ElectionId{}) encode(highest, *response->mutable_highest_election_id());
       response->set_digest(digest.bytes());
+      encode_journal(context_->store, *response->mutable_journal());
       response->set_workers(context_->workers);
       auto uptime = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - context_->started);
       response->mutable_uptime()->set_seconds(uptime.count());

@@ -74,6 +74,32 @@ store::Fence decode_fence(const v1::Fence& fence) {
   return result;
 }
 
+void encode_journal(const store::Store& store, v1::Journal& out) {
+  out.set_state(v1::JOURNAL_STATE_NONE);
+  if (!store.journal()) return;
+  journal::Info info = store.journal()->info();
+  switch (info.condition) {
+    case journal::Condition::kWriting:
+      out.set_state(v1::JOURNAL_STATE_WRITING);
+      break;
+    case journal::Condition::kFull:
+      out.set_state(v1::JOURNAL_STATE_FULL);
+      break;
+    case journal::Condition::kFailed:
+      out.set_state(v1::JOURNAL_STATE_FAILED);
+      break;
+    case journal::Condition::kHandedOver:
+      out.set_state(v1::JOURNAL_STATE_HANDED_OVER);
+      break;
+  }
+  out.set_path(info.path);
+  out.set_problem(info.problem);
+  if (info.condition != journal::Condition::kWriting) api::encode(info.since, *out.mutable_since());
+  out.set_bytes(info.bytes);
+  out.set_loaded_resources(store.loaded().resources);
+  api::encode(absl::ToChronoNanoseconds(store.loaded().time), *out.mutable_load_time());
+}
+
 v1::Limits limits_of(const Context& context) {
   const store::Limits& limits = context.store.limits();
   v1::Limits out;

@@ -20,6 +20,8 @@ void encode(const store::Event& event, v1::WatchEventsResponse& out);
 void encode(const store::ServerStep& step, v1::ServerEvent& out);
 void encode(const store::ElectionId& id, v1::ElectionId& out);
 store::ElectionId decode(const v1::ElectionId& id);
+// For GetInfo.
+void encode_journal(const store::Store& store, v1::Journal& out);
 v1::Limits limits_of(const Context& context);
 
 // Of a call: with what its request's `fence` says.

@@ -136,9 +136,9 @@ auto Applier::open_addresses(const config::Listener* before, config::Listener& a
                           std::string(bound.status().message())};
     }
     opened = *std::move(bound);
-    model_.on_roll_back([this, uid, opened, is_new = before == nullptr] {
-      if (is_new) return reading_half_.unbind(uid);
-      reading_half_.close_addresses(uid, opened);
+    model_.on_roll_back([&reading_half = reading_half_, uid, opened, is_new = before == nullptr] {
+      if (is_new) return reading_half.unbind(uid);
+      reading_half.close_addresses(uid, opened);
     });
   }
   auto next = opened.begin();

@@ -124,7 +124,7 @@ void Applier::hurry(config::Uid uid, const config::DrainPolicy& drain) {
   DepartingServer& departing = *model_.find_departing(uid);
   config::WallTime deadline = now_ + *drain.timeout;
   if (deadline >= departing.deadline) return;
-  model_.on_roll_back([this, uid, before = departing] { *model_.find_departing(uid) = before; });
+  model_.on_roll_back([&model = model_, uid, before = departing] { *model.find_departing(uid) = before; });
   departing.deadline = deadline;
   departing.timeout = *drain.timeout;
   departing.jitter = std::min(drain.jitter.value_or(config::Duration::zero()), departing.timeout);

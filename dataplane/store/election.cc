@@ -8,7 +8,7 @@ namespace fairlead::store {
 
 using config::concat;
 
-std::string ElectionId::to_text() const { return high == 0 ? concat(low) : concat(high, ":", low); }
+std::string to_text(const ElectionId& id) { return id.high == 0 ? concat(id.low) : concat(id.high, ":", id.low); }
 
 void Election::announce(uint64_t session, ElectionId id) {
   if (id < highest_) return;
@@ -28,16 +28,16 @@ std::optional<api::Failure> Election::check(const Fence& fence, uint64_t session
 }
 
 std::optional<std::string> Election::check_session(const Fence& fence, uint64_t session) const {
-  std::string highest = highest_ == ElectionId{} ? "none was used yet" : concat("the highest is ", highest_.to_text());
+  std::string highest = highest_ == ElectionId{} ? "none was used yet" : concat("the highest is ", to_text(highest_));
   if (!fence.election_id) {
     return concat("this session is an observer: it was opened without an election id; ", highest);
   }
   if (*fence.election_id < highest_) {
-    return concat("another control plane is primary: election id ", fence.election_id->to_text(), " is lower than ",
-                  highest_.to_text(), ", the highest");
+    return concat("another control plane is primary: election id ", to_text(*fence.election_id), " is lower than ",
+                  to_text(highest_), ", the highest");
   }
   if (session != primary_) {
-    return concat("a newer session has election id ", fence.election_id->to_text(), ", the highest, and is primary");
+    return concat("a newer session has election id ", to_text(*fence.election_id), ", the highest, and is primary");
   }
   return std::nullopt;
 }
@@ -46,11 +46,11 @@ std::optional<std::string> Election::check_call(const Fence& fence, bool validat
   if (fence.override_primary) return std::nullopt;
   if (!fence.election_id) {
     if (highest_ == ElectionId{} || validate_only) return std::nullopt;
-    return concat("control planes are elected here: give an election id of at least ", highest_.to_text(),
+    return concat("control planes are elected here: give an election id of at least ", to_text(highest_),
                   ", the highest, or say override");
   }
   if (*fence.election_id < highest_) {
-    return concat("election id ", fence.election_id->to_text(), " is lower than ", highest_.to_text(),
+    return concat("election id ", to_text(*fence.election_id), " is lower than ", to_text(highest_),
                   ", the highest; another control plane is primary");
   }
   if (*fence.election_id > highest_ && !validate_only) {

@@ -4,24 +4,18 @@
 // what it had finished stays. Belongs to the store's thread.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "api/failure.h"
+#include "journal/rows.h"
 
 namespace fairlead::store {
 
-// 128 bit, compared as one number. {0, 0} is none.
-struct ElectionId {
-  uint64_t high = 0;
-  uint64_t low = 0;
-
-  friend auto operator<=>(const ElectionId&, const ElectionId&) = default;
-  // "7", "1:7".
-  std::string to_text() const;
-};
+using ElectionId = journal::ElectionId;
+// "7", "1:7".
+std::string to_text(const ElectionId& id);
 
 // By what right a transaction writes.
 struct Fence {

@@ -16,6 +16,7 @@
 #include "absl/functional/any_invocable.h"
 #include "config/snapshot.h"
 #include "store/digest.h"
+#include "store/row_log.h"
 #include "store/slot_allocator.h"
 #include "store/transaction.h"
 #include "store/views.h"
@@ -115,6 +116,19 @@ class Model {
   void roll_back(size_t mark);
   void commit();
 
+  // --- what the journal is to be told: changes since the last commit() that hold so far, in their order ---
+  const RowLog& rows() const { return rows_; }
+  // Without a journal nothing is noted.
+  void note_rows() { rows_.enable(); }
+  config::Uid last_uid() const { return last_uid_; }
+
+  // --- loading, into an empty model and with nothing to undo: backends before their servers and listeners. Slots are
+  // given here. The digest and the counters come as a whole ---
+  void restore_backend(base::Ref<config::Backend> backend);
+  void restore_server(BackendState& backend, base::Ref<config::Server> server);
+  void restore_listener(base::Ref<config::Listener> listener);
+  void restore_counters(config::Version version, config::Uid last_uid, const Digest& digest);
+
   // --- facts; nothing to undo, and not within a transaction ---
   void release_departed(config::Uid uid);
 
@@ -125,6 +139,11 @@ class Model {
   void place_server(BackendState& backend, const base::Ref<const config::Server>& before,
                     const base::Ref<const config::Server>& after);
   void place_listener(const base::Ref<const config::Listener>& before, const base::Ref<const config::Listener>& after);
+  // A side of a change, in the digest and in the log. `canonical`: the resource's bytes.
+  void note_before(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
+                   const std::string& canonical, const std::vector<config::Endpoint>& bound = {});
+  void note_after(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata, const std::string& canonical,
+                  const std::vector<config::Endpoint>& bound = {});
   void place_settings(BackendState& backend, base::Ref<const config::Backend> settings);
   void insert_backend(std::unique_ptr<BackendState> backend);
   std::unique_ptr<BackendState> extract_backend(BackendState& backend);
@@ -147,6 +166,7 @@ class Model {
   SlotAllocator backend_slots_;
   SlotAllocator listener_slots_;
   std::vector<absl::AnyInvocable<void()>> undo_;
+  RowLog rows_;
   // Since the last commit().
   std::vector<config::Uid> removed_backends_;
 

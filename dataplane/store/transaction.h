@@ -45,6 +45,8 @@ struct Transaction {
   bool each = false;
   std::optional<config::Version> expected_version{};
   bool validate_only = false;
+  // Of its content, for history; empty where nobody may repeat it.
+  std::string fingerprint{};
 };
 
 // Decodes, off the store's thread. What is malformed comes back as failures in the result, in turn with the others.

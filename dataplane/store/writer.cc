@@ -7,6 +7,7 @@
 #include "config/validate.h"
 #include "spdlog/spdlog.h"
 #include "store/applier.h"
+#include "store/load.h"
 
 namespace fairlead::store {
 namespace {
@@ -42,17 +43,32 @@ Result lost(uint64_t id, config::Version version) {
 
 }  // namespace
 
-Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox)
+Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox,
+               std::unique_ptr<journal::Journal> journal)
     : reading_half_(reading_half),
       limits_(limits),
       inbox_(std::move(inbox)),
+      durability_(std::move(journal), inbox_),
       drains_(reading_half_, inbox_, [this](const Drains::Ended& ended) { on_drain_ended(ended); }),
       reader_(model_, drains_, election_, events_) {
   publish();
 }
 
+absl::StatusOr<uint64_t> Writer::load(uint64_t epoch) {
+  if (absl::Status loaded = store::load(*durability_.journal(), epoch, model_, reading_half_, effects_); !loaded.ok()) {
+    return loaded;
+  }
+  model_.note_rows();
+  election_.restore(durability_.journal()->state().election);
+  events_.restore(model_.version());
+  commit();
+  return durability_.journal()->state().resources;
+}
+
 void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
-  if (auto unfit = election_.check(transaction.fence, transaction.origin->session, transaction.validate_only)) {
+  auto unfit = election_.check(transaction.fence, transaction.origin->session, transaction.validate_only);
+  if (!unfit && !transaction.validate_only) unfit = durability_.refusal();
+  if (unfit) {
     unfit->resource = config::concat("transaction ", transaction.id);
     return answer(refused(transaction.id, model_.version(), *std::move(unfit)), options, std::move(done));
   }
@@ -60,9 +76,12 @@ void Writer::apply(Transaction transaction, const ApplyOptions& options, Done do
   Applier applier(model_, reading_half_, limits_, std::chrono::system_clock::now(), effects_);
   Result result = run(applier, transaction);
   if (options.wait_until_removed && !applier.departing().empty()) {
-    Answer answer{std::move(result), std::move(done)};
+    Answer answer{std::move(result), std::move(done), /*follows_change=*/model_.mark() > 0};
     auto awaited = std::make_shared<AwaitedRemoval>(std::move(answer), applier.departing().size());
-    for (config::Uid uid : applier.departing()) waiting_for_removal_[uid].push_back(awaited);
+    for (config::Uid uid : applier.departing()) {
+      waiting_for_removal_[uid].push_back(awaited);
+      awaited_.emplace_back(uid, awaited);
+    }
     return;
   }
   answer(std::move(result), options, std::move(done));
@@ -72,18 +91,28 @@ Result Writer::run(Applier& applier, Transaction& transaction) {
   // An address that an earlier transaction of this batch gave up is free only after its publication.
   if (!effects_.effects.empty() && touches_listeners(transaction)) commit();
   size_t first_change = effects_.changes.size();
+  size_t first_row = model_.rows().entries().size();
   Result result = applier.run(transaction);
+  durability_.note(transaction, result, model_.rows(), first_row);
   if (effects_.changes.size() > first_change) write_audit_line(transaction, result, effects_.changes, first_change);
   return result;
 }
 
 void Writer::answer(Result result, const ApplyOptions& options, Done done) {
   bool active = options.level == AcknowledgementLevel::kActive;
-  (active ? active_ : accepted_).push_back({std::move(result), std::move(done)});
+  (active ? active_ : accepted_).push_back({std::move(result), std::move(done), model_.mark() > 0});
 }
 
 void Writer::commit() {
-  // This is the place where what was applied since the last commit becomes durable, before anybody is told of it.
+  durability_.set_election(election_.value());
+  if (durability_.has_something(model_)) {
+    std::optional<api::Failure> failure = durability_.write(model_);
+    if (failure) refuse_batch(*failure);
+  }
+  model_.commit();
+  ended_resync_.reset();
+  awaited_.clear();
+  for (const Drains::Ended& ended : std::exchange(ended_, {})) end_drain(ended);
   if (model_.version() != published_version_) publish();
   perform_effects();
   events_.number(effects_.events);
@@ -97,6 +126,29 @@ void Writer::commit() {
   }
   effects_ = {};
   release_pending();
+}
+
+void Writer::refuse_batch(const api::Failure& failure) {
+  if (model_.mark() > 0) spdlog::warn("not applied: all after version {}: {}", published_version_, failure.text());
+  model_.roll_back(0);
+  effects_ = {};
+  if (ended_resync_ && !resync_) resync_.emplace(*std::move(ended_resync_));
+  auto refuse = [&](Answer& answer) {
+    if (!answer.follows_change) return;
+    uint64_t id = answer.result.id;
+    answer.result = refused(id, model_.version(),
+                            {failure.reason, config::concat("transaction ", id), failure.field, failure.problem});
+  };
+  for (auto& [uid, awaited] : std::exchange(awaited_, {})) {
+    auto waiting = waiting_for_removal_.find(uid);
+    std::erase(waiting->second, awaited);
+    if (waiting->second.empty()) waiting_for_removal_.erase(waiting);
+    // Of several servers the last one's turn.
+    if (--awaited->servers == 0) active_.push_back(std::move(awaited->answer));
+  }
+  for (Answer& answer : accepted_) refuse(answer);
+  for (Answer& answer : active_) refuse(answer);
+  durability_.rebuild_if_failed([this] { return reader_.everything(); });
 }
 
 void Writer::publish() {
@@ -159,8 +211,10 @@ void Writer::add_step(ServerStep step, const std::shared_ptr<const Origin>& orig
                              .origin = origin});
 }
 
-// A fact: takes its turn in the next commit().
-void Writer::on_drain_ended(const Drains::Ended& ended) {
+// A fact: takes its turn in the next commit(), where nothing is left that could be rolled back.
+void Writer::on_drain_ended(const Drains::Ended& ended) { ended_.push_back(ended); }
+
+void Writer::end_drain(const Drains::Ended& ended) {
   add_step({ended.backend, ended.name, ended.uid, ended.lifecycle, ended.cut_off}, ended.origin);
   if (!ended.departed) return;
   model_.release_departed(ended.uid);
@@ -168,7 +222,9 @@ void Writer::on_drain_ended(const Drains::Ended& ended) {
   if (waiting.empty()) return;
   for (const std::shared_ptr<AwaitedRemoval>& awaited : waiting.mapped()) {
     awaited->answer.result.cut_off += ended.cut_off;
-    if (--awaited->servers == 0) active_.push_back(std::move(awaited->answer));
+    if (--awaited->servers > 0) continue;
+    awaited->answer.follows_change = false;
+    active_.push_back(std::move(awaited->answer));
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "store/drains.h"
+#include "store/durability.h"
 #include "store/effects.h"
 #include "store/election.h"
 #include "store/event_hub.h"
@@ -40,8 +41,15 @@ class Writer {
  public:
   using Done = std::function<void(Result)>;
 
-  Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox);
+  // `journal`: null where nothing is kept; else load() comes first.
+  Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox,
+         std::unique_ptr<journal::Journal> journal);
 
+  // Fills the model from the journal, opens its listeners, and publishes. Where the journal is new, it gets `epoch`.
+  // Returns how many resources there are. Before anything else, on any thread.
+  absl::StatusOr<uint64_t> load(uint64_t epoch);
+  Durability& durability() { return durability_; }
+  const Durability& durability() const { return durability_; }
   void apply(Transaction transaction, const ApplyOptions& options, Done done);
   // Answered in turn with transactions, as those are.
   void begin_resync(const BeginResync& request, const ApplyOptions& options, Done done);
@@ -65,6 +73,8 @@ class Writer {
   struct Answer {
     Result result;
     Done done;
+    // It was made when the batch had changed something, so it holds only if that gets on disk.
+    bool follows_change = false;
   };
   // Waits until so many departing servers are gone.
   struct AwaitedRemoval {
@@ -87,6 +97,9 @@ class Writer {
   Result end_resync(const EndResync& request);
   Result remove_left_over(const EndResync& request);
 
+  // The batch is not on disk: takes it back, and says so in the answers that follow from it.
+  void refuse_batch(const api::Failure& failure);
+  void end_drain(const Drains::Ended& ended);
   void publish();
   void perform_effects();
   void perform(const AcceptListener& effect);
@@ -104,6 +117,7 @@ class Writer {
   ReadingHalf& reading_half_;
   const Limits& limits_;
   std::shared_ptr<Inbox> inbox_;
+  Durability durability_;
   Model model_;
   Drains drains_;
   Election election_;
@@ -114,8 +128,13 @@ class Writer {
 
   // Of the batch that is not committed yet.
   Effects effects_;
+  // The one that it ended: open again where the batch does not get on disk.
+  std::optional<Resync> ended_resync_;
   std::vector<Answer> accepted_;
   std::vector<Answer> active_;
+  std::vector<std::pair<config::Uid, std::shared_ptr<AwaitedRemoval>>> awaited_;
+  // Facts that came while the batch could still be rolled back.
+  std::vector<Drains::Ended> ended_;
 
   config::Version published_version_ = 0;
   uint64_t publications_ = 0;

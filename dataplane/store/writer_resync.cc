@@ -22,6 +22,7 @@ api::Failure failure_of(const Request& request, v1::Reason reason, std::string f
 
 std::optional<api::Failure> Writer::check_fence(const Fence& fence, const Origin& origin, std::string title) {
   std::optional<api::Failure> unfit = election_.check(fence, origin.session, false);
+  if (!unfit) unfit = durability_.refusal();
   if (unfit) unfit->resource = std::move(title);
   return unfit;
 }
@@ -60,7 +61,10 @@ Result Writer::end_resync(const EndResync& request) {
   }
   Result result{.id = request.id, .version = model_.version()};
   if (!request.cancel) result = remove_left_over(request);
-  if (!result.refused()) resync_.reset();
+  if (!result.refused()) {
+    ended_resync_.emplace(*std::move(resync_));
+    resync_.reset();
+  }
   return result;
 }
 
