@@ -21,8 +21,8 @@ Digest::Hash hash_of(const config::Listener& listener) {
 }  // namespace
 
 const base::Ref<const config::Server>* BackendState::find(std::string_view name) const {
-  auto at = by_name.find(name);
-  return at == by_name.end() ? nullptr : members.find(at->second);
+  const config::Server* server = by_name.find(name);
+  return server ? members.find(server->slot) : nullptr;
 }
 
 BackendState* Model::find_backend(std::string_view name) const {
@@ -82,10 +82,10 @@ void Model::set_version(config::Version version) {
 
 void Model::place_server(BackendState& backend, const base::Ref<const config::Server>& before,
                          const base::Ref<const config::Server>& after) {
-  // The key is the record's name, so it changes with the record.
-  if (before) backend.by_name.erase(before->name);
+  // The key is in the record, so it changes with the record.
+  if (before) backend.by_name.erase(*before);
   if (after) {
-    backend.by_name.emplace(after->name, after->slot);
+    backend.by_name.insert(*after);
     backend.members.set(after->slot, after);
   } else {
     backend.members.erase(before->slot);
@@ -97,6 +97,8 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   }
   if (before) digest_.remove(hash_of(*before, backend.settings->name));
   if (after) digest_.add(hash_of(*after, backend.settings->name));
+  if (before) addresses_.remove(before->address);
+  if (after) addresses_.add(after->address);
   members_ += (after ? 1 : 0) - (before ? 1 : 0);
   changed_backends_.insert(backend.settings->slot);
 }
@@ -105,25 +107,25 @@ void Model::add_server(BackendState& backend, base::Ref<config::Server> server) 
   server->slot = backend.slots.take();
   base::Ref<const config::Server> added = std::move(server);
   place_server(backend, nullptr, added);
-  on_roll_back([this, &backend, added] {
-    place_server(backend, added, nullptr);
-    backend.slots.release(added->slot);
-  });
+  undo_.emplace_back(ServerPlaced{&backend, nullptr, std::move(added)});
 }
 
 void Model::replace_server(BackendState& backend, base::Ref<const config::Server> before,
                            base::Ref<const config::Server> after) {
   place_server(backend, before, after);
-  on_roll_back([this, &backend, before, after] { place_server(backend, after, before); });
+  undo_.emplace_back(ServerPlaced{&backend, std::move(before), std::move(after)});
 }
 
 void Model::remove_server(BackendState& backend, base::Ref<const config::Server> server, DepartingServer departing) {
   place_server(backend, server, nullptr);
   insert_departing(std::move(departing));
-  on_roll_back([this, &backend, server] {
-    erase_departing(server->metadata.uid);
-    place_server(backend, nullptr, server);
-  });
+  undo_.emplace_back(ServerPlaced{&backend, std::move(server), nullptr});
+}
+
+void Model::undo(ServerPlaced& placed) {
+  if (!placed.after) erase_departing(placed.before->metadata.uid);
+  place_server(*placed.backend, placed.after, placed.before);
+  if (!placed.before) placed.backend->slots.release(placed.after->slot);
 }
 
 void Model::insert_departing(DepartingServer departing) {
@@ -266,7 +268,8 @@ void Model::remove_listener(base::Ref<const config::Listener> listener) {
 
 void Model::roll_back(size_t mark) {
   while (undo_.size() > mark) {
-    undo_.back()();
+    // It may be what holds on to a record: it goes after its work is done.
+    std::visit([this](auto& what) { undo(what); }, undo_.back());
     undo_.pop_back();
   }
 }
