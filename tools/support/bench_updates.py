@@ -17,8 +17,8 @@ PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin", "fairlead-updates")
 
 # What the data plane offers so far.
 HAS_JOURNAL = False
-HAS_RESYNC = False
-ELECTION_ID = 0
+HAS_RESYNC = True
+ELECTION_ID = 1
 
 HAPROXY_SERVERS = 20_000
 HAPROXY_BATCH = 100
