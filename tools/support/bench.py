@@ -27,7 +27,7 @@ def argument_parser():
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--servers", type=int)
     parser.add_argument("--operations", type=float, default=500)
-    parser.add_argument("--rate", type=float, default=1000)
+    parser.add_argument("--rate", type=float)
     return parser
 
 
@@ -36,7 +36,8 @@ def parse_arguments():
     arguments = parser.parse_args()
     is_updates = arguments.what == "updates"
     for name, default in (("rounds", 7 if is_updates else 15), ("seconds", 3 if is_updates else 1),
-                          ("servers", 1_000_000 if is_updates else 10_000)):
+                          ("servers", 1_000_000 if is_updates else 10_000),
+                          ("rate", 5000 if is_updates else 1000)):
         if getattr(arguments, name) is None:
             setattr(arguments, name, default)
     for name in ("rounds", "seconds", "servers", "operations", "rate"):
