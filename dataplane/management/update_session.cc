@@ -43,8 +43,8 @@ void UpdateSession::OnReadDone(bool ok) {
   }
   // Decoding is the larger part of the work and needs nobody else.
   std::optional<store::Transaction> decoded;
-  if (request_.has_transaction() && origin_) {
-    decoded = store::make_transaction(request_.transaction(), context_->store.limits(), origin_);
+  if (request_->has_transaction() && origin_) {
+    decoded = store::make_transaction(request_->transaction(), context_->store.limits(), origin_);
     decoded->fence = fence_;
   }
   post([decoded = std::move(decoded)](UpdateSession& self) mutable {
@@ -80,11 +80,11 @@ void UpdateSession::OnDone() {
 void UpdateSession::on_read(std::optional<store::Transaction> decoded) {
   if (finished_) return;
   heard_ = Executor::Clock::now();
-  if (!origin_ && !request_.has_open()) return finish(invalid("open: is missing; it is the first message"));
-  switch (request_.message_case()) {
+  if (!origin_ && !request_->has_open()) return finish(invalid("open: is missing; it is the first message"));
+  switch (request_->message_case()) {
     case v1::StreamUpdatesRequest::kOpen:
       if (origin_) return finish(invalid("open: was sent already; it is the first message only"));
-      return open(request_.open());
+      return open(request_->open());
     case v1::StreamUpdatesRequest::kTransaction:
       submit(*std::move(decoded));
       return read_on();
@@ -92,10 +92,10 @@ void UpdateSession::on_read(std::optional<store::Transaction> decoded) {
       heartbeat();
       return read_on();
     case v1::StreamUpdatesRequest::kBeginResync:
-      begin_resync(request_.begin_resync());
+      begin_resync(request_->begin_resync());
       return read_on();
     case v1::StreamUpdatesRequest::kEndResync:
-      end_resync(request_.end_resync());
+      end_resync(request_->end_resync());
       return read_on();
     case v1::StreamUpdatesRequest::MESSAGE_NOT_SET:
       break;
@@ -255,7 +255,7 @@ void UpdateSession::read_on() {
   if (reading_ || finished_ || half_closed_ || unanswered_ >= kUnansweredOperationsMax) return;
   reading_ = true;
   heard_ = Executor::Clock::now();
-  StartRead(&request_);
+  StartRead(request_.renew());
 }
 
 void UpdateSession::push(Outgoing outgoing) {

@@ -13,6 +13,7 @@
 #include "fairlead/v1/management.pb.h"
 #include "grpcpp/support/server_callback.h"
 #include "management/context.h"
+#include "management/incoming.h"
 #include "management/status.h"
 #include "management/streams.h"
 #include "store/events.h"
@@ -69,7 +70,7 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
 
   std::shared_ptr<Context> context_;
   const std::string peer_;
-  v1::StreamUpdatesRequest request_;
+  Incoming<v1::StreamUpdatesRequest> request_;
   // Set while the session opens; read by gRPC's threads only between a read's start and its end.
   std::shared_ptr<const store::Origin> origin_;
   store::Fence fence_{.kind = store::Fence::Kind::kSession};

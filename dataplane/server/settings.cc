@@ -59,7 +59,7 @@ void read_listen(const v1::Configuration& message, api::FieldChecker& checker, S
 }
 
 absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& file) {
-  api::FieldChecker checker("configuration");
+  api::FieldChecker checker;
   Settings& settings = file.settings;
   auto workers = checker.number("workers", message.workers() != 0, message.workers(), {0, kWorkersMax});
   if (workers) settings.workers = static_cast<int>(*workers);
@@ -75,7 +75,7 @@ absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& 
                                   kShutdownRange);
   if (timeout) settings.shutdown_timeout = *timeout;
   if (checker.ok()) return absl::OkStatus();
-  api::Failure failure = checker.take_failure();
+  api::Failure failure = checker.take_failure("configuration");
   return at(file, failure.field, failure.text());
 }
 

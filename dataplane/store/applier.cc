@@ -89,9 +89,9 @@ void Applier::apply_group(std::vector<api::Operation>& operations, size_t begin,
   touched_ = std::move(named);
 }
 
-void Applier::changed(std::string what) {
+void Applier::changed() {
   if (model_.version() != version_) model_.set_version(version_);
-  effects_.changes.push_back(std::move(what));
+  ++effects_.changes;
 }
 
 config::Metadata Applier::new_metadata() { return {model_.next_uid(), version_, now_, now_}; }

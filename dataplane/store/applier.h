@@ -66,7 +66,7 @@ class Applier {
   void compile(config::Listener& listener) const;
 
   // The version that the transaction makes; the first change sets it.
-  void changed(std::string what);
+  void changed();
   config::Metadata new_metadata();
   config::Metadata updated(const config::Metadata& before);
   // `before`: of an update.

@@ -6,11 +6,9 @@
 #include "base/check.h"
 
 namespace fairlead::store {
-namespace {}  // namespace
-
 const base::Ref<const config::Server>* BackendState::find(std::string_view name) const {
-  auto at = by_name.find(name);
-  return at == by_name.end() ? nullptr : members.find(at->second);
+  const config::Server* server = by_name.find(name);
+  return server ? members.find(server->slot) : nullptr;
 }
 
 BackendState* Model::find_backend(std::string_view name) const {
@@ -70,10 +68,10 @@ void Model::set_version(config::Version version) {
 
 void Model::place_server(BackendState& backend, const base::Ref<const config::Server>& before,
                          const base::Ref<const config::Server>& after) {
-  // The key is the record's name, so it changes with the record.
-  if (before) backend.by_name.erase(before->name);
+  // The key is in the record, so it changes with the record.
+  if (before) backend.by_name.erase(*before);
   if (after) {
-    backend.by_name.emplace(after->name, after->slot);
+    backend.by_name.insert(*after);
     backend.members.set(after->slot, after);
   } else {
     backend.members.erase(before->slot);
@@ -83,6 +81,8 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   } else {
     backend.eligible.erase(*before);
   }
+  if (before) addresses_.remove(before->address);
+  if (after) addresses_.add(after->address);
   const config::Backend& settings = *backend.settings;
   RowLog::Entry& row = rows_.begin(journal::Kind::kServer, settings.metadata.uid, undo_.size());
   if (before) note_before(row, Digest::Kind::kServer, before->metadata, api::canonical(*before, settings.name));
@@ -108,25 +108,25 @@ void Model::add_server(BackendState& backend, base::Ref<config::Server> server) 
   server->slot = backend.slots.take();
   base::Ref<const config::Server> added = std::move(server);
   place_server(backend, nullptr, added);
-  on_roll_back([this, &backend, added] {
-    place_server(backend, added, nullptr);
-    backend.slots.release(added->slot);
-  });
+  undo_.emplace_back(ServerPlaced{&backend, nullptr, std::move(added)});
 }
 
 void Model::replace_server(BackendState& backend, base::Ref<const config::Server> before,
                            base::Ref<const config::Server> after) {
   place_server(backend, before, after);
-  on_roll_back([this, &backend, before, after] { place_server(backend, after, before); });
+  undo_.emplace_back(ServerPlaced{&backend, std::move(before), std::move(after)});
 }
 
 void Model::remove_server(BackendState& backend, base::Ref<const config::Server> server, DepartingServer departing) {
   place_server(backend, server, nullptr);
   insert_departing(std::move(departing));
-  on_roll_back([this, &backend, server] {
-    erase_departing(server->metadata.uid);
-    place_server(backend, nullptr, server);
-  });
+  undo_.emplace_back(ServerPlaced{&backend, std::move(server), nullptr});
+}
+
+void Model::undo(ServerPlaced& placed) {
+  if (!placed.after) erase_departing(placed.before->metadata.uid);
+  place_server(*placed.backend, placed.after, placed.before);
+  if (!placed.before) placed.backend->slots.release(placed.after->slot);
 }
 
 void Model::insert_departing(DepartingServer departing) {
@@ -277,7 +277,8 @@ void Model::remove_listener(base::Ref<const config::Listener> listener) {
 
 void Model::roll_back(size_t mark) {
   while (undo_.size() > mark) {
-    undo_.back()();
+    // It may be what holds on to a record: it goes after its work is done.
+    std::visit([this](auto& what) { undo(what); }, undo_.back());
     undo_.pop_back();
   }
   rows_.roll_back(mark);
@@ -302,8 +303,8 @@ void Model::restore_backend(base::Ref<config::Backend> backend) {
 void Model::restore_server(BackendState& backend, base::Ref<config::Server> server) {
   server->slot = backend.slots.take();
   base::Ref<const config::Server> added = std::move(server);
-  // Uids often grow with names: then each goes to the end.
-  backend.by_name.emplace_hint(backend.by_name.end(), added->name, added->slot);
+  backend.by_name.append(*added);
+  addresses_.add(added->address);
   backend.members.set(added->slot, added);
   backend.eligible.upsert(nullptr, added);
   ++members_;

@@ -1,6 +1,7 @@
 #include "store/writer.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "config/text.h"
@@ -15,12 +16,43 @@ namespace {
 // A transaction's line in the audit log names so many of its changes.
 constexpr size_t kAuditedMax = 5;
 
-void write_audit_line(const Transaction& transaction, const Result& result, const std::vector<std::string>& changes,
-                      size_t first) {
+std::string_view verb_of(v1::Change change) {
+  switch (change) {
+    case v1::CHANGE_CREATED:
+      return "create ";
+    case v1::CHANGE_UPDATED:
+      return "update ";
+    default:
+      return "delete ";
+  }
+}
+
+// "create server web/s1"; nothing of a step.
+struct AuditText {
+  std::string operator()(const ServerChange& what) const {
+    return config::concat(verb_of(what.change), api::server_title(what.server.backend, what.server.record->name));
+  }
+  std::string operator()(const BackendChange& what) const {
+    return config::concat(verb_of(what.change), api::backend_title(what.backend.record->name));
+  }
+  std::string operator()(const ListenerChange& what) const {
+    return config::concat(verb_of(what.change), api::listener_title(what.listener.record->name));
+  }
+  std::string operator()(const ServerStep&) const { return ""; }
+};
+
+// `events`: those of the transaction, with `changes` changes among them.
+void write_audit_line(const Transaction& transaction, const Result& result, std::span<const Event> events,
+                      size_t changes) {
   std::string what;
-  size_t count = changes.size() - first;
-  for (size_t i = 0; i < std::min(count, kAuditedMax); ++i) what += (i > 0 ? ", " : "") + changes[first + i];
-  if (count > kAuditedMax) what += config::concat(" and ", count - kAuditedMax, " more");
+  size_t named = 0;
+  for (auto event = events.begin(); event != events.end() && named < kAuditedMax; ++event) {
+    std::string text = std::visit(AuditText{}, event->what);
+    if (text.empty()) continue;
+    if (named++ > 0) what += ", ";
+    what += text;
+  }
+  if (changes > named) what += config::concat(" and ", changes - named, " more");
   spdlog::info("accepted: version {} by {} from {}, transaction {}: {}", result.version,
                config::quoted(transaction.origin->actor), config::quoted(transaction.origin->peer), transaction.id,
                what);
@@ -90,11 +122,14 @@ void Writer::apply(Transaction transaction, const ApplyOptions& options, Done do
 Result Writer::run(Applier& applier, Transaction& transaction) {
   // An address that an earlier transaction of this batch gave up is free only after its publication.
   if (!effects_.effects.empty() && touches_listeners(transaction)) commit();
-  size_t first_change = effects_.changes.size();
+  Effects::Mark before = effects_.mark();
   size_t first_row = model_.rows().entries().size();
   Result result = applier.run(transaction);
   durability_.note(transaction, result, model_.rows(), first_row);
-  if (effects_.changes.size() > first_change) write_audit_line(transaction, result, effects_.changes, first_change);
+  if (effects_.changes > before.changes) {
+    write_audit_line(transaction, result, std::span(effects_.events).subspan(before.events),
+                     effects_.changes - before.changes);
+  }
   return result;
 }
 

@@ -62,7 +62,7 @@ class Writer {
   // Makes what was applied since the last one durable and visible.
   void commit();
   // So much was applied that it should be published before more is.
-  bool is_batch_full() const { return effects_.changes.size() >= kBatchMax; }
+  bool is_batch_full() const { return effects_.changes >= kBatchMax; }
   bool has_pending() const { return !pending_.empty(); }
   // What is unanswered never will be: says so to each.
   void give_up();

@@ -9,11 +9,12 @@ import sys
 import time
 
 import bench_crash
+import bench_updates
 import proxies
 import usage
 from processes import Failed, Workshop, build, program
 
-PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin", "fairlead-churn")
+PROGRAMS = sorted({"fairlead-churn", *bench_updates.PROGRAMS})
 CONNECTIONS = 64
 BODY_BYTES = 34
 
@@ -21,13 +22,13 @@ BODY_BYTES = 34
 def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
-    parser.add_argument("what", choices=("http", "tcp", "churn", "crash"))
+    parser.add_argument("what", choices=("http", "tcp", "churn", "updates", "crash"))
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=1)
-    parser.add_argument("--servers", type=int, default=10000)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--servers", type=int)
     parser.add_argument("--operations", type=float, default=500)
-    parser.add_argument("--rate", type=float, default=1000)
+    parser.add_argument("--rate", type=float)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int)
     # Of tests: what is wrong with the files of all lives, as in tests/support/faulty_vfs.
@@ -38,6 +39,12 @@ def argument_parser():
 def parse_arguments():
     parser = argument_parser()
     arguments = parser.parse_args()
+    is_updates = arguments.what == "updates"
+    for name, default in (("rounds", 7 if is_updates else 15), ("seconds", 3 if is_updates else 1),
+                          ("servers", 1_000_000 if is_updates else 10_000),
+                          ("rate", 5000 if is_updates else 1000)):
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, default)
     for name in ("rounds", "seconds", "servers", "operations", "rate", "kills"):
         if getattr(arguments, name) <= 0:
             parser.error(f"--{name}: {getattr(arguments, name):g} must be more than 0")
@@ -249,6 +256,9 @@ def main():
                 result, show = bench_crash.crash(workshop, arguments, say), bench_crash.print_crash
         elif arguments.what == "churn":
             result, show = churn(arguments), print_churn
+        elif arguments.what == "updates":
+            with Workshop("bench") as workshop:
+                result, show = bench_updates.updates(workshop, arguments, say), bench_updates.print_updates
         else:
             result, show = compare(arguments, arguments.what.upper()), print_comparison
     except Failed as error:
