@@ -16,7 +16,7 @@ from processes import Failed, program
 PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin", "fairlead-updates")
 
 # What the data plane offers so far.
-HAS_JOURNAL = False
+HAS_JOURNAL = True
 HAS_RESYNC = True
 ELECTION_ID = 1
 
