@@ -58,6 +58,8 @@ class Applier {
   Failed replace_listener(base::Ref<const config::Listener> before, base::Ref<config::Listener> after);
   // Opens those of `after.bind` that `before` (may be null) has not, and fills `after.bound`.
   Failed open_addresses(const config::Listener* before, config::Listener& after);
+  // Whether it gave the address up since the last publication.
+  bool is_closing(config::Uid listener, const config::Endpoint& endpoint) const;
   // `own`: those that the listener keeps.
   Failed check_free(const std::vector<config::Endpoint>& addresses, std::vector<config::Endpoint> own,
                     const config::Listener& listener) const;

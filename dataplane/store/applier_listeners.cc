@@ -104,19 +104,40 @@ auto Applier::replace_listener(base::Ref<const config::Listener> before, base::R
   model_.replace_listener(before, replaced);
   std::vector<config::Endpoint> closed;
   for (const config::Endpoint& endpoint : before->bound) {
-    if (std::ranges::find(after->bound, endpoint) == after->bound.end()) closed.push_back(endpoint);
+    bool stays = std::ranges::find(after->bound, endpoint) != after->bound.end();
+    if (!stays && !is_closing(after->metadata.uid, endpoint)) closed.push_back(endpoint);
   }
   if (before->bound != after->bound) {
     effects_.effects.push_back(AcceptListener{after->slot, after->metadata.uid});
-    if (!closed.empty()) effects_.effects.push_back(CloseAddresses{after->metadata.uid, std::move(closed)});
+    if (!closed.empty()) {
+      effects_.effects.push_back(CloseAddresses{after->slot, after->metadata.uid, std::move(closed)});
+    }
   }
   add_event(v1::CHANGE_UPDATED, replaced, before);
   touched_.listener = ListenerView{std::move(replaced)};
   return std::nullopt;
 }
 
+bool Applier::is_closing(config::Uid listener, const config::Endpoint& endpoint) const {
+  return std::ranges::any_of(effects_.effects, [&](const Effect& effect) {
+    const auto* close = std::get_if<CloseAddresses>(&effect);
+    return close && close->uid == listener && std::ranges::find(close->bound, endpoint) != close->bound.end();
+  });
+}
+
 auto Applier::open_addresses(const config::Listener* before, config::Listener& after) -> Failed {
   std::vector<std::optional<config::Endpoint>> addresses = kept_addresses(before, after);
+  // Given up since the last publication, and therefore still open.
+  std::vector<config::Endpoint> taken_back;
+  for (size_t i = 0; i < addresses.size() && before; ++i) {
+    const config::Endpoint& address = after.bind[i];
+    bool again = !addresses[i] && has_fixed_address(address) && is_closing(after.metadata.uid, address) &&
+                 std::ranges::find(taken_back, address) == taken_back.end() &&
+                 !model_.competitor_at(address, after.name);
+    if (!again) continue;
+    addresses[i] = address;
+    taken_back.push_back(address);
+  }
   std::vector<config::Endpoint> wanted;
   std::vector<config::Endpoint> kept;
   for (size_t i = 0; i < addresses.size(); ++i) {
@@ -143,6 +164,7 @@ auto Applier::open_addresses(const config::Listener* before, config::Listener& a
   }
   auto next = opened.begin();
   for (std::optional<config::Endpoint>& address : addresses) after.bound.push_back(address ? *address : *next++);
+  std::ranges::move(taken_back, std::back_inserter(opened));
   return check_loop(after, opened);
 }
 

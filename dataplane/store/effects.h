@@ -18,7 +18,9 @@ struct AcceptListener {
 struct StopListener {
   config::Uid uid;
 };
+// Those that the listener has taken again before the effect comes to pass stay open.
 struct CloseAddresses {
+  config::Slot slot;
   config::Uid uid;
   std::vector<config::Endpoint> bound;
 };

@@ -120,6 +120,16 @@ Page<View> list_by_name(const Map& map, const config::Labels& labels, const Page
   return page;
 }
 
+// Those that take their weight from a backend whose default is 0 are not picked.
+uint64_t count_eligible(const BackendState& backend) {
+  uint64_t count = 0;
+  for (const auto& entry : backend.eligible.classes()) {
+    bool is_default = entry.weight_class == config::EligibleServers::kDefaultClass;
+    if (!is_default || backend.settings->effective_default_weight() > 0) count += entry.servers.size();
+  }
+  return count;
+}
+
 }  // namespace
 
 ServerView Reader::view(const BackendState& backend, const base::Ref<const config::Server>& server) const {
@@ -136,7 +146,7 @@ ServerView Reader::view(const DepartingServer& server) const {
 }
 
 BackendView Reader::view(const BackendState& backend) const {
-  return {backend.settings, backend.members.size(), backend.eligible.size(),
+  return {backend.settings, backend.members.size(), count_eligible(backend),
           backend.departing + drains_.draining_members(backend.settings->metadata.uid)};
 }
 

@@ -223,7 +223,15 @@ void Writer::perform(const StopListener& effect) {
 }
 
 void Writer::perform(const CloseAddresses& effect) {
-  if (accepting_.contains(effect.uid)) reading_half_.close_addresses(effect.uid, effect.bound);
+  if (!accepting_.contains(effect.uid)) return;
+  const base::Ref<const config::Listener>* listener = model_.find_listener(effect.slot);
+  std::vector<config::Endpoint> closed = effect.bound;
+  if (listener && (*listener)->metadata.uid == effect.uid) {
+    std::erase_if(closed, [&](const config::Endpoint& endpoint) {
+      return std::ranges::find((*listener)->bound, endpoint) != (*listener)->bound.end();
+    });
+  }
+  if (!closed.empty()) reading_half_.close_addresses(effect.uid, closed);
 }
 
 void Writer::perform(const DrainDeparting& effect) {
