@@ -40,8 +40,8 @@ class ElectionTest : public StoreFixture {
 TEST_F(ElectionTest, IdsCompareAsOneNumberOf128Bits) {
   EXPECT_LT((ElectionId{0, 9}), (ElectionId{1, 0}));
   EXPECT_LT((ElectionId{1, 1}), (ElectionId{1, 2}));
-  EXPECT_EQ((ElectionId{0, 9}).to_text(), "9");
-  EXPECT_EQ((ElectionId{2, 9}).to_text(), "2:9");
+  EXPECT_EQ(to_text({0, 9}), "9");
+  EXPECT_EQ(to_text({2, 9}), "2:9");
 }
 
 TEST_F(ElectionTest, TheHigherIdWritesAndTheLowerIsToldWhy) {
