@@ -3,17 +3,23 @@
 
 #include <csignal>
 #include <cstdio>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/flags/flag.h"
 #include "base/command_line.h"
 #include "server/data_plane.h"
+#include "server/journal_commands.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 
 ABSL_FLAG(std::string, config, "", "the configuration file (YAML); without it the data plane starts empty");
 ABSL_FLAG(bool, check, false, "only check the configuration file, and say what is wrong with line and field");
 ABSL_FLAG(std::string, ready_file, "", "where to write all bound addresses, as JSON, once it serves");
+
+ABSL_FLAG(bool, reseed, false,
+          "take the configuration file's resources, whatever the state directory holds: that begins anew");
 
 namespace fairlead {
 namespace {
@@ -60,7 +66,7 @@ int run() {
   }
   log_to_standard_error();
   sigset_t signals = block_signals();
-  auto data_plane = server::DataPlane::start(*file);
+  auto data_plane = server::DataPlane::start(*file, absl::GetFlag(FLAGS_reseed));
   if (!data_plane.ok()) return fail(data_plane.status());
   if (std::string path = absl::GetFlag(FLAGS_ready_file); !path.empty()) {
     absl::Status written = server::write_ready_file(path, (*data_plane)->bound_addresses());
@@ -78,8 +84,12 @@ int run() {
 }  // namespace fairlead
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "journal") {
+    return fairlead::server::run_journal_command(std::span(argv + 2, argv + argc));
+  }
   fairlead::base::parse_command_line(argc, argv, __FILE__,
                                      "fairlead [--config fairlead.yaml] [--ready-file PATH]\n"
+                                     "fairlead journal verify|export FILE|DIR\n"
                                      "The data plane of Fairlead. --check says what is wrong with a configuration.");
   fairlead::base::raise_descriptor_limit();
   return fairlead::run();

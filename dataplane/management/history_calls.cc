@@ -66,6 +66,33 @@ grpc::ServerUnaryReactor* list_history(const std::shared_ptr<Context>& context, 
   return answered.get();
 }
 
+void read_last_transaction(const std::shared_ptr<Context>& context, const std::string& client,
+                           absl::AnyInvocable<void(uint64_t)> done) {
+  std::string path = context->store.journal_path();
+  if (path.empty()) return done(0);
+  context->reading.post([path = std::move(path), client, done = std::move(done)]() mutable {
+    absl::StatusOr<store::History> history = store::History::open(path);
+    absl::StatusOr<uint64_t> last = history.status();
+    if (history.ok()) last = history->last_transaction_of(client);
+    done(last.value_or(0));
+  });
+}
+
+void apply_once(const std::shared_ptr<Context>& context, store::Transaction transaction,
+                const store::ApplyOptions& options, std::function<void(store::Result)> done) {
+  std::string path = context->store.journal_path();
+  if (path.empty()) return context->store.apply(std::move(transaction), options, std::move(done));
+  context->reading.post([context, path = std::move(path), transaction = std::move(transaction), options,
+                         done = std::move(done)]() mutable {
+    absl::StatusOr<store::History> history = store::History::open(path);
+    absl::StatusOr<std::optional<store::Result>> known = history.status();
+    if (history.ok()) known = history->answer_to(transaction);
+    // What cannot be read is no reason to refuse a change; the store remembers those of this life.
+    if (known.ok() && *known) return done(**std::move(known));
+    context->store.apply(std::move(transaction), options, std::move(done));
+  });
+}
+
 grpc::ServerUnaryReactor* get_transaction(const std::shared_ptr<Context>& context, grpc::CallbackServerContext* call,
                                           const v1::GetTransactionRequest& request,
                                           v1::GetTransactionResponse& response) {

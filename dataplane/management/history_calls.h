@@ -2,8 +2,12 @@
 // the disk (Context::reading).
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
+#include "absl/functional/any_invocable.h"
 #include "grpcpp/server_context.h"
 #include "management/unary.h"
 #include "management/write_stream.h"
@@ -13,6 +17,15 @@ namespace fairlead::management {
 
 grpc::ServerUnaryReactor* list_history(const std::shared_ptr<Context>& context, grpc::CallbackServerContext* call,
                                        const v1::ListHistoryRequest& request, v1::ListHistoryResponse& response);
+
+// The greatest id that a client has in history, 0 for none; on the reading thread.
+void read_last_transaction(const std::shared_ptr<Context>& context, const std::string& client,
+                           absl::AnyInvocable<void(uint64_t)> done);
+
+// As Store::apply(), for a transaction with a fingerprint: one that came before, in an earlier life of this process, is
+// answered as it was then.
+void apply_once(const std::shared_ptr<Context>& context, store::Transaction transaction,
+                const store::ApplyOptions& options, std::function<void(store::Result)> done);
 
 grpc::ServerUnaryReactor* get_transaction(const std::shared_ptr<Context>& context, grpc::CallbackServerContext* call,
                                           const v1::GetTransactionRequest& request,

@@ -31,7 +31,7 @@ void make_folder_of(const std::string& listen) {
 
 DataPlane::DataPlane(const Settings& settings) : settings_(settings), started_(std::chrono::steady_clock::now()) {}
 
-absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationFile& file) {
+absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationFile& file, bool reseed) {
   std::unique_ptr<DataPlane> self(new DataPlane(file.settings));
   const Settings& settings = self->settings_;
   if (!settings.access_log.empty()) {
@@ -42,14 +42,52 @@ absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationF
   }
   self->workers_ = std::make_unique<Workers>(settings.workers, via_name(), self->access_log_.get());
   self->workers_->start();
-  self->store_ = std::make_unique<store::Store>(*self->workers_);
-  if (absl::Status status = load_resources(file, *self->store_); !status.ok()) return status;
+  if (absl::Status status = self->open_store(file, reseed); !status.ok()) return status;
   if (absl::Status status = self->serve_metrics(); !status.ok()) return status;
   if (absl::Status status = self->serve_management(); !status.ok()) return status;
   spdlog::info("fairlead {} serves: {} workers, management at {}, configuration {}", base::kVersion, settings.workers,
                self->management_->bound().front(), file.path.empty() ? "empty" : file.path);
-  spdlog::info("no state directory: what is changed at run time ends with this process");
+  if (settings.state_directory.empty()) {
+    spdlog::info("no state directory: what is changed at run time ends with this process");
+  }
   return self;
+}
+
+absl::Status DataPlane::open_store(const ConfigurationFile& file, bool reseed) {
+  std::unique_ptr<journal::Journal> journal;
+  if (!settings_.state_directory.empty()) {
+    if (reseed) {
+      // Before anything is given up for it.
+      if (absl::Status valid = check_resources(file); !valid.ok()) return valid;
+    }
+    auto opened =
+        journal::Journal::open({.directory = settings_.state_directory, .history = settings_.history, .reset = reseed});
+    if (!opened.ok()) return opened.status();
+    journal = *std::move(opened);
+  }
+  auto store = store::Store::open(*workers_, {}, std::move(journal));
+  if (!store.ok()) return store.status();
+  store_ = *std::move(store);
+  return load_file(file);
+}
+
+// The file's resources seed an empty journal only; where there is none, they are all there is.
+absl::Status DataPlane::load_file(const ConfigurationFile& file) {
+  const journal::Journal* journal = store_->journal();
+  if (!journal) return load_resources(file, *store_);
+  const store::Store::Loaded& loaded = store_->loaded();
+  const char* source = file.path.empty() ? "there is no file" : file.path.c_str();
+  if (loaded.from_new_journal || store_->version() == 0) {
+    spdlog::info("journal: {} is {}: resources come from the configuration file ({})", journal->path(),
+                 loaded.from_new_journal ? "new, and begins empty" : "empty", source);
+    return load_resources(file, *store_);
+  }
+  spdlog::info("journal: loaded {} resources at version {} from {} in {:.3f} s", loaded.resources, store_->version(),
+               journal->path(), absl::ToDoubleSeconds(loaded.time));
+  if (file.resources.ByteSizeLong() > 0) {
+    spdlog::info("journal: it counts; the resources in {} were not looked at (--reseed takes them)", source);
+  }
+  return absl::OkStatus();
 }
 
 DataPlane::~DataPlane() { stop(); }
@@ -76,9 +114,16 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
                                                                 .uptime = uptime,
                                                                 .workers = static_cast<unsigned>(workers_->size()),
                                                                 .configuration_version = store_->version(),
-                                                                .usage = observe::read_process_usage()});
+                                                                .usage = observe::read_process_usage(),
+                                                                .journal = journal_facts()});
     });
   });
+}
+
+std::optional<observe::JournalFacts> DataPlane::journal_facts() const {
+  if (!store_->journal()) return std::nullopt;
+  journal::Info info = store_->journal()->info();
+  return observe::JournalFacts{.writable = info.condition == journal::Condition::kWriting, .bytes = info.bytes};
 }
 
 absl::Status DataPlane::serve_management() {

@@ -9,10 +9,12 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "management/management_server.h"
 #include "observe/metrics_server.h"
+#include "observe/prometheus.h"
 #include "server/ready_file.h"
 #include "server/settings.h"
 #include "server/workers.h"
@@ -22,8 +24,9 @@ namespace fairlead::server {
 
 class DataPlane {
  public:
-  // Serves when this returns.
-  static absl::StatusOr<std::unique_ptr<DataPlane>> start(const ConfigurationFile& file);
+  // Serves when this returns: what the journal holds, or, where that is new, the file's resources. `reseed`: the file's
+  // resources whatever the journal holds, which begins anew.
+  static absl::StatusOr<std::unique_ptr<DataPlane>> start(const ConfigurationFile& file, bool reseed = false);
   ~DataPlane();
 
   BoundAddresses bound_addresses();
@@ -33,8 +36,11 @@ class DataPlane {
 
  private:
   explicit DataPlane(const Settings& settings);
+  absl::Status open_store(const ConfigurationFile& file, bool reseed);
+  absl::Status load_file(const ConfigurationFile& file);
   absl::Status serve_metrics();
   absl::Status serve_management();
+  std::optional<observe::JournalFacts> journal_facts() const;
   void make_metrics_page(std::function<void(observe::MetricsServer::Page)> done);
 
   const Settings settings_;

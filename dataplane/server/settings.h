@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "config/endpoint.h"
 #include "fairlead/v1/resources.pb.h"
+#include "journal/journal.h"
 #include "runtime/time.h"
 #include "store/store.h"
 
@@ -21,6 +22,9 @@ struct Settings {
   std::optional<config::Endpoint> observation;
   // Empty: no access log.
   std::string access_log;
+  // Empty: nothing is kept.
+  std::string state_directory;
+  journal::HistoryLimits history;
   runtime::Duration shutdown_timeout = std::chrono::seconds(30);
 };
 

@@ -82,7 +82,7 @@ auto Applier::add_listener(base::Ref<config::Listener> listener) -> Failed {
   if (Failed failure = open_addresses(nullptr, *listener)) return failure;
   listener->slot = model_.take_listener_slot();
   compile(*listener);
-  changed("create " + title);
+  changed();
   base::Ref<const config::Listener> added = listener;
   model_.add_listener(listener);
   effects_.effects.push_back(AcceptListener{added->slot, added->metadata.uid});
@@ -99,24 +99,45 @@ auto Applier::replace_listener(base::Ref<const config::Listener> before, base::R
   after->metadata = updated(before->metadata);
   if (Failed failure = open_addresses(before.get(), *after)) return failure;
   compile(*after);
-  changed("update " + api::listener_title(after->name));
+  changed();
   base::Ref<const config::Listener> replaced = after;
   model_.replace_listener(before, replaced);
   std::vector<config::Endpoint> closed;
   for (const config::Endpoint& endpoint : before->bound) {
-    if (std::ranges::find(after->bound, endpoint) == after->bound.end()) closed.push_back(endpoint);
+    bool stays = std::ranges::find(after->bound, endpoint) != after->bound.end();
+    if (!stays && !is_closing(after->metadata.uid, endpoint)) closed.push_back(endpoint);
   }
   if (before->bound != after->bound) {
     effects_.effects.push_back(AcceptListener{after->slot, after->metadata.uid});
-    if (!closed.empty()) effects_.effects.push_back(CloseAddresses{after->metadata.uid, std::move(closed)});
+    if (!closed.empty()) {
+      effects_.effects.push_back(CloseAddresses{after->slot, after->metadata.uid, std::move(closed)});
+    }
   }
   add_event(v1::CHANGE_UPDATED, replaced, before);
   touched_.listener = ListenerView{std::move(replaced)};
   return std::nullopt;
 }
 
+bool Applier::is_closing(config::Uid listener, const config::Endpoint& endpoint) const {
+  return std::ranges::any_of(effects_.effects, [&](const Effect& effect) {
+    const auto* close = std::get_if<CloseAddresses>(&effect);
+    return close && close->uid == listener && std::ranges::find(close->bound, endpoint) != close->bound.end();
+  });
+}
+
 auto Applier::open_addresses(const config::Listener* before, config::Listener& after) -> Failed {
   std::vector<std::optional<config::Endpoint>> addresses = kept_addresses(before, after);
+  // Given up since the last publication, and therefore still open.
+  std::vector<config::Endpoint> taken_back;
+  for (size_t i = 0; i < addresses.size() && before; ++i) {
+    const config::Endpoint& address = after.bind[i];
+    bool again = !addresses[i] && has_fixed_address(address) && is_closing(after.metadata.uid, address) &&
+                 std::ranges::find(taken_back, address) == taken_back.end() &&
+                 !model_.competitor_at(address, after.name);
+    if (!again) continue;
+    addresses[i] = address;
+    taken_back.push_back(address);
+  }
   std::vector<config::Endpoint> wanted;
   std::vector<config::Endpoint> kept;
   for (size_t i = 0; i < addresses.size(); ++i) {
@@ -136,13 +157,14 @@ auto Applier::open_addresses(const config::Listener* before, config::Listener& a
                           std::string(bound.status().message())};
     }
     opened = *std::move(bound);
-    model_.on_roll_back([this, uid, opened, is_new = before == nullptr] {
-      if (is_new) return reading_half_.unbind(uid);
-      reading_half_.close_addresses(uid, opened);
+    model_.on_roll_back([&reading_half = reading_half_, uid, opened, is_new = before == nullptr] {
+      if (is_new) return reading_half.unbind(uid);
+      reading_half.close_addresses(uid, opened);
     });
   }
   auto next = opened.begin();
   for (std::optional<config::Endpoint>& address : addresses) after.bound.push_back(address ? *address : *next++);
+  std::ranges::move(taken_back, std::back_inserter(opened));
   return check_loop(after, opened);
 }
 
@@ -167,10 +189,10 @@ auto Applier::check_free(const std::vector<config::Endpoint>& addresses, std::ve
   return std::nullopt;
 }
 
-// Looks at every server, which no other operation does; listeners come rarely.
+// Looks at every server only where one of them is there, or (of four billion) seems to be.
 auto Applier::check_loop(const config::Listener& listener, const std::vector<config::Endpoint>& bound) const -> Failed {
   Failed failure;
-  if (bound.empty()) return failure;
+  if (std::ranges::none_of(bound, [this](const auto& place) { return model_.may_be_member_at(place); })) return failure;
   for (const auto& [backend_name, backend] : model_.backends()) {
     backend->members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
       if (failure) return;
@@ -211,7 +233,7 @@ auto Applier::apply(api::DeleteListener& request) -> Failed {
   base::Ref<const config::Listener> listener(model_.find_listener(request.name));
   if (!listener) return std::nullopt;
   touched_.existed = true;
-  changed("delete " + api::listener_title(request.name));
+  changed();
   effects_.effects.push_back(StopListener{listener->metadata.uid});
   add_event(v1::CHANGE_DELETED, listener);
   model_.remove_listener(std::move(listener));

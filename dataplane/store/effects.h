@@ -1,6 +1,7 @@
 // What has to follow a transaction once it is published, in order.
 #pragma once
 
+#include <cstddef>
 #include <variant>
 #include <vector>
 
@@ -17,7 +18,9 @@ struct AcceptListener {
 struct StopListener {
   config::Uid uid;
 };
+// Those that the listener has taken again before the effect comes to pass stay open.
 struct CloseAddresses {
+  config::Slot slot;
   config::Uid uid;
   std::vector<config::Endpoint> bound;
 };
@@ -38,17 +41,17 @@ using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainD
 struct Effects {
   std::vector<Effect> effects;
   std::vector<Event> events;
-  // For the audit log: "create server web/s1".
-  std::vector<std::string> changes;
+  // How many of the events are changes of resources: the others are steps.
+  size_t changes = 0;
 
   struct Mark {
     size_t effects, events, changes;
   };
-  Mark mark() const { return {effects.size(), events.size(), changes.size()}; }
+  Mark mark() const { return {effects.size(), events.size(), changes}; }
   void roll_back(Mark mark) {
     effects.resize(mark.effects, AcceptListener{});
     events.resize(mark.events);
-    changes.resize(mark.changes);
+    changes = mark.changes;
   }
 };
 

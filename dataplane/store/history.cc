@@ -8,6 +8,7 @@
 #include "api/encode.h"
 #include "api/failure.h"
 #include "config/text.h"
+#include "store/answers.h"
 
 namespace fairlead::store {
 namespace {
@@ -253,6 +254,14 @@ absl::StatusOr<v1::GetTransactionResponse> History::find(const std::string& clie
   response.set_version((*row)->version);
   *response.mutable_time() = to_timestamp((*row)->time);
   return response;
+}
+
+absl::StatusOr<std::optional<Result>> History::answer_to(const Transaction& transaction) {
+  absl::StatusOr<std::optional<journal::HistoryRow>> row = reader_.find(transaction.origin->actor, transaction.id);
+  if (!row.ok()) return row.status();
+  if (!*row) return std::nullopt;
+  if ((*row)->fingerprint != transaction.fingerprint) return reused_id(transaction, (*row)->version);
+  return Result{.id = transaction.id, .outcome = Outcome::kApplied, .version = (*row)->version};
 }
 
 // Listeners that go give up their addresses before others take them; what is referred to comes before what refers to

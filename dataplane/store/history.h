@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "fairlead/v1/management.pb.h"
 #include "journal/history.h"
+#include "store/transaction.h"
 
 namespace fairlead::store {
 
@@ -40,6 +41,13 @@ class History {
   // `to` 0: the present version. Costs what changed since the older of the two.
   absl::StatusOr<VersionDifference> compare(uint64_t from, uint64_t to);
   absl::StatusOr<v1::GetTransactionResponse> find(const std::string& client, uint64_t transaction_id);
+  // To a transaction that came before, in this life of the process or an earlier one: its answer, or a refusal where
+  // the id stood for other content. Nothing for one that history does not have.
+  absl::StatusOr<std::optional<Result>> answer_to(const Transaction& transaction);
+  // 0: none.
+  absl::StatusOr<uint64_t> last_transaction_of(const std::string& client) {
+    return reader_.last_transaction_of(client);
+  }
 
  private:
   explicit History(journal::HistoryReader reader) : reader_(std::move(reader)) {}

@@ -67,6 +67,25 @@ class Rebinding(ApiCase):
         self.must_all(upsert(listener("moving", address)) for _ in range(100) for address in (first, second))
         self.assertEqual(fetch(second).status, 200)
 
+    def test_bind_is_changed_and_changed_back_at_once(self):
+        """Also where the transaction is refused for something else: what was open stays open."""
+        path = f"unix:{self.folder}/back.sock"
+        self.must(upsert(listener("moving", "127.0.0.1:0")))
+        first = self.bound_address(self.fairlead, "moving")
+        self.must(upsert(listener("moving", first)) + upsert(listener("staying", path)))
+        away = upsert(listener("moving", "127.0.0.1:0")) + upsert(listener("staying", "127.0.0.1:0"))
+        back = upsert(listener("moving", first)) + upsert(listener("staying", path))
+        for number in range(20):
+            self.must(away + back)
+            refused = self.updates.apply(away + back + [management.Operation()])
+            self.assertEqual(refused.outcome, management.OUTCOME_REFUSED)
+            refused = self.updates.apply(away + back + upsert(resources.Listener(
+                name="bad", bind=["127.0.0.1:0"], protocol=resources.PROTOCOL_HTTP, default_backend="nowhere")))
+            self.assertEqual(refused.failures[0].index, 4)
+            for _ in range(4):
+                self.assertEqual(fetch(first).status, 200, number)
+                self.assertEqual(fetch(path).status, 200, number)
+
     def test_a_unix_socket_is_taken_again_too(self):
         path = f"unix:{self.folder}/again.sock"
         self.must(upsert(listener("l0", path)))

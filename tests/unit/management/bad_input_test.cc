@@ -1,7 +1,13 @@
 // What clients get wrong: each row is refused with its reason, its status and its text, and changes nothing.
+//
+// What cannot be said in an operation has a test of its own here or, where it takes a process or a client that no
+// library would be, in e2e/management_*_test.py; e2e/management_catalogue_test.py says where each row of the catalogue
+// is.
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "management_fixture.h"
@@ -13,6 +19,8 @@ using grpc::StatusCode;
 using testing::HasSubstr;
 
 struct Row {
+  // Of the catalogue of what clients get wrong; 0: none of it.
+  int number;
   const char* name;
   // Text of an Operation.
   std::string operation;
@@ -32,122 +40,180 @@ std::string listener(const std::string& fields) {
 std::string http(const std::string& fields) { return listener("protocol: PROTOCOL_HTTP " + fields); }
 std::string good(const std::string& fields) { return server("name: \"x\" address: \"10.0.0.1:80\" " + fields); }
 
+std::string repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+std::string labels(int count) {
+  std::string all;
+  for (int i = 0; i < count; ++i) absl::StrAppend(&all, "labels { key: \"l", i, "\" value: \"\" } ");
+  return all;
+}
+
 constexpr auto kInvalid = v1::REASON_INVALID;
 constexpr auto kArgument = StatusCode::INVALID_ARGUMENT;
 
 const Row kRows[] = {
-    {"CreateWithOtherContent", server("name: \"s1\" address: \"10.0.0.9:80\""), v1::REASON_ALREADY_EXISTS,
+    {2, "CreateWithOtherContent", server("name: \"s1\" address: \"10.0.0.9:80\""), v1::REASON_ALREADY_EXISTS,
      StatusCode::ALREADY_EXISTS, "server web/s1: exists with other content"},
-    {"SameNameTwiceInShorthand",
+    {3, "SameNameTwiceInShorthand",
      backend("servers { name: \"a\" address: \"10.0.0.1:80\" } servers { name: \"a\" address: \"10.0.0.2:80\" }"),
      kInvalid, kArgument, "backend b: servers[1].name: \"a\" duplicates servers[0]"},
-    {"BackendAbsent", "create { server { backend: \"no\" name: \"x\" address: \"10.0.0.1:80\" } }",
+    {5, "BackendAbsent", "create { server { backend: \"no\" name: \"x\" address: \"10.0.0.1:80\" } }",
      v1::REASON_NOT_FOUND, StatusCode::NOT_FOUND, "server no/x: backend: backend no does not exist"},
-    {"ReplaceAbsent", "replace { server { backend: \"web\" name: \"x\" address: \"10.0.0.1:80\" } }",
+    {5, "ReplaceAbsent", "replace { server { backend: \"web\" name: \"x\" address: \"10.0.0.1:80\" } }",
      v1::REASON_NOT_FOUND, StatusCode::NOT_FOUND, "server web/x: does not exist"},
-    {"MaskOnUnknownField",
+    {7, "MaskOnUnknownField",
      "patch { resource { server { backend: \"web\" name: \"s1\" } } update_mask { paths: \"wieght\" } }", kInvalid,
      kArgument, "server web/s1: update_mask: \"wieght\" is not a field of Server"},
-    {"MaskOnOutput",
+    {7, "MaskOnOutput",
      "patch { resource { server { backend: \"web\" name: \"s1\" } } update_mask { paths: \"status.in_flight\" } }",
      kInvalid, kArgument, "is output only"},
-    {"MaskOnName", "patch { resource { server { backend: \"web\" name: \"s1\" } } update_mask { paths: \"name\" } }",
+    {7, "MaskOnName", "patch { resource { server { backend: \"web\" name: \"s1\" } } update_mask { paths: \"name\" } }",
      kInvalid, kArgument, "cannot change"},
-    {"PatchAbsent", "patch { resource { server { backend: \"web\" name: \"x\" } } update_mask { paths: \"weight\" } }",
+    {5, "PatchAbsent",
+     "patch { resource { server { backend: \"web\" name: \"x\" } } update_mask { paths: \"weight\" } }",
      v1::REASON_NOT_FOUND, StatusCode::NOT_FOUND, "server web/x: does not exist"},
-    {"PatchOutOfRange",
+    {16, "PatchOutOfRange",
      "patch { resource { server { backend: \"web\" name: \"s1\" weight: 300 } } update_mask { paths: \"weight\" } }",
      kInvalid, kArgument, "server web/s1: weight: 300 is out of range [0, 256]"},
-    {"NameEmpty", named(""), kInvalid, kArgument, "name: is empty"},
-    {"NameTooLong", named(std::string(256, 'a')), kInvalid, kArgument, "has 256 bytes; a name has 1 to 255"},
-    {"NameWithSlash", named("a/b"), kInvalid, kArgument, "\"a/b\" has other characters than A-Z a-z 0-9 _ . : -"},
-    {"NameWithSpace", named("a b"), kInvalid, kArgument, "has other characters"},
-    {"NameWithNul", named("a\\000b"), kInvalid, kArgument, "has other characters"},
-    {"NameWithNewline", named("a\\nb"), kInvalid, kArgument, "\"a\\nb\" has other characters"},
-    {"NameOfDots", named(".."), kInvalid, kArgument, "\"..\" is not a name"},
-    {"NameWithLookAlike", named("\\320\\260"), kInvalid, kArgument, "has other characters"},
-    {"Octet", at("256.1.1.1:80"), kInvalid, kArgument, "is not an IPv4 address"},
-    {"ThreeParts", at("1.2.3:80"), kInvalid, kArgument, "is not an IPv4 address"},
-    {"TwoParts", at("127.1:80"), kInvalid, kArgument, "is not an IPv4 address"},
-    {"HexAddress", at("0x7f.1:80"), kInvalid, kArgument, "is not an IPv4 address"},
-    {"OctalAddress", at("010.0.0.1:80"), kInvalid, kArgument, "is not an IPv4 address"},
-    {"Zone", at("[::1%eth0]:80"), kInvalid, kArgument, "is not an IPv6 address"},
-    {"OpenBracket", at("[::1"), kInvalid, kArgument, "is not an address"},
-    {"AddressEmpty", at(""), kInvalid, kArgument, "server web/x: address: \"\" is not an address"},
-    {"HostName", at("localhost:80"), kInvalid, kArgument, "write an IP address and a port"},
-    {"AddressWithNul", at("10.0.0.1\\000:80"), kInvalid, kArgument, "is not an IPv4 address"},
-    {"PortZero", at("10.0.0.1:0"), kInvalid, kArgument, "has port 0; a server's is 1 to 65535"},
-    {"PortTooLarge", at("10.0.0.1:65536"), kInvalid, kArgument, "a port is a number from 0 to 65535"},
-    {"PortNegative", at("10.0.0.1:-1"), kInvalid, kArgument, "a port is a number from 0 to 65535"},
-    {"PortAbsent", at("10.0.0.1"), kInvalid, kArgument, "has no port"},
-    {"PortWithLeadingZero", at("10.0.0.1:080"), kInvalid, kArgument, "a port is a number from 0 to 65535"},
-    {"Unspecified", at("0.0.0.0:80"), kInvalid, kArgument, "unspecified, multicast or broadcast"},
-    {"Unspecified6", at("[::]:80"), kInvalid, kArgument, "unspecified, multicast or broadcast"},
-    {"Multicast", at("224.0.0.1:80"), kInvalid, kArgument, "unspecified, multicast or broadcast"},
-    {"Broadcast", at("255.255.255.255:80"), kInvalid, kArgument, "unspecified, multicast or broadcast"},
-    {"Loop", at("127.0.0.1:8080"), v1::REASON_LOOP, kArgument, "is where listener front of this data plane listens"},
-    {"LoopOfAListener", "create { listener { name: \"l\" bind: \"10.0.0.5:80\" protocol: PROTOCOL_HTTP } }",
+    {8, "NameEmpty", named(""), kInvalid, kArgument, "name: is empty"},
+    {8, "NameTooLong", named(std::string(256, 'a')), kInvalid, kArgument, "has 256 bytes; a name has 1 to 255"},
+    {8, "NameWithSlash", named("a/b"), kInvalid, kArgument, "\"a/b\" has other characters than A-Z a-z 0-9 _ . : -"},
+    {8, "NameWithSpace", named("a b"), kInvalid, kArgument, "has other characters"},
+    {8, "NameWithNul", named("a\\000b"), kInvalid, kArgument, "has other characters"},
+    {8, "NameWithNewline", named("a\\nb"), kInvalid, kArgument, "\"a\\nb\" has other characters"},
+    {8, "NameOfDots", named(".."), kInvalid, kArgument, "\"..\" is not a name"},
+    {10, "NameWithLookAlike", named("\\320\\260"), kInvalid, kArgument, "has other characters"},
+    {11, "Octet", at("256.1.1.1:80"), kInvalid, kArgument, "is not an IPv4 address"},
+    {11, "ThreeParts", at("1.2.3:80"), kInvalid, kArgument, "is not an IPv4 address"},
+    {11, "TwoParts", at("127.1:80"), kInvalid, kArgument, "is not an IPv4 address"},
+    {11, "HexAddress", at("0x7f.1:80"), kInvalid, kArgument, "is not an IPv4 address"},
+    {11, "OctalAddress", at("010.0.0.1:80"), kInvalid, kArgument, "is not an IPv4 address"},
+    {11, "Zone", at("[::1%eth0]:80"), kInvalid, kArgument, "is not an IPv6 address"},
+    {11, "OpenBracket", at("[::1"), kInvalid, kArgument, "is not an address"},
+    {11, "AddressEmpty", at(""), kInvalid, kArgument, "server web/x: address: \"\" is not an address"},
+    {11, "HostName", at("localhost:80"), kInvalid, kArgument, "write an IP address and a port"},
+    {11, "AddressWithNul", at("10.0.0.1\\000:80"), kInvalid, kArgument, "is not an IPv4 address"},
+    {12, "PortZero", at("10.0.0.1:0"), kInvalid, kArgument, "has port 0; a server's is 1 to 65535"},
+    {12, "PortTooLarge", at("10.0.0.1:65536"), kInvalid, kArgument, "a port is a number from 0 to 65535"},
+    {12, "PortNegative", at("10.0.0.1:-1"), kInvalid, kArgument, "a port is a number from 0 to 65535"},
+    {12, "PortAbsent", at("10.0.0.1"), kInvalid, kArgument, "has no port"},
+    {12, "PortWithLeadingZero", at("10.0.0.1:080"), kInvalid, kArgument, "a port is a number from 0 to 65535"},
+    {13, "Unspecified", at("0.0.0.0:80"), kInvalid, kArgument, "unspecified, multicast or broadcast"},
+    {13, "Unspecified6", at("[::]:80"), kInvalid, kArgument, "unspecified, multicast or broadcast"},
+    {13, "Multicast", at("224.0.0.1:80"), kInvalid, kArgument, "unspecified, multicast or broadcast"},
+    {13, "Broadcast", at("255.255.255.255:80"), kInvalid, kArgument, "unspecified, multicast or broadcast"},
+    {14, "Loop", at("127.0.0.1:8080"), v1::REASON_LOOP, kArgument,
+     "is where listener front of this data plane listens"},
+    {14, "LoopOfAListener", "create { listener { name: \"l\" bind: \"10.0.0.5:80\" protocol: PROTOCOL_HTTP } }",
      v1::REASON_LOOP, kArgument, "is the address of server web/s1"},
-    {"UnixPathTooLong", at("unix:/" + std::string(107, 'p')), kInvalid, kArgument,
+    {15, "UnixPathTooLong", at("unix:/" + std::string(107, 'p')), kInvalid, kArgument,
      "has a path of 108 bytes; a Unix socket's has at most 107"},
-    {"UnixPathRelative", at("unix:app.sock"), kInvalid, kArgument, "needs an absolute path"},
-    {"Weight", good("weight: 300"), kInvalid, kArgument, "server web/x: weight: 300 is out of range [0, 256]"},
-    {"AdminStateUnspecified", good("admin_state: ADMIN_STATE_UNSPECIFIED"), kInvalid, kArgument,
+    {15, "UnixPathRelative", at("unix:app.sock"), kInvalid, kArgument, "needs an absolute path"},
+    {16, "Weight", good("weight: 300"), kInvalid, kArgument, "server web/x: weight: 300 is out of range [0, 256]"},
+    {23, "AdminStateUnspecified", good("admin_state: ADMIN_STATE_UNSPECIFIED"), kInvalid, kArgument,
      "admin_state: is not set; it is one of READY, DRAIN, MAINTENANCE"},
-    {"AdminStateUnknown", good("admin_state: 77"), kInvalid, kArgument, "admin_state: 77 is not known"},
-    {"MaxConnections", good("max_connections: 5"), v1::REASON_UNIMPLEMENTED, StatusCode::UNIMPLEMENTED,
+    {23, "AdminStateUnknown", good("admin_state: 77"), kInvalid, kArgument, "admin_state: 77 is not known"},
+    {0, "MaxConnections", good("max_connections: 5"), v1::REASON_UNIMPLEMENTED, StatusCode::UNIMPLEMENTED,
      "server web/x: max_connections: is not implemented yet"},
-    {"LabelKey", good("labels { key: \"a b\" value: \"c\" }"), kInvalid, kArgument, "labels: key \"a b\""},
-    {"LabelValue", good("labels { key: \"a\" value: \"" + std::string(256, 'v') + "\" }"), kInvalid, kArgument,
+    {0, "LabelKey", good("labels { key: \"a b\" value: \"c\" }"), kInvalid, kArgument, "labels: key \"a b\""},
+    {0, "LabelValue", good("labels { key: \"a\" value: \"" + std::string(256, 'v') + "\" }"), kInvalid, kArgument,
      "has 256 bytes"},
-    {"DurationNegative", backend("timeouts { connect { seconds: -1 } }"), kInvalid, kArgument,
+    {20, "DurationNegative", backend("timeouts { connect { seconds: -1 } }"), kInvalid, kArgument,
      "backend b: timeouts.connect: -1s is out of range [1ms, 24h]"},
-    {"DurationNanos", backend("timeouts { idle { seconds: 1 nanos: 1000000000 } }"), kInvalid, kArgument,
+    {20, "DurationNanos", backend("timeouts { idle { seconds: 1 nanos: 1000000000 } }"), kInvalid, kArgument,
      "is not a duration"},
-    {"DurationMixedSigns", backend("timeouts { idle { seconds: 1 nanos: -1 } }"), kInvalid, kArgument,
+    {20, "DurationMixedSigns", backend("timeouts { idle { seconds: 1 nanos: -1 } }"), kInvalid, kArgument,
      "is not a duration"},
-    {"DurationTenThousandYears", backend("timeouts { idle { seconds: 315576000001 } }"), kInvalid, kArgument,
+    {20, "DurationTenThousandYears", backend("timeouts { idle { seconds: 315576000001 } }"), kInvalid, kArgument,
      "is not a duration"},
-    {"DurationTooLong", backend("timeouts { response { seconds: 86401 } }"), kInvalid, kArgument, "[1ms, 24h]"},
-    {"DurationZero", backend("timeouts { response {} }"), kInvalid, kArgument, "0 is out of range [1ms, 24h]"},
-    {"JitterAboveTimeout", backend("drain { timeout { seconds: 1 } jitter { seconds: 2 } }"), kInvalid, kArgument,
+    {20, "DurationTooLong", backend("timeouts { response { seconds: 86401 } }"), kInvalid, kArgument, "[1ms, 24h]"},
+    {20, "DurationZero", backend("timeouts { response {} }"), kInvalid, kArgument, "0 is out of range [1ms, 24h]"},
+    {20, "JitterAboveTimeout", backend("drain { timeout { seconds: 1 } jitter { seconds: 2 } }"), kInvalid, kArgument,
      "drain.jitter: 2s is out of range [0, 1s]"},
-    {"RetryAttempts", backend("retry { attempts: 11 }"), kInvalid, kArgument, "11 is out of range [0, 10]"},
-    {"PoolMaxIdle", backend("connection_pool { max_idle: 100001 }"), kInvalid, kArgument, "[0, 100000]"},
-    {"HealthCheck", backend("health_check { tcp {} }"), v1::REASON_UNIMPLEMENTED, StatusCode::UNIMPLEMENTED,
+    {0, "RetryAttempts", backend("retry { attempts: 11 }"), kInvalid, kArgument, "11 is out of range [0, 10]"},
+    {0, "PoolMaxIdle", backend("connection_pool { max_idle: 100001 }"), kInvalid, kArgument, "[0, 100000]"},
+    {21, "HealthCheck", backend("health_check { tcp {} }"), v1::REASON_UNIMPLEMENTED, StatusCode::UNIMPLEMENTED,
      "backend b: health_check: is not implemented yet"},
-    {"LeastConnections", backend("balance { algorithm: ALGORITHM_LEAST_CONNECTIONS }"), v1::REASON_UNIMPLEMENTED,
+    {23, "LeastConnections", backend("balance { algorithm: ALGORITHM_LEAST_CONNECTIONS }"), v1::REASON_UNIMPLEMENTED,
      StatusCode::UNIMPLEMENTED, "use ROUND_ROBIN or RANDOM"},
-    {"AlgorithmUnknown", backend("balance { algorithm: 9 }"), kInvalid, kArgument, "9 is not known"},
-    {"ProtocolUnset", listener(""), kInvalid, kArgument, "protocol: is not set; it is one of TCP, HTTP"},
-    {"BindAbsent", "create { listener { name: \"l\" protocol: PROTOCOL_HTTP } }", kInvalid, kArgument,
+    {23, "AlgorithmUnknown", backend("balance { algorithm: 9 }"), kInvalid, kArgument, "9 is not known"},
+    {23, "ProtocolUnset", listener(""), kInvalid, kArgument, "protocol: is not set; it is one of TCP, HTTP"},
+    {0, "BindAbsent", "create { listener { name: \"l\" protocol: PROTOCOL_HTTP } }", kInvalid, kArgument,
      "bind: has 0 addresses"},
-    {"BindTwice", http("bind: \"127.0.0.1:9\" bind: \"127.0.0.1:9\""), kInvalid, kArgument,
+    {0, "BindTwice", http("bind: \"127.0.0.1:9\" bind: \"127.0.0.1:9\""), kInvalid, kArgument,
      "bind[2]: \"127.0.0.1:9\" duplicates bind[1]"},
-    {"BindTaken", http("bind: \"127.0.0.1:99\""), v1::REASON_BIND_FAILED, StatusCode::FAILED_PRECONDITION,
+    {46, "BindTaken", http("bind: \"127.0.0.1:99\""), v1::REASON_BIND_FAILED, StatusCode::FAILED_PRECONDITION,
      "127.0.0.1:99: Address already in use"},
-    {"BindOfAnother", http("bind: \"127.0.0.1:8080\""), v1::REASON_BIND_FAILED, StatusCode::FAILED_PRECONDITION,
+    {46, "BindOfAnother", http("bind: \"127.0.0.1:8080\""), v1::REASON_BIND_FAILED, StatusCode::FAILED_PRECONDITION,
      "is in use by listener front"},
-    {"TcpWithoutBackend", listener("protocol: PROTOCOL_TCP"), kInvalid, kArgument, "a TCP listener needs one"},
-    {"TcpWithRoutes",
+    {24, "TcpWithoutBackend", listener("protocol: PROTOCOL_TCP"), kInvalid, kArgument, "a TCP listener needs one"},
+    {24, "TcpWithRoutes",
      listener("protocol: PROTOCOL_TCP default_backend: \"web\" routes { path_prefix: \"/\" backend: \"web\" }"),
      kInvalid, kArgument, "routes: are for HTTP listeners"},
-    {"DanglingRoute", http("routes { path_prefix: \"/\" backend: \"no\" }"), v1::REASON_NOT_FOUND,
+    {41, "DanglingRoute", http("routes { path_prefix: \"/\" backend: \"no\" }"), v1::REASON_NOT_FOUND,
      StatusCode::NOT_FOUND, "listener l: routes[0].backend: backend no does not exist"},
-    {"RouteTwice",
+    {0, "RouteTwice",
      http("routes { path_prefix: \"/a\" backend: \"web\" } routes { path_prefix: \"/a/\" backend: \"web\" }"), kInvalid,
      kArgument, "routes[1]: matches the same host and path as routes[0]"},
-    {"RoutePath", http("routes { path_prefix: \"a\" backend: \"web\" }"), kInvalid, kArgument, "does not begin with"},
-    {"RouteHost", http("routes { hosts: \"a..b\" backend: \"web\" }"), kInvalid, kArgument, "is not a host"},
-    {"HeadBytes", http("http { max_head_bytes: 100 }"), kInvalid, kArgument, "[1024, 24576]"},
-    {"NoAction", "", kInvalid, StatusCode::OK, "action: is not set"},
-    {"NoResource", "upsert {}", kInvalid, StatusCode::OK, "names a listener, a backend or a server"},
-    {"Certificate", "create { certificate { name: \"c\" } }", v1::REASON_UNIMPLEMENTED, StatusCode::OK,
+    {0, "RoutePath", http("routes { path_prefix: \"a\" backend: \"web\" }"), kInvalid, kArgument,
+     "does not begin with"},
+    {0, "RouteHost", http("routes { hosts: \"a..b\" backend: \"web\" }"), kInvalid, kArgument, "is not a host"},
+    {0, "HeadBytes", http("http { max_head_bytes: 100 }"), kInvalid, kArgument, "[1024, 24576]"},
+    {24, "NoAction", "", kInvalid, StatusCode::OK, "action: is not set"},
+    {24, "NoResource", "upsert {}", kInvalid, StatusCode::OK, "names a listener, a backend or a server"},
+    {48, "Certificate", "create { certificate { name: \"c\" } }", v1::REASON_UNIMPLEMENTED, StatusCode::OK,
      "certificates are not implemented yet"},
-    {"BackendInUse", "delete { backend: \"web\" }", v1::REASON_IN_USE, StatusCode::FAILED_PRECONDITION,
+    {42, "BackendInUse", "delete { backend: \"web\" }", v1::REASON_IN_USE, StatusCode::FAILED_PRECONDITION,
      "backend web: is in use by listener front"},
-    {"DeleteDrainTooLong", "delete { server { backend: \"web\" name: \"s1\" } drain { timeout { seconds: 86401 } } }",
-     kInvalid, kArgument, "server web/s1: drain.timeout: 24h1s is out of range [0, 24h]"},
+    {20, "DeleteDrainTooLong",
+     "delete { server { backend: \"web\" name: \"s1\" } drain { timeout { seconds: 86401 } } }", kInvalid, kArgument,
+     "server web/s1: drain.timeout: 24h1s is out of range [0, 24h]"},
+    {7, "MaskBelowANumber",
+     "patch { resource { server { backend: \"web\" name: \"s1\" } } update_mask { paths: \"weight.x\" } }", kInvalid,
+     kArgument, "server web/s1: update_mask: \"weight.x\""},
+    {7, "MaskOnMetadata",
+     "patch { resource { server { backend: \"web\" name: \"s1\" } } update_mask { paths: \"metadata.uid\" } }",
+     kInvalid, kArgument, "is output only"},
+    {7, "MaskWithAnEmptyPath",
+     "patch { resource { server { backend: \"web\" name: \"s1\" } } update_mask { paths: \"\" } }", kInvalid, kArgument,
+     "update_mask: \"\" is not a field of Server"},
+    {8, "NameWithEscape", named("a\\033[31m"), kInvalid, kArgument, "\"a\\u001b[31m\" has other characters"},
+    {8, "NameOfADot", named("."), kInvalid, kArgument, "\".\" is not a name"},
+    {10, "NameWithOneLookAlike", named("s\\320\\2651"), kInvalid, kArgument, "has other characters"},
+    {11, "AddressWithSpace", at(" 127.0.0.1:80"), kInvalid, kArgument, "is not an IPv4 address"},
+    {11, "PortWithSpace", at("127.0.0.1: 80"), kInvalid, kArgument, "a port is a number from 0 to 65535"},
+    {11, "Url", at("http://127.0.0.1:80"), kInvalid, kArgument, "\"http://127.0.0.1:80\""},
+    {11, "Ipv6WithoutBrackets", at("::1:80"), kInvalid, kArgument, "\"::1:80\""},
+    {12, "PortEmpty", at("127.0.0.1:"), kInvalid, kArgument, "a port is a number from 0 to 65535"},
+    {13, "Multicast6", at("[ff02::1]:80"), kInvalid, kArgument, "unspecified, multicast or broadcast"},
+    {15, "UnixPathEmpty", at("unix:"), kInvalid, kArgument, "\"unix:\""},
+    {16, "WeightOfAllOnes", good("weight: 4294967295"), kInvalid, kArgument,
+     "server web/x: weight: 4294967295 is out of range [0, 256]"},
+    {16, "DefaultWeight", backend("server_defaults { weight: 257 }"), kInvalid, kArgument,
+     "backend b: server_defaults.weight: 257 is out of range [0, 256]"},
+    {20, "PoolIdleTimeoutTooLong", backend("connection_pool { idle_timeout { seconds: 3601 } }"), kInvalid, kArgument,
+     "connection_pool.idle_timeout: 1h1s is out of range [0, 1h]"},
+    {20, "ListenerIdleZero", http("timeouts { idle {} }"), kInvalid, kArgument, "timeouts.idle: 0 is out of range"},
+    {23, "ProtocolUnknown", listener("protocol: 77"), kInvalid, kArgument, "protocol: 77 is not known"},
+    {24, "NoName", "delete {}", kInvalid, StatusCode::OK, "names a listener, a backend or a server"},
+    {0, "TooManyAddresses", http(repeated("bind: \"127.0.0.1:0\" ", 16)), kInvalid, kArgument,
+     "bind: has 17 addresses"},
+    {0, "BindPortTooLarge", http("bind: \"127.0.0.1:99999\""), kInvalid, kArgument, "bind[1]: "},
+    {0, "BindOfAHostName", http("bind: \"a:80\""), kInvalid, kArgument, "bind[1]: "},
+    {0, "RouteWithoutBackend", http("routes { path_prefix: \"/v1\" }"), kInvalid, kArgument, "routes[0].backend: "},
+    {0, "RouteHostWithSpace", http("routes { hosts: \"a b\" backend: \"web\" }"), kInvalid, kArgument,
+     "routes[0].hosts[0]: "},
+    {0, "RouteHostWithAStarWithin", http("routes { hosts: \"a.*.b\" backend: \"web\" }"), kInvalid, kArgument,
+     "routes[0].hosts[0]: "},
+    {0, "Headers", http("http { max_headers: 257 }"), kInvalid, kArgument,
+     "http.max_headers: 257 is out of range [1, 256]"},
+    {0, "LabelKeyEmpty", good("labels { key: \"\" value: \"x\" }"), kInvalid, kArgument, "labels: "},
+    {0, "LabelsTooMany", good(labels(65)), kInvalid, kArgument, "labels: "},
+    {42, "BackendInUseByARoute", "delete { backend: \"routed\" }", v1::REASON_IN_USE, StatusCode::FAILED_PRECONDITION,
+     "backend routed: is in use by listener front"},
 };
 
 class BadInputTest : public ManagementFixture {
@@ -157,13 +223,29 @@ class BadInputTest : public ManagementFixture {
     half_.take_address("127.0.0.1:99");
     must(R"(
       operations { create { backend { name: "web" servers { name: "s1" address: "10.0.0.5:80" } } } }
+      operations { create { backend { name: "routed" } } }
       operations { create { listener { name: "front" bind: "127.0.0.1:8080" protocol: PROTOCOL_HTTP
+                                       routes { path_prefix: "/r" backend: "routed" }
                                        default_backend: "web" } } })");
+  }
+
+  std::string digest() {
+    grpc::ClientContext context;
+    v1::GetInfoResponse response;
+    EXPECT_TRUE(stub_->GetInfo(&context, {}, &response).ok());
+    return absl::BytesToHexString(response.digest());
+  }
+  v1::StreamUpdatesResponse read(
+      grpc::ClientReaderWriter<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>& stream) {
+    v1::StreamUpdatesResponse response;
+    EXPECT_TRUE(stream.Read(&response));
+    return response;
   }
 
   // The same by the unary call of its kind; OK where there is none.
   grpc::Status unary(const v1::Operation& operation) {
     grpc::ClientContext context;
+    if (operation.has_delete_() && operation.delete_().name_case() == v1::Delete::NAME_NOT_SET) return grpc::Status::OK;
     if (operation.has_delete_()) return unary_delete(context, operation.delete_());
     if (operation.has_patch()) {
       v1::UpdateServerRequest request;
@@ -219,8 +301,9 @@ class BadInputTest : public ManagementFixture {
 
 TEST_F(BadInputTest, IsRefusedWithReasonStatusAndTextAndChangesNothing) {
   std::string before = state();
+  std::string digest_before = digest();
   for (const Row& row : kRows) {
-    SCOPED_TRACE(row.name);
+    SCOPED_TRACE(absl::StrCat("row ", row.number, " ", row.name));
     v1::Operation operation = from_text<v1::Operation>(row.operation);
     v1::Transaction transaction;
     *transaction.add_operations() = from_text<v1::Operation>(
@@ -241,7 +324,207 @@ TEST_F(BadInputTest, IsRefusedWithReasonStatusAndTextAndChangesNothing) {
       EXPECT_LT(status.error_details().size() + status.error_message().size(), 8192);
     }
     EXPECT_EQ(state(), before);
+    EXPECT_EQ(digest(), digest_before);
+    if (HasFailure()) return;
   }
+}
+
+// What is good though it looks odd: an outcome, and whether it left what was there as it was.
+struct GoodRow {
+  int number;
+  const char* name;
+  std::string transaction;
+  v1::Outcome outcome;
+};
+const GoodRow kGoodRows[] = {
+    {1, "CreateOfEqualContent",
+     R"(operations { create { server { backend: "web" name: "s1" address: "10.0.0.5:80" } } })", v1::OUTCOME_UNCHANGED},
+    {1, "UpsertOfAnotherSpelling",
+     R"(operations { upsert { server { backend: "web" name: "s6" address: "[0:0::0:5]:80" } } })",
+     v1::OUTCOME_UNCHANGED},
+    {4, "TwoOfOneAddress", R"(operations { create { server { backend: "web" name: "s2" address: "10.0.0.5:80" } } })",
+     v1::OUTCOME_APPLIED},
+    {6, "DeleteOfNothing", R"(operations { delete { server { backend: "web" name: "nobody" } } })",
+     v1::OUTCOME_UNCHANGED},
+    {6, "DeleteInNoBackend", R"(operations { delete { server { backend: "no" name: "nobody" } } })",
+     v1::OUTCOME_UNCHANGED},
+    {6, "DeleteOfNoBackend", R"(operations { delete { backend: "no" } })", v1::OUTCOME_UNCHANGED},
+    {6, "DeleteOfNoListener", R"(operations { delete { listener: "no" } })", v1::OUTCOME_UNCHANGED},
+    {17, "AllWeightsZero",
+     R"(operations { patch { resource { server { backend: "web" name: "s1" weight: 0 } } update_mask { paths: "weight" } } })",
+     v1::OUTCOME_APPLIED},
+    {27, "NoOperations", "", v1::OUTCOME_UNCHANGED},
+    {27, "NoOperationsEach", "atomicity: ATOMICITY_EACH", v1::OUTCOME_UNCHANGED},
+};
+
+TEST_F(BadInputTest, OrWhatIsGoodIsTakenAndChangesNoMoreThanItSays) {
+  must(R"(operations { create { server { backend: "web" name: "s6" address: "[::5]:80" } } })");
+  for (const GoodRow& row : kGoodRows) {
+    SCOPED_TRACE(absl::StrCat("row ", row.number, " ", row.name));
+    std::string before = state();
+    std::string digest_before = digest();
+    v1::TransactionResult result = apply(row.transaction);
+    EXPECT_EQ(result.outcome(), row.outcome) << result.DebugString();
+    bool unchanged = row.outcome == v1::OUTCOME_UNCHANGED;
+    EXPECT_EQ(state() == before, unchanged);
+    EXPECT_EQ(digest() == digest_before, unchanged);
+  }
+  grpc::ClientContext context;
+  v1::GetBackendResponse got;
+  ASSERT_TRUE(stub_->GetBackend(&context, from_text<v1::GetBackendRequest>(R"(name: "web")"), &got).ok());
+  EXPECT_EQ(got.backend().status().servers(), 3);
+}
+
+TEST_F(BadInputTest, Row03TheSecondOfOneNameIsAChangeOfTheFirst) {
+  std::string before = digest();
+  v1::TransactionResult result = apply(R"(
+      operations { create { server { backend: "web" name: "twice" address: "10.0.0.1:1" } } }
+      operations { create { server { backend: "web" name: "twice" address: "10.0.0.1:2" } } })");
+  EXPECT_EQ(result.outcome(), v1::OUTCOME_REFUSED);
+  ASSERT_EQ(result.failures_size(), 1);
+  EXPECT_EQ(result.failures(0).index(), 1);
+  EXPECT_EQ(result.failures(0).reason(), v1::REASON_ALREADY_EXISTS);
+  EXPECT_EQ(digest(), before);
+  must(R"(operations { upsert { server { backend: "web" name: "twice" address: "10.0.0.1:1" } } }
+          operations { upsert { server { backend: "web" name: "twice" address: "10.0.0.1:2" } } })");
+  grpc::ClientContext context;
+  v1::GetServerResponse got;
+  ASSERT_TRUE(
+      stub_->GetServer(&context, from_text<v1::GetServerRequest>(R"(backend: "web" name: "twice")"), &got).ok());
+  EXPECT_EQ(got.server().address(), "10.0.0.1:2");
+}
+
+TEST_F(BadInputTest, Row25UnknownFieldsAreNotStored) {
+  v1::AddServerRequest request;
+  request.mutable_server()->set_backend("web");
+  request.mutable_server()->set_name("x");
+  request.mutable_server()->set_address("10.0.0.1:80");
+  must(R"(operations { create { server { backend: "web" name: "x" address: "10.0.0.1:80" } } })");
+  std::string before = state(), digest_before = digest();
+  request.mutable_server()->GetReflection()->MutableUnknownFields(request.mutable_server())->AddVarint(1000, 7);
+  request.GetReflection()->MutableUnknownFields(&request)->AddLengthDelimited(1000, "text");
+  grpc::ClientContext context;
+  v1::AddServerResponse response;
+  EXPECT_TRUE(stub_->AddServer(&context, request, &response).ok());
+  EXPECT_EQ(state(), before);
+  EXPECT_EQ(digest(), digest_before);
+}
+
+// Whatever else is wrong: the version is told.
+TEST_F(BadInputTest, Row34And35VersionsThatAreNotThePresentOne) {
+  std::string before = state(), digest_before = digest();
+  uint64_t present = apply("").version();
+  auto expect_refused = [&](uint64_t expected, v1::Reason reason) {
+    v1::TransactionResult result = apply(absl::StrCat(
+        "operations { delete { server { backend: \"web\" name: \"s1\" } } } expected_version: ", expected));
+    EXPECT_EQ(result.outcome(), v1::OUTCOME_REFUSED);
+    EXPECT_EQ(result.version(), present);
+    ASSERT_EQ(result.failures_size(), 1);
+    EXPECT_FALSE(result.failures(0).has_index());
+    EXPECT_EQ(result.failures(0).reason(), reason);
+    EXPECT_THAT(result.failures(0).message(), HasSubstr(absl::StrCat(present)));
+    EXPECT_THAT(result.failures(0).message(), HasSubstr(absl::StrCat(expected)));
+  };
+  expect_refused(present - 1, v1::REASON_VERSION_MISMATCH);
+  expect_refused(present + 1, v1::REASON_FUTURE_VERSION);
+  expect_refused(UINT64_MAX, v1::REASON_FUTURE_VERSION);
+  EXPECT_EQ(state(), before);
+  EXPECT_EQ(digest(), digest_before);
+}
+
+TEST_F(BadInputTest, Row36OfWritersWhoExpectOneVersionExactlyOneWrites) {
+  constexpr int kWriters = 4, kRounds = 50;
+  for (int round = 0; round < kRounds; ++round) {
+    uint64_t present = apply("").version();
+    std::vector<v1::TransactionResult> results(kWriters);
+    std::vector<std::thread> writers;
+    for (int i = 0; i < kWriters; ++i) {
+      writers.emplace_back([&, i] {
+        results[static_cast<size_t>(i)] =
+            apply(absl::StrCat("operations { create { server { backend: \"web\" name: \"w", round,
+                               "\" address: \"10.0.0.1:", 1 + i, "\" } } } expected_version: ", present));
+      });
+    }
+    for (std::thread& writer : writers) writer.join();
+    int applied = 0;
+    for (const v1::TransactionResult& result : results) {
+      if (result.outcome() == v1::OUTCOME_APPLIED) {
+        ++applied;
+      } else {
+        ASSERT_EQ(result.failures_size(), 1);
+        EXPECT_EQ(result.failures(0).reason(), v1::REASON_VERSION_MISMATCH);
+      }
+    }
+    ASSERT_EQ(applied, 1);
+  }
+}
+
+TEST_F(BadInputTest, Row50OneListenerMoreThanThereMayBe) {
+  v1::Transaction transaction;
+  for (int i = 1; i < 1000; ++i) {
+    *transaction.add_operations() = from_text<v1::Operation>(
+        absl::StrCat("create { listener { name: \"l", i, "\" bind: \"127.0.0.1:0\" protocol: PROTOCOL_HTTP } }"));
+  }
+  ASSERT_EQ(apply(transaction).outcome(), v1::OUTCOME_APPLIED);
+  std::string before = state(), digest_before = digest();
+  v1::Operation one_more = from_text<v1::Operation>(http(""));
+  v1::Transaction too_many;
+  *too_many.add_operations() = one_more;
+  v1::TransactionResult result = apply(too_many);
+  ASSERT_EQ(result.failures_size(), 1);
+  EXPECT_EQ(result.failures(0).reason(), v1::REASON_LIMIT_EXCEEDED);
+  EXPECT_THAT(result.failures(0).message(), HasSubstr("1000"));
+  grpc::Status status = unary(one_more);
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("listener l: "));
+  EXPECT_EQ(state(), before);
+  EXPECT_EQ(digest(), digest_before);
+}
+
+// --- what a session may not do ---
+
+TEST_F(BadInputTest, ATransactionIdThatDoesNotGrowIsRefusedAndTheSessionGoesOn) {
+  grpc::ClientContext context;
+  auto stream = stub_->StreamUpdates(&context);
+  stream->Write(from_text<v1::StreamUpdatesRequest>(R"(open { client_name: "test" })"));
+  EXPECT_TRUE(read(*stream).has_opened());
+  std::string add = R"(operations { upsert { server { backend: "web" name: "x" address: "10.0.0.1:80" } } })";
+  auto send = [&](uint64_t id) {
+    stream->Write(from_text<v1::StreamUpdatesRequest>(absl::StrCat("transaction { id: ", id, " ", add, " }")));
+    return read(*stream).result();
+  };
+  std::string before = digest();
+  EXPECT_EQ(send(5).outcome(), v1::OUTCOME_APPLIED);
+  must(R"(operations { delete { server { backend: "web" name: "x" } } })");
+  for (uint64_t id : {5, 4, 1}) {
+    v1::TransactionResult result = send(id);
+    EXPECT_EQ(result.outcome(), v1::OUTCOME_REFUSED);
+    EXPECT_EQ(result.id(), id);
+    ASSERT_EQ(result.failures_size(), 1);
+    EXPECT_FALSE(result.failures(0).has_index());
+    EXPECT_EQ(result.failures(0).reason(), v1::REASON_INVALID);
+    EXPECT_THAT(result.failures(0).message(), HasSubstr(absl::StrCat(id)));
+    EXPECT_THAT(result.failures(0).message(), HasSubstr("5"));
+  }
+  EXPECT_EQ(digest(), before);
+  EXPECT_EQ(send(6).outcome(), v1::OUTCOME_APPLIED);
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(BadInputTest, ASecondOpenEndsTheSession) {
+  std::string before = digest();
+  grpc::ClientContext context;
+  auto stream = stub_->StreamUpdates(&context);
+  stream->Write(from_text<v1::StreamUpdatesRequest>(R"(open { client_name: "test" })"));
+  EXPECT_TRUE(read(*stream).has_opened());
+  stream->Write(from_text<v1::StreamUpdatesRequest>(R"(open { client_name: "test" })"));
+  v1::StreamUpdatesResponse response;
+  EXPECT_FALSE(stream->Read(&response)) << response.DebugString();
+  grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), kArgument);
+  EXPECT_THAT(status.error_message(), HasSubstr("open"));
+  EXPECT_EQ(digest(), before);
 }
 
 TEST_F(BadInputTest, OneBadOfTenThousandRefusesAllAndIsNamed) {
@@ -312,16 +595,9 @@ TEST_F(BadInputTest, MetadataOverTheLimitFailsAndTheServiceLives) {
 }
 
 TEST_F(BadInputTest, WhatIsNotImplementedSaysSo) {
-  grpc::ClientContext a, b, c;
+  grpc::ClientContext a;
   v1::ListCertificatesResponse certificates;
   EXPECT_EQ(stub_->ListCertificates(&a, {}, &certificates).error_code(), StatusCode::UNIMPLEMENTED);
-  v1::ApplyTransactionRequest elected;
-  elected.mutable_fence();
-  v1::ApplyTransactionResponse response;
-  EXPECT_EQ(stub_->ApplyTransaction(&b, elected, &response).error_code(), StatusCode::UNIMPLEMENTED);
-  v1::WatchEventsRequest resume;
-  resume.set_version(3);
-  EXPECT_EQ(observation_->WatchEvents(&c, resume)->Finish().error_code(), StatusCode::UNIMPLEMENTED);
 }
 
 TEST_F(BadInputTest, PagesAreBoundToTheirQuery) {

@@ -75,6 +75,24 @@ TEST_F(ListenerTest, AFreePortThatItGotCanBecomeItsOwn) {
   EXPECT_THAT(half_.open_addresses(), ElementsAre("127.0.0.1:40000"));
 }
 
+TEST_F(ListenerTest, AnAddressThatIsGivenUpAndTakenAgainAtOnceStaysOpen) {
+  must(listener("l", "bind: \"127.0.0.1:81\" bind: \"unix:/l\""));
+  std::string away = listener("l", "bind: \"127.0.0.1:82\"");
+  std::string back = listener("l", "bind: \"127.0.0.1:81\" bind: \"unix:/l\"");
+  must(away + back);
+  EXPECT_THAT(half_.open_addresses(), UnorderedElementsAre("127.0.0.1:81", "unix:/l"));
+  must(away + back + away);
+  EXPECT_THAT(half_.open_addresses(), ElementsAre("127.0.0.1:82"));
+  must(back);
+  Result result = apply(away + back + "operations { replace { backend { name: \"no\" } } }");
+  EXPECT_TRUE(result.refused());
+  EXPECT_THAT(half_.open_addresses(), UnorderedElementsAre("127.0.0.1:81", "unix:/l"));
+  // Not where another one has it by now.
+  result = apply(away + listener("other", "bind: \"127.0.0.1:81\"") + back);
+  EXPECT_TRUE(result.refused());
+  EXPECT_THAT(half_.open_addresses(), UnorderedElementsAre("127.0.0.1:81", "unix:/l"));
+}
+
 TEST_F(ListenerTest, ARefusedChangeOfBindLeavesTheOldAddresses) {
   must(listener("l", "bind: \"127.0.0.1:81\""));
   Result result =

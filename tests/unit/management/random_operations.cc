@@ -1,0 +1,182 @@
+#include "random_operations.h"
+
+#include <initializer_list>
+
+#include "absl/strings/str_cat.h"
+
+namespace fairlead::management {
+
+std::string RandomOperations::name(const char* kind, size_t count) {
+  return absl::StrCat(prefix_, kind, random_.below(count));
+}
+
+v1::Transaction RandomOperations::transaction(uint64_t operations_max) {
+  v1::Transaction transaction;
+  if (one_in(3)) transaction.set_atomicity(v1::ATOMICITY_EACH);
+  if (one_in(10)) transaction.set_atomicity(v1::ATOMICITY_ALL_OR_NOTHING);
+  if (one_in(10)) transaction.set_validate_only(true);
+  uint64_t operations = random_.between(0, operations_max);
+  for (uint64_t i = 0; i < operations; ++i) *transaction.add_operations() = operation();
+  return transaction;
+}
+
+v1::Operation RandomOperations::operation() {
+  v1::Operation operation;
+  switch (random_.below(10)) {
+    case 0:
+    case 1:
+      fill(*operation.mutable_delete_());
+      break;
+    case 2:
+    case 3:
+      fill(*operation.mutable_patch());
+      break;
+    case 4:
+    case 5:
+      fill(*operation.mutable_create());
+      break;
+    case 6:
+      fill(*operation.mutable_replace());
+      break;
+    default:
+      fill(*operation.mutable_upsert());
+  }
+  return operation;
+}
+
+void RandomOperations::fill(v1::Resource& resource) {
+  switch (random_.below(8)) {
+    case 0:
+      return fill(*resource.mutable_listener());
+    case 1:
+    case 2:
+      return fill(*resource.mutable_backend());
+    default:
+      return fill(*resource.mutable_server());
+  }
+}
+
+void RandomOperations::fill(v1::Listener& listener) {
+  size_t number_of_name = random_.below(3);
+  listener.set_name(absl::StrCat(prefix_, "l", number_of_name));
+  listener.set_protocol(number_of_name == 2 ? v1::PROTOCOL_TCP : v1::PROTOCOL_HTTP);
+  // Two of each world's listeners may want the same port, and servers may have it.
+  if (!one_in(40)) listener.add_bind(one_in(3) ? absl::StrCat("unix:/", prefix_, random_.below(2)) : "127.0.0.1:0");
+  if (one_in(4)) listener.add_bind("[::1]:0");
+  if (listener.protocol() == v1::PROTOCOL_TCP || one_in(2)) listener.set_default_backend(name("b", 4));
+  if (one_in(20)) listener.clear_default_backend();
+  if (listener.protocol() == v1::PROTOCOL_HTTP || one_in(20)) {
+    for (size_t i = random_.below(3); i > 0; --i) {
+      v1::Route& route = *listener.add_routes();
+      route.set_backend(name("b", 4));
+      if (one_in(2)) route.add_hosts(one_in(2) ? "a.example" : "*.b.example");
+      route.set_path_prefix(absl::StrCat("/", i));
+    }
+  }
+  if (one_in(3)) fill(*listener.mutable_timeouts()->mutable_request_head());
+  if (one_in(3)) fill(*listener.mutable_timeouts()->mutable_keep_alive());
+  if (one_in(3)) fill(*listener.mutable_timeouts()->mutable_idle());
+  if (one_in(3)) listener.set_max_connections(number(2));
+  if (listener.protocol() == v1::PROTOCOL_HTTP) {
+    if (one_in(4)) listener.mutable_http()->set_max_head_bytes(one_in(2) ? 16384 : 1024);
+    if (one_in(4)) listener.mutable_http()->set_max_headers(1 + number(1));
+    if (one_in(4)) listener.mutable_http()->set_forwarded(static_cast<v1::ForwardedPolicy>(number(3)));
+    if (one_in(6)) listener.mutable_http();
+  }
+  if (one_in(6)) listener.mutable_timeouts();
+  fill(*listener.mutable_labels());
+}
+
+void RandomOperations::fill(v1::Backend& backend) {
+  backend.set_name(name("b", 4));
+  if (one_in(3)) backend.mutable_balance()->set_algorithm(static_cast<v1::Algorithm>(number(2)));
+  if (one_in(3)) backend.mutable_server_defaults()->set_weight(number(2));
+  if (one_in(30)) backend.mutable_server_defaults()->set_weight(257);
+  if (one_in(3)) fill(*backend.mutable_timeouts()->mutable_connect());
+  if (one_in(3)) fill(*backend.mutable_timeouts()->mutable_response());
+  if (one_in(3)) fill(*backend.mutable_timeouts()->mutable_idle());
+  if (one_in(3)) backend.mutable_retry()->set_attempts(number(2));
+  if (one_in(3)) backend.mutable_drain()->mutable_timeout()->set_seconds(one_in(2) ? 30 : number(2));
+  if (one_in(6)) backend.mutable_drain()->mutable_jitter()->set_seconds(number(2));
+  if (one_in(3)) backend.mutable_connection_pool()->mutable_idle_timeout()->set_seconds(number(1) * 30);
+  if (one_in(3)) backend.mutable_connection_pool()->set_max_idle(number(1) * 256);
+  if (one_in(6)) backend.mutable_retry();
+  fill(*backend.mutable_labels());
+  if (one_in(3)) {
+    for (size_t i = random_.below(4); i > 0; --i) {
+      v1::Server& server = *backend.add_servers();
+      fill(server);
+      server.set_name(absl::StrCat("s", 6 * i + random_.below(6)));
+      server.clear_backend();
+      if (one_in(2)) server.set_backend(backend.name());
+    }
+  }
+}
+
+void RandomOperations::fill(v1::Server& server) {
+  server.set_backend(name("b", 4));
+  server.set_name(absl::StrCat("s", random_.below(30)));
+  const char* addresses[] = {"10.0.0.1:80", "10.0.0.2:80", "[::3]:80", "[0:0:0:0:0:0:0:3]:80"};
+  server.set_address(one_in(20) ? absl::StrCat("unix:/", prefix_, random_.below(2)) : addresses[random_.below(4)]);
+  if (one_in(2)) server.set_weight(number(3));
+  if (one_in(60)) server.set_weight(257);
+  if (one_in(3)) server.set_admin_state(static_cast<v1::AdminState>(1 + number(2)));
+  fill(*server.mutable_labels());
+  // Output only: ignored.
+  if (one_in(8)) server.mutable_metadata()->set_uid(random_.between(1, 50));
+  if (one_in(8)) server.mutable_status()->set_in_flight(7);
+}
+
+void RandomOperations::fill(v1::Patch& patch) {
+  fill(*patch.mutable_resource());
+  auto paths = [&](std::initializer_list<const char*> all) {
+    for (const char* path : all) {
+      if (one_in(all.size())) patch.mutable_update_mask()->add_paths(path);
+    }
+    if (patch.update_mask().paths().empty()) patch.mutable_update_mask()->add_paths("labels");
+  };
+  if (patch.resource().has_server()) {
+    paths({"weight", "address", "admin_state", "labels"});
+  } else if (patch.resource().has_backend()) {
+    patch.mutable_resource()->mutable_backend()->clear_servers();
+    paths({"balance", "balance.algorithm", "server_defaults.weight", "timeouts.connect", "timeouts", "retry", "drain",
+           "drain.timeout", "drain.jitter", "connection_pool.idle_timeout", "connection_pool.max_idle", "labels"});
+  } else if (patch.resource().listener().protocol() == v1::PROTOCOL_HTTP) {
+    paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "http.max_headers",
+           "http", "labels"});
+  } else {
+    paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "labels"});
+  }
+}
+
+void RandomOperations::fill(v1::Delete& request) {
+  switch (random_.below(8)) {
+    case 0:
+      return request.set_listener(name("l", 3));
+    case 1:
+      return request.set_backend(name("b", 4));
+    default:
+      request.mutable_server()->set_backend(name("b", 4));
+      request.mutable_server()->set_name(absl::StrCat("s", random_.below(30)));
+      if (one_in(3)) request.mutable_drain()->mutable_timeout()->set_seconds(number(1));
+  }
+}
+
+void RandomOperations::fill(google::protobuf::Duration& duration) {
+  switch (random_.below(3)) {
+    case 0:
+      return duration.set_seconds(1 + number(1));
+    case 1:
+      return duration.set_nanos(1'000'000);
+    default:
+      duration.set_seconds(1);
+      duration.set_nanos(500'000'001);
+  }
+}
+
+void RandomOperations::fill(google::protobuf::Map<std::string, std::string>& labels) {
+  if (!one_in(3)) return;
+  for (size_t i = random_.below(4); i > 0; --i) labels[absl::StrCat("k", random_.below(12))] = one_in(3) ? "" : "v";
+}
+
+}  // namespace fairlead::management

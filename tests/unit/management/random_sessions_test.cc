@@ -1,0 +1,542 @@
+// Random transactions of several sessions and calls over the real service, against a reference that was written from
+// the schema. When all is quiet: what is exported, its digest and its counts are the reference's, a client that only
+// watches believes the same, and so does a data plane that is made from the export.
+//
+// FAIRLEAD_TEST_SEED repeats a run, FAIRLEAD_TEST_SECONDS makes it longer, FAIRLEAD_TEST_TELL prints what is sent.
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <thread>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "client_digest.h"
+#include "management_fixture.h"
+#include "random_operations.h"
+#include "reference.h"
+#include "spdlog/spdlog.h"
+#include "watching_client.h"
+
+namespace fairlead::management {
+namespace {
+
+using grpc::StatusCode;
+
+v1::Resources bare(v1::Resources resources) {
+  auto strip = [](auto& items) {
+    for (auto& item : items) {
+      item.clear_metadata();
+      item.clear_status();
+    }
+    std::ranges::sort(items, {}, [](const auto& item) { return canonical_bytes(item); });
+  };
+  strip(*resources.mutable_listeners());
+  strip(*resources.mutable_backends());
+  strip(*resources.mutable_servers());
+  return resources;
+}
+
+// By kind and name, settings alone.
+std::map<std::string, std::string> settings_of(const v1::Resources& resources) { return beliefs(bare(resources)); }
+
+// What one has and the other has not, by key; empty where they are equal.
+std::string difference(const Believed& is, const Believed& should_be) {
+  std::string text;
+  for (const auto& [key, value] : is) {
+    auto other = should_be.find(key);
+    if (other == should_be.end()) absl::StrAppend(&text, key, " is there\n");
+    if (other != should_be.end() && other->second != value) {
+      absl::StrAppend(&text, key, " is ", value, ", should be ", other->second, "\n");
+    }
+  }
+  for (const auto& [key, value] : should_be) {
+    if (!is.contains(key)) absl::StrAppend(&text, key, " is missing\n");
+  }
+  return text;
+}
+
+StatusCode status_of(v1::Reason reason) {
+  switch (reason) {
+    case v1::REASON_NOT_FOUND:
+      return StatusCode::NOT_FOUND;
+    case v1::REASON_ALREADY_EXISTS:
+      return StatusCode::ALREADY_EXISTS;
+    case v1::REASON_IN_USE:
+    case v1::REASON_BIND_FAILED:
+      return StatusCode::FAILED_PRECONDITION;
+    default:
+      return StatusCode::INVALID_ARGUMENT;
+  }
+}
+
+void expect_result(const v1::TransactionResult& result, const Expected& expected, bool each) {
+  EXPECT_EQ(v1::Outcome_Name(result.outcome()), v1::Outcome_Name(expected.outcome)) << result.DebugString();
+  if (each || expected.failures.empty()) {
+    EXPECT_EQ(result.failures_total(), expected.failures.size()) << result.DebugString();
+  }
+  ASSERT_EQ(result.failures().empty(), expected.failures.empty()) << result.DebugString();
+  for (int i = 0; i < result.failures_size(); ++i) {
+    const v1::OperationFailure& failure = result.failures(i);
+    auto index = failure.has_index() ? std::optional(failure.index()) : std::nullopt;
+    // Of a transaction that is refused whole, some are told: those that are malformed, else the first.
+    auto wanted =
+        each ? expected.failures.begin() + i : std::ranges::find(expected.failures, index, &ExpectedFailure::index);
+    ASSERT_NE(wanted, expected.failures.end()) << failure.DebugString();
+    EXPECT_EQ(index, wanted->index) << failure.DebugString();
+    EXPECT_TRUE(wanted->reasons.contains(failure.reason()))
+        << failure.DebugString() << "instead of " << v1::Reason_Name(*wanted->reasons.begin());
+    EXPECT_NE(failure.message(), "");
+  }
+}
+
+// One session, its transactions, and what has to be answered.
+class Session {
+ public:
+  Session(v1::ManagementService::Stub& stub, const std::string& name) : stream_(stub.StreamUpdates(&context_)) {
+    v1::StreamUpdatesRequest open;
+    open.mutable_open()->set_client_name(name);
+    stream_->Write(open);
+    v1::StreamUpdatesResponse response;
+    EXPECT_TRUE(stream_->Read(&response) && response.has_opened());
+    opened_ = response.opened();
+  }
+  ~Session() {
+    if (!ended_) context_.TryCancel();
+    if (!ended_) stream_->Finish();
+  }
+  const v1::Opened& opened() const { return opened_; }
+
+  void add(v1::Transaction transaction, const Expected& expected) {
+    transaction.set_id(++last_id_);
+    v1::StreamUpdatesRequest request;
+    *request.mutable_transaction() = std::move(transaction);
+    burst_.push_back(std::move(request));
+    expected_.push_back(expected);
+  }
+  // Sends all that was added at once and takes the answers. With `versions` what they tell is looked at.
+  void run(bool versions) {
+    uint64_t first = last_id_ + 1 - burst_.size();
+    std::jthread writing([&] {
+      for (const v1::StreamUpdatesRequest& request : burst_) stream_->Write(request);
+    });
+    for (uint64_t next = first; next <= last_id_;) next = take_answer(first, next, versions);
+    writing.join();
+    burst_.clear();
+    expected_.clear();
+  }
+  void end() {
+    stream_->WritesDone();
+    v1::StreamUpdatesResponse response;
+    EXPECT_FALSE(stream_->Read(&response)) << response.DebugString();
+    EXPECT_TRUE(stream_->Finish().ok());
+    ended_ = true;
+  }
+
+ private:
+  // The next unanswered after it.
+  uint64_t take_answer(uint64_t first, uint64_t next, bool versions) {
+    v1::StreamUpdatesResponse response;
+    if (!stream_->Read(&response)) {
+      ADD_FAILURE() << "the stream ended before transaction " << next << " was answered";
+      return last_id_ + 1;
+    }
+    if (!response.has_result()) return next;
+    const v1::TransactionResult& result = response.result();
+    EXPECT_TRUE(result.id() >= next && result.id() <= last_id_) << result.DebugString();
+    for (uint64_t id = next; id < result.id() && id <= last_id_; ++id) {
+      EXPECT_TRUE(expected_.at(id - first).failures.empty()) << id << " was left out";
+    }
+    uint64_t at = std::min(std::max(result.id(), next), last_id_) - first;
+    SCOPED_TRACE(burst_.at(at).ShortDebugString());
+    bool each = burst_[at].transaction().atomicity() == v1::ATOMICITY_EACH;
+    expect_result(result, expected_[at], each);
+    if (versions) {
+      EXPECT_EQ(result.version(), expected_[at].version);
+    }
+    EXPECT_GE(result.version(), version_);
+    version_ = result.version();
+    return result.id() + 1;
+  }
+
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>> stream_;
+  v1::Opened opened_;
+  uint64_t last_id_ = 0;
+  uint64_t version_ = 0;
+  std::vector<v1::StreamUpdatesRequest> burst_;
+  std::vector<Expected> expected_;
+  bool ended_ = false;
+};
+
+v1::Transaction single(v1::Operation operation) {
+  v1::Transaction transaction;
+  *transaction.add_operations() = std::move(operation);
+  return transaction;
+}
+
+// An export as upserts, in the order in which it came.
+v1::Transaction rebuilding(const v1::Resources& resources) {
+  v1::Transaction transaction;
+  for (const v1::Backend& backend : resources.backends()) {
+    *transaction.add_operations()->mutable_upsert()->mutable_backend() = backend;
+  }
+  for (const v1::Server& server : resources.servers()) {
+    *transaction.add_operations()->mutable_upsert()->mutable_server() = server;
+  }
+  for (const v1::Listener& listener : resources.listeners()) {
+    *transaction.add_operations()->mutable_upsert()->mutable_listener() = listener;
+  }
+  return transaction;
+}
+
+// The same as a call; nothing where there is none for it.
+std::optional<grpc::Status> call(v1::ManagementService::Stub& stub, const v1::Operation& operation) {
+  grpc::ClientContext context;
+  auto add = [&](const v1::Resource& resource) {
+    if (resource.has_listener()) {
+      v1::AddListenerRequest request;
+      *request.mutable_listener() = resource.listener();
+      v1::AddListenerResponse response;
+      return stub.AddListener(&context, request, &response);
+    }
+    if (resource.has_backend()) {
+      v1::AddBackendRequest request;
+      *request.mutable_backend() = resource.backend();
+      v1::AddBackendResponse response;
+      return stub.AddBackend(&context, request, &response);
+    }
+    v1::AddServerRequest request;
+    *request.mutable_server() = resource.server();
+    v1::AddServerResponse response;
+    return stub.AddServer(&context, request, &response);
+  };
+  auto update = [&](const v1::Resource& resource, const google::protobuf::FieldMask& mask) {
+    if (resource.has_listener()) {
+      v1::UpdateListenerRequest request;
+      *request.mutable_listener() = resource.listener();
+      *request.mutable_update_mask() = mask;
+      v1::UpdateListenerResponse response;
+      return stub.UpdateListener(&context, request, &response);
+    }
+    if (resource.has_backend()) {
+      v1::UpdateBackendRequest request;
+      *request.mutable_backend() = resource.backend();
+      *request.mutable_update_mask() = mask;
+      v1::UpdateBackendResponse response;
+      return stub.UpdateBackend(&context, request, &response);
+    }
+    v1::UpdateServerRequest request;
+    *request.mutable_server() = resource.server();
+    *request.mutable_update_mask() = mask;
+    v1::UpdateServerResponse response;
+    return stub.UpdateServer(&context, request, &response);
+  };
+  auto remove = [&](const v1::Delete& what) {
+    if (what.has_listener()) {
+      v1::DeleteListenerRequest request;
+      request.set_name(what.listener());
+      v1::DeleteListenerResponse response;
+      return stub.DeleteListener(&context, request, &response);
+    }
+    if (what.has_backend()) {
+      v1::DeleteBackendRequest request;
+      request.set_name(what.backend());
+      *request.mutable_drain() = what.drain();
+      v1::DeleteBackendResponse response;
+      return stub.DeleteBackend(&context, request, &response);
+    }
+    v1::DeleteServerRequest request;
+    request.set_backend(what.server().backend());
+    request.set_name(what.server().name());
+    *request.mutable_drain() = what.drain();
+    v1::DeleteServerResponse response;
+    return stub.DeleteServer(&context, request, &response);
+  };
+  if (operation.has_create()) return add(operation.create());
+  if (operation.has_replace()) return update(operation.replace(), {});
+  if (operation.has_patch()) return update(operation.patch().resource(), operation.patch().update_mask());
+  if (operation.has_delete_()) return remove(operation.delete_());
+  return std::nullopt;
+}
+
+class RandomSessionsTest : public ManagementFixture {
+ protected:
+  void SetUp() override {
+    ManagementFixture::SetUp();
+    spdlog::set_level(spdlog::level::warn);
+  }
+  void TearDown() override {
+    spdlog::set_level(spdlog::level::info);
+    ManagementFixture::TearDown();
+  }
+
+  v1::GetInfoResponse info() {
+    grpc::ClientContext context;
+    v1::GetInfoResponse response;
+    EXPECT_TRUE(stub_->GetInfo(&context, {}, &response).ok());
+    return response;
+  }
+  // Changes one resource of its own, so that the version has exactly one event, its last; and that version.
+  uint64_t mark(Reference& reference) {
+    v1::Operation operation;
+    v1::Backend& backend = *operation.mutable_upsert()->mutable_backend();
+    backend.set_name("mark");
+    (*backend.mutable_labels())["number"] = absl::StrCat(++marks_);
+    v1::Transaction transaction = single(operation);
+    Expected expected = reference.apply(transaction);
+    v1::TransactionResult result = apply(transaction);
+    expect_result(result, expected, false);
+    return result.version();
+  }
+
+  void expect_state(const v1::Resources& wanted) {
+    v1::Resources all = exported();
+    EXPECT_EQ(difference(settings_of(all), settings_of(wanted)), "");
+    v1::GetInfoResponse told = info();
+    EXPECT_EQ(absl::BytesToHexString(told.digest()), absl::BytesToHexString(digest_of(wanted)));
+    EXPECT_EQ(told.servers(), wanted.servers_size());
+    EXPECT_EQ(told.backends(), wanted.backends_size());
+    EXPECT_EQ(told.listeners(), wanted.listeners_size());
+    EXPECT_EQ(half_.accepting().size(), wanted.listeners_size());
+  }
+  // Uids last as long as a resource's life and are never used again; versions are those of the last change.
+  void expect_metadata(const Reference& reference) {
+    v1::Resources all = exported();
+    for (const v1::Listener& item : all.listeners()) expect_held(reference.listeners().at(item.name()), item);
+    for (const v1::Backend& item : all.backends()) expect_held(reference.backends().at(item.name()), item);
+    for (const v1::Server& item : all.servers())
+      expect_held(reference.servers().at({item.backend(), item.name()}), item);
+    EXPECT_EQ(info().version(), reference.version());
+  }
+  void expect_eligible(const Reference& reference) {
+    grpc::ClientContext context;
+    v1::ListBackendsResponse response;
+    ASSERT_TRUE(stub_->ListBackends(&context, {}, &response).ok());
+    EXPECT_EQ(response.backends_size(), reference.backends().size());
+    for (const v1::Backend& backend : response.backends()) {
+      EXPECT_EQ(backend.status().eligible(), reference.eligible(backend.name())) << backend.name();
+    }
+  }
+  void expect_believed(WatchingClient& client, uint64_t version) {
+    EXPECT_EQ(difference(client.wait_for(version), beliefs(exported())), "");
+    EXPECT_EQ(client.contradiction(), "");
+  }
+  // Invariant 4: another data plane, which is told the result at once, has the same.
+  void expect_rebuilt() {
+    v1::Resources all = exported();
+    test_support::FakeReadingHalf half;
+    FakeCollector collector;
+    store::Store store(half);
+    std::string address = "unix:" + folder_ + "/rebuilt.sock";
+    auto server = ManagementServer::start({.listen = {address}, .build = "test", .workers = 2}, store, collector);
+    ASSERT_TRUE(server.ok()) << server.status();
+    {
+      grpc::ChannelArguments arguments;
+      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+      auto stub = v1::ManagementService::NewStub(
+          grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+      std::unique_ptr<v1::ManagementService::Stub> other = std::exchange(stub_, std::move(stub));
+      v1::TransactionResult result = apply(rebuilding(all));
+      EXPECT_EQ(result.failures_total(), 0) << result.DebugString();
+      EXPECT_EQ(difference(settings_of(exported()), settings_of(all)), "");
+      std::string digest = info().digest();
+      stub_ = std::move(other);
+      EXPECT_EQ(absl::BytesToHexString(digest), absl::BytesToHexString(info().digest()));
+    }
+    (*server)->stop();
+    store.stop();
+  }
+
+  // As the test's seed and its time say.
+  template <typename Run>
+  void for_seeds(std::chrono::milliseconds time, Run run) {
+    const char* given = std::getenv("FAIRLEAD_TEST_SEED");
+    const char* longer = std::getenv("FAIRLEAD_TEST_SECONDS");
+    if (longer) time = std::chrono::seconds(std::atoi(longer));
+    uint64_t seed = given ? std::strtoull(given, nullptr, 10) : std::random_device()();
+    auto end = std::chrono::steady_clock::now() + time;
+    do {
+      SCOPED_TRACE(absl::StrCat("FAIRLEAD_TEST_SEED=", seed));
+      // Also where the process ends.
+      std::cout << "FAIRLEAD_TEST_SEED=" << seed << std::endl;
+      run(seed);
+      if (HasFailure() || given) return;
+      clear();
+      ++seed;
+    } while (std::chrono::steady_clock::now() < end);
+  }
+  // One seed does not see what another left.
+  void clear() {
+    v1::Transaction transaction;
+    v1::Resources all = exported();
+    for (const v1::Listener& item : all.listeners())
+      transaction.add_operations()->mutable_delete_()->set_listener(item.name());
+    for (const v1::Backend& item : all.backends())
+      transaction.add_operations()->mutable_delete_()->set_backend(item.name());
+    EXPECT_EQ(apply(transaction).failures_total(), 0);
+    half_.finish_drains();
+  }
+
+  void one_after_another(uint64_t seed);
+  void at_once(uint64_t seed);
+
+ private:
+  template <typename Message>
+  void expect_held(const Held<Message>& held, const Message& item) {
+    EXPECT_EQ(item.metadata().version(), held.version) << item.DebugString();
+    auto [at, is_new] = uids_.emplace(held.life, item.metadata().uid());
+    EXPECT_EQ(at->second, item.metadata().uid()) << item.DebugString();
+    if (is_new) {
+      EXPECT_TRUE(lives_.emplace(item.metadata().uid(), held.life).second) << item.DebugString();
+    }
+  }
+
+ protected:
+  uint64_t marks_ = 0;
+  std::map<uint64_t, uint64_t> uids_;
+  std::map<uint64_t, uint64_t> lives_;
+};
+
+// Several sessions in turn, each with a burst of transactions; calls between them. So every answer is known.
+class Turns {
+ public:
+  Turns(v1::ManagementService::Stub& stub, Reference& reference, RandomOperations& draw)
+      : stub_(stub), reference_(reference), draw_(draw), sessions_(3) {}
+
+  void take_one() {
+    size_t kind = draw_.random().below(10);
+    if (kind < 3) return take_call();
+    std::unique_ptr<Session>& session = sessions_[draw_.random().below(sessions_.size())];
+    if (!session) session = std::make_unique<Session>(stub_, absl::StrCat("session-", draw_.random().below(5)));
+    burst(*session);
+    if (kind == 9) end(session);
+  }
+
+ private:
+  void burst(Session& session) {
+    uint64_t count = draw_.random().between(1, draw_.random().chance(0.05) ? 200 : 12);
+    for (uint64_t i = 0; i < count; ++i) {
+      v1::Transaction transaction = draw_.transaction(6);
+      if (draw_.random().chance(0.1)) transaction.set_expected_version(reference_.version());
+      if (draw_.random().chance(0.03))
+        transaction.set_expected_version(reference_.version() + draw_.random().between(1, 9));
+      if (draw_.random().chance(0.03)) transaction.set_expected_version(draw_.random().below(reference_.version() + 1));
+      Expected expected = reference_.apply(transaction);
+      if (std::getenv("FAIRLEAD_TEST_TELL")) {
+        std::cerr << expected.version << " " << v1::Outcome_Name(expected.outcome) << " "
+                  << transaction.ShortDebugString() << "\n";
+      }
+      session.add(transaction, expected);
+    }
+    session.run(/*versions=*/true);
+  }
+  // By its own wish, or vanishing.
+  void end(std::unique_ptr<Session>& session) {
+    if (draw_.random().chance(0.5)) session->end();
+    session.reset();
+  }
+  void take_call() {
+    v1::Operation operation = draw_.operation();
+    SCOPED_TRACE(operation.ShortDebugString());
+    Expected expected = reference_.apply(single(operation));
+    if (std::getenv("FAIRLEAD_TEST_TELL")) {
+      std::cerr << expected.version << " call " << operation.ShortDebugString() << "\n";
+    }
+    std::optional<grpc::Status> status = call(stub_, operation);
+    if (!status) {
+      grpc::ClientContext context;
+      v1::ApplyTransactionRequest request;
+      *request.mutable_transaction() = single(operation);
+      v1::ApplyTransactionResponse response;
+      EXPECT_TRUE(stub_.ApplyTransaction(&context, request, &response).ok());
+      expect_result(response.result(), expected, false);
+      EXPECT_EQ(response.result().version(), expected.version);
+      return;
+    }
+    bool failed = !expected.failures.empty();
+    EXPECT_EQ(status->ok(), !failed) << status->error_message();
+    if (!failed) return;
+    Reasons reasons = expected.failures[0].reasons;
+    EXPECT_TRUE(
+        std::ranges::any_of(reasons, [&](v1::Reason reason) { return status_of(reason) == status->error_code(); }))
+        << status->error_code() << ": " << status->error_message();
+  }
+
+  v1::ManagementService::Stub& stub_;
+  Reference& reference_;
+  RandomOperations& draw_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+};
+
+void RandomSessionsTest::one_after_another(uint64_t seed) {
+  RandomOperations draw(seed, "");
+  uids_.clear();
+  Reference reference(info().version());
+  Turns turns(*stub_, reference, draw);
+  WatchingClient from_start(*observation_), later(*observation_);
+  from_start.begin();
+  for (int round = 0; round < 60 && !HasFailure(); ++round) {
+    if (draw.random().chance(0.2)) half_.hold_drains();
+    if (draw.random().chance(0.5)) half_.finish_drains();
+    turns.take_one();
+    if (round == 0 || draw.random().chance(0.1)) later.begin();
+    if (!draw.random().chance(0.2)) continue;
+    uint64_t version = mark(reference);
+    expect_state(reference.resources());
+    expect_metadata(reference);
+    expect_eligible(reference);
+    expect_believed(from_start, version);
+    expect_believed(later, version);
+    if (draw.random().chance(0.3)) expect_rebuilt();
+  }
+  half_.finish_drains();
+}
+
+// Sessions that really run beside each other, each on resources of its own, so that what each is answered is known.
+void RandomSessionsTest::at_once(uint64_t seed) {
+  constexpr size_t kSessions = 4;
+  uint64_t version = info().version();
+  std::vector<Reference> references(kSessions);
+  WatchingClient watching(*observation_);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kSessions; ++i) {
+    threads.emplace_back([&, i] {
+      SCOPED_TRACE(absl::StrCat("FAIRLEAD_TEST_SEED=", seed));
+      RandomOperations draw(seed * kSessions + i, absl::StrCat("p", i, "-"));
+      Session session(*stub_, absl::StrCat("session-", i));
+      for (int round = 0; round < 20; ++round) {
+        for (uint64_t count = draw.random().between(1, 60); count > 0; --count) {
+          v1::Transaction transaction = draw.transaction(6);
+          session.add(transaction, references[i].apply(transaction));
+        }
+        session.run(/*versions=*/false);
+      }
+      session.end();
+    });
+  }
+  watching.begin();
+  for (std::thread& thread : threads) thread.join();
+  Reference marks;
+  uint64_t marked = mark(marks);
+  v1::Resources wanted = marks.resources();
+  for (const Reference& reference : references) {
+    wanted.MergeFrom(reference.resources());
+    version += reference.version();
+  }
+  EXPECT_EQ(marked, version + 1) << "each transaction that changes something has a version of its own";
+  expect_state(wanted);
+  expect_believed(watching, marked);
+  expect_rebuilt();
+}
+
+TEST_F(RandomSessionsTest, AnswerAndHoldWhatTheReferenceDoes) {
+  for_seeds(std::chrono::milliseconds(1500), [&](uint64_t seed) { one_after_another(seed); });
+}
+
+TEST_F(RandomSessionsTest, BesideEachOtherHoldWhatTheirReferencesDo) {
+  for_seeds(std::chrono::milliseconds(1500), [&](uint64_t seed) { at_once(seed); });
+}
+
+}  // namespace
+}  // namespace fairlead::management
