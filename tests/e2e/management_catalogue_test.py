@@ -10,7 +10,6 @@ TABLE = "unit/management/bad_input_test.cc"
 # Why it is not tried, and for what it waits.
 NO_CHECKS = "health checks are not there; HealthCheck is refused as a whole (row 21 of the table)"
 NO_TLS = "TLS and certificates are not there; their calls are UNIMPLEMENTED, and TCP is for loopback alone"
-NO_SESSIONS = "elections, resyncs and resuming are not there; they are UNIMPLEMENTED (WhatIsNotImplementedSaysSo)"
 NO_HISTORY = "history is not there: an id tells no repetition"
 WAITS = {
     18: "1,000,000 servers of weight 256, the most that there can be, are 2.6e8",
@@ -18,13 +17,10 @@ WAITS = {
     22: NO_CHECKS,
     37: NO_HISTORY,
     38: NO_HISTORY,
-    39: NO_SESSIONS,
-    40: NO_SESSIONS,
     49: NO_TLS,
     51: NO_TLS,
     52: NO_TLS,
-    64: NO_SESSIONS,
-    66: "the journal is not there",
+    66: "a full disk and a failed flush take faults that only the journal's own tests make",
 }
 
 # Tried elsewhere than under its number: the file and the test.

@@ -486,28 +486,29 @@ TEST_F(BadInputTest, Row50OneListenerMoreThanThereMayBe) {
 TEST_F(BadInputTest, ATransactionIdThatDoesNotGrowIsRefusedAndTheSessionGoesOn) {
   grpc::ClientContext context;
   auto stream = stub_->StreamUpdates(&context);
-  stream->Write(from_text<v1::StreamUpdatesRequest>(R"(open { client_name: "test" })"));
+  stream->Write(from_text<v1::StreamUpdatesRequest>(R"(open { client_name: "test" election_id { low: 1 } })"));
   EXPECT_TRUE(read(*stream).has_opened());
   std::string add = R"(operations { upsert { server { backend: "web" name: "x" address: "10.0.0.1:80" } } })";
-  auto send = [&](uint64_t id) {
-    stream->Write(from_text<v1::StreamUpdatesRequest>(absl::StrCat("transaction { id: ", id, " ", add, " }")));
+  std::string remove = R"(operations { delete { server { backend: "web" name: "x" } } })";
+  auto send = [&](uint64_t id, const std::string& operations) {
+    stream->Write(from_text<v1::StreamUpdatesRequest>(absl::StrCat("transaction { id: ", id, " ", operations, " }")));
     return read(*stream).result();
   };
   std::string before = digest();
-  EXPECT_EQ(send(5).outcome(), v1::OUTCOME_APPLIED);
-  must(R"(operations { delete { server { backend: "web" name: "x" } } })");
-  for (uint64_t id : {5, 4, 1}) {
-    v1::TransactionResult result = send(id);
+  EXPECT_EQ(send(5, add).outcome(), v1::OUTCOME_APPLIED);
+  EXPECT_EQ(send(6, remove).outcome(), v1::OUTCOME_APPLIED);
+  for (uint64_t id : {6, 5, 1}) {
+    v1::TransactionResult result = send(id, add);
     EXPECT_EQ(result.outcome(), v1::OUTCOME_REFUSED);
     EXPECT_EQ(result.id(), id);
     ASSERT_EQ(result.failures_size(), 1);
     EXPECT_FALSE(result.failures(0).has_index());
     EXPECT_EQ(result.failures(0).reason(), v1::REASON_INVALID);
     EXPECT_THAT(result.failures(0).message(), HasSubstr(absl::StrCat(id)));
-    EXPECT_THAT(result.failures(0).message(), HasSubstr("5"));
+    EXPECT_THAT(result.failures(0).message(), HasSubstr("6"));
   }
   EXPECT_EQ(digest(), before);
-  EXPECT_EQ(send(6).outcome(), v1::OUTCOME_APPLIED);
+  EXPECT_EQ(send(7, add).outcome(), v1::OUTCOME_APPLIED);
   stream->WritesDone();
   EXPECT_TRUE(stream->Finish().ok());
 }
@@ -516,9 +517,9 @@ TEST_F(BadInputTest, ASecondOpenEndsTheSession) {
   std::string before = digest();
   grpc::ClientContext context;
   auto stream = stub_->StreamUpdates(&context);
-  stream->Write(from_text<v1::StreamUpdatesRequest>(R"(open { client_name: "test" })"));
+  stream->Write(from_text<v1::StreamUpdatesRequest>(R"(open { client_name: "test" election_id { low: 1 } })"));
   EXPECT_TRUE(read(*stream).has_opened());
-  stream->Write(from_text<v1::StreamUpdatesRequest>(R"(open { client_name: "test" })"));
+  stream->Write(from_text<v1::StreamUpdatesRequest>(R"(open { client_name: "test" election_id { low: 1 } })"));
   v1::StreamUpdatesResponse response;
   EXPECT_FALSE(stream->Read(&response)) << response.DebugString();
   grpc::Status status = stream->Finish();

@@ -93,9 +93,12 @@ void expect_result(const v1::TransactionResult& result, const Expected& expected
 // One session, its transactions, and what has to be answered.
 class Session {
  public:
-  Session(v1::ManagementService::Stub& stub, const std::string& name) : stream_(stub.StreamUpdates(&context_)) {
+  // `election`: 0 is an observer's.
+  Session(v1::ManagementService::Stub& stub, const std::string& name, uint64_t election = 0)
+      : stream_(stub.StreamUpdates(&context_)), election_(election) {
     v1::StreamUpdatesRequest open;
     open.mutable_open()->set_client_name(name);
+    if (election > 0) open.mutable_open()->mutable_election_id()->set_low(election);
     stream_->Write(open);
     v1::StreamUpdatesResponse response;
     EXPECT_TRUE(stream_->Read(&response) && response.has_opened());
@@ -106,11 +109,27 @@ class Session {
     if (!ended_) stream_->Finish();
   }
   const v1::Opened& opened() const { return opened_; }
+  uint64_t election() const { return election_; }
+  std::optional<Reference::Resync>& resync() { return resync_; }
 
   void add(v1::Transaction transaction, const Expected& expected) {
     transaction.set_id(++last_id_);
     v1::StreamUpdatesRequest request;
     *request.mutable_transaction() = std::move(transaction);
+    burst_.push_back(std::move(request));
+    expected_.push_back(expected);
+  }
+  void begin_resync(const Expected& expected) {
+    v1::StreamUpdatesRequest request;
+    request.mutable_begin_resync()->set_id(++last_id_);
+    burst_.push_back(std::move(request));
+    expected_.push_back(expected);
+  }
+  void end_resync(bool cancel, const Expected& expected) {
+    v1::StreamUpdatesRequest request;
+    request.mutable_end_resync()->set_id(++last_id_);
+    request.mutable_end_resync()->set_max_removal_percent(100);
+    request.mutable_end_resync()->set_cancel(cancel);
     burst_.push_back(std::move(request));
     expected_.push_back(expected);
   }
@@ -162,6 +181,9 @@ class Session {
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>> stream_;
   v1::Opened opened_;
+  const uint64_t election_;
+  // While it is open.
+  std::optional<Reference::Resync> resync_;
   uint64_t last_id_ = 0;
   uint64_t version_ = 0;
   std::vector<v1::StreamUpdatesRequest> burst_;
@@ -190,23 +212,44 @@ v1::Transaction rebuilding(const v1::Resources& resources) {
   return transaction;
 }
 
+// A person's word: there may have been elections.
+v1::Fence overriding() {
+  v1::Fence fence;
+  fence.set_override(true);
+  return fence;
+}
+
+v1::TransactionResult call(v1::ManagementService::Stub& stub, const v1::Transaction& transaction) {
+  grpc::ClientContext context;
+  v1::ApplyTransactionRequest request;
+  *request.mutable_transaction() = transaction;
+  *request.mutable_fence() = overriding();
+  v1::ApplyTransactionResponse response;
+  grpc::Status status = stub.ApplyTransaction(&context, request, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return response.result();
+}
+
 // The same as a call; nothing where there is none for it.
 std::optional<grpc::Status> call(v1::ManagementService::Stub& stub, const v1::Operation& operation) {
   grpc::ClientContext context;
   auto add = [&](const v1::Resource& resource) {
     if (resource.has_listener()) {
       v1::AddListenerRequest request;
+      *request.mutable_fence() = overriding();
       *request.mutable_listener() = resource.listener();
       v1::AddListenerResponse response;
       return stub.AddListener(&context, request, &response);
     }
     if (resource.has_backend()) {
       v1::AddBackendRequest request;
+      *request.mutable_fence() = overriding();
       *request.mutable_backend() = resource.backend();
       v1::AddBackendResponse response;
       return stub.AddBackend(&context, request, &response);
     }
     v1::AddServerRequest request;
+    *request.mutable_fence() = overriding();
     *request.mutable_server() = resource.server();
     v1::AddServerResponse response;
     return stub.AddServer(&context, request, &response);
@@ -214,6 +257,7 @@ std::optional<grpc::Status> call(v1::ManagementService::Stub& stub, const v1::Op
   auto update = [&](const v1::Resource& resource, const google::protobuf::FieldMask& mask) {
     if (resource.has_listener()) {
       v1::UpdateListenerRequest request;
+      *request.mutable_fence() = overriding();
       *request.mutable_listener() = resource.listener();
       *request.mutable_update_mask() = mask;
       v1::UpdateListenerResponse response;
@@ -221,12 +265,14 @@ std::optional<grpc::Status> call(v1::ManagementService::Stub& stub, const v1::Op
     }
     if (resource.has_backend()) {
       v1::UpdateBackendRequest request;
+      *request.mutable_fence() = overriding();
       *request.mutable_backend() = resource.backend();
       *request.mutable_update_mask() = mask;
       v1::UpdateBackendResponse response;
       return stub.UpdateBackend(&context, request, &response);
     }
     v1::UpdateServerRequest request;
+    *request.mutable_fence() = overriding();
     *request.mutable_server() = resource.server();
     *request.mutable_update_mask() = mask;
     v1::UpdateServerResponse response;
@@ -235,18 +281,21 @@ std::optional<grpc::Status> call(v1::ManagementService::Stub& stub, const v1::Op
   auto remove = [&](const v1::Delete& what) {
     if (what.has_listener()) {
       v1::DeleteListenerRequest request;
+      *request.mutable_fence() = overriding();
       request.set_name(what.listener());
       v1::DeleteListenerResponse response;
       return stub.DeleteListener(&context, request, &response);
     }
     if (what.has_backend()) {
       v1::DeleteBackendRequest request;
+      *request.mutable_fence() = overriding();
       request.set_name(what.backend());
       *request.mutable_drain() = what.drain();
       v1::DeleteBackendResponse response;
       return stub.DeleteBackend(&context, request, &response);
     }
     v1::DeleteServerRequest request;
+    *request.mutable_fence() = overriding();
     request.set_backend(what.server().backend());
     request.set_name(what.server().name());
     *request.mutable_drain() = what.drain();
@@ -271,6 +320,7 @@ class RandomSessionsTest : public ManagementFixture {
     ManagementFixture::TearDown();
   }
 
+  v1::TransactionResult apply(const v1::Transaction& transaction) { return call(*stub_, transaction); }
   v1::GetInfoResponse info() {
     grpc::ClientContext context;
     v1::GetInfoResponse response;
@@ -380,6 +430,8 @@ class RandomSessionsTest : public ManagementFixture {
 
   void one_after_another(uint64_t seed);
   void at_once(uint64_t seed);
+  void stream(RandomOperations& draw, Reference& reference, uint64_t election);
+  void repeat_calls(RandomOperations& draw, Reference& reference);
 
  private:
   template <typename Message>
@@ -401,39 +453,77 @@ class RandomSessionsTest : public ManagementFixture {
 // Several sessions in turn, each with a burst of transactions; calls between them. So every answer is known.
 class Turns {
  public:
-  Turns(v1::ManagementService::Stub& stub, Reference& reference, RandomOperations& draw)
-      : stub_(stub), reference_(reference), draw_(draw), sessions_(3) {}
+  // `highest`: the election id that was used before, 0 for none.
+  Turns(v1::ManagementService::Stub& stub, Reference& reference, RandomOperations& draw, uint64_t highest)
+      : stub_(stub), reference_(reference), draw_(draw), sessions_(3), highest_(highest) {}
 
   void take_one() {
     size_t kind = draw_.random().below(10);
     if (kind < 3) return take_call();
     std::unique_ptr<Session>& session = sessions_[draw_.random().below(sessions_.size())];
-    if (!session) session = std::make_unique<Session>(stub_, absl::StrCat("session-", draw_.random().below(5)));
+    if (!session) open(session);
     burst(*session);
     if (kind == 9) end(session);
   }
 
  private:
+  // The newest session of the highest id writes, and no other.
+  void open(std::unique_ptr<Session>& session) {
+    uint64_t election = draw_.random().chance(0.9) ? highest_ + draw_.random().below(3) : 0;
+    session = std::make_unique<Session>(stub_, absl::StrCat("session-", draw_.random().below(5)), election);
+    bool primary = election >= highest_ && election > 0;
+    if (primary) primary_ = session.get();
+    highest_ = std::max(highest_, election);
+    EXPECT_EQ(session->opened().primary(), primary);
+    EXPECT_EQ(session->opened().highest_election_id().low(), highest_);
+  }
+  bool may_write(const Session& session) const { return primary_ == &session; }
+
   void burst(Session& session) {
     uint64_t count = draw_.random().between(1, draw_.random().chance(0.05) ? 200 : 12);
     for (uint64_t i = 0; i < count; ++i) {
+      if (may_write(session) && draw_.random().chance(0.1)) {
+        step_of_resync(session);
+        continue;
+      }
       v1::Transaction transaction = draw_.transaction(6);
       if (draw_.random().chance(0.1)) transaction.set_expected_version(reference_.version());
       if (draw_.random().chance(0.03))
         transaction.set_expected_version(reference_.version() + draw_.random().between(1, 9));
       if (draw_.random().chance(0.03)) transaction.set_expected_version(draw_.random().below(reference_.version() + 1));
-      Expected expected = reference_.apply(transaction);
-      if (std::getenv("FAIRLEAD_TEST_TELL")) {
-        std::cerr << expected.version << " " << v1::Outcome_Name(expected.outcome) << " "
-                  << transaction.ShortDebugString() << "\n";
+      if (!may_write(session) && !transaction.validate_only()) {
+        transaction.clear_expected_version();
+        session.add(transaction, {v1::OUTCOME_REFUSED, reference_.version(), {{{}, {v1::REASON_NOT_PRIMARY}}}});
+        continue;
       }
-      session.add(transaction, expected);
+      if (session.resync()) Reference::mark(*session.resync(), transaction);
+      session.add(transaction, reference_.apply(transaction));
     }
     session.run(/*versions=*/true);
+  }
+  void step_of_resync(Session& session) {
+    Expected unchanged{v1::OUTCOME_UNCHANGED, reference_.version()};
+    Expected wrong{v1::OUTCOME_REFUSED, reference_.version(), {{{}, {v1::REASON_NO_RESYNC}}}};
+    bool begins = draw_.random().chance(0.5);
+    if (begins != !session.resync()) {
+      begins ? session.begin_resync(wrong) : session.end_resync(false, wrong);
+    } else if (begins) {
+      session.resync() = reference_.begin_resync();
+      session.begin_resync(unchanged);
+    } else if (draw_.random().chance(0.3)) {
+      session.resync().reset();
+      session.end_resync(true, unchanged);
+    } else {
+      Expected expected = reference_.end_resync(*session.resync());
+      // A refused end leaves it open.
+      if (expected.failures.empty()) session.resync().reset();
+      session.end_resync(false, expected);
+    }
   }
   // By its own wish, or vanishing.
   void end(std::unique_ptr<Session>& session) {
     if (draw_.random().chance(0.5)) session->end();
+    if (primary_ == session.get()) primary_ = nullptr;
     session.reset();
   }
   void take_call() {
@@ -445,13 +535,9 @@ class Turns {
     }
     std::optional<grpc::Status> status = call(stub_, operation);
     if (!status) {
-      grpc::ClientContext context;
-      v1::ApplyTransactionRequest request;
-      *request.mutable_transaction() = single(operation);
-      v1::ApplyTransactionResponse response;
-      EXPECT_TRUE(stub_.ApplyTransaction(&context, request, &response).ok());
-      expect_result(response.result(), expected, false);
-      EXPECT_EQ(response.result().version(), expected.version);
+      v1::TransactionResult result = call(stub_, single(operation));
+      expect_result(result, expected, false);
+      EXPECT_EQ(result.version(), expected.version);
       return;
     }
     bool failed = !expected.failures.empty();
@@ -467,13 +553,16 @@ class Turns {
   Reference& reference_;
   RandomOperations& draw_;
   std::vector<std::unique_ptr<Session>> sessions_;
+  uint64_t highest_;
+  // Nobody: it has gone.
+  Session* primary_ = nullptr;
 };
 
 void RandomSessionsTest::one_after_another(uint64_t seed) {
   RandomOperations draw(seed, "");
   uids_.clear();
   Reference reference(info().version());
-  Turns turns(*stub_, reference, draw);
+  Turns turns(*stub_, reference, draw, info().highest_election_id().low());
   WatchingClient from_start(*observation_), later(*observation_);
   from_start.begin();
   for (int round = 0; round < 60 && !HasFailure(); ++round) {
@@ -493,26 +582,20 @@ void RandomSessionsTest::one_after_another(uint64_t seed) {
   half_.finish_drains();
 }
 
-// Sessions that really run beside each other, each on resources of its own, so that what each is answered is known.
+// A session and callers that really run beside each other, each on resources of its own, so that what each is answered
+// is known.
 void RandomSessionsTest::at_once(uint64_t seed) {
-  constexpr size_t kSessions = 4;
+  constexpr size_t kWriters = 4;
   uint64_t version = info().version();
-  std::vector<Reference> references(kSessions);
+  std::vector<Reference> references(kWriters);
   WatchingClient watching(*observation_);
   std::vector<std::thread> threads;
-  for (size_t i = 0; i < kSessions; ++i) {
+  uint64_t election = info().highest_election_id().low() + 1;
+  for (size_t i = 0; i < kWriters; ++i) {
     threads.emplace_back([&, i] {
       SCOPED_TRACE(absl::StrCat("FAIRLEAD_TEST_SEED=", seed));
-      RandomOperations draw(seed * kSessions + i, absl::StrCat("p", i, "-"));
-      Session session(*stub_, absl::StrCat("session-", i));
-      for (int round = 0; round < 20; ++round) {
-        for (uint64_t count = draw.random().between(1, 60); count > 0; --count) {
-          v1::Transaction transaction = draw.transaction(6);
-          session.add(transaction, references[i].apply(transaction));
-        }
-        session.run(/*versions=*/false);
-      }
-      session.end();
+      RandomOperations draw(seed * kWriters + i, absl::StrCat("p", i, "-"));
+      i == 0 ? stream(draw, references[i], election) : repeat_calls(draw, references[i]);
     });
   }
   watching.begin();
@@ -528,6 +611,27 @@ void RandomSessionsTest::at_once(uint64_t seed) {
   expect_state(wanted);
   expect_believed(watching, marked);
   expect_rebuilt();
+}
+
+void RandomSessionsTest::stream(RandomOperations& draw, Reference& reference, uint64_t election) {
+  Session session(*stub_, "session", election);
+  for (int round = 0; round < 20; ++round) {
+    for (uint64_t count = draw.random().between(1, 60); count > 0; --count) {
+      v1::Transaction transaction = draw.transaction(6);
+      session.add(transaction, reference.apply(transaction));
+    }
+    session.run(/*versions=*/false);
+  }
+  session.end();
+}
+
+void RandomSessionsTest::repeat_calls(RandomOperations& draw, Reference& reference) {
+  for (int number = 0; number < 200; ++number) {
+    v1::Transaction transaction = draw.transaction(6);
+    SCOPED_TRACE(transaction.ShortDebugString());
+    Expected expected = reference.apply(transaction);
+    expect_result(call(*stub_, transaction), expected, transaction.atomicity() == v1::ATOMICITY_EACH);
+  }
 }
 
 TEST_F(RandomSessionsTest, AnswerAndHoldWhatTheReferenceDoes) {

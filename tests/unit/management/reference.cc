@@ -56,6 +56,9 @@ bool names(const v1::Listener& listener, const std::string& backend) {
 bool has_address(const v1::Listener& listener, const std::string& address) {
   return std::ranges::find(listener.bind(), address) != listener.bind().end();
 }
+std::string server_mark(const std::string& backend, const std::string& name) {
+  return absl::StrCat("server ", backend, "/", name);
+}
 bool is_any_port(const std::string& address) { return address.ends_with(":0"); }
 
 }  // namespace
@@ -109,6 +112,72 @@ Reasons Reference::apply(const v1::Operation& operation) {
       break;
   }
   return {v1::REASON_INVALID};
+}
+
+Reference::Resync Reference::begin_resync() const {
+  Resync resync;
+  for (const auto& [name, held] : state_.listeners) resync.there.insert(held.life);
+  for (const auto& [name, held] : state_.backends) resync.there.insert(held.life);
+  for (const auto& [key, held] : state_.servers) resync.there.insert(held.life);
+  return resync;
+}
+
+void Reference::mark(Resync& resync, const v1::Transaction& transaction) {
+  auto mark_resource = [&](const v1::Resource& resource) {
+    if (resource.has_listener()) resync.marked.insert("listener " + resource.listener().name());
+    if (resource.has_server()) resync.marked.insert(server_mark(resource.server().backend(), resource.server().name()));
+    if (!resource.has_backend()) return;
+    resync.marked.insert("backend " + resource.backend().name());
+    for (const v1::Server& server : resource.backend().servers()) {
+      resync.marked.insert(server_mark(resource.backend().name(), server.name()));
+    }
+  };
+  for (const v1::Operation& operation : transaction.operations()) {
+    mark_resource(operation.upsert());
+    mark_resource(operation.create());
+    mark_resource(operation.replace());
+    mark_resource(operation.patch().resource());
+    const v1::Delete& request = operation.delete_();
+    if (request.has_listener()) resync.marked.insert("listener " + request.listener());
+    if (request.has_backend()) resync.marked.insert("backend " + request.backend());
+    if (request.has_server()) resync.marked.insert(server_mark(request.server().backend(), request.server().name()));
+  }
+}
+
+Expected Reference::end_resync(const Resync& resync) {
+  State before = state_;
+  changed_ = false;
+  if (!remove_unnamed(resync)) {
+    state_ = std::move(before);
+    return {v1::OUTCOME_REFUSED, state_.version, {{{}, {v1::REASON_IN_USE}}}};
+  }
+  if (changed_) ++state_.version;
+  return {changed_ ? v1::OUTCOME_APPLIED : v1::OUTCOME_UNCHANGED, state_.version};
+}
+
+bool Reference::remove_unnamed(const Resync& resync) {
+  auto goes = [&](const std::string& mark, uint64_t life) {
+    return resync.there.contains(life) && !resync.marked.contains(mark);
+  };
+  size_t removed = std::erase_if(state_.listeners,
+                                 [&](const auto& entry) { return goes("listener " + entry.first, entry.second.life); });
+  removed += std::erase_if(state_.servers, [&](const auto& entry) {
+    return goes(server_mark(entry.first.first, entry.first.second), entry.second.life);
+  });
+  std::vector<std::string> backends;
+  for (const auto& [name, held] : state_.backends) {
+    auto first = state_.servers.lower_bound({name, ""});
+    bool is_empty = first == state_.servers.end() || first->first.first != name;
+    if (goes("backend " + name, held.life) && is_empty) backends.push_back(name);
+  }
+  for (const std::string& name : backends) {
+    for (const auto& [listener, held] : state_.listeners) {
+      if (names(held.message, name)) return false;
+    }
+    state_.backends.erase(name);
+  }
+  changed_ = removed > 0 || !backends.empty();
+  return true;
 }
 
 Reasons Reference::write(const v1::Resource& resource, Mode mode) {

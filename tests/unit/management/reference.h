@@ -46,6 +46,17 @@ class Reference {
 
   Expected apply(const v1::Transaction& transaction);
 
+  // A resync of everything, of one session. What it names from here on is marked, whatever becomes of it.
+  struct Resync {
+    std::set<std::string> marked;
+    // Lives at its beginning.
+    std::set<uint64_t> there;
+  };
+  Resync begin_resync() const;
+  static void mark(Resync& resync, const v1::Transaction& transaction);
+  // Without a guard against removing much.
+  Expected end_resync(const Resync& resync);
+
   uint64_t version() const { return state_.version; }
   // Without metadata and status.
   v1::Resources resources() const;
@@ -66,6 +77,8 @@ class Reference {
   enum class Mode { kUpsert, kCreate, kReplace };
 
   Reasons apply(const v1::Operation& operation);
+  // Of a listener that stays and its backend that does not: none.
+  bool remove_unnamed(const Resync& resync);
   Reasons write(const v1::Resource& resource, Mode mode);
   Reasons write(const v1::Backend& backend, Mode mode);
   Reasons patch(const v1::Patch& patch);
