@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "config/text.h"
 #include "config/validate.h"
+#include "management/messages.h"
 #include "management/paging.h"
 
 namespace fairlead::management {
@@ -182,9 +183,11 @@ class RollBack : public std::enable_shared_from_this<RollBack> {
     store::Limits limits = context_->store.limits();
     limits.operations_per_transaction = std::numeric_limits<uint32_t>::max();
     auto changes = static_cast<uint32_t>(operations.size());
-    context_->store.apply(
-        store::make_transaction(message, limits, origin_), {},
-        [self = shared_from_this(), changes](store::Result result) { self->applied(std::move(result), changes); });
+    store::Transaction transaction = store::make_transaction(message, limits, origin_);
+    transaction.fence = decode_fence(request_.fence());
+    context_->store.apply(std::move(transaction), {}, [self = shared_from_this(), changes](store::Result result) {
+      self->applied(std::move(result), changes);
+    });
   }
 
   void applied(store::Result result, uint32_t changes) {

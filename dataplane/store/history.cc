@@ -8,6 +8,7 @@
 #include "api/encode.h"
 #include "api/failure.h"
 #include "config/text.h"
+#include "config/validate.h"
 #include "store/answers.h"
 
 namespace fairlead::store {
