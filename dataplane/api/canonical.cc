@@ -61,7 +61,108 @@ void append_entry(std::string& out, int field, std::string_view key, std::string
   append_bytes(out, 2, value);
 }
 
+// Protobuf's wire format, as far as servers need it.
+class WireReader {
+ public:
+  explicit WireReader(std::string_view bytes) : left_(bytes) {}
+
+  bool at_end() const { return left_.empty(); }
+  bool ok() const { return ok_; }
+  uint64_t number() {
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64 && !left_.empty(); shift += 7) {
+      auto byte = static_cast<uint8_t>(left_.front());
+      left_.remove_prefix(1);
+      value |= uint64_t{byte & 0x7fu} << shift;
+      if (byte < 0x80) return value;
+    }
+    ok_ = false;
+    return 0;
+  }
+  std::string_view text() {
+    uint64_t size = number();
+    ok_ &= size <= left_.size();
+    if (!ok_) return {};
+    std::string_view text = left_.substr(0, size);
+    left_.remove_prefix(size);
+    return text;
+  }
+
+ private:
+  std::string_view left_;
+  bool ok_ = true;
+};
+
+constexpr uint64_t text_tag(uint32_t field) { return field << 3 | 2; }
+constexpr uint64_t number_tag(uint32_t field) { return field << 3; }
+
+bool read_label(std::string_view entry, config::Labels& labels) {
+  WireReader reader(entry);
+  std::pair<std::string, std::string> label;
+  while (!reader.at_end() && reader.ok()) {
+    uint64_t tag = reader.number();
+    if (tag != text_tag(1) && tag != text_tag(2)) return false;
+    (tag == text_tag(1) ? label.first : label.second) = std::string(reader.text());
+  }
+  labels.push_back(std::move(label));
+  return reader.ok();
+}
+
+bool read_admin_state(uint64_t value, std::optional<config::AdminState>& out) {
+  switch (value) {
+    case v1::ADMIN_STATE_READY:
+      out = config::AdminState::kReady;
+      return true;
+    case v1::ADMIN_STATE_DRAIN:
+      out = config::AdminState::kDrain;
+      return true;
+    case v1::ADMIN_STATE_MAINTENANCE:
+      out = config::AdminState::kMaintenance;
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool read_address(std::string_view text, config::Endpoint& out) {
+  absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
+  if (endpoint.ok()) out = *std::move(endpoint);
+  return endpoint.ok();
+}
+
 }  // namespace
+
+bool read_canonical(std::string_view bytes, config::Server& record) {
+  WireReader reader(bytes);
+  while (!reader.at_end() && reader.ok()) {
+    uint64_t number;
+    switch (reader.number()) {
+      case text_tag(v1::Server::kBackendFieldNumber):
+        reader.text();
+        break;
+      case text_tag(v1::Server::kNameFieldNumber):
+        record.name = std::string(reader.text());
+        break;
+      case text_tag(v1::Server::kAddressFieldNumber):
+        if (!read_address(reader.text(), record.address)) return false;
+        break;
+      case number_tag(v1::Server::kWeightFieldNumber):
+        number = reader.number();
+        if (number > config::kWeightMax) return false;
+        record.weight = static_cast<uint16_t>(number);
+        break;
+      case number_tag(v1::Server::kAdminStateFieldNumber):
+        if (!read_admin_state(reader.number(), record.admin_state)) return false;
+        break;
+      case text_tag(v1::Server::kLabelsFieldNumber):
+        if (!read_label(reader.text(), record.labels)) return false;
+        break;
+      default:
+        return false;
+    }
+  }
+  return reader.ok() && !record.name.empty();
+}
 
 // By hand, because there are so many servers.
 std::string canonical(const config::Server& record, const std::string& backend) {

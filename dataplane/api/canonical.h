@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "config/model.h"
 
@@ -14,5 +15,10 @@ namespace fairlead::api {
 std::string canonical(const config::Server& record, const std::string& backend);
 std::string canonical(const config::Backend& record);
 std::string canonical(const config::Listener& record);
+
+// The way back for what is many: reads canonical bytes of a server that were checked when they were written, several
+// times faster than by way of the message. False where they are not what canonical() writes; decode_server() says why
+// then.
+bool read_canonical(std::string_view bytes, config::Server& record);
 
 }  // namespace fairlead::api

@@ -77,8 +77,9 @@ std::optional<Log> read_log_header(File file) {
 }
 
 struct Frame {
-  // It says of itself what its content is, and is of this log.
+  // It is of this log, and says of itself what its content is.
   bool holds = false;
+  // It is of this log, and a transaction ends with it.
   bool is_commit = false;
 };
 
@@ -89,7 +90,7 @@ Frame look_at(const std::vector<uint8_t>& frame, const Log& log, Sums& before) {
   sums.add(frame.data() + kFrameHeader, log.page_size, log.big_endian_sums);
   before = {big_endian(frame.data() + 16), big_endian(frame.data() + 20)};
   bool is_ours = std::memcmp(frame.data() + 8, log.salts.data(), log.salts.size()) == 0;
-  return {.holds = is_ours && sums == before, .is_commit = big_endian(frame.data() + 4) != 0};
+  return {.holds = is_ours && sums == before, .is_commit = is_ours && big_endian(frame.data() + 4) != 0};
 }
 
 absl::Status no_header(const std::string& log, off_t size) {
@@ -132,7 +133,9 @@ absl::Status check_log(const std::string& path) {
   for (uint64_t number = 1; std::fread(bytes.data(), 1, bytes.size(), log->file.get()) == bytes.size(); ++number) {
     Frame frame = look_at(bytes, *log, log->sums);
     if (!broken) {
-      if (!frame.holds) broken = number;
+      if (frame.holds) continue;
+      broken = number;
+      was_committed = frame.is_commit;
       continue;
     }
     if (frame.holds && was_committed) {

@@ -87,7 +87,8 @@ absl::Status Journal::prepare(Database database) {
       {writing_->commit, "COMMIT"},
       {writing_->roll_back, "ROLLBACK"},
       {writing_->prune, "DELETE FROM history WHERE version < ?1"},
-      {writing_->oldest, "SELECT version, time FROM history ORDER BY version LIMIT 1"},
+      {writing_->newest_old,
+       "SELECT max(version) FROM (SELECT version, time FROM history ORDER BY version LIMIT ?1) WHERE time < ?2"},
   };
   for (auto& [statement, sql] : wanted) {
     absl::StatusOr<Statement> prepared = open.prepare(sql);
@@ -178,14 +179,15 @@ void Journal::prune_history(uint64_t newest) {
   auto now = std::chrono::steady_clock::now();
   if (now >= next_look_at_age_) {
     next_look_at_age_ = now + kLookAtAgeEvery;
-    int code = writing_->oldest.step();
-    bool is_old = code == SQLITE_ROW && writing_->oldest.signed_number(1) < now_ns() - options_.history.age.count();
-    writing_->oldest.reset();
+    writing_->newest_old.bind(1, most - oldest_history_);
+    writing_->newest_old.bind(2, now_ns() - options_.history.age.count());
+    int code = writing_->newest_old.step();
+    uint64_t newest_old = code == SQLITE_ROW ? writing_->newest_old.number(0) : 0;
+    writing_->newest_old.reset();
     note(code);
-    if (is_old) {
-      next_look_at_age_ = now;
-      pruned_to = std::max(pruned_to, oldest_history_ + 1);
-    }
+    pruned_to = std::max(pruned_to, newest_old + 1);
+    // There may be more.
+    if (newest_old > 0) next_look_at_age_ = now;
   }
   if (pruned_to <= oldest_history_ || failed_ != SQLITE_OK) return;
   writing_->prune.bind(1, pruned_to);

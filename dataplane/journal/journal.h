@@ -98,7 +98,7 @@ class Journal {
   struct Writing {
     Database database;
     Statements statements;
-    Statement begin, commit, roll_back, prune, oldest;
+    Statement begin, commit, roll_back, prune, newest_old;
     std::unique_ptr<Checkpointer> checkpointer;
   };
   // Where the log ended after the last group, so that one that failed can be cut off.

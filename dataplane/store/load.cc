@@ -8,6 +8,7 @@
 #include "config/compile_routes.h"
 #include "config/text.h"
 #include "store/durability.h"
+#include "store/row_queue.h"
 #include "store/rows.h"
 
 namespace fairlead::store {
@@ -21,7 +22,6 @@ class Loader {
       : model_(model), reading_half_(reading_half), effects_(effects) {}
 
   absl::Status take(const journal::Row& row) {
-    digest_.add(Digest::hash(static_cast<Digest::Kind>(row.kind), row.content));
     switch (row.kind) {
       case journal::Kind::kListener:
         return take_listener(row);
@@ -35,7 +35,6 @@ class Loader {
 
   // When all rows are there: what may refer to any of them.
   absl::Status open_listeners(journal::Journal& journal);
-  const Digest& digest() const { return digest_; }
   bool has_moved() const { return moved_; }
 
  private:
@@ -47,7 +46,6 @@ class Loader {
   Model& model_;
   ReadingHalf& reading_half_;
   Effects& effects_;
-  Digest digest_;
   absl::flat_hash_map<config::Uid, BackendState*> backends_;
   std::vector<base::Ref<config::Listener>> listeners_;
   std::shared_ptr<const Origin> origin_ = std::make_shared<Origin>(Origin{.actor = "journal", .peer = {}});
@@ -131,17 +129,23 @@ absl::Status Loader::open(config::Listener& listener) {
 absl::Status load(journal::Journal& journal, uint64_t epoch, Model& model, ReadingHalf& reading_half,
                   Effects& effects) {
   Loader loader(model, reading_half, effects);
+  Digest digest;
   const journal::State before = journal.state();
-  absl::Status read =
-      journal.load([&](const journal::Row& row) { return loader.take(row); },
-                   [&] {
-                     return loader.digest().bytes() == before.digest
-                                ? absl::OkStatus()
-                                : absl::DataLossError("its resources are not those that were written last");
-                   });
+  // One thread reads and hashes, another builds.
+  RowQueue queue([&](const journal::Row& row) { return loader.take(row); });
+  auto take = [&](const journal::Row& row) {
+    digest.add(Digest::hash(static_cast<Digest::Kind>(row.kind), row.content));
+    return queue.push(row);
+  };
+  auto check = [&] {
+    if (absl::Status built = queue.finish(); !built.ok()) return built;
+    if (digest.bytes() == before.digest) return absl::OkStatus();
+    return absl::DataLossError("its resources are not those that were written last");
+  };
+  absl::Status read = journal.load(take, check);
   if (!read.ok()) return read;
   if (absl::Status opened = loader.open_listeners(journal); !opened.ok()) return opened;
-  model.restore_counters(before.version, before.last_uid, loader.digest());
+  model.restore_counters(before.version, before.last_uid, digest);
   if (!journal.is_new() && !loader.has_moved()) return absl::OkStatus();
   auto written = journal.commit(state_of(model, journal.is_new() ? epoch : before.epoch, before.election));
   if (written == journal::Journal::Written::kYes) return absl::OkStatus();

@@ -58,6 +58,11 @@ journal::Row make_row(journal::Kind kind, config::Uid backend, const config::Met
 }
 
 absl::StatusOr<base::Ref<config::Server>> read_server(const journal::Row& row) {
+  auto record = base::make_ref<config::Server>();
+  if (api::read_canonical(row.content, *record)) {
+    set_metadata(row, *record);
+    return record;
+  }
   auto draft = read<v1::Server>(row, api::decode_server);
   if (!draft.ok()) return draft.status();
   set_metadata(row, *draft->record);

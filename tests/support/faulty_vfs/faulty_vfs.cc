@@ -1,5 +1,9 @@
 #include "faulty_vfs/faulty_vfs.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -24,6 +28,17 @@ using Sector = std::array<char, kSector>;
 
 // What all connections of the process see of a file beyond what is on disk.
 struct Shared {
+  explicit Shared(const char* name) : file(open(name, O_PATH | O_CLOEXEC)) {}
+  ~Shared() { close(file); }
+  // Not where another file has taken its name since.
+  bool is_still(const char* name) const {
+    struct stat mine;
+    struct stat named;
+    return fstat(file, &mine) == 0 && stat(name, &named) == 0 && mine.st_ino == named.st_ino;
+  }
+
+  // Keeps the file's number from being used again; locks do not mind one that is only a path.
+  const int file;
   std::map<int64_t, Sector> unflushed;  // by number
   int64_t size = 0;
   int handles = 0;
@@ -225,9 +240,8 @@ int vfs_open(sqlite3_vfs*, const char* name, sqlite3_file* base, int flags, int*
   bool kept = (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0;
   if (!kept || !name || !control().faults.power_cut) return code;
   std::shared_ptr<Shared>& shared = control().files[name];
-  // One that nobody has open is what is on disk: it may have been renamed or removed.
-  if (!shared || (shared->handles == 0 && shared->unflushed.empty())) {
-    shared = std::make_shared<Shared>();
+  if (!shared || !shared->is_still(name)) {
+    shared = std::make_shared<Shared>(name);
     sqlite3_int64 size = 0;
     file->real()->pMethods->xFileSize(file->real(), &size);
     shared->size = size;

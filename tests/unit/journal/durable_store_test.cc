@@ -1,0 +1,213 @@
+// A store over a journal: what it acknowledges is there, what the journal refuses is not, whatever breaks.
+#include <future>
+#include <random>
+#include <thread>
+
+#include "faulty_vfs/faulty_vfs.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+#include "store/store.h"
+#include "temporary_folder.h"
+#include "test_support/fake_reading_half.h"
+#include "test_support/random.h"
+
+namespace fairlead::store {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr const char* kFront =
+    R"(operations { upsert { listener { name: "front" bind: "127.0.0.1:8080" protocol: PROTOCOL_HTTP } } })";
+
+std::string add(const std::string& name) {
+  return R"(operations { upsert { server { backend: "web" name: ")" + name + R"(" address: "10.0.0.1:80" } } })";
+}
+std::string remove(const std::string& name) {
+  return R"(operations { delete { server { backend: "web" name: ")" + name + R"(" } } })";
+}
+
+class DurableStore : public testing::Test {
+ protected:
+  DurableStore() {
+    test_support::install_faulty_vfs();
+    open();
+    EXPECT_FALSE(apply(R"(operations { upsert { backend { name: "web" } } })").refused());
+  }
+  ~DurableStore() override {
+    store_.reset();
+    test_support::set_faults({});
+  }
+
+  void open() {
+    half_ = std::make_unique<test_support::FakeReadingHalf>();
+    auto journal = journal::Journal::open({.directory = folder_.state()});
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    auto store = Store::open(*half_, {}, *std::move(journal));
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+  // The disk as the power cut leaves it.
+  void cut_power_and_open() {
+    while (store_->journal()->info().condition == journal::Condition::kFailed) std::this_thread::yield();
+    std::filesystem::copy(folder_.state(), folder_.path() + "/copy");
+    store_.reset();
+    std::filesystem::remove_all(folder_.state());
+    std::filesystem::rename(folder_.path() + "/copy", folder_.state());
+    test_support::cut_power();
+    open();
+  }
+
+  std::future<Result> post(const std::string& text, ApplyOptions options = {}) {
+    v1::Transaction message;
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
+    auto promise = std::make_shared<std::promise<Result>>();
+    auto origin = std::make_shared<const Origin>("test", "here", 0);
+    store_->apply(make_transaction(message, store_->limits(), origin), options,
+                  [promise](Result result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  }
+  Result apply(const std::string& text) { return post(text).get(); }
+  v1::Reason reason(const Result& result) {
+    return result.failures.empty() ? v1::REASON_UNSPECIFIED : result.failures.front().failure.reason;
+  }
+  template <typename F>
+  auto read(F look) {
+    std::promise<decltype(look(std::declval<Reader&>()))> promise;
+    EXPECT_EQ(store_->read([&](Reader& reader) { promise.set_value(look(reader)); }), Store::Posted::kYes);
+    return promise.get_future().get();
+  }
+  std::string digest() {
+    return read([](Reader& reader) { return reader.digest().bytes(); });
+  }
+  config::Version version() {
+    return read([](Reader& reader) { return reader.version(); });
+  }
+
+  journal::TemporaryFolder folder_;
+  std::unique_ptr<test_support::FakeReadingHalf> half_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(DurableStore, AFullDiskTakesBackTheWholeBatch) {
+  apply(add("s1"));
+  std::string before = digest();
+  config::Version version_before = version();
+  uint64_t epoch = store_->epoch();
+  test_support::set_faults({.room = 0});
+  std::promise<void> gate;
+  std::shared_future<void> opened = gate.get_future().share();
+  store_->read([opened](Reader&) { opened.wait(); });
+  auto unchanged = post(add("s1"));
+  auto first = post(add("s2"));
+  auto second = post(kFront);
+  auto deletion = post(remove("s1"), {.wait_until_removed = true});
+  auto after = post(add("s2"));
+  gate.set_value();
+  EXPECT_EQ(unchanged.get().outcome, Outcome::kUnchanged);
+  for (auto* refused : {&first, &second, &deletion, &after}) {
+    Result result = refused->get();
+    EXPECT_TRUE(result.refused());
+    EXPECT_EQ(reason(result), v1::REASON_DISK_FULL);
+    EXPECT_EQ(result.version, version_before);
+  }
+  EXPECT_EQ(digest(), before);
+  EXPECT_EQ(version(), version_before);
+  EXPECT_EQ(store_->version(), version_before);
+  EXPECT_THAT(half_->open_addresses(), IsEmpty());
+  EXPECT_THAT(half_->orders(), IsEmpty());
+  EXPECT_EQ(store_->journal()->info().condition, journal::Condition::kFull);
+  test_support::set_faults({});
+  EXPECT_EQ(apply(kFront).version, version_before + 1);
+  EXPECT_THAT(half_->open_addresses(), SizeIs(1));
+  before = digest();
+  cut_power_and_open();
+  EXPECT_EQ(digest(), before);
+  EXPECT_EQ(store_->epoch(), epoch);
+  EXPECT_THAT(half_->accepting(), SizeIs(1));
+}
+
+TEST_F(DurableStore, AfterAFailedFlushItTakesNothingUntilANewFileStands) {
+  apply(add("s1"));
+  std::string before = digest();
+  test_support::set_faults({.fail_flush = 1});
+  EXPECT_EQ(reason(apply(add("s2"))), v1::REASON_JOURNAL_FAILED);
+  EXPECT_EQ(reason(apply(add("s3"))), v1::REASON_JOURNAL_FAILED);
+  EXPECT_EQ(digest(), before);
+  uint64_t faults = test_support::faults_so_far();
+  while (test_support::faults_so_far() == faults) std::this_thread::yield();
+  EXPECT_EQ(reason(apply(add("s3"))), v1::REASON_JOURNAL_FAILED);
+  test_support::set_faults({});
+  while (store_->journal()->info().condition != journal::Condition::kWriting) std::this_thread::yield();
+  EXPECT_FALSE(apply(add("s4")).refused());
+  before = digest();
+  cut_power_and_open();
+  EXPECT_EQ(digest(), before);
+  EXPECT_TRUE(read([](Reader& reader) { return reader.find_server("web", "s4").has_value(); }));
+}
+
+TEST_F(DurableStore, AListenerWithoutAPortOfItsOwnKeepsTheOneItGot) {
+  apply(R"(operations { upsert { listener { name: "front" bind: "127.0.0.1:0" protocol: PROTOCOL_HTTP } } })");
+  std::vector<std::string> before = half_->open_addresses();
+  cut_power_and_open();
+  EXPECT_EQ(half_->open_addresses(), before);
+}
+
+TEST_F(DurableStore, AHandedOverJournalRefusesUntilItIsTakenBack) {
+  std::promise<void> handed_over;
+  store_->hand_over_journal([&] { handed_over.set_value(); });
+  handed_over.get_future().wait();
+  EXPECT_EQ(reason(apply(add("s1"))), v1::REASON_SHUTTING_DOWN);
+  std::promise<absl::Status> taken_back;
+  store_->take_back_journal([&](absl::Status status) { taken_back.set_value(status); });
+  EXPECT_EQ(taken_back.get_future().get(), absl::OkStatus());
+  EXPECT_FALSE(apply(add("s1")).refused());
+}
+
+// Random transactions, some in flight together, over disks that lose what was not flushed, are full for a while, or
+// fail; the state is always the one after the last that was acknowledged.
+TEST_F(DurableStore, TheStateIsWhatWasAcknowledgedWhateverHappens) {
+  uint64_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  test_support::Random random(seed);
+  test_support::Faults usual{.power_cut = true};
+  store_.reset();
+  test_support::set_faults(usual);
+  open();
+  config::Version acknowledged = version();
+  for (int round = 0; round < 60; ++round) {
+    test_support::Faults faults = usual;
+    if (random.below(4) == 0) faults.room = static_cast<int64_t>(random.below(60'000));
+    if (random.below(6) == 0) faults.fail_flush = 1 + random.below(4), faults.once = true;
+    if (random.below(6) == 0) faults.fail_write = 1 + random.below(20), faults.once = true;
+    test_support::set_faults(faults);
+    std::vector<std::future<Result>> results;
+    for (uint64_t i = random.below(12); i > 0; --i) {
+      std::string text;
+      for (uint64_t j = 1 + random.below(5); j > 0; --j) {
+        std::string name = "s" + std::to_string(random.below(40));
+        text += random.below(3) == 0 ? remove(name) : add(name);
+      }
+      results.push_back(post(text));
+    }
+    for (std::future<Result>& future : results) {
+      Result result = future.get();
+      if (!result.refused()) {
+        EXPECT_GE(result.version, acknowledged);
+        acknowledged = result.version;
+      }
+    }
+    std::string before = digest();
+    EXPECT_EQ(version(), acknowledged);
+    test_support::set_faults(usual);
+    if (random.below(2) == 0) continue;
+    cut_power_and_open();
+    ASSERT_EQ(digest(), before);
+    ASSERT_EQ(version(), acknowledged);
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::store
