@@ -63,7 +63,7 @@ absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& 
   auto workers = checker.number("workers", message.workers() != 0, message.workers(), {0, kWorkersMax});
   if (workers) settings.workers = static_cast<int>(*workers);
   read_listen(message, checker, settings);
-  checker.refuse_unimplemented(!message.state_directory().empty(), "state_directory");
+  settings.state_directory = message.state_directory();
   settings.access_log = message.access_log().path();
   auto timeout = checker.duration("shutdown.timeout", message.shutdown().has_timeout(), message.shutdown().timeout(),
                                   kShutdownRange);

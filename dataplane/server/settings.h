@@ -17,6 +17,8 @@ struct Settings {
   int workers = 1;
   std::vector<std::string> management_listen;
   bool management_insecure = false;
+  // Where the takeover's socket is. Empty: there is none, and no takeover.
+  std::string state_directory;
   // Unset: no metrics.
   std::optional<config::Endpoint> observation;
   // Empty: no access log.

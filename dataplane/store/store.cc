@@ -26,6 +26,11 @@ api::Failure not_taken(uint64_t id, Inbox::Posted posted, const Limits& limits) 
           config::concat(limits.waiting_requests, " requests wait already; try again later")};
 }
 
+api::Failure handed_over(uint64_t id) {
+  return {v1::REASON_SHUTTING_DOWN, config::concat("transaction ", id), "",
+          "another process is taking over; try again"};
+}
+
 }  // namespace
 
 Store::Store(ReadingHalf& reading_half, Limits limits)
@@ -40,6 +45,7 @@ Store::~Store() { stop(); }
 void Store::apply(Transaction transaction, ApplyOptions options, std::function<void(Result)> done) {
   uint64_t id = transaction.id;
   Inbox::Task task = [this, options, done, work = std::move(transaction)]() mutable {
+    if (handed_over_) return done(refused(work.id, version(), handed_over(work.id)));
     writer_.apply(std::move(work), options, std::move(done));
     version_.store(writer_.reader().version(), std::memory_order_release);
   };
@@ -62,6 +68,21 @@ Store::Posted Store::read(std::function<void(Reader&)> reading) {
       break;
   }
   return Posted::kShuttingDown;
+}
+
+void Store::hand_over_journal(std::function<void()> done) {
+  inbox_->post_fact([this, done = std::move(done)] {
+    writer_.commit();
+    handed_over_ = true;
+    done();
+  });
+}
+
+void Store::take_back_journal(std::function<void(absl::Status)> done) {
+  inbox_->post_fact([this, done = std::move(done)] {
+    handed_over_ = false;
+    done(absl::OkStatus());
+  });
 }
 
 void Store::stop(absl::Duration patience) {

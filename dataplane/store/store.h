@@ -9,6 +9,7 @@
 #include <memory>
 #include <thread>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "store/inbox.h"
 #include "store/limits.h"
@@ -37,6 +38,12 @@ class Store {
   // (drains) are ordered. It must not block. Unless kYes it never runs.
   Posted read(std::function<void(Reader&)> reading);
 
+  // Writes what was taken, and takes no changes any more: they are refused with SHUTTING_DOWN. `done` on the store's
+  // thread.
+  void hand_over_journal(std::function<void()> done);
+  // After it, where the other process did not go on. An error, and nothing is taken, where it cannot be.
+  void take_back_journal(std::function<void(absl::Status)> done);
+
   // Takes nothing new and answers what it has: as soon as the workers have confirmed it, or after `patience` as refused
   // with SHUTTING_DOWN. Call it while the workers still turn. Idempotent; by one thread.
   void stop(absl::Duration patience = absl::Seconds(1));
@@ -55,6 +62,8 @@ class Store {
   std::shared_ptr<Inbox> inbox_;
   Writer writer_;
   std::atomic<config::Version> version_ = 0;
+  // Of the store's thread.
+  bool handed_over_ = false;
   std::atomic<int64_t> patience_ns_ = 0;
   std::thread thread_;
 };
