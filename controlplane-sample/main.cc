@@ -1,5 +1,5 @@
 // fairlead-autoscaler: keeps the requests in flight for each server of one backend at a target, by starting servers and
-// adding them to data planes, and by draining, deleting and stopping them.
+// adding them to data planes, and by draining, deleting and stopping them; or keeps data planes equal to a file.
 #include <pthread.h>
 
 #include <csignal>
@@ -16,12 +16,39 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "control/arguments.h"
 #include "control/autoscaler.h"
+#include "mirror/keeper.h"
+#include "session/election.h"
 
 ABSL_FLAG(std::vector<std::string>, dataplane, {},
           "Management address of a data plane, unix:/path or host:port (without TLS). May be repeated.");
+ABSL_FLAG(
+    std::string, source, "load",
+    "What the data planes are given. load: servers that this program starts, as many as the load asks for. file: the "
+    "resources of --file, all of them and nothing else.");
+ABSL_FLAG(
+    std::string, file, "",
+    "With --source=file: YAML with listeners, backends and servers, as in a data plane's configuration file. It is "
+    "watched; while it does not parse, the last good one counts.");
+ABSL_FLAG(
+    int, max_removal_percent, 50,
+    "With --source=file: most that one change may remove of a backend's servers, of the backends, of the listeners. "
+    "1 to 100.");
+ABSL_FLAG(
+    bool, once, false,
+    "With --source=file: end with status 0 as soon as the digests of all data planes are the file's, with 1 where "
+    "that fails.");
+ABSL_FLAG(absl::Duration, timeout, absl::Seconds(30), "With --once: how long it may take. 100ms to 1h.");
+ABSL_FLAG(
+    std::string, election_id, "",
+    "Of several control planes the one with the highest is primary. \"high:low\" or one number. Default: the time of "
+    "the start in milliseconds, so that the one which started last wins.");
+ABSL_FLAG(bool, exit_when_superseded, false,
+          "End with status 3 when a newer control plane is primary on a data plane. Otherwise stand by: look on, write "
+          "nothing, and act again when that data plane has lost its state.");
 ABSL_FLAG(std::string, backend, "", "The backend to scale; must exist on the data planes.");
 ABSL_FLAG(double, target_in_flight, 10, "Requests in flight that one server should have. Above 0.");
 ABSL_FLAG(double, tolerance, 0.1, "Nothing changes while the load is within this share of the target. 0 to below 1.");
@@ -43,7 +70,8 @@ ABSL_FLAG(absl::Duration, lost_grace, absl::Minutes(1),
           "How long a server on its way out waits for a data plane that is out of reach.");
 ABSL_FLAG(absl::Duration, startup_grace, absl::Seconds(5),
           "How long the start waits for data planes that do not answer, once one did.");
-ABSL_FLAG(absl::Duration, refresh, absl::Seconds(2), "How often the servers of a data plane are read again.");
+ABSL_FLAG(absl::Duration, refresh, absl::Seconds(2),
+          "How often the servers of a data plane (with --source=file: its digest) are read again.");
 ABSL_FLAG(
     std::string, origin_command, fairlead::providers::LaunchOptions().command,
     "Starts a server. Split at spaces, without a shell; {ready_file} and {name} are replaced. It must write a JSON "
@@ -64,9 +92,12 @@ namespace fairlead {
 namespace {
 
 constexpr char kUsage[] =
-    "scales the servers of one backend by the load that the data planes report.\n\n"
+    "scales the servers of one backend by the load that the data planes report, or keeps data planes equal to a "
+    "file.\n\n"
     "  fairlead-autoscaler --dataplane unix:/run/fairlead/management.sock --backend app \\\n"
-    "      --state-directory /var/lib/fairlead-autoscaler --target-in-flight 10 --min 2 --max 20\n\n"
+    "      --state-directory /var/lib/fairlead-autoscaler --target-in-flight 10 --min 2 --max 20\n"
+    "  fairlead-autoscaler --source file --file servers.yaml --dataplane unix:/run/a.sock --dataplane "
+    "unix:/run/b.sock\n\n"
     "Flags may be spelled with dashes or with underscores.";
 
 // "flag: why".
@@ -76,12 +107,24 @@ absl::StatusOr<scaling::ChangeLimit> limit_flag(const char* name, const std::str
   return absl::InvalidArgumentError(absl::StrCat(name, ": ", limit.status().message()));
 }
 
+absl::StatusOr<session::ElectionId> election_id_flag() {
+  const std::string text = absl::GetFlag(FLAGS_election_id);
+  if (text.empty()) return session::election_id_of_start(absl::Now());
+  absl::StatusOr<session::ElectionId> id = session::parse_election_id(text);
+  if (id.ok()) return id;
+  return absl::InvalidArgumentError(absl::StrCat("election_id: ", id.status().message()));
+}
+
 absl::StatusOr<control::AutoscalerOptions> options_from_flags() {
   const auto up = limit_flag("scale_up_limit", absl::GetFlag(FLAGS_scale_up_limit));
   if (!up.ok()) return up.status();
   const auto down = limit_flag("scale_down_limit", absl::GetFlag(FLAGS_scale_down_limit));
   if (!down.ok()) return down.status();
+  const auto election_id = election_id_flag();
+  if (!election_id.ok()) return election_id.status();
   control::AutoscalerOptions options;
+  options.election_id = *election_id;
+  options.exit_when_superseded = absl::GetFlag(FLAGS_exit_when_superseded);
   options.dataplanes = absl::GetFlag(FLAGS_dataplane);
   options.backend = absl::GetFlag(FLAGS_backend);
   options.interval = absl::GetFlag(FLAGS_interval);
@@ -105,6 +148,23 @@ absl::StatusOr<control::AutoscalerOptions> options_from_flags() {
   options.events_file = absl::GetFlag(FLAGS_events);
   options.metrics_file = absl::GetFlag(FLAGS_metrics);
   options.stop_servers_on_exit = absl::GetFlag(FLAGS_stop_servers_on_exit);
+  return options;
+}
+
+absl::StatusOr<mirror::KeeperOptions> keeper_options_from_flags() {
+  const auto election_id = election_id_flag();
+  if (!election_id.ok()) return election_id.status();
+  mirror::KeeperOptions options;
+  options.dataplanes = absl::GetFlag(FLAGS_dataplane);
+  options.file = absl::GetFlag(FLAGS_file);
+  options.mirror.election_id = *election_id;
+  // (A negative number is out of range as well.)
+  options.mirror.max_removal_percent = static_cast<unsigned>(absl::GetFlag(FLAGS_max_removal_percent));
+  options.refresh = absl::GetFlag(FLAGS_refresh);
+  options.once = absl::GetFlag(FLAGS_once);
+  options.once_timeout = absl::GetFlag(FLAGS_timeout);
+  options.exit_when_superseded = absl::GetFlag(FLAGS_exit_when_superseded);
+  options.events_file = absl::GetFlag(FLAGS_events);
   return options;
 }
 
@@ -132,19 +192,34 @@ sigset_t ending_signals() {
   return signals;
 }
 
-absl::Status run(const control::AutoscalerOptions& options, const sigset_t& signals) {
-  control::Autoscaler autoscaler(options);
+// Until it ends by itself or a signal ends it.
+template <typename Program>
+absl::Status run_until_signal(Program& program, const sigset_t& signals) {
   std::thread waiter([&] {
     int number = 0;
     sigwait(&signals, &number);
-    autoscaler.stop();
+    program.stop();
   });
-  const absl::Status status = autoscaler.run();
+  const absl::Status status = program.run();
   // Where it ended without a signal, the waiter still waits for one. (It is blocked everywhere, so nobody is killed.)
   // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
   pthread_kill(waiter.native_handle(), SIGTERM);
   waiter.join();
   return status;
+}
+
+int end_with(const absl::Status& status, int failure) {
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "fairlead-autoscaler: %s\n", std::string(status.message()).c_str());
+  return absl::IsAborted(status) ? 3 : failure;
+}
+
+template <typename Program, typename Options>
+int run(const absl::StatusOr<Options>& options, const sigset_t& signals) {
+  const absl::Status usage = options.ok() ? validate(*options) : options.status();
+  if (!usage.ok()) return end_with(usage, 2);
+  Program program(*options);
+  return end_with(run_until_signal(program, signals), 1);
 }
 
 int main(int argc, char** argv) {
@@ -153,13 +228,10 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   parse_flags(argc, argv);
-  const absl::StatusOr<control::AutoscalerOptions> options = options_from_flags();
-  absl::Status status = options.ok() ? control::validate(*options) : options.status();
-  const bool usage = !status.ok();
-  if (status.ok()) status = run(*options, signals);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "fairlead-autoscaler: %s\n", std::string(status.message()).c_str());
-  return usage ? 2 : 1;
+  const std::string source = absl::GetFlag(FLAGS_source);
+  if (source == "load") return run<control::Autoscaler>(options_from_flags(), signals);
+  if (source == "file") return run<mirror::Keeper>(keeper_options_from_flags(), signals);
+  return end_with(absl::InvalidArgumentError(absl::StrCat("source: \"", source, "\" is neither load nor file")), 2);
 }
 
 }  // namespace

@@ -4,11 +4,14 @@
 
 #include <csignal>
 #include <cstdio>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/flags/flag.h"
 #include "base/command_line.h"
 #include "server/data_plane.h"
+#include "server/journal_commands.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 
@@ -17,6 +20,9 @@ ABSL_FLAG(bool, check, false, "only check the configuration file, and say what i
 ABSL_FLAG(bool, takeover, false,
           "take over from the process that runs with this state_directory, without a gap; without one, just start");
 ABSL_FLAG(std::string, ready_file, "", "where to write all bound addresses, as JSON, once it serves");
+
+ABSL_FLAG(bool, reseed, false,
+          "take the configuration file's resources, whatever the state directory holds: that begins anew");
 
 namespace fairlead {
 namespace {
@@ -66,6 +72,9 @@ int run() {
   if (absl::GetFlag(FLAGS_check) && absl::GetFlag(FLAGS_config).empty()) {
     base::usage_error("--check", "needs a file to check: --config fairlead.yaml");
   }
+  if (absl::GetFlag(FLAGS_takeover) && absl::GetFlag(FLAGS_reseed)) {
+    base::usage_error("--takeover", "keeps the state that there is, and --reseed begins anew; choose one");
+  }
   absl::StatusOr<server::ConfigurationFile> file = server::default_configuration();
   if (!absl::GetFlag(FLAGS_config).empty()) file = server::read_configuration_file(absl::GetFlag(FLAGS_config));
   if (!file.ok()) return fail(file.status());
@@ -77,12 +86,15 @@ int run() {
   }
   log_to_standard_error();
   sigset_t signals = block_signals();
-  auto data_plane = server::DataPlane::start(
-      *file, {.takeover = absl::GetFlag(FLAGS_takeover), .on_taken_over = [] { kill(getpid(), kTakenOver); }});
+  auto data_plane = server::DataPlane::start(*file, {.reseed = absl::GetFlag(FLAGS_reseed),
+                                                     .takeover = absl::GetFlag(FLAGS_takeover),
+                                                     .on_taken_over = [] { kill(getpid(), kTakenOver); }});
   if (!data_plane.ok()) return fail(data_plane.status());
   if (std::string path = absl::GetFlag(FLAGS_ready_file); !path.empty()) {
     absl::Status written = server::write_ready_file(path, (*data_plane)->bound_addresses());
-    if (!written.ok()) return fail(written);
+    // After a takeover this process is the only one, and whoever waits for the file is told by the log.
+    if (!written.ok() && !absl::GetFlag(FLAGS_takeover)) return fail(written);
+    if (!written.ok()) spdlog::error("--ready-file: {}", std::string(written.message()));
   }
   // After a takeover systemd watched another process until now.
   sd_notify(0, main_process_and_ready().c_str());
@@ -97,8 +109,12 @@ int run() {
 }  // namespace fairlead
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "journal") {
+    return fairlead::server::run_journal_command(std::span(argv + 2, argv + argc));
+  }
   fairlead::base::parse_command_line(argc, argv, __FILE__,
                                      "fairlead [--config fairlead.yaml] [--takeover] [--ready-file PATH]\n"
+                                     "fairlead journal verify|export FILE|DIR\n"
                                      "The data plane of Fairlead. --check says what is wrong with a configuration.");
   fairlead::base::raise_descriptor_limit();
   return fairlead::run();

@@ -75,12 +75,12 @@ Autoscaler::~Autoscaler() = default;
 absl::Status Autoscaler::run() {
   if (absl::Status status = begin(); !status.ok()) return status;
   connect();
-  while (!over()) turn();
+  while (!over() && !superseded()) turn();
   // They call nobody any more before what they call goes.
   sources_.clear();
   sessions_.clear();
   provider_.reset();
-  return absl::OkStatus();
+  return superseded() ? absl::AbortedError("a newer control plane is primary") : absl::OkStatus();
 }
 
 absl::Status Autoscaler::begin() {
@@ -98,8 +98,11 @@ absl::Status Autoscaler::begin() {
 void Autoscaler::connect() {
   std::random_device seed;
   for (std::size_t i = 0; i < options_.dataplanes.size(); ++i) {
-    session::SessionOptions session{
-        .dataplane = options_.dataplanes[i], .backend = options_.backend, .refresh = options_.refresh, .seed = seed()};
+    session::SessionOptions session{.dataplane = options_.dataplanes[i],
+                                    .election_id = options_.election_id,
+                                    .backend = options_.backend,
+                                    .refresh = options_.refresh,
+                                    .seed = seed()};
     sessions_.push_back(std::make_unique<session::Session>(
         std::move(session), [this, i](session::Event event) { mailbox_.post(FromSession{i, std::move(event)}); }));
     sources::StatisticsOptions statistics{.dataplane = options_.dataplanes[i],

@@ -25,6 +25,9 @@ struct AutoscalerOptions {
   // Of the statistics and of the decisions.
   absl::Duration interval = absl::Milliseconds(500);
   absl::Duration refresh = absl::Seconds(2);
+  session::ElectionId election_id = {.high = 0, .low = 1};
+  // run() ends when a newer control plane is primary somewhere; otherwise this one stands by.
+  bool exit_when_superseded = false;
   ControllerOptions controller;
   providers::LaunchOptions launch;
   std::string state_directory;
@@ -44,7 +47,8 @@ class Autoscaler {
   explicit Autoscaler(AutoscalerOptions options);
   ~Autoscaler();
 
-  // Until stop(). Fails at once where the state directory or a file cannot be used.
+  // Until stop(), or (ABORTED) until superseded where that is asked for. Fails at once where the state directory or a
+  // file cannot be used.
   absl::Status run();
   // From any thread.
   void stop() { mailbox_.post(StopAsked{}); }
@@ -57,6 +61,7 @@ class Autoscaler {
   void turn();
   void tick();
   bool over() const;
+  bool superseded() const { return options_.exit_when_superseded && controller_.standing_by(); }
   absl::Time now();
 
   const AutoscalerOptions options_;

@@ -51,7 +51,7 @@ void Controller::tick(absl::Time now) {
 }
 
 bool Controller::may_scale(absl::Time now) const {
-  if (shutting_down_ || !fleet_.any_connected() || fleet_.adopting()) return false;
+  if (shutting_down_ || standing_by() || !fleet_.any_connected() || fleet_.adopting()) return false;
   const bool heard_from_all = std::ranges::find(heard_from_, false) == heard_from_.end();
   return heard_from_all || now >= started_ + options_.startup_grace;
 }
@@ -108,6 +108,8 @@ void Controller::report(absl::Time now, const std::string& event, std::string wh
 
 void Controller::shut_down(absl::Time now) {
   shutting_down_ = true;
+  // The servers are another's by now.
+  if (standing_by()) return;
   desired_ = 0;
   fleet_.abandon_all();
   fleet_.settle(now);

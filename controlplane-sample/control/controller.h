@@ -55,7 +55,10 @@ class Controller {
 
   // All servers are deleted and stopped, none is started any more. Over when finished().
   void shut_down(absl::Time now);
-  bool finished() const { return shutting_down_ && fleet_.empty(); }
+  bool finished() const { return shutting_down_ && (fleet_.empty() || standing_by()); }
+  // A newer control plane is primary on some data plane. Until that changes (with a data plane that lost its state)
+  // this one only looks on.
+  bool standing_by() const { return fleet_.standing_by(); }
 
   Commands take_commands();
   Standing standing() const;

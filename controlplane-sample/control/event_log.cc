@@ -1,12 +1,11 @@
 #include "control/event_log.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "control/json.h"
+#include "events/json.h"
 #include "spdlog/spdlog.h"
 
 namespace fairlead::control {
@@ -29,18 +28,17 @@ std::string describe(const Report& report, const std::string& backend) {
 }
 
 bool is_trouble(const Report& report) {
-  static constexpr absl::string_view kTrouble[] = {"server_failed", "server_exited", "starts_delayed", "change_refused",
-                                                   "session_lost"};
+  static constexpr absl::string_view kTrouble[] = {"server_failed",  "server_exited", "starts_delayed",
+                                                   "change_refused", "session_lost",  "standby"};
   return std::ranges::find(kTrouble, report.event) != std::end(kTrouble) || report.cut_off > 0;
 }
 
 }  // namespace
 
 std::string to_json(const Report& report, const std::string& backend) {
-  std::string line = absl::StrFormat("{\"time\":%.6f,\"event\":%s",
-                                     absl::ToDoubleSeconds(report.time - absl::UnixEpoch()), json_text(report.event));
+  std::string line = events::begin_line(report.time, report.event);
   const auto add = [&line](const char* key, const std::string& value) {
-    if (!value.empty()) absl::StrAppend(&line, ",\"", key, "\":", json_text(value));
+    if (!value.empty()) absl::StrAppend(&line, ",\"", key, "\":", events::json_text(value));
   };
   add("server", server_name(report, backend));
   add("address", report.address);
@@ -52,16 +50,9 @@ std::string to_json(const Report& report, const std::string& backend) {
   return line;
 }
 
-absl::Status EventLog::open(const std::string& path) {
-  file_.open(path, std::ios::app);
-  if (file_) return absl::OkStatus();
-  return absl::ErrnoToStatus(errno, absl::StrCat("events: cannot write ", path));
-}
-
 void EventLog::write(const Report& report) {
   spdlog::log(is_trouble(report) ? spdlog::level::warn : spdlog::level::info, "{}", describe(report, backend_));
-  // Whole lines as they happen: others read along.
-  if (file_.is_open()) file_ << to_json(report, backend_) << std::endl;
+  file_.write(to_json(report, backend_));
 }
 
 }  // namespace fairlead::control

@@ -20,13 +20,15 @@
 // | change_refused    | a data plane refused a change of the server; "why"; it is tried again               |
 // | session_connected | "dataplane" is connected; "why" where it has lost its state                         |
 // | session_lost      | "dataplane" is not; "why"                                                           |
+// | standby           | a newer control plane is primary on "dataplane": this one only looks on             |
+// | primary           | it is not any more: this one acts again                                             |
 #pragma once
 
-#include <fstream>
 #include <string>
 
 #include "absl/status/status.h"
 #include "control/command.h"
+#include "events/event_file.h"
 
 namespace fairlead::control {
 
@@ -39,12 +41,12 @@ class EventLog {
   explicit EventLog(std::string backend) : backend_(std::move(backend)) {}
 
   // Appends to what is there.
-  absl::Status open(const std::string& path);
+  absl::Status open(const std::string& path) { return file_.open(path); }
   void write(const Report& report);
 
  private:
   std::string backend_;
-  std::ofstream file_;
+  events::EventFile file_;
 };
 
 }  // namespace fairlead::control

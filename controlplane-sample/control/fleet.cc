@@ -84,12 +84,14 @@ void Fleet::abandon_all() {
 void Fleet::settle(absl::Time now) {
   for (auto next = servers_.begin(); next != servers_.end();) {
     Server& server = next->second;
-    advance(now, server);
+    if (!standing_by()) advance(now, server);
     if (server.phase == Phase::kStopping && !server.running) {
       next = servers_.erase(next);
       continue;
     }
-    for (std::size_t i = 0; i < dataplanes_.size(); ++i) submit_missing(now, server, i, server.memberships[i]);
+    for (std::size_t i = 0; i < dataplanes_.size() && !standing_by(); ++i) {
+      submit_missing(now, server, i, server.memberships[i]);
+    }
     ++next;
   }
 }
@@ -182,6 +184,8 @@ bool Fleet::adopting() const {
 }
 
 bool Fleet::any_connected() const { return std::ranges::any_of(dataplanes_, &Dataplane::connected); }
+
+bool Fleet::standing_by() const { return std::ranges::any_of(dataplanes_, &Dataplane::superseded); }
 
 Fleet::Server& Fleet::insert(providers::Instance instance, Phase phase) {
   const std::string name = instance.name;

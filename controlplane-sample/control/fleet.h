@@ -67,6 +67,8 @@ class Fleet {
   bool empty() const { return servers_.empty(); }
   bool connected(std::size_t dataplane) const { return dataplanes_[dataplane].connected; }
   bool any_connected() const;
+  // A newer control plane is primary on some data plane: whatever is decided here is for it to decide.
+  bool standing_by() const;
   // The highest number N of any server "sN" ever seen.
   int highest_number() const { return highest_number_; }
 
@@ -106,6 +108,8 @@ class Fleet {
     bool connected = false;
     absl::Time lost_since;
     std::uint64_t epoch = 0;
+    // As of when it was last connected.
+    bool superseded = false;
     std::map<std::uint64_t, Unanswered> unanswered;
   };
 
@@ -113,6 +117,8 @@ class Fleet {
   Server* find(const std::string& name);
   void report(absl::Time now, absl::string_view event, const Server& server, std::string why = "");
   void report(absl::Time now, absl::string_view event, const Dataplane& dataplane, std::string why = "");
+
+  void superseded(absl::Time now, Dataplane& by, std::string why);
 
   void on(absl::Time now, const providers::Started& event);
   void on(absl::Time now, const providers::StartFailed& event);

@@ -69,6 +69,12 @@ void Fleet::heard(absl::Time now, std::size_t dataplane, const session::Event& e
   std::visit([&](const auto& known) { on(now, dataplane, known); }, event);
 }
 
+namespace {
+std::string primary_is(const std::string& election_id) {
+  return absl::StrCat("the election id of its primary is ", election_id);
+}
+}  // namespace
+
 void Fleet::on(absl::Time now, std::size_t dataplane, const session::Connected& event) {
   Dataplane& there = dataplanes_[dataplane];
   const bool lost_state = there.epoch != 0 && there.epoch != event.epoch;
@@ -78,10 +84,28 @@ void Fleet::on(absl::Time now, std::size_t dataplane, const session::Connected& 
   for (auto& [name, server] : servers_) server.memberships[dataplane] = {};
   learn(dataplane, event.listing);
   report(now, "session_connected", there, lost_state ? "the data plane has a new epoch: its state was lost" : "");
+  if (!event.superseded_by.empty()) {
+    superseded(now, there, primary_is(event.superseded_by));
+  } else if (std::exchange(there.superseded, false)) {
+    report(now, "primary", there);
+  }
 }
 
-void Fleet::on(absl::Time, std::size_t dataplane, const session::Listed& event) {
-  if (dataplanes_[dataplane].connected) learn(dataplane, event.listing);
+void Fleet::superseded(absl::Time now, Dataplane& by, std::string why) {
+  if (std::exchange(by.superseded, true)) return;
+  report(now, "standby", by, std::move(why));
+  for (auto& [name, server] : servers_) {
+    if (server.phase != Phase::kStarting) continue;
+    server.phase = Phase::kStopping;
+    commands_.push_back(StopServer{name});
+  }
+}
+
+void Fleet::on(absl::Time now, std::size_t dataplane, const session::Listed& event) {
+  Dataplane& there = dataplanes_[dataplane];
+  if (!there.connected) return;
+  if (!event.superseded_by.empty()) superseded(now, there, primary_is(event.superseded_by));
+  learn(dataplane, event.listing);
 }
 
 void Fleet::on(absl::Time now, std::size_t dataplane, const session::Lost& event) {
@@ -165,11 +189,13 @@ void Fleet::done(std::size_t dataplane, const Unanswered& change, std::uint64_t 
 void Fleet::on(absl::Time now, std::size_t dataplane, const session::Refused& event) {
   auto& unanswered = dataplanes_[dataplane].unanswered;
   const auto found = unanswered.extract(event.id);
+  if (event.not_primary) superseded(now, dataplanes_[dataplane], event.why);
   if (found.empty()) return;
   Server* server = find(found.mapped().server);
   if (server == nullptr) return;
   Membership& membership = server->memberships[dataplane];
   membership.unanswered = false;
+  if (event.not_primary) return;
   if (event.not_found && found.mapped().kind != ChangeKind::kPut) {
     membership.presence = Presence::kAbsent;
     return;

@@ -1,16 +1,13 @@
-// Where the threads of sessions, sources and the provider leave what they heard, for the one thread that decides.
+// What the threads of sessions, sources and the provider leave for the one thread that decides.
 #pragma once
 
 #include <cstddef>
-#include <utility>
 #include <variant>
-#include <vector>
 
-#include "absl/time/time.h"
 #include "providers/provider.h"
 #include "session/events.h"
 #include "sources/load_source.h"
-#include "threads/monitor.h"
+#include "threads/mailbox.h"
 
 namespace fairlead::control {
 
@@ -27,25 +24,6 @@ struct StopAsked {};
 
 using Message = std::variant<providers::Event, FromSession, FromSource, StopAsked>;
 
-class Mailbox {
- public:
-  // From any thread.
-  void post(Message message) {
-    threads::Monitor::Lock lock(mutex_);
-    messages_.push_back(std::move(message));
-  }
-
-  // All that is there, in order; waits for the first until `deadline`.
-  std::vector<Message> take(absl::Time deadline) {
-    threads::Monitor::Lock lock(mutex_);
-    const auto any = [this] { return !messages_.empty(); };
-    lock.wait_until(deadline, any);
-    return std::exchange(messages_, {});
-  }
-
- private:
-  threads::Monitor mutex_;
-  std::vector<Message> messages_;  // guarded by mutex_
-};
+using Mailbox = threads::Mailbox<Message>;
 
 }  // namespace fairlead::control

@@ -64,11 +64,15 @@ struct Listing {
 struct Connected {
   std::uint64_t epoch = 0;
   Listing listing;
+  // Not empty: a control plane with this election id, above ours, is primary here, and our changes will be refused.
+  std::string superseded_by;
 };
 
 // Read again within a session.
 struct Listed {
   Listing listing;
+  // As in Connected; empty also where a newer session has our own id.
+  std::string superseded_by;
 };
 
 // The session ended, or (once) could not be opened. The next try follows by itself.
@@ -88,6 +92,8 @@ struct Refused {
   std::uint64_t id = 0;
   // The server (or for kPut its backend) does not exist.
   bool not_found = false;
+  // Another control plane is primary here from now on; so it will be with all further changes of this session.
+  bool not_primary = false;
   std::string why;
 };
 

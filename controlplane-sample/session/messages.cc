@@ -73,7 +73,10 @@ Event to_event(const api::TransactionResult& result) {
   }
   if (result.failures().empty()) return Refused{.id = result.id(), .why = "refused without a reason"};
   const api::OperationFailure& failure = result.failures(0);
-  return Refused{.id = result.id(), .not_found = failure.reason() == api::REASON_NOT_FOUND, .why = failure.message()};
+  return Refused{.id = result.id(),
+                 .not_found = failure.reason() == api::REASON_NOT_FOUND,
+                 .not_primary = failure.reason() == api::REASON_NOT_PRIMARY,
+                 .why = failure.message()};
 }
 
 Moved to_moved(const api::ServerEvent& event) {
@@ -93,5 +96,7 @@ ListedServer to_listed(const api::Server& server) {
           .labels = {server.labels().begin(), server.labels().end()},
           .presence = presence};
 }
+
+ElectionId to_election_id(const api::ElectionId& id) { return {.high = id.high(), .low = id.low()}; }
 
 }  // namespace fairlead::session

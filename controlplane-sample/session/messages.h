@@ -4,6 +4,7 @@
 #include <string>
 
 #include "fairlead/v1/management.pb.h"
+#include "session/election.h"
 #include "session/events.h"
 
 namespace fairlead::session {
@@ -13,5 +14,6 @@ fairlead::v1::Transaction to_transaction(const Change& change, const std::string
 Event to_event(const fairlead::v1::TransactionResult& result);
 Moved to_moved(const fairlead::v1::ServerEvent& event);
 ListedServer to_listed(const fairlead::v1::Server& server);
+ElectionId to_election_id(const fairlead::v1::ElectionId& id);
 
 }  // namespace fairlead::session

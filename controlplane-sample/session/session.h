@@ -1,5 +1,4 @@
-// A lasting session with one data plane over StreamUpdates: opened again, with back-off and jitter, whenever it is
-// lost.
+// A lasting session with one data plane about the servers of one backend: a link, told in our words.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +7,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "session/election.h"
 #include "session/events.h"
 
 namespace fairlead::session {
@@ -17,6 +17,8 @@ struct SessionOptions {
   std::string dataplane;
   // Shown in the data plane's logs and events.
   std::string client_name = "fairlead-autoscaler";
+  // Whether we may write where others do, too.
+  ElectionId election_id = {.high = 0, .low = 1};
   std::string backend;
   // Value of kManagedByLabel.
   std::string managed_by = "fairlead-autoscaler";
@@ -29,7 +31,7 @@ struct SessionOptions {
   std::uint64_t seed = 0;
 };
 
-// Owned by whoever made it. It runs two threads of its own, and destroying it ends and joins them.
+// Owned by whoever made it. It runs threads of its own, and destroying it ends and joins them.
 class Session {
  public:
   // `listener` is called from the session's threads, one call at a time, and must not block for long. The first event
@@ -43,8 +45,8 @@ class Session {
   void submit(Change change);
 
  private:
-  class Connector;
-  std::unique_ptr<Connector> connector_;
+  class Teller;
+  std::unique_ptr<Teller> teller_;
 };
 
 }  // namespace fairlead::session

@@ -63,16 +63,16 @@ config::DrainPolicy drain_policy(FieldChecker& checker, const v1::Drain& drain, 
   return policy;
 }
 
-std::optional<config::ForwardedPolicy> forwarded(FieldChecker& checker, v1::ForwardedPolicy value) {
+std::optional<http::ForwardedPolicy> forwarded(FieldChecker& checker, v1::ForwardedPolicy value) {
   switch (value) {
     case v1::FORWARDED_POLICY_UNSPECIFIED:
       return std::nullopt;
     case v1::FORWARDED_POLICY_APPEND:
-      return config::ForwardedPolicy::kAppend;
+      return http::ForwardedPolicy::kAppend;
     case v1::FORWARDED_POLICY_REPLACE:
-      return config::ForwardedPolicy::kReplace;
+      return http::ForwardedPolicy::kReplace;
     case v1::FORWARDED_POLICY_KEEP:
-      return config::ForwardedPolicy::kKeep;
+      return http::ForwardedPolicy::kKeep;
     default:
       checker.unknown_enum("http.forwarded", value, "APPEND, REPLACE, KEEP");
       return std::nullopt;
@@ -148,7 +148,7 @@ void check_protocol_fields(FieldChecker& checker, const v1::Listener& listener) 
 }  // namespace
 
 Decoded<ServerDraft> decode_server(const v1::Server& server) {
-  FieldChecker checker(server_title(server.backend(), server.name()));
+  FieldChecker checker;
   auto record = base::make_ref<config::Server>();
   checker.check("backend", config::check_name(server.backend()));
   checker.check("name", config::check_name(server.name()));
@@ -161,12 +161,12 @@ Decoded<ServerDraft> decode_server(const v1::Server& server) {
   checker.refuse_unimplemented(server.has_max_connections(), "max_connections");
   record->admin_state = admin_state(checker, server);
   record->labels = checker.labels("labels", server.labels());
-  if (!checker.ok()) return std::unexpected(checker.take_failure());
+  if (!checker.ok()) return std::unexpected(checker.take_failure(server_title(server.backend(), server.name())));
   return ServerDraft{server.backend(), std::move(record)};
 }
 
 Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
-  FieldChecker checker(backend_title(backend.name()));
+  FieldChecker checker;
   auto record = base::make_ref<config::Backend>();
   checker.check("name", config::check_name(backend.name()));
   record->name = backend.name();
@@ -189,12 +189,12 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   record->pool_max_idle =
       checker.number("connection_pool.max_idle", pool.has_max_idle(), pool.max_idle(), {0, 100'000});
   record->labels = checker.labels("labels", backend.labels());
-  if (!checker.ok()) return std::unexpected(checker.take_failure());
+  if (!checker.ok()) return std::unexpected(checker.take_failure(backend_title(backend.name())));
   return record;
 }
 
 Decoded<base::Ref<config::Listener>> decode_listener(const v1::Listener& listener) {
-  FieldChecker checker(listener_title(listener.name()));
+  FieldChecker checker;
   auto record = base::make_ref<config::Listener>();
   checker.check("name", config::check_name(listener.name()));
   record->name = listener.name();
@@ -217,14 +217,14 @@ Decoded<base::Ref<config::Listener>> decode_listener(const v1::Listener& listene
   record->max_headers = checker.number("http.max_headers", http.has_max_headers(), http.max_headers(), {1, 256});
   record->forwarded = forwarded(checker, http.forwarded());
   record->labels = checker.labels("labels", listener.labels());
-  if (!checker.ok()) return std::unexpected(checker.take_failure());
+  if (!checker.ok()) return std::unexpected(checker.take_failure(listener_title(listener.name())));
   return record;
 }
 
 Decoded<config::DrainPolicy> decode_drain(const v1::Drain& drain, const std::string& title) {
-  FieldChecker checker(title);
+  FieldChecker checker;
   config::DrainPolicy policy = drain_policy(checker, drain, config::kTimeoutMax);
-  if (!checker.ok()) return std::unexpected(checker.take_failure());
+  if (!checker.ok()) return std::unexpected(checker.take_failure(title));
   return policy;
 }
 

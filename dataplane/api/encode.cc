@@ -14,18 +14,6 @@ void encode_labels(const config::Labels& labels, google::protobuf::Map<std::stri
   for (const auto& [key, value] : labels) out[key] = value;
 }
 
-v1::AdminState encode_admin_state(config::AdminState state) {
-  switch (state) {
-    case config::AdminState::kReady:
-      return v1::ADMIN_STATE_READY;
-    case config::AdminState::kDrain:
-      return v1::ADMIN_STATE_DRAIN;
-    case config::AdminState::kMaintenance:
-      return v1::ADMIN_STATE_MAINTENANCE;
-  }
-  return v1::ADMIN_STATE_UNSPECIFIED;
-}
-
 v1::Algorithm encode_algorithm(config::Algorithm algorithm) {
   switch (algorithm) {
     case config::Algorithm::kRoundRobin:
@@ -36,13 +24,13 @@ v1::Algorithm encode_algorithm(config::Algorithm algorithm) {
   return v1::ALGORITHM_UNSPECIFIED;
 }
 
-v1::ForwardedPolicy encode_forwarded(config::ForwardedPolicy policy) {
+v1::ForwardedPolicy encode_forwarded(http::ForwardedPolicy policy) {
   switch (policy) {
-    case config::ForwardedPolicy::kAppend:
+    case http::ForwardedPolicy::kAppend:
       return v1::FORWARDED_POLICY_APPEND;
-    case config::ForwardedPolicy::kReplace:
+    case http::ForwardedPolicy::kReplace:
       return v1::FORWARDED_POLICY_REPLACE;
-    case config::ForwardedPolicy::kKeep:
+    case http::ForwardedPolicy::kKeep:
       return v1::FORWARDED_POLICY_KEEP;
   }
   return v1::FORWARDED_POLICY_UNSPECIFIED;
@@ -56,12 +44,24 @@ void encode_http(const config::Listener& record, v1::Listener& out) {
 
 }  // namespace
 
+v1::AdminState encode(config::AdminState state) {
+  switch (state) {
+    case config::AdminState::kReady:
+      return v1::ADMIN_STATE_READY;
+    case config::AdminState::kDrain:
+      return v1::ADMIN_STATE_DRAIN;
+    case config::AdminState::kMaintenance:
+      return v1::ADMIN_STATE_MAINTENANCE;
+  }
+  return v1::ADMIN_STATE_UNSPECIFIED;
+}
+
 void encode(const config::Server& record, const std::string& backend, v1::Server& out) {
   out.set_backend(backend);
   out.set_name(record.name);
   out.set_address(record.address.to_string());
   if (record.weight) out.set_weight(*record.weight);
-  if (record.admin_state) out.set_admin_state(encode_admin_state(*record.admin_state));
+  if (record.admin_state) out.set_admin_state(encode(*record.admin_state));
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
 }

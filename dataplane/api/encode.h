@@ -14,6 +14,7 @@ void encode(const config::Backend& record, v1::Backend& out);
 // With status.bound.
 void encode(const config::Listener& record, v1::Listener& out);
 
+v1::AdminState encode(config::AdminState state);
 void encode(config::Duration duration, google::protobuf::Duration& out);
 void encode(config::WallTime time, google::protobuf::Timestamp& out);
 

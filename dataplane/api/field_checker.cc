@@ -11,7 +11,7 @@ using config::concat;
 
 void FieldChecker::fail(std::string_view field, std::string problem, v1::Reason reason) {
   if (failure_) return;
-  failure_ = Failure{reason, resource_, std::string(field), std::move(problem)};
+  failure_ = Failure{reason, {}, std::string(field), std::move(problem)};
 }
 
 void FieldChecker::check(std::string_view field, const config::Problem& problem) {

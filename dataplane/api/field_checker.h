@@ -20,11 +20,12 @@ struct DurationRange {
 
 class FieldChecker {
  public:
-  explicit FieldChecker(std::string resource) : resource_(std::move(resource)) {}
-
   bool ok() const { return !failure_; }
-  // Requires !ok().
-  Failure take_failure() { return std::move(*failure_); }
+  // Requires !ok(). `resource` is whose fields these were, as in Failure: most often nobody asks for that text.
+  Failure take_failure(std::string resource) {
+    failure_->resource = std::move(resource);
+    return std::move(*failure_);
+  }
 
   void fail(std::string_view field, std::string problem, v1::Reason reason = v1::REASON_INVALID);
   void check(std::string_view field, const config::Problem& problem);
@@ -39,7 +40,6 @@ class FieldChecker {
   void unknown_enum(std::string_view field, int value, std::string_view allowed);
 
  private:
-  std::string resource_;
   std::optional<Failure> failure_;
 };
 

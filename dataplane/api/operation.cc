@@ -161,6 +161,76 @@ std::optional<Failure> decode_operation(const v1::Operation& operation, uint32_t
                  "is not set; it is one of upsert, create, replace, patch, delete"};
 }
 
+namespace {
+
+using Kind = ResourceName::Kind;
+
+struct NameOfAction {
+  ResourceName operator()(const WriteServer& write) const {
+    return {Kind::kServer, write.draft.backend, write.draft.record->name};
+  }
+  ResourceName operator()(const WriteBackend& write) const { return {Kind::kBackend, "", write.draft->name}; }
+  ResourceName operator()(const WriteListener& write) const { return {Kind::kListener, "", write.draft->name}; }
+  ResourceName operator()(const PatchResource& patch) const {
+    const v1::Resource& resource = patch.patch.resource();
+    if (resource.has_server()) return {Kind::kServer, resource.server().backend(), resource.server().name()};
+    if (resource.has_backend()) return {Kind::kBackend, "", resource.backend().name()};
+    return {Kind::kListener, "", resource.listener().name()};
+  }
+  ResourceName operator()(const DeleteServer& request) const { return {Kind::kServer, request.backend, request.name}; }
+  ResourceName operator()(const DeleteBackend& request) const { return {Kind::kBackend, "", request.name}; }
+  ResourceName operator()(const DeleteListener& request) const { return {Kind::kListener, "", request.name}; }
+};
+
+void append_names(const v1::Resource& resource, std::vector<ResourceName>& out) {
+  if (resource.has_listener()) out.push_back({Kind::kListener, "", resource.listener().name()});
+  if (resource.has_server()) out.push_back({Kind::kServer, resource.server().backend(), resource.server().name()});
+  if (!resource.has_backend()) return;
+  out.push_back({Kind::kBackend, "", resource.backend().name()});
+  for (const v1::Server& server : resource.backend().servers()) {
+    out.push_back({Kind::kServer, resource.backend().name(), server.name()});
+  }
+}
+
+void append_names(const v1::Delete& request, std::vector<ResourceName>& out) {
+  if (request.has_listener()) out.push_back({Kind::kListener, "", request.listener()});
+  if (request.has_backend()) out.push_back({Kind::kBackend, "", request.backend()});
+  if (request.has_server()) out.push_back({Kind::kServer, request.server().backend(), request.server().name()});
+}
+
+}  // namespace
+
+ResourceName name_of(const Action& action) { return std::visit(NameOfAction{}, action); }
+
+std::string title_of(const ResourceName& name) {
+  switch (name.kind) {
+    case Kind::kListener:
+      return listener_title(name.name);
+    case Kind::kBackend:
+      return backend_title(name.name);
+    case Kind::kServer:
+      return server_title(name.backend, name.name);
+  }
+  return "";
+}
+
+void append_names(const v1::Operation& operation, std::vector<ResourceName>& out) {
+  switch (operation.action_case()) {
+    case v1::Operation::kUpsert:
+      return append_names(operation.upsert(), out);
+    case v1::Operation::kCreate:
+      return append_names(operation.create(), out);
+    case v1::Operation::kReplace:
+      return append_names(operation.replace(), out);
+    case v1::Operation::kPatch:
+      return append_names(operation.patch().resource(), out);
+    case v1::Operation::kDelete:
+      return append_names(operation.delete_(), out);
+    case v1::Operation::ACTION_NOT_SET:
+      return;
+  }
+}
+
 std::vector<v1::Operation> upserts_of(const v1::Resources& resources) {
   std::vector<v1::Operation> operations;
   for (const v1::Backend& backend : resources.backends()) {

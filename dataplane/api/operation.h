@@ -52,6 +52,22 @@ struct Operation {
   Action action;
 };
 
+// What an operation is about, however malformed it is otherwise.
+struct ResourceName {
+  enum class Kind : uint8_t { kListener, kBackend, kServer };
+  Kind kind;
+  // Of a server.
+  std::string backend;
+  std::string name;
+};
+
+// Appends what `operation` names, with a backend's shorthand servers.
+void append_names(const v1::Operation& operation, std::vector<ResourceName>& out);
+// What `action` names.
+ResourceName name_of(const Action& action);
+// "server web/s1".
+std::string title_of(const ResourceName& name);
+
 // Appends what `operation` stands for, or says why it never can be.
 std::optional<Failure> decode_operation(const v1::Operation& operation, uint32_t index, std::vector<Operation>& out);
 

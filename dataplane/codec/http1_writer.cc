@@ -12,6 +12,7 @@ namespace {
 
 using http::BodyFraming;
 using http::BodyKind;
+using http::ForwardedPolicy;
 using http::HeaderId;
 using http::HeaderIdSet;
 using http::RequestHead;

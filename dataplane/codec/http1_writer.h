@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/forwarded_policy.h"
 #include "http/head.h"
 
 namespace fairlead::codec {
@@ -19,12 +20,6 @@ namespace fairlead::codec {
 inline constexpr size_t kHeadGrowth = 512;
 // Enough for any write_error.
 inline constexpr size_t kMaxErrorBytes = 512;
-
-enum class ForwardedPolicy : uint8_t {
-  kAppend,   // The client's address behind those that came in X-Forwarded-For; X-Forwarded-Proto is replaced.
-  kReplace,  // What came is removed, with Forwarded, then ours is set.
-  kKeep,     // As it came, nothing added.
-};
 
 // The Via line that we add to each message (RFC 9110 section 7.6.3), made once.
 class ViaLine {
@@ -54,7 +49,7 @@ inline constexpr size_t kMaxForwardedLines = 128;
 ForwardedLines make_forwarded_lines(std::string_view address, std::string_view scheme, std::span<char> out);
 
 struct RequestOptions {
-  ForwardedPolicy forwarded = ForwardedPolicy::kAppend;
+  http::ForwardedPolicy forwarded = http::ForwardedPolicy::kAppend;
   ForwardedLines client = {};
   const ViaLine* via = nullptr;          // Null: no Via from us.
   std::string_view host_if_absent = {};  // For HTTP/1.0 clients without Host.

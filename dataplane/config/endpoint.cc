@@ -62,11 +62,13 @@ absl::StatusOr<Endpoint> parse_ip6(std::string_view text) {
 absl::StatusOr<Endpoint> parse_ip4(std::string_view text) {
   size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return wrong(text, concat("has no port: ", kForms));
-  std::string address(text.substr(0, colon));
+  std::array<char, INET_ADDRSTRLEN> address{};
+  std::string_view given = text.substr(0, colon);
   in_addr parsed{};
   // inet_pton takes four decimal numbers only: no short, octal or hexadecimal forms.
-  bool plain = address.find('\0') == std::string::npos;
-  if (!plain || inet_pton(AF_INET, address.c_str(), &parsed) != 1) {
+  bool plain = given.size() < address.size() && !given.contains('\0');
+  if (plain) std::ranges::copy(given, address.begin());
+  if (!plain || inet_pton(AF_INET, address.data(), &parsed) != 1) {
     return wrong(text, concat("is not an IPv4 address and port: ", kForms));
   }
   absl::StatusOr<uint16_t> port = parse_port(text, text.substr(colon + 1));

@@ -15,6 +15,7 @@
 #include "base/ref.h"
 #include "config/endpoint.h"
 #include "config/route_table.h"
+#include "http/forwarded_policy.h"
 
 namespace fairlead::config {
 
@@ -45,7 +46,6 @@ struct Metadata {
 enum class AdminState : uint8_t { kReady, kDrain, kMaintenance };
 enum class Protocol : uint8_t { kTcp, kHttp };
 enum class Algorithm : uint8_t { kRoundRobin, kRandom };
-enum class ForwardedPolicy : uint8_t { kAppend, kReplace, kKeep };
 
 struct Server : base::RefCounted {
   std::string name;
@@ -128,7 +128,7 @@ struct Listener : base::RefCounted {
   std::optional<uint32_t> max_connections;
   std::optional<uint32_t> max_head_bytes;
   std::optional<uint32_t> max_headers;
-  std::optional<ForwardedPolicy> forwarded;
+  std::optional<http::ForwardedPolicy> forwarded;
   Labels labels;
 
   Duration request_head_timeout() const { return timeouts.request_head.value_or(std::chrono::seconds(10)); }
@@ -136,7 +136,7 @@ struct Listener : base::RefCounted {
   Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }
   uint32_t effective_max_head_bytes() const { return max_head_bytes.value_or(16384); }
   uint32_t effective_max_headers() const { return max_headers.value_or(100); }
-  ForwardedPolicy effective_forwarded() const { return forwarded.value_or(ForwardedPolicy::kAppend); }
+  http::ForwardedPolicy effective_forwarded() const { return forwarded.value_or(http::ForwardedPolicy::kAppend); }
   // 0: no limit.
   uint32_t effective_max_connections() const { return max_connections.value_or(0); }
 };

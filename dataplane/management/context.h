@@ -25,6 +25,8 @@ struct Context {
   std::string build;
   uint32_t workers = 0;
   uint32_t sessions_max = 0;
+  // A session from which nothing came for so long is ended.
+  std::chrono::nanoseconds silence{};
   std::chrono::steady_clock::time_point started;
   Streams streams{sessions_max};
   Executor executor{};

@@ -57,6 +57,14 @@ void set_limits(grpc::ServerBuilder& builder) {
   builder.SetResourceQuota(quota);
 }
 
+// Until the executor ends.
+void watch_silence(const std::shared_ptr<Context>& context) {
+  context->executor.post_at(Executor::Clock::now() + context->silence / 4, [context] {
+    context->streams.end_silent(Executor::Clock::now());
+    watch_silence(context);
+  });
+}
+
 }  // namespace
 
 config::Problem check_listen(const std::string& text, bool insecure) {
@@ -89,8 +97,10 @@ absl::StatusOr<std::vector<Listening>> open_addresses(const ServerOptions& optio
 
 struct ManagementServer::Parts {
   Parts(const ServerOptions& options, store::Store& store, observe::Collector& collector)
-      : context(new Context{store, collector, options.build, options.workers, options.sessions_max,
-                            std::chrono::steady_clock::now()}) {}
+      : context(new Context{store, collector, options.build, options.workers, options.sessions_max, options.silence,
+                            std::chrono::steady_clock::now()}) {
+    watch_silence(context);
+  }
   ~Parts() { context->executor.stop(); }
 
   std::shared_ptr<Context> context;

@@ -3,6 +3,7 @@
 // Owns the services, their streams and the thread that these live on. Nothing of gRPC is seen from outside.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,6 +34,8 @@ struct ServerOptions {
   uint32_t workers = 0;
   // Streams of all kinds at once (not unary calls); more are refused with RESOURCE_EXHAUSTED.
   uint32_t sessions_max = 1024;
+  // A session from which nothing came for so long is ended, and one that does not read for so long.
+  std::chrono::nanoseconds silence = std::chrono::seconds(60);
 };
 
 // An address to serve at, open already: connections wait there until the server starts.

@@ -117,7 +117,6 @@ auto ManagementService::StreamUpdates(Server* call)
 
 Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransactionRequest* request,
                                            v1::ApplyTransactionResponse* response) {
-  if (request->has_fence()) return refuse(call, unimplemented("fence: elections are not implemented yet"));
   if (!v1::AcknowledgementLevel_IsValid(request->acknowledgement_level())) {
     return refuse(call, invalid("acknowledgement_level: is not known; it is one of ACCEPTED, ACTIVE"));
   }
@@ -126,15 +125,16 @@ Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransact
                                                 : store::AcknowledgementLevel::kActive};
   auto origin = std::make_shared<const store::Origin>("unary", call->peer());
   auto answered = UnaryCall::open(context_);
-  context_->store.apply(store::make_transaction(request->transaction(), context_->store.limits(), std::move(origin)),
-                        options, [answered, response](store::Result result) {
-                          answered->answer([response, result = std::move(result)] {
-                            encode(result, *response->mutable_result());
-                            bool lost = !result.failures.empty() &&
-                                        result.failures.front().failure.reason == v1::REASON_SHUTTING_DOWN;
-                            return lost ? to_status(result) : grpc::Status::OK;
-                          });
-                        });
+  store::Transaction transaction =
+      store::make_transaction(request->transaction(), context_->store.limits(), std::move(origin));
+  transaction.fence = decode_fence(request->fence());
+  context_->store.apply(std::move(transaction), options, [answered, response](store::Result result) {
+    answered->answer([response, result = std::move(result)] {
+      encode(result, *response->mutable_result());
+      bool lost = !result.failures.empty() && result.failures.front().failure.reason == v1::REASON_SHUTTING_DOWN;
+      return lost ? to_status(result) : grpc::Status::OK;
+    });
+  });
   return answered.get();
 }
 
@@ -142,15 +142,15 @@ Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransact
 
 Unary* ManagementService::AddServer(Server* call, const v1::AddServerRequest* request,
                                     v1::AddServerResponse* response) {
-  return write(context_, call, create(request->server()), false, [response](const store::Result& result) {
-    encode(*result.touched.server, *response->mutable_server());
-  });
+  return write(
+      context_, call, request->fence(), create(request->server()), false,
+      [response](const store::Result& result) { encode(*result.touched.server, *response->mutable_server()); });
 }
 
 Unary* ManagementService::UpdateServer(Server* call, const v1::UpdateServerRequest* request,
                                        v1::UpdateServerResponse* response) {
   return write(
-      context_, call, update(request->server(), request->update_mask()), false,
+      context_, call, request->fence(), update(request->server(), request->update_mask()), false,
       [response](const store::Result& result) { encode(*result.touched.server, *response->mutable_server()); });
 }
 
@@ -160,7 +160,7 @@ Unary* ManagementService::DeleteServer(Server* call, const v1::DeleteServerReque
   operation.mutable_delete_()->mutable_server()->set_backend(request->backend());
   operation.mutable_delete_()->mutable_server()->set_name(request->name());
   if (request->has_drain()) *operation.mutable_delete_()->mutable_drain() = request->drain();
-  return write(context_, call, operation, request->wait(), [response](const store::Result& result) {
+  return write(context_, call, request->fence(), operation, request->wait(), [response](const store::Result& result) {
     response->set_existed(result.touched.existed);
     response->set_version(result.version);
     response->set_cut_off(result.cut_off);
@@ -194,15 +194,15 @@ Unary* ManagementService::ListServers(Server* call, const v1::ListServersRequest
 
 Unary* ManagementService::AddBackend(Server* call, const v1::AddBackendRequest* request,
                                      v1::AddBackendResponse* response) {
-  return write(context_, call, create(request->backend()), false, [response](const store::Result& result) {
-    encode(*result.touched.backend, *response->mutable_backend());
-  });
+  return write(
+      context_, call, request->fence(), create(request->backend()), false,
+      [response](const store::Result& result) { encode(*result.touched.backend, *response->mutable_backend()); });
 }
 
 Unary* ManagementService::UpdateBackend(Server* call, const v1::UpdateBackendRequest* request,
                                         v1::UpdateBackendResponse* response) {
   return write(
-      context_, call, update(request->backend(), request->update_mask()), false,
+      context_, call, request->fence(), update(request->backend(), request->update_mask()), false,
       [response](const store::Result& result) { encode(*result.touched.backend, *response->mutable_backend()); });
 }
 
@@ -211,7 +211,7 @@ Unary* ManagementService::DeleteBackend(Server* call, const v1::DeleteBackendReq
   v1::Operation operation;
   operation.mutable_delete_()->set_backend(request->name());
   if (request->has_drain()) *operation.mutable_delete_()->mutable_drain() = request->drain();
-  return write(context_, call, operation, false, [response](const store::Result& result) {
+  return write(context_, call, request->fence(), operation, false, [response](const store::Result& result) {
     response->set_existed(result.touched.existed);
     response->set_version(result.version);
   });
@@ -236,15 +236,15 @@ Unary* ManagementService::ListBackends(Server* call, const v1::ListBackendsReque
 
 Unary* ManagementService::AddListener(Server* call, const v1::AddListenerRequest* request,
                                       v1::AddListenerResponse* response) {
-  return write(context_, call, create(request->listener()), false, [response](const store::Result& result) {
-    encode(*result.touched.listener, *response->mutable_listener());
-  });
+  return write(
+      context_, call, request->fence(), create(request->listener()), false,
+      [response](const store::Result& result) { encode(*result.touched.listener, *response->mutable_listener()); });
 }
 
 Unary* ManagementService::UpdateListener(Server* call, const v1::UpdateListenerRequest* request,
                                          v1::UpdateListenerResponse* response) {
   return write(
-      context_, call, update(request->listener(), request->update_mask()), false,
+      context_, call, request->fence(), update(request->listener(), request->update_mask()), false,
       [response](const store::Result& result) { encode(*result.touched.listener, *response->mutable_listener()); });
 }
 
@@ -252,7 +252,7 @@ Unary* ManagementService::DeleteListener(Server* call, const v1::DeleteListenerR
                                          v1::DeleteListenerResponse* response) {
   v1::Operation operation;
   operation.mutable_delete_()->set_listener(request->name());
-  return write(context_, call, operation, false, [response](const store::Result& result) {
+  return write(context_, call, request->fence(), operation, false, [response](const store::Result& result) {
     response->set_existed(result.touched.existed);
     response->set_version(result.version);
   });
@@ -304,15 +304,19 @@ auto ManagementService::ExportConfig(Server*, const v1::ExportConfigRequest*)
 
 Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
   return read(context_, [this, response](store::Reader& reader) -> Rest {
-    return [this, response, counts = reader.counts(), version = reader.version(), digest = reader.digest()] {
+    return [this, response, counts = reader.counts(), version = reader.version(), digest = reader.digest(),
+            highest = reader.election().value()] {
       response->set_build(context_->build);
       response->set_epoch(context_->store.epoch());
       response->set_version(version);
-      for (const char* capability : {"transactions", "stream_updates", "watch_events", "stream_statistics", "export"}) {
+      for (const char* capability : {"transactions", "stream_updates", "election", "resync", "watch_events",
+                                     "watch_resume", "stream_statistics", "export"}) {
         response->add_capabilities(capability);
       }
       *response->mutable_limits() = limits_of(*context_);
+      if (highest != store::ElectionId{}) encode(highest, *response->mutable_highest_election_id());
       response->set_digest(digest.bytes());
+      encode_journal(context_->store, *response->mutable_journal());
       response->set_workers(context_->workers);
       auto uptime = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - context_->started);
       response->mutable_uptime()->set_seconds(uptime.count());

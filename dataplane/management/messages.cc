@@ -48,6 +48,7 @@ void encode(const store::Event& event, v1::WatchEventsResponse& out) {
   std::visit(EventEncoder{out}, event.what);
   api::encode(event.time, *out.mutable_time());
   out.set_version(event.version);
+  out.set_sequence(event.number);
   out.set_actor(event.origin ? event.origin->actor : "data-plane");
   if (out.has_server()) out.mutable_server()->set_version(event.version);
 }
@@ -60,6 +61,45 @@ void encode(const store::ServerStep& step, v1::ServerEvent& out) {
   out.set_cut_off(step.cut_off);
 }
 
+void encode(const store::ElectionId& id, v1::ElectionId& out) {
+  out.set_high(id.high);
+  out.set_low(id.low);
+}
+
+store::ElectionId decode(const v1::ElectionId& id) { return {id.high(), id.low()}; }
+
+store::Fence decode_fence(const v1::Fence& fence) {
+  store::Fence result{.kind = store::Fence::Kind::kCall, .override_primary = fence.override()};
+  if (fence.has_election_id()) result.election_id = decode(fence.election_id());
+  return result;
+}
+
+void encode_journal(const store::Store& store, v1::Journal& out) {
+  out.set_state(v1::JOURNAL_STATE_NONE);
+  if (!store.journal()) return;
+  journal::Info info = store.journal()->info();
+  switch (info.condition) {
+    case journal::Condition::kWriting:
+      out.set_state(v1::JOURNAL_STATE_WRITING);
+      break;
+    case journal::Condition::kFull:
+      out.set_state(v1::JOURNAL_STATE_FULL);
+      break;
+    case journal::Condition::kFailed:
+      out.set_state(v1::JOURNAL_STATE_FAILED);
+      break;
+    case journal::Condition::kHandedOver:
+      out.set_state(v1::JOURNAL_STATE_HANDED_OVER);
+      break;
+  }
+  out.set_path(info.path);
+  out.set_problem(info.problem);
+  if (info.condition != journal::Condition::kWriting) api::encode(info.since, *out.mutable_since());
+  out.set_bytes(info.bytes);
+  out.set_loaded_resources(store.loaded().resources);
+  api::encode(absl::ToChronoNanoseconds(store.loaded().time), *out.mutable_load_time());
+}
+
 v1::Limits limits_of(const Context& context) {
   const store::Limits& limits = context.store.limits();
   v1::Limits out;
@@ -70,6 +110,7 @@ v1::Limits limits_of(const Context& context) {
   out.set_servers(limits.servers);
   out.set_backends(limits.backends);
   out.set_listeners(limits.listeners);
+  api::encode(context.silence, *out.mutable_silence());
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "fairlead/v1/observation.pb.h"
 #include "management/context.h"
 #include "observe/statistics.h"
+#include "store/election.h"
 #include "store/events.h"
 #include "store/views.h"
 
@@ -17,7 +18,14 @@ void encode(const store::BackendView& view, v1::Backend& out);
 void encode(const store::ListenerView& view, v1::Listener& out);
 void encode(const store::Event& event, v1::WatchEventsResponse& out);
 void encode(const store::ServerStep& step, v1::ServerEvent& out);
+void encode(const store::ElectionId& id, v1::ElectionId& out);
+store::ElectionId decode(const v1::ElectionId& id);
+// For GetInfo.
+void encode_journal(const store::Store& store, v1::Journal& out);
 v1::Limits limits_of(const Context& context);
+
+// Of a call: with what its request's `fence` says.
+store::Fence decode_fence(const v1::Fence& fence);
 
 // Whom to ask how much a resource has in flight, and where the answer belongs.
 observe::Carrier carrier_of(const store::ServerView& view);

@@ -20,10 +20,12 @@ grpc::StatusCode code_of(v1::Reason reason) {
     case v1::REASON_BIND_FAILED:
     case v1::REASON_NOT_PRIMARY:
     case v1::REASON_FUTURE_VERSION:
+    case v1::REASON_JOURNAL_FAILED:
       return grpc::StatusCode::FAILED_PRECONDITION;
     case v1::REASON_VERSION_MISMATCH:
       return grpc::StatusCode::ABORTED;
     case v1::REASON_LIMIT_EXCEEDED:
+    case v1::REASON_DISK_FULL:
       return grpc::StatusCode::RESOURCE_EXHAUSTED;
     case v1::REASON_UNIMPLEMENTED:
       return grpc::StatusCode::UNIMPLEMENTED;

@@ -35,6 +35,11 @@ void Streams::remove(Call* call) {
   open_.erase(at);
 }
 
+// What ends here is removed later, by way of the executor.
+void Streams::end_silent(Executor::Clock::time_point now) {
+  for (auto& [key, open] : open_) open.call->end_if_silent(now);
+}
+
 void Streams::shut_down() {
   shutting_down_ = true;
   for (auto& [key, open] : open_) open.call->shut_down();

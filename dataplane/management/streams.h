@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "grpcpp/support/status.h"
+#include "management/executor.h"
 
 namespace fairlead::management {
 
@@ -16,6 +17,8 @@ class Call {
   virtual ~Call() = default;
   // With UNAVAILABLE, soon.
   virtual void shut_down() = 0;
+  // Of those that wait for the client: where it has been still for too long.
+  virtual void end_if_silent(Executor::Clock::time_point) {}
 };
 
 class Stream : public Call {
@@ -37,6 +40,8 @@ class Streams {
   void begin(const std::shared_ptr<Stream>& stream);
   void remove(Call* call);
   void shut_down();
+  // To be called now and then.
+  void end_silent(Executor::Clock::time_point now);
 
  private:
   struct Open {

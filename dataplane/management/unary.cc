@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "management/messages.h"
+
 namespace fairlead::management {
 
 std::shared_ptr<UnaryCall> UnaryCall::open(const std::shared_ptr<Context>& context, Wait wait) {
@@ -42,20 +44,21 @@ grpc::ServerUnaryReactor* refuse(grpc::CallbackServerContext* call, const grpc::
 }
 
 grpc::ServerUnaryReactor* write(const std::shared_ptr<Context>& context, grpc::CallbackServerContext* call,
-                                const v1::Operation& operation, bool wait_until_removed,
+                                const v1::Fence& fence, const v1::Operation& operation, bool wait_until_removed,
                                 std::function<void(const store::Result&)> fill) {
   auto answered = UnaryCall::open(context, wait_until_removed ? UnaryCall::Wait::kLong : UnaryCall::Wait::kShort);
   v1::Transaction message;
   *message.add_operations() = operation;
   auto origin = std::make_shared<const store::Origin>("unary", call->peer());
   store::ApplyOptions options{.wait_until_removed = wait_until_removed};
-  context->store.apply(store::make_transaction(message, context->store.limits(), std::move(origin)), options,
-                       [answered, fill = std::move(fill)](store::Result result) {
-                         answered->answer([fill, result = std::move(result)] {
-                           if (!result.refused()) fill(result);
-                           return to_status(result);
-                         });
-                       });
+  store::Transaction transaction = store::make_transaction(message, context->store.limits(), std::move(origin));
+  transaction.fence = decode_fence(fence);
+  context->store.apply(std::move(transaction), options, [answered, fill = std::move(fill)](store::Result result) {
+    answered->answer([fill, result = std::move(result)] {
+      if (!result.refused()) fill(result);
+      return to_status(result);
+    });
+  });
   return answered.get();
 }
 

@@ -42,9 +42,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor, public Call, public std
 // Finishes the call with `status`.
 grpc::ServerUnaryReactor* refuse(grpc::CallbackServerContext* call, const grpc::Status& status);
 
-// Applies `operation`; `fill` makes the response from a result that holds.
+// Applies `operation` where `fence` allows it; `fill` makes the response from a result that holds.
 grpc::ServerUnaryReactor* write(const std::shared_ptr<Context>& context, grpc::CallbackServerContext* call,
-                                const v1::Operation& operation, bool wait_until_removed,
+                                const v1::Fence& fence, const v1::Operation& operation, bool wait_until_removed,
                                 std::function<void(const store::Result&)> fill);
 
 // `look` reads on the store's thread and returns the rest of the work, done on the executor's thread, whose status ends

@@ -43,8 +43,9 @@ void UpdateSession::OnReadDone(bool ok) {
   }
   // Decoding is the larger part of the work and needs nobody else.
   std::optional<store::Transaction> decoded;
-  if (request_.has_transaction() && origin_) {
-    decoded = store::make_transaction(request_.transaction(), context_->store.limits(), origin_);
+  if (request_->has_transaction() && origin_) {
+    decoded = store::make_transaction(request_->transaction(), context_->store.limits(), origin_);
+    decoded->fence = fence_;
   }
   post([decoded = std::move(decoded)](UpdateSession& self) mutable {
     self.reading_ = false;
@@ -69,37 +70,46 @@ void UpdateSession::OnCancel() {
 
 // The last reaction: the registry's reference is the last that keeps the session.
 void UpdateSession::OnDone() {
-  post([](UpdateSession& self) { self.context_->streams.remove(&self); });
+  post([](UpdateSession& self) {
+    // Only who may write can have begun something.
+    if (self.fence_.election_id) self.context_->store.close_session(self.origin_->session);
+    self.context_->streams.remove(&self);
+  });
 }
 
 void UpdateSession::on_read(std::optional<store::Transaction> decoded) {
   if (finished_) return;
-  switch (request_.message_case()) {
+  heard_ = Executor::Clock::now();
+  if (!origin_ && !request_->has_open()) return finish(invalid("open: is missing; it is the first message"));
+  switch (request_->message_case()) {
     case v1::StreamUpdatesRequest::kOpen:
       if (origin_) return finish(invalid("open: was sent already; it is the first message only"));
-      return open(request_.open());
+      return open(request_->open());
     case v1::StreamUpdatesRequest::kTransaction:
-      if (!decoded) return finish(invalid("transaction: came before open, which is the first message"));
       submit(*std::move(decoded));
       return read_on();
     case v1::StreamUpdatesRequest::kHeartbeat:
-      if (!origin_) return finish(invalid("heartbeat: came before open, which is the first message"));
       heartbeat();
       return read_on();
     case v1::StreamUpdatesRequest::kBeginResync:
+      begin_resync(request_->begin_resync());
+      return read_on();
     case v1::StreamUpdatesRequest::kEndResync:
-      return finish(unimplemented("begin_resync, end_resync: are not implemented yet"));
+      end_resync(request_->end_resync());
+      return read_on();
     case v1::StreamUpdatesRequest::MESSAGE_NOT_SET:
       break;
   }
-  finish(invalid("message: is not set; it is one of open, transaction, heartbeat"));
+  finish(invalid("message: is not set; it is one of transaction, begin_resync, end_resync, heartbeat"));
 }
 
-grpc::Status UpdateSession::check(const v1::Open& request) const {
+grpc::Status UpdateSession::check(const v1::Open& request) {
   if (config::Problem problem = config::check_name(request.client_name())) {
     return invalid("open.client_name: " + *problem);
   }
-  if (request.has_election_id()) return unimplemented("open.election_id: elections are not implemented yet");
+  if (request.has_election_id() && decode(request.election_id()) == store::ElectionId{}) {
+    return invalid("open.election_id: 0 is not an election id; ids begin at 1, and an observer sends none");
+  }
   if (!v1::AcknowledgementLevel_IsValid(request.acknowledgement_level())) {
     return invalid("open.acknowledgement_level: is not known; it is one of ACCEPTED, ACTIVE");
   }
@@ -110,30 +120,38 @@ void UpdateSession::open(const v1::Open& request) {
   grpc::Status status = check(request);
   if (!status.ok()) return finish(status);
   origin_ = std::make_shared<const store::Origin>(request.client_name(), peer_, next_session_number());
+  if (request.has_election_id()) fence_.election_id = decode(request.election_id());
   if (request.acknowledgement_level() == v1::ACKNOWLEDGEMENT_LEVEL_ACCEPTED) {
     options_.level = store::AcknowledgementLevel::kAccepted;
   }
-  if (!request.server_events()) return opened();
-  std::weak_ptr<UpdateSession> weak = weak_from_this();
-  events_ = std::make_shared<store::EventQueue>(origin_->session, [weak, context = context_] {
-    context->executor.post([weak] {
-      if (std::shared_ptr<UpdateSession> session = weak.lock()) session->on_events();
+  if (request.server_events()) {
+    std::weak_ptr<UpdateSession> weak = weak_from_this();
+    events_ = std::make_shared<store::EventQueue>(origin_->session, [weak, context = context_] {
+      context->executor.post([weak] {
+        if (std::shared_ptr<UpdateSession> session = weak.lock()) session->on_events();
+      });
     });
-  });
-  store::Store::Posted posted = context_->store.read([self = shared_from_this()](store::Reader& reader) {
-    reader.subscribe(self->events_);
-    self->post([](UpdateSession& session) { session.opened(); });
-  });
+  }
+  auto look = [self = shared_from_this(), session = origin_->session, id = fence_.election_id,
+               events = events_](store::Reader& reader) {
+    if (events) reader.subscribe(events);
+    v1::Opened message;
+    message.set_version(reader.version());
+    message.set_digest(reader.digest().bytes());
+    const store::Election& election = reader.election();
+    if (election.value() != store::ElectionId{}) encode(election.value(), *message.mutable_highest_election_id());
+    message.set_primary(id && election.is_primary(session, *id));
+    self->post([message = std::move(message)](UpdateSession& session) mutable { session.opened(std::move(message)); });
+  };
+  store::Store::Posted posted = context_->store.open_session(origin_->session, fence_.election_id, std::move(look));
   if (posted != store::Store::Posted::kYes) finish(to_status(posted));
 }
 
-void UpdateSession::opened() {
+void UpdateSession::opened(v1::Opened message) {
   Outgoing outgoing;
-  v1::Opened& message = *outgoing.response.mutable_opened();
   message.set_epoch(context_->store.epoch());
-  message.set_version(context_->store.version());
   *message.mutable_limits() = limits_of(*context_);
-  message.set_primary(true);
+  *outgoing.response.mutable_opened() = std::move(message);
   push(std::move(outgoing));
   read_on();
 }
@@ -141,22 +159,52 @@ void UpdateSession::opened() {
 void UpdateSession::submit(store::Transaction transaction) {
   // One without operations is one of work all the same.
   uint64_t operations = std::max<uint64_t>(1, transaction.operation_count);
-  unanswered_ += operations;
-  if (transaction.id <= last_id_) {
-    transaction.operations.clear();
+  if (auto failure = take_id(transaction.id, config::concat("transaction ", transaction.id))) {
     transaction.each = false;
-    transaction.malformed = {
-        {std::nullopt,
-         {v1::REASON_INVALID, config::concat("transaction ", transaction.id), "id",
-          config::concat("is not greater than ", last_id_, ", the last one's; ids grow in a session")}}};
+    transaction.malformed = {{std::nullopt, *std::move(failure)}};
   }
-  last_id_ = std::max(last_id_, transaction.id);
-  context_->store.apply(std::move(transaction), options_,
-                        [self = shared_from_this(), operations](store::Result result) {
-                          self->post([result = std::move(result), operations](UpdateSession& session) {
-                            session.on_result(result, operations);
-                          });
-                        });
+  context_->store.apply(std::move(transaction), options_, answer_for(operations));
+}
+
+void UpdateSession::begin_resync(const v1::BeginResync& request) {
+  if (auto failure = take_id(request.id(), config::concat("begin_resync ", request.id()))) {
+    return refuse_in_turn(request.id(), *std::move(failure));
+  }
+  context_->store.begin_resync({.id = request.id(), .origin = origin_, .fence = fence_, .backend = request.backend()},
+                               options_, answer_for(1));
+}
+
+void UpdateSession::end_resync(const v1::EndResync& request) {
+  if (auto failure = take_id(request.id(), config::concat("end_resync ", request.id()))) {
+    return refuse_in_turn(request.id(), *std::move(failure));
+  }
+  store::EndResync end{.id = request.id(), .origin = origin_, .fence = fence_, .cancel = request.cancel()};
+  if (request.max_removal_percent() != 0) end.max_removal_percent = request.max_removal_percent();
+  context_->store.end_resync(std::move(end), options_, answer_for(1));
+}
+
+std::optional<api::Failure> UpdateSession::take_id(uint64_t id, std::string title) {
+  if (id > last_id_) {
+    last_id_ = id;
+    return std::nullopt;
+  }
+  return api::Failure{v1::REASON_INVALID, std::move(title), "id",
+                      config::concat("is not greater than ", last_id_, ", the last one's; ids grow in a session")};
+}
+
+// The store answers in order.
+void UpdateSession::refuse_in_turn(uint64_t id, api::Failure failure) {
+  store::Transaction refused{.id = id, .origin = origin_, .fence = fence_};
+  refused.malformed = {{std::nullopt, std::move(failure)}};
+  context_->store.apply(std::move(refused), options_, answer_for(1));
+}
+
+std::function<void(store::Result)> UpdateSession::answer_for(uint64_t operations) {
+  unanswered_ += operations;
+  return [self = shared_from_this(), operations](store::Result result) {
+    self->post(
+        [result = std::move(result), operations](UpdateSession& session) { session.on_result(result, operations); });
+  };
 }
 
 void UpdateSession::on_result(const store::Result& result, uint64_t operations) {
@@ -181,17 +229,33 @@ void UpdateSession::on_events() {
 }
 
 void UpdateSession::heartbeat() {
-  // A client that only sends gets no pile of answers.
-  if (!outgoing_.empty() && outgoing_.back().response.has_heartbeat()) return;
+  // A client that only sends gets no pile of answers: one that is not on its way yet stands for this one too.
+  bool last_waits = outgoing_.size() > (writing_ ? 1 : 0);
+  if (last_waits && outgoing_.back().response.has_heartbeat()) return;
   Outgoing outgoing;
   outgoing.response.mutable_heartbeat()->set_version(context_->store.version());
   push(std::move(outgoing));
 }
 
+// Where the window is full it is not the client that is still, and after its last word it may be.
+void UpdateSession::end_if_silent(Executor::Clock::time_point now) {
+  if (finished_) return;
+  std::string time = config::to_text(context_->silence);
+  if (writing_ && now >= write_began_ + context_->silence) {
+    return finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                   config::concat("results of this session were not read for ", time, "; the session ends")});
+  }
+  if (reading_ && now >= heard_ + context_->silence) {
+    finish({grpc::StatusCode::DEADLINE_EXCEEDED,
+            config::concat("nothing came for ", time, "; send heartbeats at a third of that")});
+  }
+}
+
 void UpdateSession::read_on() {
   if (reading_ || finished_ || half_closed_ || unanswered_ >= kUnansweredOperationsMax) return;
   reading_ = true;
-  StartRead(&request_);
+  heard_ = Executor::Clock::now();
+  StartRead(request_.renew());
 }
 
 void UpdateSession::push(Outgoing outgoing) {
@@ -204,6 +268,7 @@ void UpdateSession::pump() {
   if (outgoing_.empty()) take_event();
   if (!outgoing_.empty()) {
     writing_ = true;
+    write_began_ = Executor::Clock::now();
     return StartWrite(&outgoing_.front().response);
   }
   if (half_closed_ && unanswered_ == 0 && !event_on_its_way_) finish(grpc::Status::OK);
@@ -229,6 +294,8 @@ void UpdateSession::take_event() {
 void UpdateSession::finish(const grpc::Status& status) {
   if (finished_) return;
   finished_ = true;
+  // What is on its way keeps its place until gRPC has let go of it.
+  if (outgoing_.size() > 1) outgoing_.erase(outgoing_.begin() + (writing_ ? 1 : 0), outgoing_.end());
   Finish(status);
 }
 

@@ -1,9 +1,11 @@
 // StreamUpdates: a control plane's session. Reads transactions while the window has room, answers them in order, and
-// tells what became of the servers that it drains. All its state lives on the executor's thread.
+// tells what became of the servers that it drains. Who may write is the store's to decide, in each transaction's turn;
+// the session only says by what right it asks. All its state lives on the executor's thread.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +13,7 @@
 #include "fairlead/v1/management.pb.h"
 #include "grpcpp/support/server_callback.h"
 #include "management/context.h"
+#include "management/incoming.h"
 #include "management/status.h"
 #include "management/streams.h"
 #include "store/events.h"
@@ -25,6 +28,7 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
 
   void begin() override;
   void finish(const grpc::Status& status) override;
+  void end_if_silent(Executor::Clock::time_point now) override;
 
  private:
   // What waits to be written.
@@ -46,9 +50,16 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
 
   void on_read(std::optional<store::Transaction> decoded);
   void open(const v1::Open& request);
-  grpc::Status check(const v1::Open& request) const;
-  void opened();
+  static grpc::Status check(const v1::Open& request);
+  void opened(v1::Opened message);
   void submit(store::Transaction transaction);
+  void begin_resync(const v1::BeginResync& request);
+  void end_resync(const v1::EndResync& request);
+  // Where the id does not grow, why that is refused.
+  std::optional<api::Failure> take_id(uint64_t id, std::string title);
+  void refuse_in_turn(uint64_t id, api::Failure failure);
+  // Counts until the answer is out.
+  std::function<void(store::Result)> answer_for(uint64_t operations);
   void on_result(const store::Result& result, uint64_t operations);
   void on_events();
   void heartbeat();
@@ -59,9 +70,10 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
 
   std::shared_ptr<Context> context_;
   const std::string peer_;
-  v1::StreamUpdatesRequest request_;
+  Incoming<v1::StreamUpdatesRequest> request_;
   // Set while the session opens; read by gRPC's threads only between a read's start and its end.
   std::shared_ptr<const store::Origin> origin_;
+  store::Fence fence_{.kind = store::Fence::Kind::kSession};
   store::ApplyOptions options_;
   uint64_t last_id_ = 0;
   std::shared_ptr<store::EventQueue> events_;
@@ -69,10 +81,13 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
 
   uint64_t unanswered_ = 0;
   bool reading_ = false;
+  // When something came, or reading began again after the window was full.
+  Executor::Clock::time_point heard_;
   // The client has said everything.
   bool half_closed_ = false;
   std::deque<Outgoing> outgoing_;
   bool writing_ = false;
+  Executor::Clock::time_point write_began_;
   bool finished_ = false;
 };
 

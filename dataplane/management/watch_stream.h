@@ -1,4 +1,4 @@
-// WatchEvents: everything that is there, a marker, then every change.
+// WatchEvents: everything that is there, a marker, then every change; or every change after one that the client knows.
 #pragma once
 
 #include <memory>
@@ -18,13 +18,31 @@ class WatchStream final : public WriteStream<v1::WatchEventsResponse> {
   void begin() override;
 
  private:
-  void subscribed(std::optional<store::Everything> everything);
+  // What it begins with, as of one moment in the store.
+  struct Beginning {
+    std::optional<store::Everything> everything{};
+    // Of the events before.
+    uint64_t sequence = 0;
+    // Resuming was not possible.
+    std::optional<config::Version> oldest_version{};
+  };
+
+  grpc::Status check() const;
+  bool resumes() const { return request_.has_epoch(); }
+  Beginning subscribe(store::Reader& reader);
+  void subscribed(Beginning beginning);
   bool next(v1::WatchEventsResponse& response) override;
+  void tell_too_old(v1::WatchEventsResponse& response);
   bool next_present(v1::WatchEventsResponse& response);
 
   const v1::WatchEventsRequest request_;
   // Until the snapshot is complete.
   std::optional<EverythingCursor> snapshot_;
+  uint64_t snapshot_sequence_ = 0;
+  // Until it is told.
+  std::optional<config::Version> too_old_;
+  // The last event that was told.
+  config::Version told_version_ = 0;
   std::shared_ptr<store::EventQueue> queue_;
   bool subscribed_ = false;
 };

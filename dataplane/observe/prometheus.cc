@@ -96,6 +96,13 @@ void write_process(Exposition& page, const ProcessFacts& process) {
   page.sample("fairlead_workers", {}, uint64_t{process.workers});
   page.family("fairlead_configuration_version", MetricType::kGauge, "Grows by one with each change.");
   page.sample("fairlead_configuration_version", {}, process.configuration_version);
+  if (process.journal) {
+    page.family("fairlead_journal_writable", MetricType::kGauge,
+                "1 where changes are taken, 0 where the journal cannot be written and they are refused.");
+    page.sample("fairlead_journal_writable", {}, uint64_t{process.journal->writable});
+    page.family("fairlead_journal_bytes", MetricType::kGauge, "Of the journal's file and its log.");
+    page.sample("fairlead_journal_bytes", {}, process.journal->bytes);
+  }
   page.family("process_resident_memory_bytes", MetricType::kGauge, "Resident memory.");
   page.sample("process_resident_memory_bytes", {}, process.usage.resident_bytes);
   page.family("process_open_fds", MetricType::kGauge, "Open file descriptors.");

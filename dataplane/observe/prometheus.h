@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,12 @@ struct ProcessUsage {
 // Of this process, from /proc; zeros where that cannot be read.
 ProcessUsage read_process_usage();
 
+struct JournalFacts {
+  // It takes writes.
+  bool writable = false;
+  uint64_t bytes = 0;
+};
+
 struct ProcessFacts {
   std::string version;
   // Compiler and kind of build, for people.
@@ -31,6 +38,8 @@ struct ProcessFacts {
   unsigned workers = 0;
   config::Version configuration_version = 0;
   ProcessUsage usage;
+  // None: nothing is kept.
+  std::optional<JournalFacts> journal{};
 };
 
 // A page costs about 700 bytes for each server. With more servers than this in all backends together there are no

@@ -11,18 +11,6 @@ namespace {
 using net::IoResult;
 using runtime::Task;
 
-codec::ForwardedPolicy codec_policy(config::ForwardedPolicy policy) {
-  switch (policy) {
-    case config::ForwardedPolicy::kAppend:
-      return codec::ForwardedPolicy::kAppend;
-    case config::ForwardedPolicy::kReplace:
-      return codec::ForwardedPolicy::kReplace;
-    case config::ForwardedPolicy::kKeep:
-      return codec::ForwardedPolicy::kKeep;
-  }
-  return codec::ForwardedPolicy::kReplace;
-}
-
 void whole_request_is_sent(ExchangeState& x) {
   x.bytes_from_client().add(x.out.size());
   x.sent_at = x.now();
@@ -63,9 +51,8 @@ FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head) {
 }
 
 FaultOrNull write_request(ExchangeState& x, const http::RequestHead& head) {
-  codec::RequestOptions options{.forwarded = codec_policy(x.listener().effective_forwarded()),
-                                .client = x.client.forwarded(),
-                                .via = &x.context.via};
+  codec::RequestOptions options{
+      .forwarded = x.listener().effective_forwarded(), .client = x.client.forwarded(), .via = &x.context.via};
   std::optional<size_t> size = codec::write_request_head(head, options, x.out.room());
   if (!size) return &faults::kHeadTooLarge;
   x.out.commit(*size);

@@ -88,8 +88,44 @@ absl::Status DataPlane::serve_traffic(const ConfigurationFile& file) {
   workers_ = std::make_unique<Workers>(settings_.workers, via_name(), access_log_.get());
   workers_->inherit(inheritance_);
   workers_->start();
-  store_ = std::make_unique<store::Store>(*workers_);
-  return load_resources(file, *store_);
+  return open_store(file);
+}
+
+absl::Status DataPlane::open_store(const ConfigurationFile& file) {
+  std::unique_ptr<journal::Journal> journal;
+  if (!settings_.state_directory.empty()) {
+    if (options_.reseed) {
+      // Before anything is given up for it.
+      if (absl::Status valid = check_resources(file); !valid.ok()) return valid;
+    }
+    auto opened = journal::Journal::open(
+        {.directory = settings_.state_directory, .history = settings_.history, .reset = options_.reseed});
+    if (!opened.ok()) return opened.status();
+    journal = *std::move(opened);
+  }
+  auto store = store::Store::open(*workers_, {}, std::move(journal));
+  if (!store.ok()) return store.status();
+  store_ = *std::move(store);
+  return load_file(file);
+}
+
+// The file's resources seed an empty journal only; where there is none, they are all there is.
+absl::Status DataPlane::load_file(const ConfigurationFile& file) {
+  const journal::Journal* journal = store_->journal();
+  if (!journal) return load_resources(file, *store_);
+  const store::Store::Loaded& loaded = store_->loaded();
+  const char* source = file.path.empty() ? "there is no file" : file.path.c_str();
+  if (loaded.from_new_journal || store_->version() == 0) {
+    spdlog::info("journal: {} is {}: resources come from the configuration file ({})", journal->path(),
+                 loaded.from_new_journal ? "new, and begins empty" : "empty", source);
+    return load_resources(file, *store_);
+  }
+  spdlog::info("journal: loaded {} resources at version {} from {} in {:.3f} s", loaded.resources, store_->version(),
+               journal->path(), absl::ToDoubleSeconds(loaded.time));
+  if (file.resources.ByteSizeLong() > 0) {
+    spdlog::info("journal: it counts; the resources in {} were not looked at (--reseed takes them)", source);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DataPlane::serve_metrics() {
@@ -171,6 +207,9 @@ void DataPlane::wait_for_successor() {
 }
 
 absl::Status DataPlane::give_up_state() {
+  if (store_->journal()->info().condition == journal::Condition::kFailed) {
+    return absl::FailedPreconditionError("the journal is being written anew after a failure; try again when it is");
+  }
   std::latch done(1);
   store_->hand_over_journal([&] { done.count_down(); });
   done.wait();
@@ -242,9 +281,16 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
                                                                 .uptime = uptime,
                                                                 .workers = static_cast<unsigned>(workers_->size()),
                                                                 .configuration_version = store_->version(),
-                                                                .usage = observe::read_process_usage()});
+                                                                .usage = observe::read_process_usage(),
+                                                                .journal = journal_facts()});
     });
   });
+}
+
+std::optional<observe::JournalFacts> DataPlane::journal_facts() const {
+  if (!store_->journal()) return std::nullopt;
+  journal::Info info = store_->journal()->info();
+  return observe::JournalFacts{.writable = info.condition == journal::Condition::kWriting, .bytes = info.bytes};
 }
 
 BoundAddresses DataPlane::bound_addresses() {

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "management/management_server.h"
 #include "observe/metrics_server.h"
+#include "observe/prometheus.h"
 #include "server/inheritance.h"
 #include "server/ready_file.h"
 #include "server/settings.h"
@@ -28,6 +29,8 @@
 namespace fairlead::server {
 
 struct StartOptions {
+  // The file's resources, whatever the journal holds, which begins anew.
+  bool reseed = false;
   // Takes over from the process that has the state directory, where one runs.
   bool takeover = false;
   // Another process has taken over: this one is to be stopped. On a thread of its own.
@@ -36,7 +39,7 @@ struct StartOptions {
 
 class DataPlane : takeover::Host {
  public:
-  // Serves when this returns.
+  // Serves when this returns: what the journal holds, or, where that is new, the file's resources.
   static absl::StatusOr<std::unique_ptr<DataPlane>> start(const ConfigurationFile& file, StartOptions options = {});
   ~DataPlane() override;
 
@@ -52,6 +55,9 @@ class DataPlane : takeover::Host {
   absl::Status ask_for_takeover();
   absl::Status open_log();
   absl::Status serve_traffic(const ConfigurationFile& file);
+  absl::Status open_store(const ConfigurationFile& file);
+  absl::Status load_file(const ConfigurationFile& file);
+  std::optional<observe::JournalFacts> journal_facts() const;
   absl::Status serve_metrics();
   absl::Status serve_management();
   absl::Status be_the_one();

@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* kDefaultManagement = "unix:/run/fairlead/management.sock";
 constexpr uint32_t kWorkersMax = 256;
+constexpr api::DurationRange kHistoryAgeRange{.min = std::chrono::minutes(1), .max = std::chrono::hours(24 * 3653)};
 constexpr api::DurationRange kShutdownRange{.min = config::Duration::zero(), .max = std::chrono::hours(24)};
 
 int usable_cpus() {
@@ -58,18 +59,23 @@ void read_listen(const v1::Configuration& message, api::FieldChecker& checker, S
 }
 
 absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& file) {
-  api::FieldChecker checker("configuration");
+  api::FieldChecker checker;
   Settings& settings = file.settings;
   auto workers = checker.number("workers", message.workers() != 0, message.workers(), {0, kWorkersMax});
   if (workers) settings.workers = static_cast<int>(*workers);
   read_listen(message, checker, settings);
   settings.state_directory = message.state_directory();
+  const v1::History& history = message.history();
+  auto versions = checker.number("history.versions", history.has_versions(), history.versions(), {0, 1'000'000});
+  if (versions) settings.history.versions = *versions;
+  auto age = checker.duration("history.age", history.has_age(), history.age(), kHistoryAgeRange);
+  if (age) settings.history.age = *age;
   settings.access_log = message.access_log().path();
   auto timeout = checker.duration("shutdown.timeout", message.shutdown().has_timeout(), message.shutdown().timeout(),
                                   kShutdownRange);
   if (timeout) settings.shutdown_timeout = *timeout;
   if (checker.ok()) return absl::OkStatus();
-  api::Failure failure = checker.take_failure();
+  api::Failure failure = checker.take_failure("configuration");
   return at(file, failure.field, failure.text());
 }
 

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "config/endpoint.h"
 #include "fairlead/v1/resources.pb.h"
+#include "journal/journal.h"
 #include "runtime/time.h"
 #include "store/store.h"
 
@@ -17,12 +18,13 @@ struct Settings {
   int workers = 1;
   std::vector<std::string> management_listen;
   bool management_insecure = false;
-  // Where the takeover's socket is. Empty: there is none, and no takeover.
-  std::string state_directory;
   // Unset: no metrics.
   std::optional<config::Endpoint> observation;
   // Empty: no access log.
   std::string access_log;
+  // Empty: nothing is kept.
+  std::string state_directory;
+  journal::HistoryLimits history;
   runtime::Duration shutdown_timeout = std::chrono::seconds(30);
 };
 

@@ -16,11 +16,12 @@ Result Applier::run(Transaction& transaction) {
   origin_ = transaction.origin;
   config::Version before = model_.version();
   version_ = before + 1;
+  size_t mark = model_.mark();
   Effects::Mark effects_mark = effects_.mark();
   apply_all(transaction, result);
   bool all_refused = result.failures_total > 0 && !transaction.each;
   if (all_refused || transaction.validate_only) {
-    model_.roll_back(0);
+    model_.roll_back(mark);
     effects_.roll_back(effects_mark);
     departing_.clear();
   }
@@ -35,7 +36,6 @@ Result Applier::run(Transaction& transaction) {
   } else {
     result.outcome = has_changed ? Outcome::kApplied : Outcome::kUnchanged;
   }
-  model_.commit();
   return result;
 }
 
@@ -89,9 +89,9 @@ void Applier::apply_group(std::vector<api::Operation>& operations, size_t begin,
   touched_ = std::move(named);
 }
 
-void Applier::changed(std::string what) {
+void Applier::changed() {
   if (model_.version() != version_) model_.set_version(version_);
-  effects_.changes.push_back(std::move(what));
+  ++effects_.changes;
 }
 
 config::Metadata Applier::new_metadata() { return {model_.next_uid(), version_, now_, now_}; }

@@ -22,7 +22,8 @@ class Applier {
   Applier(Model& model, ReadingHalf& reading_half, const Limits& limits, config::WallTime now, Effects& effects)
       : model_(model), reading_half_(reading_half), limits_(limits), now_(now), effects_(effects) {}
 
-  // Afterwards the model is committed. `touched` names the resource only (records without status): see Touched.
+  // Afterwards the model can still be rolled back. `touched` names the resource only (records without status): see
+  // Touched.
   Result run(Transaction& transaction);
 
   // Of a DeleteServer: all that depart under its name, so that one can wait for their end.
@@ -65,7 +66,7 @@ class Applier {
   void compile(config::Listener& listener) const;
 
   // The version that the transaction makes; the first change sets it.
-  void changed(std::string what);
+  void changed();
   config::Metadata new_metadata();
   config::Metadata updated(const config::Metadata& before);
   // `before`: of an update.

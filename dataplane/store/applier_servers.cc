@@ -33,6 +33,10 @@ api::Failure limit_exceeded(std::string title, std::string_view what, uint64_t l
           concat("there are ", limit, " ", what, " already, the most that this data plane takes")};
 }
 
+std::string title_of(const BackendState& backend, const config::Server& server) {
+  return api::server_title(backend.settings->name, server.name);
+}
+
 }  // namespace
 
 auto Applier::apply(api::WriteServer& write) -> Failed {
@@ -45,21 +49,23 @@ auto Applier::apply(api::WriteServer& write) -> Failed {
     if (write.mode == api::WriteMode::kReplace) return not_found(api::server_title(backend_name, name));
     return add_server(*backend, std::move(write.draft.record));
   }
-  bool same = config::same_settings(**before, *write.draft.record);
-  if (write.mode == api::WriteMode::kCreate && !same) return already_exists(api::server_title(backend_name, name));
+  if (write.mode == api::WriteMode::kCreate && !config::same_settings(**before, *write.draft.record)) {
+    return already_exists(api::server_title(backend_name, name));
+  }
   return replace_server(*backend, *before, std::move(write.draft.record));
 }
 
 auto Applier::add_server(BackendState& backend, base::Ref<config::Server> server) -> Failed {
-  std::string title = api::server_title(backend.settings->name, server->name);
-  if (model_.servers() >= limits_.servers) return limit_exceeded(title, "servers", limits_.servers);
+  if (model_.servers() >= limits_.servers) {
+    return limit_exceeded(title_of(backend, *server), "servers", limits_.servers);
+  }
   if (const std::string* listener = model_.listener_at(server->address)) {
-    return api::Failure{v1::REASON_LOOP, title, "address",
+    return api::Failure{v1::REASON_LOOP, title_of(backend, *server), "address",
                         concat(config::quoted(server->address.to_string()), " is where ",
                                api::listener_title(*listener), " of this data plane listens")};
   }
   server->metadata = new_metadata();
-  changed("create " + title);
+  changed();
   model_.add_server(backend, server);
   base::Ref<const config::Server> added = server;
   if (!added->takes_requests()) {
@@ -74,16 +80,15 @@ auto Applier::replace_server(BackendState& backend, base::Ref<const config::Serv
                              base::Ref<config::Server> after) -> Failed {
   touched_.server = ServerView{backend.settings->name, before, {}, 0, std::nullopt};
   if (config::same_settings(*before, *after)) return std::nullopt;
-  std::string title = api::server_title(backend.settings->name, after->name);
   const std::string* listener = model_.listener_at(after->address);
   if (listener && before->address != after->address) {
-    return api::Failure{v1::REASON_LOOP, title, "address",
+    return api::Failure{v1::REASON_LOOP, title_of(backend, *after), "address",
                         concat(config::quoted(after->address.to_string()), " is where ", api::listener_title(*listener),
                                " of this data plane listens")};
   }
   after->slot = before->slot;
   after->metadata = updated(before->metadata);
-  changed("update " + title);
+  changed();
   base::Ref<const config::Server> changed_server = after;
   model_.replace_server(backend, before, changed_server);
   if (before->admin_state.value_or(config::AdminState::kReady) !=
@@ -124,7 +129,7 @@ void Applier::hurry(config::Uid uid, const config::DrainPolicy& drain) {
   DepartingServer& departing = *model_.find_departing(uid);
   config::WallTime deadline = now_ + *drain.timeout;
   if (deadline >= departing.deadline) return;
-  model_.on_roll_back([this, uid, before = departing] { *model_.find_departing(uid) = before; });
+  model_.on_roll_back([&model = model_, uid, before = departing] { *model.find_departing(uid) = before; });
   departing.deadline = deadline;
   departing.timeout = *drain.timeout;
   departing.jitter = std::min(drain.jitter.value_or(config::Duration::zero()), departing.timeout);
@@ -133,16 +138,15 @@ void Applier::hurry(config::Uid uid, const config::DrainPolicy& drain) {
 
 auto Applier::remove_server(BackendState& backend, base::Ref<const config::Server> server,
                             const config::DrainPolicy& drain) -> Failed {
-  std::string title = api::server_title(backend.settings->name, server->name);
   config::Duration timeout = drain.timeout.value_or(backend.settings->drain_timeout());
   if (drain.jitter && *drain.jitter > timeout) {
-    return api::Failure{v1::REASON_INVALID, title, "drain.jitter",
+    return api::Failure{v1::REASON_INVALID, title_of(backend, *server), "drain.jitter",
                         concat(config::to_text(*drain.jitter), " is out of range [0, ", config::to_text(timeout),
                                "], the timeout of the drain")};
   }
   // A jitter from the backend's policy is meant for the timeout beside it and gives way to a shorter one.
   config::Duration jitter = std::min(drain.jitter.value_or(backend.settings->drain_jitter()), timeout);
-  changed("delete " + title);
+  changed();
   model_.remove_server(backend, server,
                        {.record = server,
                         .backend = &backend,
@@ -167,7 +171,7 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
     if (write.mode == api::WriteMode::kCreate) return already_exists(title);
     write.draft->slot = backend->settings->slot;
     write.draft->metadata = updated(backend->settings->metadata);
-    changed("update " + title);
+    changed();
     base::Ref<const config::Backend> before = backend->settings;
     model_.replace_backend(*backend, write.draft);
     add_event(v1::CHANGE_UPDATED, *backend, std::move(before));
@@ -177,7 +181,7 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
   if (write.mode == api::WriteMode::kReplace) return not_found(title);
   if (model_.backends().size() >= limits_.backends) return limit_exceeded(title, "backends", limits_.backends);
   write.draft->metadata = new_metadata();
-  changed("create " + title);
+  changed();
   model_.add_backend(write.draft);
   backend = model_.find_backend(write.draft->name);
   add_event(v1::CHANGE_CREATED, *backend);
@@ -205,7 +209,7 @@ auto Applier::apply(api::DeleteBackend& request) -> Failed {
   for (const base::Ref<const config::Server>& server : members) {
     if (Failed failure = remove_server(*backend, server, request.drain)) return failure;
   }
-  changed("delete " + title);
+  changed();
   add_event(v1::CHANGE_DELETED, *backend);
   model_.remove_backend(*backend);
   return std::nullopt;

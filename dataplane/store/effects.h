@@ -1,6 +1,7 @@
 // What has to follow a transaction once it is published, in order.
 #pragma once
 
+#include <cstddef>
 #include <variant>
 #include <vector>
 
@@ -38,17 +39,17 @@ using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainD
 struct Effects {
   std::vector<Effect> effects;
   std::vector<Event> events;
-  // For the audit log: "create server web/s1".
-  std::vector<std::string> changes;
+  // How many of the events are changes of resources: the others are steps.
+  size_t changes = 0;
 
   struct Mark {
     size_t effects, events, changes;
   };
-  Mark mark() const { return {effects.size(), events.size(), changes.size()}; }
+  Mark mark() const { return {effects.size(), events.size(), changes}; }
   void roll_back(Mark mark) {
     effects.resize(mark.effects, AcceptListener{});
     events.resize(mark.events);
-    changes.resize(mark.changes);
+    changes = mark.changes;
   }
 };
 

@@ -24,7 +24,7 @@ void EventQueue::push(const EventBatch& batch) {
     if (overflowed_) return;
     bool was_empty = waiting_.empty();
     for (const Event& event : *batch) {
-      if (event.number <= start_after_ || !concerns(event)) continue;
+      if (!concerns(event)) continue;
       waiting_.push_back({batch, &event});
     }
     overflowed_ = waiting_.size() > kWaitingMax;
@@ -35,8 +35,11 @@ void EventQueue::push(const EventBatch& batch) {
 }
 
 bool EventQueue::concerns(const Event& event) const {
+  bool is_step = std::holds_alternative<ServerStep>(event.what);
+  if (event.number <= start_.number || event.version < start_.version) return false;
+  if (event.version == start_.version && !is_step) return false;
   if (!session_) return true;
-  return std::holds_alternative<ServerStep>(event.what) && event.origin && event.origin->session == *session_;
+  return is_step && event.origin && event.origin->session == *session_;
 }
 
 }  // namespace fairlead::store

@@ -42,7 +42,7 @@ struct Event {
   std::variant<ServerChange, BackendChange, ListenerChange, ServerStep> what;
   config::WallTime time{};
   config::Version version = 0;
-  // Grows by one with each event of this store.
+  // Grows by one with each event, and in a later life goes on further up.
   uint64_t number = 0;
   // Of a step: who deleted the server or changed its admin state.
   std::shared_ptr<const Origin> origin{};
@@ -70,8 +70,13 @@ class EventQueue {
   // More waited than a watcher may be behind: it has lost events, and what it has is worth nothing any more.
   bool overflowed() const;
 
-  // By the store only: nothing up to this number is delivered.
-  void start_after(uint64_t number) { start_after_ = number; }
+  // By the store only: nothing up to this number is delivered, nor what a watcher has seen that knows this version
+  // whole; it may not have seen all its steps.
+  struct Start {
+    config::Version version = 0;
+    uint64_t number = 0;
+  };
+  void start_after(const Start& start) { start_ = start; }
   void push(const EventBatch& batch);
 
  private:
@@ -79,7 +84,7 @@ class EventQueue {
 
   const std::optional<uint64_t> session_;
   const std::function<void()> ready_;
-  uint64_t start_after_ = 0;
+  Start start_;
   mutable std::mutex mutex_;
   std::deque<Taken> waiting_;  // guarded by mutex_
   bool overflowed_ = false;    // guarded by mutex_

@@ -6,23 +6,9 @@
 #include "base/check.h"
 
 namespace fairlead::store {
-namespace {
-
-Digest::Hash hash_of(const config::Server& server, const std::string& backend) {
-  return Digest::hash(Digest::Kind::kServer, api::canonical(server, backend));
-}
-Digest::Hash hash_of(const config::Backend& backend) {
-  return Digest::hash(Digest::Kind::kBackend, api::canonical(backend));
-}
-Digest::Hash hash_of(const config::Listener& listener) {
-  return Digest::hash(Digest::Kind::kListener, api::canonical(listener));
-}
-
-}  // namespace
-
 const base::Ref<const config::Server>* BackendState::find(std::string_view name) const {
-  auto at = by_name.find(name);
-  return at == by_name.end() ? nullptr : members.find(at->second);
+  const config::Server* server = by_name.find(name);
+  return server ? members.find(server->slot) : nullptr;
 }
 
 BackendState* Model::find_backend(std::string_view name) const {
@@ -82,10 +68,10 @@ void Model::set_version(config::Version version) {
 
 void Model::place_server(BackendState& backend, const base::Ref<const config::Server>& before,
                          const base::Ref<const config::Server>& after) {
-  // The key is the record's name, so it changes with the record.
-  if (before) backend.by_name.erase(before->name);
+  // The key is in the record, so it changes with the record.
+  if (before) backend.by_name.erase(*before);
   if (after) {
-    backend.by_name.emplace(after->name, after->slot);
+    backend.by_name.insert(*after);
     backend.members.set(after->slot, after);
   } else {
     backend.members.erase(before->slot);
@@ -95,35 +81,52 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   } else {
     backend.eligible.erase(*before);
   }
-  if (before) digest_.remove(hash_of(*before, backend.settings->name));
-  if (after) digest_.add(hash_of(*after, backend.settings->name));
+  if (before) addresses_.remove(before->address);
+  if (after) addresses_.add(after->address);
+  const config::Backend& settings = *backend.settings;
+  RowLog::Entry& row = rows_.begin(journal::Kind::kServer, settings.metadata.uid, undo_.size());
+  if (before) note_before(row, Digest::Kind::kServer, before->metadata, api::canonical(*before, settings.name));
+  if (after) note_after(row, Digest::Kind::kServer, after->metadata, api::canonical(*after, settings.name));
+  if (!before) rows_.name(row, settings.name, after->name);
   members_ += (after ? 1 : 0) - (before ? 1 : 0);
   changed_backends_.insert(backend.settings->slot);
+}
+
+void Model::note_before(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
+                        const std::string& canonical, const std::vector<config::Endpoint>& bound) {
+  digest_.remove(Digest::hash(kind, canonical));
+  rows_.note(row.before, metadata, canonical, bound);
+}
+
+void Model::note_after(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
+                       const std::string& canonical, const std::vector<config::Endpoint>& bound) {
+  digest_.add(Digest::hash(kind, canonical));
+  rows_.note(row.after, metadata, canonical, bound);
 }
 
 void Model::add_server(BackendState& backend, base::Ref<config::Server> server) {
   server->slot = backend.slots.take();
   base::Ref<const config::Server> added = std::move(server);
   place_server(backend, nullptr, added);
-  on_roll_back([this, &backend, added] {
-    place_server(backend, added, nullptr);
-    backend.slots.release(added->slot);
-  });
+  undo_.emplace_back(ServerPlaced{&backend, nullptr, std::move(added)});
 }
 
 void Model::replace_server(BackendState& backend, base::Ref<const config::Server> before,
                            base::Ref<const config::Server> after) {
   place_server(backend, before, after);
-  on_roll_back([this, &backend, before, after] { place_server(backend, after, before); });
+  undo_.emplace_back(ServerPlaced{&backend, std::move(before), std::move(after)});
 }
 
 void Model::remove_server(BackendState& backend, base::Ref<const config::Server> server, DepartingServer departing) {
   place_server(backend, server, nullptr);
   insert_departing(std::move(departing));
-  on_roll_back([this, &backend, server] {
-    erase_departing(server->metadata.uid);
-    place_server(backend, nullptr, server);
-  });
+  undo_.emplace_back(ServerPlaced{&backend, std::move(server), nullptr});
+}
+
+void Model::undo(ServerPlaced& placed) {
+  if (!placed.after) erase_departing(placed.before->metadata.uid);
+  place_server(*placed.backend, placed.after, placed.before);
+  if (!placed.before) placed.backend->slots.release(placed.after->slot);
 }
 
 void Model::insert_departing(DepartingServer departing) {
@@ -154,6 +157,7 @@ void Model::release_departed(config::Uid uid) {
 
 void Model::commit() {
   undo_.clear();
+  rows_.clear();
   for (config::Uid uid : std::exchange(removed_backends_, {})) release_gone_backend(*gone_backends_.at(uid));
 }
 
@@ -180,7 +184,10 @@ config::Slot Model::take_listener_slot() {
 
 void Model::insert_backend(std::unique_ptr<BackendState> backend) {
   changed_backends_.insert(backend->settings->slot);
-  digest_.add(hash_of(*backend->settings));
+  const config::Backend& settings = *backend->settings;
+  RowLog::Entry& row = rows_.begin(journal::Kind::kBackend, 0, undo_.size());
+  note_after(row, Digest::Kind::kBackend, settings.metadata, api::canonical(settings));
+  rows_.name(row, settings.name);
   backends_by_slot_[backend->settings->slot] = backend.get();
   std::string name = backend->settings->name;
   backends_.emplace(std::move(name), std::move(backend));
@@ -188,7 +195,8 @@ void Model::insert_backend(std::unique_ptr<BackendState> backend) {
 
 std::unique_ptr<BackendState> Model::extract_backend(BackendState& backend) {
   changed_backends_.insert(backend.settings->slot);
-  digest_.remove(hash_of(*backend.settings));
+  RowLog::Entry& row = rows_.begin(journal::Kind::kBackend, 0, undo_.size());
+  note_before(row, Digest::Kind::kBackend, backend.settings->metadata, api::canonical(*backend.settings));
   auto at = backends_.find(backend.settings->name);
   std::unique_ptr<BackendState> extracted = std::move(at->second);
   backends_.erase(at);
@@ -214,8 +222,9 @@ void Model::replace_backend(BackendState& backend, base::Ref<const config::Backe
 
 void Model::place_settings(BackendState& backend, base::Ref<const config::Backend> settings) {
   changed_backends_.insert(settings->slot);
-  digest_.remove(hash_of(*backend.settings));
-  digest_.add(hash_of(*settings));
+  RowLog::Entry& row = rows_.begin(journal::Kind::kBackend, 0, undo_.size());
+  note_before(row, Digest::Kind::kBackend, backend.settings->metadata, api::canonical(*backend.settings));
+  note_after(row, Digest::Kind::kBackend, settings->metadata, api::canonical(*settings));
   backend.settings = std::move(settings);
 }
 
@@ -235,18 +244,20 @@ void Model::remove_backend(BackendState& backend) {
 
 void Model::place_listener(const base::Ref<const config::Listener>& before,
                            const base::Ref<const config::Listener>& after) {
+  RowLog::Entry& row = rows_.begin(journal::Kind::kListener, 0, undo_.size());
   if (before) {
     for (const config::Endpoint& endpoint : before->bound) bound_.erase(endpoint);
     listeners_.erase(before->name);
-    digest_.remove(hash_of(*before));
+    note_before(row, Digest::Kind::kListener, before->metadata, api::canonical(*before), before->bound);
     working_.listeners.erase(before->slot);
   }
   if (after) {
     for (const config::Endpoint& endpoint : after->bound) bound_.emplace(endpoint, after->name);
     listeners_.emplace(after->name, after);
-    digest_.add(hash_of(*after));
+    note_after(row, Digest::Kind::kListener, after->metadata, api::canonical(*after), after->bound);
     working_.listeners.set(after->slot, after);
   }
+  if (!before) rows_.name(row, after->name);
 }
 
 void Model::add_listener(base::Ref<config::Listener> listener) {
@@ -266,9 +277,45 @@ void Model::remove_listener(base::Ref<const config::Listener> listener) {
 
 void Model::roll_back(size_t mark) {
   while (undo_.size() > mark) {
-    undo_.back()();
+    // It may be what holds on to a record: it goes after its work is done.
+    std::visit([this](auto& what) { undo(what); }, undo_.back());
     undo_.pop_back();
   }
+  rows_.roll_back(mark);
+}
+
+void Model::restore_counters(config::Version version, config::Uid last_uid, const Digest& digest) {
+  version_ = version;
+  last_uid_ = last_uid;
+  digest_ = digest;
+}
+
+void Model::restore_backend(base::Ref<config::Backend> backend) {
+  backend->slot = backend_slots_.take();
+  auto state = std::make_unique<BackendState>();
+  state->settings = std::move(backend);
+  changed_backends_.insert(state->settings->slot);
+  backends_by_slot_[state->settings->slot] = state.get();
+  std::string name = state->settings->name;
+  backends_.emplace(std::move(name), std::move(state));
+}
+
+void Model::restore_server(BackendState& backend, base::Ref<config::Server> server) {
+  server->slot = backend.slots.take();
+  base::Ref<const config::Server> added = std::move(server);
+  backend.by_name.append(*added);
+  addresses_.add(added->address);
+  backend.members.set(added->slot, added);
+  backend.eligible.upsert(nullptr, added);
+  ++members_;
+}
+
+void Model::restore_listener(base::Ref<config::Listener> listener) {
+  listener->slot = listener_slots_.take();
+  base::Ref<const config::Listener> added = std::move(listener);
+  for (const config::Endpoint& endpoint : added->bound) bound_.emplace(endpoint, added->name);
+  listeners_.emplace(added->name, added);
+  working_.listeners.set(added->slot, added);
 }
 
 base::Ref<const config::Snapshot> Model::make_snapshot() {

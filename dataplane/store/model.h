@@ -8,26 +8,60 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "config/snapshot.h"
+#include "store/address_counts.h"
 #include "store/digest.h"
+#include "store/row_log.h"
 #include "store/slot_allocator.h"
 #include "store/transaction.h"
 #include "store/views.h"
 
 namespace fairlead::store {
 
+// The members of a backend by name: a pointer each, because there may be a million. The backend's `members` own them.
+class ServersByName {
+ public:
+  struct Less {
+    using is_transparent = void;
+    static std::string_view name(const config::Server* server) { return server->name; }
+    static std::string_view name(std::string_view name) { return name; }
+    bool operator()(const auto& a, const auto& b) const { return name(a) < name(b); }
+  };
+  using Set = absl::btree_set<const config::Server*, Less>;
+  using Iterator = Set::const_iterator;
+
+  // Null for none.
+  const config::Server* find(std::string_view name) const {
+    Iterator at = set_.find(name);
+    return at == set_.end() ? nullptr : *at;
+  }
+  Iterator lower_bound(std::string_view name) const { return set_.lower_bound(name); }
+  Iterator begin() const { return set_.begin(); }
+  Iterator end() const { return set_.end(); }
+  bool empty() const { return set_.empty(); }
+
+  void insert(const config::Server& server) { set_.insert(&server); }
+  // Cheaper where it is the last by name, as it often is when all of them come in the order in which they were made.
+  void append(const config::Server& server) { set_.insert(set_.end(), &server); }
+  void erase(const config::Server& server) { set_.erase(set_.find(std::string_view(server.name))); }
+
+ private:
+  Set set_;
+};
+
 struct BackendState {
   base::Ref<const config::Backend> settings;
   config::EligibleServers eligible;
   Members members;
-  // Keys are the records' own names.
-  absl::btree_map<std::string_view, config::Slot> by_name;
+  ServersByName by_name;
   SlotAllocator slots;
   // Deleted servers that have a slot still.
   uint64_t departing = 0;
@@ -88,7 +122,12 @@ class Model {
   // Another one whose address overlaps with this; null for none.
   const std::string* competitor_at(const config::Endpoint& address, const std::string& listener) const;
 
+  // False: no member's address is where `place` is bound. True is a reason to look.
+  bool may_be_member_at(const config::Endpoint& place) const { return addresses_.may_arrive_at(place); }
+
   config::Uid next_uid() { return ++last_uid_; }
+  // Of the newest resource that ever was.
+  config::Uid last_uid() const { return last_uid_; }
 
   // --- changes, each undone by roll_back() ---
   void set_version(config::Version version);
@@ -105,13 +144,25 @@ class Model {
   void replace_listener(base::Ref<const config::Listener> before, base::Ref<const config::Listener> after);
   void remove_listener(base::Ref<const config::Listener> listener);
   // Something outside the model that has to be undone with it.
-  void on_roll_back(absl::AnyInvocable<void()> undo) { undo_.push_back(std::move(undo)); }
+  void on_roll_back(absl::AnyInvocable<void()> undo) { undo_.emplace_back(std::move(undo)); }
   config::Slot take_listener_slot();
   config::Slot take_backend_slot();
 
   size_t mark() const { return undo_.size(); }
   void roll_back(size_t mark);
   void commit();
+
+  // --- what the journal is to be told: changes since the last commit() that hold so far, in their order ---
+  const RowLog& rows() const { return rows_; }
+  // Without a journal nothing is noted.
+  void note_rows() { rows_.enable(); }
+
+  // --- loading, into an empty model and with nothing to undo: backends before their servers and listeners. Slots are
+  // given here. The digest and the counters come as a whole ---
+  void restore_backend(base::Ref<config::Backend> backend);
+  void restore_server(BackendState& backend, base::Ref<config::Server> server);
+  void restore_listener(base::Ref<config::Listener> listener);
+  void restore_counters(config::Version version, config::Uid last_uid, const Digest& digest);
 
   // --- facts; nothing to undo, and not within a transaction ---
   void release_departed(config::Uid uid);
@@ -120,9 +171,26 @@ class Model {
   base::Ref<const config::Snapshot> make_snapshot();
 
  private:
+  // What happened to a server: plain data, because most changes are of this kind.
+  struct ServerPlaced {
+    BackendState* backend;
+    // Null where it was added.
+    base::Ref<const config::Server> before;
+    // Null where it was removed.
+    base::Ref<const config::Server> after;
+  };
+  using Undo = std::variant<ServerPlaced, absl::AnyInvocable<void()>>;
+
+  void undo(ServerPlaced& placed);
+  void undo(absl::AnyInvocable<void()>& undo) { undo(); }
   void place_server(BackendState& backend, const base::Ref<const config::Server>& before,
                     const base::Ref<const config::Server>& after);
   void place_listener(const base::Ref<const config::Listener>& before, const base::Ref<const config::Listener>& after);
+  // A side of a change, in the digest and in the log. `canonical`: the resource's bytes.
+  void note_before(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
+                   const std::string& canonical, const std::vector<config::Endpoint>& bound = {});
+  void note_after(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata, const std::string& canonical,
+                  const std::vector<config::Endpoint>& bound = {});
   void place_settings(BackendState& backend, base::Ref<const config::Backend> settings);
   void insert_backend(std::unique_ptr<BackendState> backend);
   std::unique_ptr<BackendState> extract_backend(BackendState& backend);
@@ -134,6 +202,8 @@ class Model {
   config::Uid last_uid_ = 0;
   Digest digest_;
   uint64_t members_ = 0;
+  // Of members.
+  AddressCounts addresses_;
   Backends backends_;
   // Also deleted ones whose servers still drain.
   absl::flat_hash_map<config::Slot, BackendState*> backends_by_slot_;
@@ -144,7 +214,8 @@ class Model {
   absl::flat_hash_map<config::Uid, DepartingKey> departing_keys_;
   SlotAllocator backend_slots_;
   SlotAllocator listener_slots_;
-  std::vector<absl::AnyInvocable<void()>> undo_;
+  std::vector<Undo> undo_;
+  RowLog rows_;
   // Since the last commit().
   std::vector<config::Uid> removed_backends_;
 

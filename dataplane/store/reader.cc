@@ -50,7 +50,7 @@ class ServerCursor {
     if (!has_member && !has_departing) return false;
     if (has_member && (!has_departing || member_key() < departing_->first)) {
       key_ = member_key();
-      member_ = backend_->second->members.find(name_->second);
+      member_ = backend_->second->members.find((*name_)->slot);
       ++name_;
     } else {
       key_ = departing_->first;
@@ -68,10 +68,7 @@ class ServerCursor {
  private:
   bool in_range(const std::string* backend) const { return backend && (only_.empty() || *backend == only_); }
 
-  DepartingKey member_key() const {
-    const base::Ref<const config::Server>* server = backend_->second->members.find(name_->second);
-    return {backend_->first, std::string(name_->first), (*server)->metadata.uid};
-  }
+  DepartingKey member_key() const { return {backend_->first, (*name_)->name, (*name_)->metadata.uid}; }
 
   void enter_backend() {
     if (backend_ == model_.backends().end()) return;
@@ -93,7 +90,7 @@ class ServerCursor {
   const std::string& only_;
   const DepartingKey& after_;
   Model::Backends::const_iterator backend_;
-  absl::btree_map<std::string_view, config::Slot>::const_iterator name_;
+  ServersByName::Iterator name_;
   Model::Departing::const_iterator departing_;
   const BackendState* current_ = nullptr;
   DepartingKey key_;

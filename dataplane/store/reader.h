@@ -9,7 +9,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "store/drains.h"
-#include "store/events.h"
+#include "store/election.h"
+#include "store/event_hub.h"
 #include "store/model.h"
 #include "store/views.h"
 
@@ -31,13 +32,12 @@ struct PageRequest {
 
 class Reader {
  public:
-  using Subscribe = std::function<void(const std::shared_ptr<EventQueue>&)>;
-
-  Reader(const Model& model, const Drains& drains, Subscribe subscribe)
-      : model_(model), drains_(drains), subscribe_(std::move(subscribe)) {}
+  Reader(const Model& model, const Drains& drains, const Election& election, EventHub& events)
+      : model_(model), drains_(drains), election_(election), events_(events) {}
 
   config::Version version() const { return model_.version(); }
   Digest digest() const { return model_.digest(); }
+  const Election& election() const { return election_; }
   // The member, or else the newest of this name that still drains.
   std::optional<ServerView> find_server(const std::string& backend, const std::string& name) const;
   std::optional<BackendView> find_backend(const std::string& name) const;
@@ -63,7 +63,14 @@ class Reader {
   Counts counts() const;
 
   // From exactly this state on: what the closure reads and what the queue gets add up to everything.
-  void subscribe(const std::shared_ptr<EventQueue>& queue) const { subscribe_(queue); }
+  void subscribe(const std::shared_ptr<EventQueue>& queue) const { events_.subscribe(queue); }
+  // From `position` on; false where that is not kept any more, or lies in the future.
+  bool resume(const std::shared_ptr<EventQueue>& queue, const WatchPosition& position) const {
+    return events_.resume(queue, position, version());
+  }
+  // Of all events so far.
+  uint64_t last_event_number() const { return events_.last_number(); }
+  config::Version oldest_resumable_version() const { return events_.oldest_version(); }
 
   ServerView view(const BackendState& backend, const base::Ref<const config::Server>& server) const;
   ServerView view(const DepartingServer& server) const;
@@ -72,7 +79,8 @@ class Reader {
  private:
   const Model& model_;
   const Drains& drains_;
-  Subscribe subscribe_;
+  const Election& election_;
+  EventHub& events_;
 };
 
 }  // namespace fairlead::store

@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "config/text.h"
 
 namespace fairlead::store {
@@ -26,40 +27,92 @@ api::Failure not_taken(uint64_t id, Inbox::Posted posted, const Limits& limits) 
           config::concat(limits.waiting_requests, " requests wait already; try again later")};
 }
 
-api::Failure handed_over(uint64_t id) {
-  return {v1::REASON_SHUTTING_DOWN, config::concat("transaction ", id), "",
-          "another process is taking over; try again"};
-}
-
 }  // namespace
 
-Store::Store(ReadingHalf& reading_half, Limits limits)
+Store::Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal)
     : epoch_(draw_epoch()),
       limits_(limits),
       inbox_(std::make_shared<Inbox>(limits_.waiting_requests)),
-      writer_(reading_half, limits_, inbox_),
-      thread_([this] { run(); }) {}
+      writer_(reading_half, limits_, inbox_, std::move(journal)) {}
+
+Store::Store(ReadingHalf& reading_half, Limits limits) : Store(reading_half, limits, nullptr) { start(); }
+
+absl::StatusOr<std::unique_ptr<Store>> Store::open(ReadingHalf& reading_half, Limits limits,
+                                                   std::unique_ptr<journal::Journal> journal) {
+  std::unique_ptr<Store> self(new Store(reading_half, limits, std::move(journal)));
+  if (self->journal()) {
+    if (absl::Status loaded = self->load(); !loaded.ok()) return loaded;
+  }
+  self->start();
+  return self;
+}
+
+absl::Status Store::load() {
+  absl::Time begin = absl::Now();
+  loaded_.from_new_journal = journal()->is_new();
+  absl::StatusOr<uint64_t> resources = writer_.load(epoch_);
+  if (!resources.ok()) return resources.status();
+  loaded_.resources = *resources;
+  loaded_.time = absl::Now() - begin;
+  epoch_ = journal()->state().epoch;
+  version_.store(writer_.reader().version(), std::memory_order_release);
+  return absl::OkStatus();
+}
+
+void Store::start() {
+  thread_ = std::thread([this] { run(); });
+}
 
 Store::~Store() { stop(); }
 
 void Store::apply(Transaction transaction, ApplyOptions options, std::function<void(Result)> done) {
   uint64_t id = transaction.id;
-  Inbox::Task task = [this, options, done, work = std::move(transaction)]() mutable {
-    if (handed_over_) return done(refused(work.id, version(), handed_over(work.id)));
-    writer_.apply(std::move(work), options, std::move(done));
-    version_.store(writer_.reader().version(), std::memory_order_release);
+  auto work = [this, options, done, transaction = std::move(transaction)]() mutable {
+    writer_.apply(std::move(transaction), options, std::move(done));
   };
+  post(id, std::move(work), done);
+}
+
+void Store::begin_resync(BeginResync request, ApplyOptions options, std::function<void(Result)> done) {
+  uint64_t id = request.id;
+  post(id, [this, options, done, request = std::move(request)] { writer_.begin_resync(request, options, done); }, done);
+}
+
+void Store::end_resync(EndResync request, ApplyOptions options, std::function<void(Result)> done) {
+  uint64_t id = request.id;
+  post(id, [this, options, done, request = std::move(request)] { writer_.end_resync(request, options, done); }, done);
+}
+
+void Store::post(uint64_t id, Inbox::Task task, const std::function<void(Result)>& done) {
   Inbox::Posted posted = inbox_->post(task);
   if (posted != Inbox::Posted::kYes) done(refused(id, version(), not_taken(id, posted, limits_)));
 }
 
 Store::Posted Store::read(std::function<void(Reader&)> reading) {
   Inbox::Task task = [this, reading = std::move(reading)] {
-    // Nobody is told of what is not published (and, once there is a journal, not on disk).
-    writer_.commit();
+    // Nobody is told of what is not on disk and published.
+    commit();
     reading(writer_.reader());
   };
-  switch (inbox_->post(task)) {
+  return to_posted(inbox_->post(task));
+}
+
+Store::Posted Store::open_session(uint64_t session, std::optional<ElectionId> id,
+                                  std::function<void(Reader&)> reading) {
+  Inbox::Task task = [this, session, id, reading = std::move(reading)] {
+    if (id) writer_.announce(session, *id);
+    commit();
+    reading(writer_.reader());
+  };
+  return to_posted(inbox_->post(task));
+}
+
+void Store::close_session(uint64_t session) {
+  inbox_->post_fact([this, session] { writer_.forget_session(session); });
+}
+
+Store::Posted Store::to_posted(Inbox::Posted posted) {
+  switch (posted) {
     case Inbox::Posted::kYes:
       return Posted::kYes;
     case Inbox::Posted::kFull:
@@ -68,21 +121,6 @@ Store::Posted Store::read(std::function<void(Reader&)> reading) {
       break;
   }
   return Posted::kShuttingDown;
-}
-
-void Store::hand_over_journal(std::function<void()> done) {
-  inbox_->post_fact([this, done = std::move(done)] {
-    writer_.commit();
-    handed_over_ = true;
-    done();
-  });
-}
-
-void Store::take_back_journal(std::function<void(absl::Status)> done) {
-  inbox_->post_fact([this, done = std::move(done)] {
-    handed_over_ = false;
-    done(absl::OkStatus());
-  });
 }
 
 void Store::stop(absl::Duration patience) {
@@ -105,9 +143,26 @@ void Store::run() {
 void Store::run_tasks(std::vector<Inbox::Task> tasks) {
   for (Inbox::Task& task : tasks) {
     task();
-    if (writer_.is_batch_full()) writer_.commit();
+    if (writer_.is_batch_full()) commit();
   }
+  commit();
+}
+
+void Store::commit() {
   writer_.commit();
+  version_.store(writer_.reader().version(), std::memory_order_release);
+}
+
+void Store::hand_over_journal(std::function<void()> done) {
+  inbox_->post_fact([this, done = std::move(done)] {
+    commit();
+    writer_.durability().hand_over();
+    done();
+  });
+}
+
+void Store::take_back_journal(std::function<void(absl::Status)> done) {
+  inbox_->post_fact([this, done = std::move(done)] { done(writer_.durability().take_back()); });
 }
 
 }  // namespace fairlead::store

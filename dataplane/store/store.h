@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "journal/journal.h"
 #include "store/inbox.h"
 #include "store/limits.h"
 #include "store/reader.h"
@@ -24,6 +26,10 @@ class Store {
  public:
   // `reading_half` outlives the store. Publishes an empty snapshot and begins to work.
   explicit Store(ReadingHalf& reading_half, Limits limits = {});
+  // What the journal holds is served when it returns. Errors are the journal's, or name a listener and the address that
+  // cannot be opened.
+  static absl::StatusOr<std::unique_ptr<Store>> open(ReadingHalf& reading_half, Limits limits,
+                                                     std::unique_ptr<journal::Journal> journal);
   // Ends as by stop().
   ~Store();
   Store(const Store&) = delete;
@@ -33,37 +39,63 @@ class Store {
   // not block, nor call stop(). Answers to ACTIVE transactions come in the order in which they were posted.
   void apply(Transaction transaction, ApplyOptions options, std::function<void(Result)> done);
 
+  // As apply().
+  void begin_resync(BeginResync request, ApplyOptions options, std::function<void(Result)> done);
+  void end_resync(EndResync request, ApplyOptions options, std::function<void(Result)> done);
+
   enum class Posted { kYes, kBusy, kShuttingDown };
   // `reading` runs on the store's thread, between two transactions: it sees what was published, and the effects of that
   // (drains) are ordered. It must not block. Unless kYes it never runs.
   Posted read(std::function<void(Reader&)> reading);
 
-  // Writes what was taken, and takes no changes any more: they are refused with SHUTTING_DOWN. `done` on the store's
-  // thread.
-  void hand_over_journal(std::function<void()> done);
-  // After it, where the other process did not go on. An error, and nothing is taken, where it cannot be.
-  void take_back_journal(std::function<void(absl::Status)> done);
+  // A session begins; with an id it takes part in the election from now on, and `reading` runs when that is durable.
+  // Numbers of sessions begin at 1.
+  Posted open_session(uint64_t session, std::optional<ElectionId> id, std::function<void(Reader&)> reading);
+  // It ends: what it had begun and not ended is forgotten.
+  void close_session(uint64_t session);
 
   // Takes nothing new and answers what it has: as soon as the workers have confirmed it, or after `patience` as refused
   // with SHUTTING_DOWN. Call it while the workers still turn. Idempotent; by one thread.
   void stop(absl::Duration patience = absl::Seconds(1));
 
   uint64_t epoch() const { return epoch_; }
+  // Null where there is none. Its info() and path() may be asked on any thread.
+  const journal::Journal* journal() const { return writer_.durability().journal(); }
+  // From the journal, at the start.
+  struct Loaded {
+    bool from_new_journal = false;
+    uint64_t resources = 0;
+    absl::Duration time;
+  };
+  const Loaded& loaded() const { return loaded_; }
+
+  // Writes what was taken, lets go of the journal, and takes no changes any more: they are refused with SHUTTING_DOWN.
+  // `done` on the store's thread.
+  void hand_over_journal(std::function<void()> done);
+  // After it, where the other process did not go on. An error, and nothing is taken, where it holds the journal or has
+  // changed it.
+  void take_back_journal(std::function<void(absl::Status)> done);
   const Limits& limits() const { return limits_; }
-  // Of the newest transaction that was applied.
+  // Of the newest transaction that is on disk and published.
   config::Version version() const { return version_.load(std::memory_order_acquire); }
 
  private:
+  // `work` leads to `done`.
+  void post(uint64_t id, Inbox::Task work, const std::function<void(Result)>& done);
+  static Posted to_posted(Inbox::Posted posted);
+  Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal);
+  absl::Status load();
+  void start();
+  void commit();
   void run();
   void run_tasks(std::vector<Inbox::Task> tasks);
 
-  const uint64_t epoch_;
+  uint64_t epoch_;
   const Limits limits_;
   std::shared_ptr<Inbox> inbox_;
   Writer writer_;
+  Loaded loaded_;
   std::atomic<config::Version> version_ = 0;
-  // Of the store's thread.
-  bool handed_over_ = false;
   std::atomic<int64_t> patience_ns_ = 0;
   std::thread thread_;
 };

@@ -54,6 +54,9 @@ Transaction make_transaction(const v1::Transaction& message, const Limits& limit
   if (message.has_expected_version()) transaction.expected_version = message.expected_version();
   if (std::optional<api::Failure> failure = check_envelope(message, limits)) {
     transaction.malformed.push_back({std::nullopt, *std::move(failure)});
+    for (const v1::Operation& operation : message.operations()) {
+      api::append_names(operation, transaction.malformed_names);
+    }
     return transaction;
   }
   transaction.each = message.atomicity() == v1::ATOMICITY_EACH;
@@ -65,6 +68,7 @@ Transaction make_transaction(const v1::Transaction& message, const Limits& limit
     transaction.operations.erase(transaction.operations.begin() + static_cast<ptrdiff_t>(before),
                                  transaction.operations.end());
     transaction.malformed.push_back({index, *std::move(failure)});
+    api::append_names(message.operations(i), transaction.malformed_names);
   }
   return transaction;
 }

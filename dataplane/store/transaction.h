@@ -9,6 +9,7 @@
 #include "api/failure.h"
 #include "api/operation.h"
 #include "fairlead/v1/management.pb.h"
+#include "store/election.h"
 #include "store/limits.h"
 #include "store/views.h"
 
@@ -33,14 +34,19 @@ struct IndexedFailure {
 struct Transaction {
   uint64_t id = 0;
   std::shared_ptr<const Origin> origin;
-  std::vector<api::Operation> operations;
+  Fence fence{};
+  std::vector<api::Operation> operations{};
   // As sent, malformed ones included.
   uint32_t operation_count = 0;
   // Of operations that are malformed and therefore not in `operations`.
-  std::vector<IndexedFailure> malformed;
+  std::vector<IndexedFailure> malformed{};
+  // What those name.
+  std::vector<api::ResourceName> malformed_names{};
   bool each = false;
-  std::optional<config::Version> expected_version;
+  std::optional<config::Version> expected_version{};
   bool validate_only = false;
+  // Of its content, for history; empty where nobody may repeat it.
+  std::string fingerprint{};
 };
 
 // Decodes, off the store's thread. What is malformed comes back as failures in the result, in turn with the others.

@@ -1,12 +1,14 @@
 #include "store/writer.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "config/text.h"
 #include "config/validate.h"
 #include "spdlog/spdlog.h"
 #include "store/applier.h"
+#include "store/load.h"
 
 namespace fairlead::store {
 namespace {
@@ -14,12 +16,43 @@ namespace {
 // A transaction's line in the audit log names so many of its changes.
 constexpr size_t kAuditedMax = 5;
 
-void write_audit_line(const Transaction& transaction, const Result& result, const std::vector<std::string>& changes,
-                      size_t first) {
+std::string_view verb_of(v1::Change change) {
+  switch (change) {
+    case v1::CHANGE_CREATED:
+      return "create ";
+    case v1::CHANGE_UPDATED:
+      return "update ";
+    default:
+      return "delete ";
+  }
+}
+
+// "create server web/s1"; nothing of a step.
+struct AuditText {
+  std::string operator()(const ServerChange& what) const {
+    return config::concat(verb_of(what.change), api::server_title(what.server.backend, what.server.record->name));
+  }
+  std::string operator()(const BackendChange& what) const {
+    return config::concat(verb_of(what.change), api::backend_title(what.backend.record->name));
+  }
+  std::string operator()(const ListenerChange& what) const {
+    return config::concat(verb_of(what.change), api::listener_title(what.listener.record->name));
+  }
+  std::string operator()(const ServerStep&) const { return ""; }
+};
+
+// `events`: those of the transaction, with `changes` changes among them.
+void write_audit_line(const Transaction& transaction, const Result& result, std::span<const Event> events,
+                      size_t changes) {
   std::string what;
-  size_t count = changes.size() - first;
-  for (size_t i = 0; i < std::min(count, kAuditedMax); ++i) what += (i > 0 ? ", " : "") + changes[first + i];
-  if (count > kAuditedMax) what += config::concat(" and ", count - kAuditedMax, " more");
+  size_t named = 0;
+  for (auto event = events.begin(); event != events.end() && named < kAuditedMax; ++event) {
+    std::string text = std::visit(AuditText{}, event->what);
+    if (text.empty()) continue;
+    if (named++ > 0) what += ", ";
+    what += text;
+  }
+  if (changes > named) what += config::concat(" and ", changes - named, " more");
   spdlog::info("accepted: version {} by {} from {}, transaction {}: {}", result.version,
                config::quoted(transaction.origin->actor), config::quoted(transaction.origin->peer), transaction.id,
                what);
@@ -42,38 +75,82 @@ Result lost(uint64_t id, config::Version version) {
 
 }  // namespace
 
-Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox)
+Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox,
+               std::unique_ptr<journal::Journal> journal)
     : reading_half_(reading_half),
       limits_(limits),
       inbox_(std::move(inbox)),
+      durability_(std::move(journal), inbox_),
       drains_(reading_half_, inbox_, [this](const Drains::Ended& ended) { on_drain_ended(ended); }),
-      reader_(model_, drains_, [this](const std::shared_ptr<EventQueue>& queue) { subscribe(queue); }) {
+      reader_(model_, drains_, election_, events_) {
   publish();
 }
 
-void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
-  // An address that an earlier transaction of this batch gave up is free only after its publication.
-  if (!effects_.effects.empty() && touches_listeners(transaction)) commit();
-  size_t first_change = effects_.changes.size();
-  Applier applier(model_, reading_half_, limits_, std::chrono::system_clock::now(), effects_);
-  Answer answer{applier.run(transaction), std::move(done)};
-  if (effects_.changes.size() > first_change) {
-    write_audit_line(transaction, answer.result, effects_.changes, first_change);
+absl::StatusOr<uint64_t> Writer::load(uint64_t epoch) {
+  if (absl::Status loaded = store::load(*durability_.journal(), epoch, model_, reading_half_, effects_); !loaded.ok()) {
+    return loaded;
   }
+  model_.note_rows();
+  election_.restore(durability_.journal()->state().election);
+  events_.restore(model_.version());
+  commit();
+  return durability_.journal()->state().resources;
+}
+
+void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
+  auto unfit = election_.check(transaction.fence, transaction.origin->session, transaction.validate_only);
+  if (!unfit && !transaction.validate_only) unfit = durability_.refusal();
+  if (unfit) {
+    unfit->resource = config::concat("transaction ", transaction.id);
+    return answer(refused(transaction.id, model_.version(), *std::move(unfit)), options, std::move(done));
+  }
+  if (has_resync(*transaction.origin)) resync_->take(transaction);
+  Applier applier(model_, reading_half_, limits_, std::chrono::system_clock::now(), effects_);
+  Result result = run(applier, transaction);
   if (options.wait_until_removed && !applier.departing().empty()) {
+    Answer answer{std::move(result), std::move(done), /*follows_change=*/model_.mark() > 0};
     auto awaited = std::make_shared<AwaitedRemoval>(std::move(answer), applier.departing().size());
-    for (config::Uid uid : applier.departing()) waiting_for_removal_[uid].push_back(awaited);
+    for (config::Uid uid : applier.departing()) {
+      waiting_for_removal_[uid].push_back(awaited);
+      awaited_.emplace_back(uid, awaited);
+    }
     return;
   }
+  answer(std::move(result), options, std::move(done));
+}
+
+Result Writer::run(Applier& applier, Transaction& transaction) {
+  // An address that an earlier transaction of this batch gave up is free only after its publication.
+  if (!effects_.effects.empty() && touches_listeners(transaction)) commit();
+  Effects::Mark before = effects_.mark();
+  size_t first_row = model_.rows().entries().size();
+  Result result = applier.run(transaction);
+  durability_.note(transaction, result, model_.rows(), first_row);
+  if (effects_.changes > before.changes) {
+    write_audit_line(transaction, result, std::span(effects_.events).subspan(before.events),
+                     effects_.changes - before.changes);
+  }
+  return result;
+}
+
+void Writer::answer(Result result, const ApplyOptions& options, Done done) {
   bool active = options.level == AcknowledgementLevel::kActive;
-  (active ? active_ : accepted_).push_back(std::move(answer));
+  (active ? active_ : accepted_).push_back({std::move(result), std::move(done), model_.mark() > 0});
 }
 
 void Writer::commit() {
-  // This is the place where what was applied since the last commit becomes durable, before anybody is told of it.
+  durability_.set_election(election_.value());
+  if (durability_.has_something(model_)) {
+    std::optional<api::Failure> failure = durability_.write(model_);
+    if (failure) refuse_batch(*failure);
+  }
+  model_.commit();
+  ended_resync_.reset();
+  awaited_.clear();
+  for (const Drains::Ended& ended : std::exchange(ended_, {})) end_drain(ended);
   if (model_.version() != published_version_) publish();
   perform_effects();
-  for (Event& event : effects_.events) event.number = ++last_event_;
+  events_.number(effects_.events);
   for (Answer& answer : std::exchange(accepted_, {})) {
     fill_status(answer.result.touched);
     answer.done(std::move(answer.result));
@@ -84,6 +161,29 @@ void Writer::commit() {
   }
   effects_ = {};
   release_pending();
+}
+
+void Writer::refuse_batch(const api::Failure& failure) {
+  if (model_.mark() > 0) spdlog::warn("not applied: all after version {}: {}", published_version_, failure.text());
+  model_.roll_back(0);
+  effects_ = {};
+  if (ended_resync_ && !resync_) resync_.emplace(*std::move(ended_resync_));
+  auto refuse = [&](Answer& answer) {
+    if (!answer.follows_change) return;
+    uint64_t id = answer.result.id;
+    answer.result = refused(id, model_.version(),
+                            {failure.reason, config::concat("transaction ", id), failure.field, failure.problem});
+  };
+  for (auto& [uid, awaited] : std::exchange(awaited_, {})) {
+    auto waiting = waiting_for_removal_.find(uid);
+    std::erase(waiting->second, awaited);
+    if (waiting->second.empty()) waiting_for_removal_.erase(waiting);
+    // Of several servers the last one's turn.
+    if (--awaited->servers == 0) active_.push_back(std::move(awaited->answer));
+  }
+  for (Answer& answer : accepted_) refuse(answer);
+  for (Answer& answer : active_) refuse(answer);
+  durability_.rebuild_if_failed([this] { return reader_.everything(); });
 }
 
 void Writer::publish() {
@@ -146,8 +246,10 @@ void Writer::add_step(ServerStep step, const std::shared_ptr<const Origin>& orig
                              .origin = origin});
 }
 
-// A fact: takes its turn in the next commit().
-void Writer::on_drain_ended(const Drains::Ended& ended) {
+// A fact: takes its turn in the next commit(), where nothing is left that could be rolled back.
+void Writer::on_drain_ended(const Drains::Ended& ended) { ended_.push_back(ended); }
+
+void Writer::end_drain(const Drains::Ended& ended) {
   add_step({ended.backend, ended.name, ended.uid, ended.lifecycle, ended.cut_off}, ended.origin);
   if (!ended.departed) return;
   model_.release_departed(ended.uid);
@@ -155,7 +257,9 @@ void Writer::on_drain_ended(const Drains::Ended& ended) {
   if (waiting.empty()) return;
   for (const std::shared_ptr<AwaitedRemoval>& awaited : waiting.mapped()) {
     awaited->answer.result.cut_off += ended.cut_off;
-    if (--awaited->servers == 0) active_.push_back(std::move(awaited->answer));
+    if (--awaited->servers > 0) continue;
+    awaited->answer.follows_change = false;
+    active_.push_back(std::move(awaited->answer));
   }
 }
 
@@ -171,17 +275,7 @@ void Writer::release_pending() {
 
 void Writer::deliver(Pending& pending) {
   for (Answer& answer : pending.answers) answer.done(std::move(answer.result));
-  if (pending.events.empty()) return;
-  // The writer's own reference is the last one: whoever watched has gone.
-  std::erase_if(queues_, [](const std::shared_ptr<EventQueue>& queue) { return queue.use_count() == 1; });
-  if (queues_.empty()) return;
-  auto batch = std::make_shared<const std::vector<Event>>(std::move(pending.events));
-  for (const std::shared_ptr<EventQueue>& queue : queues_) queue->push(batch);
-}
-
-void Writer::subscribe(const std::shared_ptr<EventQueue>& queue) {
-  queue->start_after(last_event_);
-  queues_.push_back(queue);
+  events_.publish(std::move(pending.events));
 }
 
 void Writer::fill_status(Touched& touched) const {

@@ -19,7 +19,8 @@ Server* Backend::pick(const config::BackendSnapshot& snapshot, std::span<const c
 }
 
 Server* Backend::find(config::Slot slot, config::Uid server) {
-  if (slot < servers_.size() && servers_[slot] && servers_[slot]->uid() == server) return servers_[slot].get();
+  Server* holder = servers_.find(slot);
+  if (holder && holder->uid() == server) return holder;
   for (auto& leaving : leaving_) {
     if (leaving->uid() == server) return leaving.get();
   }
@@ -27,20 +28,14 @@ Server* Backend::find(config::Slot slot, config::Uid server) {
 }
 
 Server& Backend::server_of(const config::Server& record) {
-  if (record.slot < servers_.size()) [[likely]] {
-    Server* server = servers_[record.slot].get();
-    if (server && server->uid() == record.metadata.uid) [[likely]] {
-      server->refresh(&record);
-      return *server;
-    }
-  } else {
-    servers_.resize(std::max<size_t>(record.slot + 1, servers_.size() * 2));
+  Server* holder = servers_.find(record.slot);
+  if (holder && holder->uid() == record.metadata.uid) [[likely]] {
+    holder->refresh(&record);
+    return *holder;
   }
-  auto& holder = servers_[record.slot];
   // The slot's former holder has left the configuration; its drain ends it.
-  if (holder) leaving_.push_back(std::move(holder));
-  holder = std::make_unique<Server>(*this, loop_, base::Ref<const config::Server>(&record));
-  return *holder;
+  if (holder) leaving_.push_back(servers_.take(record.slot));
+  return servers_.put(record.slot, std::make_unique<Server>(*this, loop_, base::Ref<const config::Server>(&record)));
 }
 
 void Backend::drain(config::Slot slot, config::Uid uid, DrainRequest request) {
@@ -55,16 +50,20 @@ void Backend::cancel_drain(config::Slot slot, config::Uid uid) {
 
 void Backend::forget(Server& server) {
   config::Slot slot = server.record().slot;
-  if (slot < servers_.size() && servers_[slot].get() == &server) {
-    servers_[slot].reset();
+  if (servers_.find(slot) == &server) {
+    servers_.take(slot);
     return;
   }
   std::erase_if(leaving_, [&](auto& leaving) { return leaving.get() == &server; });
 }
 
 bool Backend::is_unused() const {
-  auto busy = [](const std::unique_ptr<Server>& server) { return server && server->in_flight() > 0; };
-  return uses_ == 0 && std::ranges::none_of(servers_, busy) && std::ranges::none_of(leaving_, busy);
+  if (uses_ > 0) return false;
+  bool busy = false;
+  auto note = [&](const Server& server) { busy = busy || server.in_flight() > 0; };
+  servers_.for_each(note);
+  for (const auto& leaving : leaving_) note(*leaving);
+  return !busy;
 }
 
 uint32_t Backend::in_flight(config::Slot slot, config::Uid uid) {
@@ -78,11 +77,8 @@ observe::BackendStatistics Backend::statistics(bool servers) {
   if (!servers) return result;
   // Pointers are sorted: statistics have kilobytes each.
   std::vector<Server*> present;
-  auto note = [&](const std::unique_ptr<Server>& server) {
-    if (server) present.push_back(server.get());
-  };
-  std::ranges::for_each(servers_, note);
-  std::ranges::for_each(leaving_, note);
+  servers_.for_each([&](Server& server) { present.push_back(&server); });
+  for (auto& leaving : leaving_) present.push_back(leaving.get());
   std::ranges::sort(present, {}, &Server::uid);
   result.servers.reserve(present.size());
   for (Server* server : present) {

@@ -10,6 +10,7 @@
 
 #include "balancing/balancer.h"
 #include "base/random.h"
+#include "base/sparse_table.h"
 #include "config/snapshot.h"
 #include "observe/statistics.h"
 #include "upstream/server.h"
@@ -71,7 +72,7 @@ class Backend {
   uint32_t uses_ = 0;
   observe::Counters counters_;
   // By slot: the present holder, where this worker has used it.
-  std::vector<std::unique_ptr<Server>> servers_;
+  base::SparseTable<Server> servers_;
   // Former holders of slots, with something in flight.
   std::vector<std::unique_ptr<Server>> leaving_;
 };

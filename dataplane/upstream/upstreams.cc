@@ -14,7 +14,7 @@ Upstreams::Found Upstreams::find(config::BackendHandle handle) {
   auto& holder = backends_[handle.slot];
   if (holder && holder->uid() != handle.uid) [[unlikely]] {
     leaving_.push_back(std::exchange(holder, nullptr));
-    forget_deleted();
+    forget_leaving();
   }
   if (!holder) [[unlikely]]
     holder = std::make_unique<Backend>(loop_, random_, members->settings);
@@ -40,14 +40,19 @@ void Upstreams::cancel_drain(config::BackendHandle handle, config::Slot slot, co
   if (Backend* backend = known(handle)) backend->cancel_drain(slot, server);
 }
 
+bool Upstreams::is_over(const Backend& backend) const {
+  return !snapshot_->find({backend.settings().slot, backend.uid()}) && backend.is_unused();
+}
+
+void Upstreams::forget_leaving() {
+  std::erase_if(leaving_, [this](const std::unique_ptr<Backend>& backend) { return is_over(*backend); });
+}
+
 void Upstreams::forget_deleted() {
-  auto deleted = [&](const std::unique_ptr<Backend>& backend) {
-    return backend && !snapshot_->find({backend->settings().slot, backend->uid()}) && backend->is_unused();
-  };
   for (auto& backend : backends_) {
-    if (deleted(backend)) backend.reset();
+    if (backend && is_over(*backend)) backend.reset();
   }
-  std::erase_if(leaving_, deleted);
+  forget_leaving();
 }
 
 uint32_t Upstreams::in_flight(config::BackendHandle handle) {

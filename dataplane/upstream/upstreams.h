@@ -36,6 +36,10 @@ class Upstreams {
 
  private:
   Backend* known(config::BackendHandle handle);
+  // Deleted, and nothing of it is left.
+  bool is_over(const Backend& backend) const;
+  // Few, unlike all backends: for the path of a request.
+  void forget_leaving();
   void forget_deleted();
 
   runtime::Loop& loop_;

@@ -131,8 +131,10 @@ class Takeover(ApiCase):
         def watch():
             while not ended.is_set():
                 for address in (path, running.management, f"unix:{self.folder}/metrics.sock"):
-                    if is_refused(address):
-                        refused.append(address)
+                    # A queue that this loop itself has filled is no refusal.
+                    with contextlib.suppress(BlockingIOError):
+                        if is_refused(address):
+                            refused.append(address)
 
         watching = threading.Thread(target=watch)
         watching.start()
@@ -150,17 +152,26 @@ class Takeover(ApiCase):
         running.stop()
         self.assertFalse(pathlib.Path(path[5:]).exists())
 
-    def test_a_listener_that_the_new_configuration_has_not_ends_with_the_old_process(self):
+    def test_an_address_that_the_new_configuration_has_not_ends_with_the_old_process(self):
         configuration = self.configuration([self.origin().address])
-        other = {"name": "other", "bind": ["127.0.0.1:0"], "protocol": "HTTP", "default_backend": "app"}
-        configuration["resources"]["listeners"].append(other)
         old = self.run_plane(configuration)
-        configuration["resources"]["listeners"].pop()
-        new = self.take_over(configuration)
+        new = self.take_over({**configuration, "observation": {"listen": f"unix:{self.folder}/metrics.sock"},
+                              "workers": 1})
         self.assert_ends(old)
-        self.assertTrue(is_refused(old.address("other")))
-        self.assertEqual(fetch(old.address("web")).status, 200)
+        self.assertTrue(is_refused(old.ready["observation"]))
+        self.assertEqual(fetch(new.ready["observation"], "/metrics").status, 200)
+        self.assertEqual(fetch(old.address()).status, 200)
         new.stop()
+
+    def test_the_state_changes_hands_with_all_that_was_acknowledged(self):
+        running = self.run_plane(self.configuration([self.origin().address]))
+        for number in range(ROUNDS):
+            self.assert_writable(running, f"added{number}")
+            old, running = running, self.take_over(self.configuration([]))
+            self.assert_ends(old)
+        found = self.api_of(running).servers("app")
+        self.assertEqual({item.name for item in found}, {"s1"} | {f"added{number}" for number in range(ROUNDS)})
+        running.stop()
 
     # ---- without a running process, or a place to look for one
 
@@ -202,7 +213,7 @@ class Takeover(ApiCase):
                     if steps > 2:
                         self.assertEqual(self.receive(visitor), "yours")
                         status = self.refused(running, "server", "add", "app/no", "127.0.0.1:9")
-                        self.assertIn("another process is taking over", status)
+                        self.assertIn("another process", status)
                     self.assertEqual(client.request(get()).status, 200)
                 wait_until(lambda: self.is_writable(running), f"writes after a death at step {steps}")
                 self.assertEqual(client.request(get()).status, 200)
@@ -221,17 +232,34 @@ class Takeover(ApiCase):
         running = self.run_plane(configuration)
         with socket.create_server(("127.0.0.1", 0)) as taken:
             address = "127.0.0.1:%d" % taken.getsockname()[1]
-            bad = self.configuration([], listener={"bind": [path, address]},
-                                     management={"listen": [running.management]}, observation={"listen": "127.0.0.1:0"})
-            self.assertIn("Address already in use", self.failing_takeover(bad))
-            bad = {**self.configuration([], listener={"bind": [path]}), "management": {"listen": [running.management]},
-                   "observation": {"listen": address}}
-            self.assertIn("observation.listen", self.failing_takeover(bad))
+            bad = {**configuration, "management": {"listen": [running.management]}, "observation": {"listen": address}}
+            self.assertIn("observation.listen: " + address, self.failing_takeover(bad))
         wait_until(lambda: self.is_writable(running), "writes after the failure")
         self.assertEqual(fetch(path).status, 200)
         new = self.take_over(configuration)
         self.assert_ends(running)
         new.stop()
+
+    def test_a_new_process_that_finds_the_journal_damaged_leaves_the_old_one_serving(self):
+        configuration = self.configuration([self.origin().address])
+        running = self.run_plane(configuration)
+        journal = self.state / "journal.db"
+        self.overwrite(journal, b"not a journal!!\0")
+        log = self.failing_takeover({**configuration, "management": {"listen": [running.management]}})
+        self.assertIn(str(journal), log)
+        self.assertEqual(fetch(running.address()).status, 200)
+        # It writes nothing to a file that it does not know, and again when that is as it was.
+        self.assertFalse(self.is_writable(running))
+        self.overwrite(journal, b"SQLite format 3\0")
+        wait_until(lambda: self.is_writable(running), "writes when the journal is whole again")
+        new = self.take_over(configuration)
+        self.assert_ends(running)
+        new.stop()
+
+    @staticmethod
+    def overwrite(path, beginning):
+        with path.open("r+b") as file:
+            file.write(beginning)
 
     def test_a_second_takeover_at_the_same_time_is_refused(self):
         configuration = self.configuration([self.origin().address])
@@ -265,7 +293,7 @@ class Takeover(ApiCase):
             with self.running_process_that_dies(steps):
                 new = self.take_over(configuration)
             self.assertEqual(fetch(new.address()).status, 200)
-            self.assert_writable(new, "late")
+            self.assertTrue(self.is_writable(new))
             new.stop()
 
     @contextlib.contextmanager

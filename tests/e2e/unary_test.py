@@ -73,22 +73,8 @@ class Unary(ApiCase):
                               (calls.UpdateCertificate, management.UpdateCertificateRequest()),
                               (calls.DeleteCertificate, management.DeleteCertificateRequest()),
                               (calls.GetCertificate, management.GetCertificateRequest()),
-                              (calls.ListCertificates, management.ListCertificatesRequest()),
-                              (calls.ApplyTransaction,
-                               management.ApplyTransactionRequest(fence=management.Fence(override=True)))):
+                              (calls.ListCertificates, management.ListCertificatesRequest())):
             self.assert_refused(grpc.StatusCode.UNIMPLEMENTED, call, request)
-        for request in (dict(begin_resync=management.BeginResync()), dict(end_resync=management.EndResync())):
-            session = self.session(api)
-            session.send(**request)
-            code, details = session.status()
-            self.assertEqual(code, grpc.StatusCode.UNIMPLEMENTED)
-            self.assertIn("resync", details)
-        session = self.session(api, name=None)
-        session.send(open=management.Open(client_name="a", election_id=management.ElectionId(low=1)))
-        self.assertEqual(session.status()[0], grpc.StatusCode.UNIMPLEMENTED)
-        with self.assertRaises(grpc.RpcError) as caught:
-            next(api.observation.WatchEvents(observation.WatchEventsRequest(epoch=1, version=1), timeout=DEADLINE))
-        self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
         refused = api.apply(upsert(server("s", "127.0.0.1:80", max_connections=5)))
         self.assertEqual((refused.failures[0].reason, refused.failures[0].field),
                          (management.REASON_UNIMPLEMENTED, "max_connections"))

@@ -6,6 +6,7 @@
 
 #include "runtime/sleep.h"
 #include "sim_world/http_world.h"
+#include "sim_world/scripted_server.h"
 
 namespace fairlead::sim {
 namespace {
@@ -30,25 +31,21 @@ Task<void> send_in_parts(HttpPeer& peer, const Parts& parts) {
 // One client and one server that say what a test tells them, whatever the other says.
 class Deadlines : public testing::Test {
  protected:
-  Deadlines()
-      : listening_(w_.world.origins().driver.listen("10.1.0.1:0")), acceptor_(w_.world.origins().loop, listening_) {
+  Deadlines() {
     w_.world.configuration().set_backend("alone");
-    w_.world.configuration().add_server("alone", "s", w_.world.origins().driver.local_address(listening_));
+    w_.world.configuration().add_server("alone", "s", server_.address());
     listener_.default_backend = "alone";
   }
 
   void talk(const Parts& from_client, const Parts& from_server) {
     w_.world.configuration().set_backend("alone", backend_);
     w_.open(listener_);
+    from_server_ = from_server;
     runtime::Scope scope(w_.world.clients().loop);
-    runtime::Scope servers(w_.world.origins().loop);
-    servers.spawn(serve(from_server));
     start_ = w_.world.network().now();
     scope.spawn(ask(from_client));
     if (after_a_second_) scope.spawn(interfere());
     ASSERT_TRUE(w_.world.run_until([&] { return scope.running() == 0; }));
-    acceptor_.cancel();
-    ASSERT_TRUE(w_.world.run_until([&] { return servers.running() == 0; }));
   }
 
   static config::Backend patient() {
@@ -76,12 +73,9 @@ class Deadlines : public testing::Test {
     received_ = all.bytes;
     took_ = w_.world.network().now() - start_;
   }
-  Task<void> serve(Parts parts) {
-    auto accepted = co_await acceptor_.accept();
-    if (!accepted) co_return;
-    HttpPeer peer(w_.world.origins().loop, accepted->fd);
+  Task<void> serve(HttpPeer& peer) {
     auto head = co_await peer.read_head();
-    if (head) co_await send_in_parts(peer, parts);
+    if (head) co_await send_in_parts(peer, from_server_);
     co_await peer.read_to_end();
   }
 
@@ -91,8 +85,8 @@ class Deadlines : public testing::Test {
     after_a_second_();
   }
 
-  int listening_;
-  net::Acceptor acceptor_;
+  Parts from_server_;
+  ScriptedServer server_{w_.world, [this](HttpPeer& peer) { return serve(peer); }};
 };
 
 const std::string kRequest = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";

@@ -4,6 +4,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "api/yaml_text.h"
+#include "ctl/refusal.h"
 #include "ctl/table.h"
 
 namespace fairlead::ctl {
@@ -73,7 +74,10 @@ Failure Client::failure(const grpc::Status& status, std::optional<Timeout> timeo
     default:
       break;
   }
-  if (!text.empty()) return {kExitRefused, printable(text)};
+  // A refused fence is told by the name of its field.
+  const bool fenced =
+      status.error_code() == grpc::StatusCode::FAILED_PRECONDITION && absl::StrContains(text, ": fence: ");
+  if (!text.empty()) return {kExitRefused, printable(text) + (fenced ? kFenceHint : "")};
   return {kExitRefused,
           absl::StrCat("the data plane answered with status ", static_cast<int>(status.error_code()), " and no text")};
 }

@@ -29,9 +29,11 @@ class Client {
   using Observation = v1::ObservationService::Stub;
   using Timeout = std::chrono::nanoseconds;
 
-  Client(std::shared_ptr<grpc::Channel> channel, std::string address, Timeout timeout)
+  // `fence`: by what right it writes.
+  Client(std::shared_ptr<grpc::Channel> channel, std::string address, Timeout timeout, v1::Fence fence = {})
       : address_(std::move(address)),
         timeout_(timeout),
+        fence_(std::move(fence)),
         management_(v1::ManagementService::NewStub(channel)),
         observation_(v1::ObservationService::NewStub(channel)) {}
 
@@ -45,7 +47,7 @@ class Client {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + timeout.value_or(timeout_));
     Response response;
-    const grpc::Status status = (management_.get()->*method)(&context, request, &response);
+    const grpc::Status status = send(method, context, request, response);
     if (!status.ok()) return std::unexpected(failure(status, timeout.value_or(timeout_)));
     return response;
   }
@@ -59,8 +61,22 @@ class Client {
   Failure failure(const grpc::Status& status, std::optional<Timeout> timeout = std::nullopt) const;
 
  private:
+  template <typename Request, typename Response>
+  grpc::Status send(Method<Request, Response> method, grpc::ClientContext& context, const Request& request,
+                    Response& response) {
+    if constexpr (requires(Request fenced) { fenced.mutable_fence(); }) {
+      if (fence_.has_election_id() || fence_.override()) {
+        Request fenced = request;
+        *fenced.mutable_fence() = fence_;
+        return (management_.get()->*method)(&context, fenced, &response);
+      }
+    }
+    return (management_.get()->*method)(&context, request, &response);
+  }
+
   std::string address_;
   Timeout timeout_;
+  v1::Fence fence_;
   std::unique_ptr<Management> management_;
   std::unique_ptr<Observation> observation_;
 };

@@ -1,3 +1,5 @@
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "api/yaml.h"
 #include "api/yaml_text.h"
@@ -40,6 +42,22 @@ Result<void> run_export(Context& context) {
   return {};
 }
 
+std::string election_id_text(const v1::ElectionId& id) {
+  return id.high() == 0 ? absl::StrCat(id.low()) : absl::StrCat(id.high(), ":", id.low());
+}
+
+// "writing, /var/lib/fairlead/journal.db, 12 MiB, 1000 resources loaded in 0.013s".
+std::string journal_text(const v1::Journal& journal) {
+  if (journal.path().empty()) return "none: what is changed ends with the process";
+  std::string state = v1::JournalState_Name(journal.state()).substr(sizeof("JOURNAL_STATE_") - 1);
+  absl::AsciiStrToLower(&state);
+  std::string text =
+      absl::StrCat(state, ", ", journal.path(), ", ", (journal.bytes() + (1 << 20) - 1) >> 20, " MiB, ",
+                   journal.loaded_resources(), " resources loaded in ", api::format_duration(journal.load_time()));
+  if (!journal.problem().empty()) absl::StrAppend(&text, ": ", journal.problem());
+  return text;
+}
+
 Result<void> run_info(Context& context) {
   auto info = context.client.call(&Client::Management::GetInfo, v1::GetInfoRequest());
   if (!info) return std::unexpected(info.error());
@@ -57,6 +75,9 @@ Result<void> run_info(Context& context) {
       {"workers", absl::StrCat(info->workers())},
       {"version", absl::StrCat(info->version())},
       {"epoch", absl::StrCat(info->epoch())},
+      {"digest", absl::BytesToHexString(info->digest())},
+      {"election id", info->has_highest_election_id() ? election_id_text(info->highest_election_id()) : "none"},
+      {"journal", journal_text(info->journal())},
       {"listeners", absl::StrCat(info->listeners(), " of at most ", info->limits().listeners())},
       {"backends", absl::StrCat(info->backends(), " of at most ", info->limits().backends())},
       {"servers", absl::StrCat(info->servers(), " of at most ", info->limits().servers())},

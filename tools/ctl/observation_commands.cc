@@ -8,8 +8,11 @@ std::vector<Command> observation_commands() {
   return {
       {.name = "watch",
        .summary = "prints a line for each change as it comes",
-       .details = "With -o json each line is one event as an object, the snapshot included.",
-       .options = {{.name = "no-snapshot", .help = "without what is there already"}},
+       .details =
+           "With -o json each line is one event as an object, the snapshot included. A stream that breaks is taken "
+           "up again after the last event; where the data plane does not know that any more, with a snapshot.",
+       .options = {{.name = "no-snapshot", .help = "without what is there already"},
+                   {.name = "since", .value = "VERSION", .help = "what came after this version, without a snapshot"}},
        .examples = {"fairleadctl watch", "fairleadctl watch -o json --no-snapshot"},
        .run = run_watch},
       {.name = "top",

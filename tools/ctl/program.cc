@@ -90,6 +90,7 @@ std::string wrong_operands(const Command& command, const std::vector<std::string
 struct Settings {
   std::string address;
   Client::Timeout timeout{};
+  v1::Fence fence;
   Format format = Format::kTable;
 };
 
@@ -108,7 +109,14 @@ Result<Settings> settings_of(const Command& command, const Arguments& leading, c
   if (!timeout) return std::unexpected(timeout.error());
   Result<Format> format = parse_format(pick("output", "table"));
   if (!format) return std::unexpected(format.error());
-  return Settings{*address, to_chrono(*timeout), *format};
+  v1::Fence fence;
+  fence.set_override(leading.has("override") || arguments.has("override"));
+  if (const std::string id = pick("election-id", ""); !id.empty()) {
+    Result<v1::ElectionId> parsed = parse_election_id(id);
+    if (!parsed) return std::unexpected(parsed.error());
+    *fence.mutable_election_id() = *parsed;
+  }
+  return Settings{*address, to_chrono(*timeout), fence, *format};
 }
 
 int run_command(const Command& command, const Arguments& leading, std::vector<std::string> words,
@@ -124,7 +132,7 @@ int run_command(const Command& command, const Arguments& leading, std::vector<st
   }
   Result<Settings> settings = settings_of(command, leading, *arguments, environment);
   if (!settings) return fail(streams, settings.error(), usage_line(command));
-  Client client(environment.connect(settings->address), settings->address, settings->timeout);
+  Client client(environment.connect(settings->address), settings->address, settings->timeout, settings->fence);
   Context context{*arguments, client, streams, settings->format};
   Result<void> done = command.run(context);
   if (!done) return fail(streams, done.error(), usage_line(command));
@@ -167,6 +175,8 @@ std::vector<Option> common_options() {
        .value = "ADDRESS",
        .help = absl::StrCat("unix:/path or host:port; default $FAIRLEAD_ADDRESS, then ", kDefaultAddress)},
       {.name = "timeout", .value = "TIME", .help = absl::StrCat("for each call; default ", kDefaultTimeout)},
+      {.name = "election-id", .value = "ID", .help = "writes as the control plane with this id: 7, or HIGH:LOW"},
+      {.name = "override", .help = "writes whichever control plane is primary"},
       {.name = "output", .value = "FORMAT", .help = "table, json or yaml", .letter = 'o'},
       {.name = "help", .help = "shows this", .letter = 'h'},
   };

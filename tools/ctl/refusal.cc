@@ -47,6 +47,7 @@ Failure refusal(const v1::TransactionResult& result, const InputFile* file, cons
   }
   const std::uint32_t total = std::max(result.failures_total(), static_cast<std::uint32_t>(result.failures_size()));
   if (total > static_cast<std::uint32_t>(shown)) absl::StrAppend(&text, "\nand ", total - shown, " more");
+  if (result.failures_size() > 0 && result.failures(0).reason() == v1::REASON_NOT_PRIMARY) text += kFenceHint;
   return {kExitRefused, text.empty() ? "refused, without a reason" : text};
 }
 

@@ -10,6 +10,9 @@
 
 namespace fairlead::ctl {
 
+// Below the text of a write that was refused because another control plane is primary.
+inline constexpr char kFenceHint[] = "\n(--override writes all the same, --election-id ID as that control plane)";
+
 bool is_refused(const v1::TransactionResult& result);
 
 // Somebody changed the configuration after it was read.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
@@ -19,6 +20,21 @@ Result<v1::ServerName> parse_server_name(const std::string& text) {
   name.set_backend(text.substr(0, slash));
   name.set_name(text.substr(slash + 1));
   return name;
+}
+
+Result<v1::ElectionId> parse_election_id(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  const std::string high = colon == std::string::npos ? "0" : text.substr(0, colon);
+  const std::string low = colon == std::string::npos ? text : text.substr(colon + 1);
+  std::uint64_t numbers[2];
+  const bool valid = absl::SimpleAtoi(high, &numbers[0]) && absl::SimpleAtoi(low, &numbers[1]);
+  if (!valid || (numbers[0] == 0 && numbers[1] == 0)) {
+    return usage_error(absl::StrCat("--election-id: \"", text, "\" is not an election id such as \"7\" or \"1:7\""));
+  }
+  v1::ElectionId id;
+  id.set_high(numbers[0]);
+  id.set_low(numbers[1]);
+  return id;
 }
 
 Result<google::protobuf::Duration> parse_duration_value(const std::string& option, const std::string& text) {

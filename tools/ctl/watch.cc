@@ -1,9 +1,12 @@
 #include "ctl/watch.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -179,24 +182,104 @@ std::string WatchLines::snapshot_line() const {
   return absl::StrCat("present: listeners ", listeners, ", backends ", backends, ", servers ", servers);
 }
 
-Result<void> run_watch(Context& context) {
-  grpc::ClientContext call;
-  v1::WatchEventsRequest request;
-  request.set_snapshot(!context.arguments.has("no-snapshot"));
-  auto reader = context.client.observation().WatchEvents(&call, request);
-  WatchLines lines(context.streams.colour);
-  v1::WatchEventsResponse event;
-  while (reader->Read(&event)) {
-    const std::string line = context.format == Format::kTable  ? lines.line(event)
-                             : context.format == Format::kJson ? to_json(event, /*one_line=*/true)
-                                                               : "---\n" + api::to_yaml(event);
-    if (line.empty()) continue;
-    // Nobody reads any more: `watch | head`.
-    if (!(context.streams.out << line << "\n" << std::flush)) return {};
+namespace {
+
+// Between two tries to reach a data plane that was there before.
+constexpr std::chrono::milliseconds kRetry{500};
+
+// Where to go on after a stream that broke.
+struct WatchPosition {
+  bool known = false;
+  std::uint64_t epoch = 0;
+  std::uint64_t version = 0;
+  std::uint64_t sequence = 0;
+
+  void fill(v1::WatchEventsRequest& request) const {
+    if (!known) return;
+    request.set_epoch(epoch);
+    request.set_version(version);
+    if (sequence > 0) request.set_sequence(sequence);
   }
-  const grpc::Status status = reader->Finish();
-  if (status.ok()) return refused("the data plane ended the stream");
-  return std::unexpected(context.client.failure(status));
+  void follow(const v1::WatchEventsResponse& event) {
+    if (event.has_too_old()) known = false;
+    if (event.has_snapshot_complete()) {
+      epoch = event.snapshot_complete().epoch();
+      known = true;
+    }
+    if (event.sequence() == 0) return;
+    version = event.version();
+    sequence = event.sequence();
+  }
+};
+
+bool print_event(Context& context, WatchLines& lines, const v1::WatchEventsResponse& event) {
+  const std::string line = context.format == Format::kTable  ? lines.line(event)
+                           : context.format == Format::kJson ? to_json(event, /*one_line=*/true)
+                                                             : "---\n" + api::to_yaml(event);
+  return line.empty() || static_cast<bool>(context.streams.out << line << "\n" << std::flush);
+}
+
+// The epoch is the present one: a version that a person knows is of this life, or the data plane says that it is not.
+Result<WatchPosition> first_position(Context& context) {
+  const bool since = context.arguments.has("since");
+  if (!since && !context.arguments.has("no-snapshot")) return WatchPosition();
+  auto info = context.client.call(&Client::Management::GetInfo, v1::GetInfoRequest());
+  if (!info) return std::unexpected(info.error());
+  WatchPosition position{.known = true, .epoch = info->epoch(), .version = info->version()};
+  if (since && !absl::SimpleAtoi(context.arguments.value("since"), &position.version)) {
+    return usage_error(absl::StrCat("--since: \"", context.arguments.value("since"), "\" is not a version"));
+  }
+  return position;
+}
+
+// What cannot be mended by asking again.
+bool is_final(const grpc::Status& status) {
+  return status.error_code() != grpc::StatusCode::UNAVAILABLE && status.error_code() != grpc::StatusCode::ABORTED &&
+         status.error_code() != grpc::StatusCode::OK;
+}
+
+}  // namespace
+
+Result<void> run_watch(Context& context) {
+  Result<WatchPosition> position = first_position(context);
+  if (!position) return std::unexpected(position.error());
+  const bool may_begin_anew = !position->known;
+  WatchLines lines(context.streams.colour);
+  bool seen = false;
+  bool told = false;
+  while (true) {
+    grpc::ClientContext call;
+    v1::WatchEventsRequest request;
+    request.set_snapshot(may_begin_anew || seen);
+    // "From now on" is exact only without a position.
+    if (seen || context.arguments.has("since")) position->fill(request);
+    auto reader = context.client.observation().WatchEvents(&call, request);
+    v1::WatchEventsResponse event;
+    reader->WaitForInitialMetadata();
+    while (reader->Read(&event)) {
+      if (told) context.streams.err << "watching again\n" << std::flush;
+      told = false;
+      seen = true;
+      if (event.has_too_old()) {
+        context.streams.err << "what came in between is not known any more; this is what is there\n" << std::flush;
+      }
+      position->follow(event);
+      // Nobody reads any more: `watch | head`.
+      if (!print_event(context, lines, event)) return {};
+    }
+    const grpc::Status status = reader->Finish();
+    if (!seen || is_final(status)) {
+      if (status.ok()) return refused("the data plane ended the stream");
+      return std::unexpected(context.client.failure(status));
+    }
+    if (!told) {
+      context.streams.err << "the stream broke after version " << position->version << ": "
+                          << context.client.failure(status).text << "; trying again\n"
+                          << std::flush;
+    }
+    told = true;
+    std::this_thread::sleep_for(kRetry);
+  }
 }
 
 }  // namespace fairlead::ctl

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 
+import bench_crash
+import bench_updates
 import proxies
 import usage
 from processes import Failed, Workshop, build, program
 
-PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin", "fairlead-churn")
+PROGRAMS = sorted({"fairlead-churn", *bench_updates.PROGRAMS})
 CONNECTIONS = 64
 BODY_BYTES = 34
 
@@ -20,13 +22,17 @@ BODY_BYTES = 34
 def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
-    parser.add_argument("what", choices=("http", "tcp", "churn", "takeover"))
+    parser.add_argument("what", choices=("http", "tcp", "churn", "updates", "crash", "takeover"))
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=1)
-    parser.add_argument("--servers", type=int, default=10000)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--servers", type=int)
     parser.add_argument("--operations", type=float, default=500)
-    parser.add_argument("--rate", type=float, default=1000)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int)
+    # Of tests: what is wrong with the files of all lives, as in tests/support/faulty_vfs.
+    parser.add_argument("--faults", default="", help=argparse.SUPPRESS)
     parser.add_argument("--times", type=int, default=20)
     return parser
 
@@ -34,7 +40,13 @@ def argument_parser():
 def parse_arguments():
     parser = argument_parser()
     arguments = parser.parse_args()
-    for name in ("rounds", "seconds", "servers", "operations", "rate", "times"):
+    is_updates = arguments.what == "updates"
+    for name, default in (("rounds", 7 if is_updates else 15), ("seconds", 3 if is_updates else 1),
+                          ("servers", 1_000_000 if is_updates else 10_000),
+                          ("rate", 5000 if is_updates else 1000)):
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, default)
+    for name in ("rounds", "seconds", "servers", "operations", "rate", "kills", "times"):
         if getattr(arguments, name) <= 0:
             parser.error(f"--{name}: {getattr(arguments, name):g} must be more than 0")
     return arguments
@@ -311,13 +323,13 @@ def print_takeover(result):
         print(f"                  {failure['count']} {failure['cause']}: {failure['example']}")
 
 
-def build_quietly(as_json):
+def build_quietly(as_json, programs):
     """Output of the build must not mix with the JSON."""
     saved = os.dup(1)
     if as_json:
         os.dup2(2, 1)
     try:
-        build(PROGRAMS)
+        build(programs)
     finally:
         os.dup2(saved, 1)
         os.close(saved)
@@ -326,9 +338,15 @@ def build_quietly(as_json):
 def main():
     arguments = parse_arguments()
     try:
-        build_quietly(arguments.json)
-        if arguments.what == "churn":
+        build_quietly(arguments.json, bench_crash.PROGRAMS if arguments.what == "crash" else PROGRAMS)
+        if arguments.what == "crash":
+            with Workshop("crash") as workshop:
+                result, show = bench_crash.crash(workshop, arguments, say), bench_crash.print_crash
+        elif arguments.what == "churn":
             result, show = churn(arguments), print_churn
+        elif arguments.what == "updates":
+            with Workshop("bench") as workshop:
+                result, show = bench_updates.updates(workshop, arguments, say), bench_updates.print_updates
         elif arguments.what == "takeover":
             result, show = takeover(arguments), print_takeover
         else:

@@ -48,3 +48,12 @@ def resident_kb(pid):
             if line.startswith("VmRSS:"):
                 total += int(line.split()[1])
     return total
+
+
+def thread_time(pid, prefix):
+    """Microseconds that threads whose name begins so have used."""
+    exact = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        if (task / "comm").read_text().startswith(prefix):
+            exact += int((task / "schedstat").read_text().split()[0])
+    return exact / 1e3

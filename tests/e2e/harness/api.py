@@ -52,15 +52,28 @@ def delete(*names, backend="app", **fields):
         server=management.ServerName(backend=backend, name=name), **fields)) for name in names]
 
 
-class Api:
-    """A channel to a data plane with both services' stubs."""
+class _Override(grpc.UnaryUnaryClientInterceptor):
+    """Calls write whichever session is primary."""
 
-    def __init__(self, address):
+    def intercept_unary_unary(self, continuation, client_call_details, request):
+        if "fence" in type(request).DESCRIPTOR.fields_by_name and not request.HasField("fence"):
+            fenced = type(request)()
+            fenced.CopyFrom(request)
+            fenced.fence.override = True
+            request = fenced
+        return continuation(client_call_details, request)
+
+
+class Api:
+    """A channel to a data plane with both services' stubs. With `override`, calls need no fence."""
+
+    def __init__(self, address, override=True):
         self.channel = grpc.insecure_channel(address, options=[
             ("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1),
             # Connections of its own: another's may be to a process that is no more.
             ("grpc.use_local_subchannel_pool", 1)])
-        self.management = management_pb2_grpc.ManagementServiceStub(self.channel)
+        calls = grpc.intercept_channel(self.channel, _Override()) if override else self.channel
+        self.management = management_pb2_grpc.ManagementServiceStub(calls)
         self.observation = observation_pb2_grpc.ObservationServiceStub(self.channel)
 
     def close(self):
@@ -108,11 +121,23 @@ class Session:
         # Events that came between results.
         self.events = []
         if name is not None:
+            # Without one it would be an observer; `election_id=None` makes it one.
+            fields.setdefault("election_id", management.ElectionId(low=1))
             self.send(open=management.Open(client_name=name, **fields))
             self.opened = self.read().opened
 
     def send(self, **message):
         self._requests.put(management.StreamUpdatesRequest(**message))
+
+    def begin_resync(self, **fields):
+        self._last_id += 1
+        self.send(begin_resync=management.BeginResync(id=self._last_id, **fields))
+        return self.read_result()
+
+    def end_resync(self, **fields):
+        self._last_id += 1
+        self.send(end_resync=management.EndResync(id=self._last_id, **fields))
+        return self.read_result()
 
     def transaction(self, operations=(), **fields):
         self._last_id = fields.pop("id", self._last_id + 1)

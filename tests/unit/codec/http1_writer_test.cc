@@ -13,6 +13,7 @@ namespace fairlead::codec {
 namespace {
 
 using http::BodyKind;
+using http::ForwardedPolicy;
 using http::RequestHead;
 using http::ResponseHead;
 using http::Version;

@@ -281,5 +281,54 @@ TEST(Controller, ShutsDownOnDemand) {
   EXPECT_EQ(world.ready_on(0), 0);
 }
 
+TEST(Controller, StandsByWhileANewerOneIsPrimarySomewhere) {
+  World world(world_options(2));
+  world.load = [](double seconds) { return seconds < 30 ? 50 : 100; };
+  world.run_for(absl::Seconds(20));
+  world.supersede(1, true);
+  world.run_for(absl::Seconds(5));
+  EXPECT_TRUE(world.controller().standing_by());
+  EXPECT_EQ(world.count("standby"), 1);
+  const auto before = world.processes();
+  const int applied = world.applied_on(0);
+  // The load asks for five more, and one dies: both are for the other to see to.
+  world.kill_process("s2");
+  world.run_for(absl::Minutes(2));
+  EXPECT_EQ(world.processes().size(), before.size() - 1);
+  EXPECT_EQ(world.applied_on(0), applied);
+  // That data plane loses its state, and with it the other's claim.
+  world.supersede(1, false);
+  world.lose_session(1);
+  world.connect_session(1, true);
+  world.run_for(absl::Seconds(20));
+  EXPECT_FALSE(world.controller().standing_by());
+  EXPECT_EQ(world.ready_on(0), 10);
+  EXPECT_EQ(world.ready_on(1), 10);
+}
+
+TEST(Controller, ServersThatOnlyStartAreStoppedWhenANewerOneIsPrimary) {
+  World world(world_options());
+  world.run_for(absl::Milliseconds(600));
+  ASSERT_EQ(world.processes().size(), 2u);
+  world.supersede(0, true);
+  world.lose_session(0);
+  world.connect_session(0);
+  world.run_for(absl::Seconds(10));
+  EXPECT_TRUE(world.processes().empty());
+}
+
+TEST(Controller, OneThatStandsByTakesNothingWithIt) {
+  World world(world_options());
+  world.load = constant(50);
+  world.run_for(absl::Seconds(20));
+  world.supersede(0, true);
+  world.run_for(absl::Seconds(5));
+  world.controller().shut_down(absl::FromUnixSeconds(1'700'000'000) + absl::Seconds(world.seconds()));
+  world.run_for(absl::Seconds(5));
+  EXPECT_TRUE(world.controller().finished());
+  EXPECT_EQ(world.processes().size(), 5u);
+  EXPECT_EQ(world.ready_on(0), 5);
+}
+
 }  // namespace
 }  // namespace fairlead::control

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "control/json.h"
 #include "control/metrics_file.h"
+#include "events/json.h"
 
 namespace fairlead::control {
 namespace {
@@ -40,7 +40,9 @@ TEST(EventLog, LeavesOutWhatAnEventDoesNotHave) {
             R"("servers":0,"desired":0,"in_flight":0.000})");
 }
 
-TEST(Json, EscapesWhatMustBe) { EXPECT_EQ(json_text("\\ \"\t\x7f\xc3\xa4"), "\"\\\\ \\\"\\u0009\\u007f\xc3\xa4\""); }
+TEST(Json, EscapesWhatMustBe) {
+  EXPECT_EQ(events::json_text("\\ \"\t\x7f\xc3\xa4"), "\"\\\\ \\\"\\u0009\\u007f\xc3\xa4\"");
+}
 
 TEST(Metrics, AreGaugesOfTheBackend) {
   const std::string text = to_metrics({.servers = 3, .wanted = 4, .desired = 5, .in_flight = 1.5}, "app");

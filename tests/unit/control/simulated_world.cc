@@ -76,6 +76,8 @@ void World::lose_session(int dataplane) {
   perform_all();
 }
 
+void World::supersede(int dataplane, bool superseded) { dataplanes_[dataplane].superseded = superseded; }
+
 void World::connect_session(int dataplane, bool empty) {
   Dataplane& there = dataplanes_[dataplane];
   if (empty) {
@@ -86,7 +88,7 @@ void World::connect_session(int dataplane, bool empty) {
   there.connected = true;
   ++there.session;
   there.under_way.clear();
-  controller_->heard(now_, dataplane, session::Connected{there.epoch, list(dataplane)});
+  controller_->heard(now_, dataplane, session::Connected{there.epoch, list(dataplane), there.superseded ? "99" : ""});
   perform_all();
 }
 
@@ -128,7 +130,7 @@ void World::tick() {
   for (int i = 0; i < options_.dataplanes; ++i) {
     if (!dataplanes_[i].connected) continue;
     controller_->heard(now_, i, sample(i));
-    controller_->heard(now_, i, session::Listed{list(i)});
+    controller_->heard(now_, i, session::Listed{list(i), dataplanes_[i].superseded ? "99" : ""});
   }
   controller_->tick(now_);
   perform_all();
@@ -205,6 +207,8 @@ void World::perform(const SubmitChange& command) {
 void World::apply(int dataplane, const session::Change& change) {
   Dataplane& there = dataplanes_[dataplane];
   --there.under_way[change.server];
+  if (there.superseded) return tell(dataplane, session::Refused{.id = change.id, .not_primary = true, .why = "99"});
+  ++there.applied;
   const auto found = there.servers.find(change.server);
   const bool missing = found == there.servers.end();
   if (change.kind == ChangeKind::kPut) {
@@ -212,7 +216,7 @@ void World::apply(int dataplane, const session::Change& change) {
     return tell(dataplane, session::Done{change.id, ++there.version});
   }
   if (change.kind == ChangeKind::kDrain) {
-    if (missing) return tell(dataplane, session::Refused{change.id, true, "no such server"});
+    if (missing) return tell(dataplane, session::Refused{.id = change.id, .not_found = true, .why = "no such server"});
     found->second.presence = Presence::kDraining;
     const absl::Duration delay = between(absl::ZeroDuration(), options_.drain_delay_most);
     if (drains_end) after(delay, [this, dataplane, name = change.server] { drained(dataplane, name); });

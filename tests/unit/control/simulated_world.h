@@ -47,12 +47,16 @@ class World {
   void lose_session(int dataplane);
   // `empty`: with a new epoch and no servers.
   void connect_session(int dataplane, bool empty = false);
+  // A newer control plane is (or is no longer) primary there; it shows with the next change or the next session.
+  void supersede(int dataplane, bool superseded);
   void kill_process(std::string name);
 
   Controller& controller() { return *controller_; }
   double seconds() const;
   // Servers that take requests there.
   int ready_on(int dataplane) const;
+  // Changes that it took.
+  int applied_on(int dataplane) const { return dataplanes_[dataplane].applied; }
   bool has(int dataplane, const std::string& name) const { return dataplanes_[dataplane].servers.contains(name); }
   const std::map<std::string, bool>& processes() const { return processes_; }
   const std::vector<Report>& reports() const { return reports_; }
@@ -70,6 +74,8 @@ class World {
   };
   struct Dataplane {
     bool connected = false;
+    bool superseded = false;
+    int applied = 0;
     std::uint64_t epoch = 1;
     std::uint64_t version = 1;
     // Changes with every session and every life of the controller: what was on its way then arrives nowhere.

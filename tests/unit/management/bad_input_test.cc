@@ -312,16 +312,9 @@ TEST_F(BadInputTest, MetadataOverTheLimitFailsAndTheServiceLives) {
 }
 
 TEST_F(BadInputTest, WhatIsNotImplementedSaysSo) {
-  grpc::ClientContext a, b, c;
+  grpc::ClientContext a;
   v1::ListCertificatesResponse certificates;
   EXPECT_EQ(stub_->ListCertificates(&a, {}, &certificates).error_code(), StatusCode::UNIMPLEMENTED);
-  v1::ApplyTransactionRequest elected;
-  elected.mutable_fence();
-  v1::ApplyTransactionResponse response;
-  EXPECT_EQ(stub_->ApplyTransaction(&b, elected, &response).error_code(), StatusCode::UNIMPLEMENTED);
-  v1::WatchEventsRequest resume;
-  resume.set_version(3);
-  EXPECT_EQ(observation_->WatchEvents(&c, resume)->Finish().error_code(), StatusCode::UNIMPLEMENTED);
 }
 
 TEST_F(BadInputTest, PagesAreBoundToTheirQuery) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -99,9 +100,10 @@ class ManagementFixture : public testing::Test {
     store_.stop();
     std::filesystem::remove_all(folder_);
   }
-  void start(uint32_t sessions_max = 1024) {
+  void start(uint32_t sessions_max = 1024, std::chrono::nanoseconds silence = std::chrono::seconds(60)) {
     auto started = ManagementServer::start(
-        {.listen = {address_}, .build = "test", .workers = 2, .sessions_max = sessions_max}, store_, collector_);
+        {.listen = {address_}, .build = "test", .workers = 2, .sessions_max = sessions_max, .silence = silence}, store_,
+        collector_);
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = *std::move(started);
     grpc::ChannelArguments arguments;

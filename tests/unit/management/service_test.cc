@@ -215,7 +215,7 @@ v1::StreamUpdatesRequest message(const std::string& text) { return from_text<v1:
 TEST_F(ServiceTest, ASessionAppliesInOrderAndAnswersInOrder) {
   grpc::ClientContext context;
   auto stream = stub_->StreamUpdates(&context);
-  ASSERT_TRUE(stream->Write(message(R"(open { client_name: "test" server_events: true })")));
+  ASSERT_TRUE(stream->Write(message(R"(open { client_name: "test" election_id { low: 1 } server_events: true })")));
   v1::StreamUpdatesResponse response;
   ASSERT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.opened().epoch(), store_.epoch());
@@ -248,7 +248,7 @@ TEST_F(ServiceTest, AWindowFullOfTransactionsIsAnsweredWhole) {
   must(R"(operations { create { backend { name: "web" } } })");
   grpc::ClientContext context;
   auto stream = stub_->StreamUpdates(&context);
-  stream->Write(message(R"(open { client_name: "test" })"));
+  stream->Write(message(R"(open { client_name: "test" election_id { low: 1 } })"));
   constexpr int kTransactions = 30'000;
   std::thread writer([&] {
     for (int i = 1; i <= kTransactions; ++i) {
@@ -281,8 +281,8 @@ TEST_F(ServiceTest, ABadFirstMessageEndsTheSession) {
   for (const Case& bad :
        {Case{"transaction { id: 1 }", StatusCode::INVALID_ARGUMENT}, Case{"open {}", StatusCode::INVALID_ARGUMENT},
         Case{"heartbeat {}", StatusCode::INVALID_ARGUMENT}, Case{"", StatusCode::INVALID_ARGUMENT},
-        Case{"begin_resync {}", StatusCode::UNIMPLEMENTED},
-        Case{"open { client_name: \"a\" election_id {} }", StatusCode::UNIMPLEMENTED}}) {
+        Case{"begin_resync {}", StatusCode::INVALID_ARGUMENT},
+        Case{"open { client_name: \"a\" election_id {} }", StatusCode::INVALID_ARGUMENT}}) {
     grpc::ClientContext context;
     auto stream = stub_->StreamUpdates(&context);
     stream->Write(message(bad.text));
@@ -296,7 +296,7 @@ TEST_F(ServiceTest, ALostSessionKeepsWhatItChanged) {
   {
     grpc::ClientContext context;
     auto stream = stub_->StreamUpdates(&context);
-    stream->Write(message(R"(open { client_name: "test" })"));
+    stream->Write(message(R"(open { client_name: "test" election_id { low: 1 } })"));
     stream->Write(message(std::string("transaction { id: 1 ") + kWeb + "}"));
     v1::StreamUpdatesResponse response;
     while (stream->Read(&response) && !response.has_result()) {
@@ -389,12 +389,13 @@ TEST_F(ServiceTest, StoppingEndsStreamsWithUnavailable) {
   auto watch = observation_->WatchEvents(&watching, {});
   watch->WaitForInitialMetadata();
   auto session = stub_->StreamUpdates(&updating);
-  session->Write(message(R"(open { client_name: "test" })"));
+  session->Write(message(R"(open { client_name: "test" election_id { low: 1 } })"));
   v1::StreamUpdatesResponse opened;
   session->Read(&opened);
   grpc::Status deleted;
   std::thread deletion([&] {
-    v1::DeleteServerRequest request = from_text<v1::DeleteServerRequest>(R"(backend: "web" name: "s1" wait: true)");
+    v1::DeleteServerRequest request =
+        from_text<v1::DeleteServerRequest>(R"(backend: "web" name: "s1" wait: true fence { override: true })");
     v1::DeleteServerResponse response;
     deleted = stub_->DeleteServer(&waiting, request, &response);
   });

@@ -86,7 +86,8 @@ TEST(Prometheus, KeepsToTheFormat) {
 }
 
 TEST(Prometheus, SaysWhatTheStatisticsHold) {
-  ProcessFacts process{"0.1.0", "clang", std::chrono::milliseconds(1'500), 2, 7, {4'096, 12}};
+  ProcessFacts process{"0.1.0", "clang",     std::chrono::milliseconds(1'500), 2,
+                       7,       {4'096, 12}, JournalFacts{true, 8'192}};
   auto samples = samples_of(format_prometheus(make_statistics(), process));
   for (const auto& [name, value] :
        std::map<std::string, double>{{R"(fairlead_backend_requests_total{backend="app"})", 10},
@@ -108,6 +109,8 @@ TEST(Prometheus, SaysWhatTheStatisticsHold) {
                                      {"fairlead_uptime_seconds", 1.5},
                                      {"fairlead_workers", 2},
                                      {"fairlead_configuration_version", 7},
+                                     {"fairlead_journal_writable", 1},
+                                     {"fairlead_journal_bytes", 8'192},
                                      {"process_resident_memory_bytes", 4'096},
                                      {"process_open_fds", 12}}) {
     ASSERT_TRUE(samples.contains(name)) << name;

@@ -55,6 +55,17 @@ class SessionTest : public testing::Test {
     if (known == nullptr) ADD_FAILURE() << "an event of kind " << event.index();
     return known == nullptr ? Kind{} : *known;
   }
+  Event any() {
+    threads::Monitor::Lock lock(mutex_);
+    const auto there = [this] { return !events_.empty(); };
+    if (!lock.wait_for(absl::Seconds(30), there)) {
+      ADD_FAILURE() << "nothing happens";
+      return {};
+    }
+    Event event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+  }
   void put(std::uint64_t id, const std::string& server) {
     session_->submit({.id = id, .server = server, .address = "10.0.0.1:80", .labels = {{"pid", "7"}}});
   }
@@ -231,6 +242,96 @@ TEST_F(SessionTest, ADataPlaneThatHangsCountsAsLost) {
       return;
     }
   }
+}
+
+TEST_F(SessionTest, OpensWithItsElectionId) {
+  SessionOptions session = options();
+  session.election_id = {.high = 3, .low = 7};
+  open(session);
+  EXPECT_EQ(next<Connected>().superseded_by, "");
+  ASSERT_EQ(dataplane_.opens().size(), 1u);
+  EXPECT_EQ(dataplane_.opens()[0].election_id().high(), 3u);
+  EXPECT_EQ(dataplane_.opens()[0].election_id().low(), 7u);
+}
+
+TEST_F(SessionTest, OneThatIsSupersededLearnsIt) {
+  SessionOptions older = options();
+  older.election_id = {.high = 0, .low = 5};
+  open(older);
+  next<Connected>();
+  SessionOptions newer = options();
+  newer.election_id = {.high = 0, .low = 6};
+  Session other(newer, [](const Event&) {});
+  ASSERT_TRUE(dataplane_.wait_until([this] { return dataplane_.opens().size() == 2; }));
+  put(1, "s1");
+  EXPECT_TRUE(next<Refused>().not_primary);
+  EXPECT_THAT(dataplane_.servers(), ElementsAre());
+  session_.reset();
+  next<Lost>();
+  // It is told when it opens, and whenever it reads.
+  older.refresh = absl::Milliseconds(1);
+  open(older);
+  EXPECT_EQ(next<Connected>().superseded_by, "6");
+  EXPECT_EQ(next<Listed>().superseded_by, "6");
+}
+
+TEST_F(SessionTest, IdsGoOnAfterThoseOfAnEarlierLife) {
+  dataplane_.used_ids_up_to(1000);
+  open();
+  next<Connected>();
+  put(1, "s1");
+  put(2, "s1");
+  EXPECT_EQ(next<Done>().id, 1u);
+  EXPECT_EQ(next<Done>().id, 2u);
+  EXPECT_EQ(dataplane_.transactions()[0].id(), 1001u);
+  EXPECT_EQ(dataplane_.transactions()[1].id(), 1002u);
+  dataplane_.stop();
+  dataplane_.start();
+  while (!std::holds_alternative<Connected>(any()) && !HasFailure()) {
+  }
+  put(3, "s1");
+  EXPECT_EQ(next<Done>().id, 3u);
+  EXPECT_EQ(dataplane_.transactions()[2].id(), 1005u);
+}
+
+TEST_F(SessionTest, ItsHeartKeepsBeating) {
+  api::Limits limits;
+  limits.mutable_silence()->set_nanos(absl::ToInt64Nanoseconds(absl::Milliseconds(300)));
+  dataplane_.limit(limits);
+  open();
+  next<Connected>();
+  EXPECT_TRUE(dataplane_.wait_until([this] { return dataplane_.heartbeats() >= 5; }));
+  put(1, "s1");
+  EXPECT_EQ(next<Done>().id, 1u);
+}
+
+TEST_F(SessionTest, ADataPlaneThatSaysNothingCountsAsLost) {
+  api::Limits limits;
+  limits.mutable_silence()->set_nanos(absl::ToInt64Nanoseconds(absl::Milliseconds(300)));
+  dataplane_.limit(limits);
+  dataplane_.be_silent();
+  open();
+  next<Connected>();
+  EXPECT_EQ(next<Lost>().why, "nothing came within 300ms");
+}
+
+TEST_F(SessionTest, NoMoreIsUnansweredThanTheWindowAllows) {
+  api::Limits limits;
+  limits.set_unanswered_operations(3);
+  dataplane_.limit(limits);
+  dataplane_.hold_results(true);
+  SessionOptions session = options();
+  session.refresh = absl::Milliseconds(1);
+  open(session);
+  next<Connected>();
+  for (std::uint64_t id = 1; id <= 5; ++id) put(id, "s1");
+  ASSERT_TRUE(dataplane_.wait_until([this] { return dataplane_.transactions().size() >= 3; }));
+  // The thread that would send more has had its chances when it has listed in between.
+  const int listings = dataplane_.listings();
+  ASSERT_TRUE(dataplane_.wait_until([&] { return dataplane_.listings() > listings + 3; }));
+  EXPECT_EQ(dataplane_.transactions().size(), 3u);
+  dataplane_.hold_results(false);
+  EXPECT_TRUE(dataplane_.wait_until([this] { return dataplane_.transactions().size() == 5; }));
 }
 
 }  // namespace

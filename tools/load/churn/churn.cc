@@ -49,6 +49,7 @@ absl::Status Churn::run() {
 absl::Status Churn::add(uint32_t number) {
   pace();
   v1::AddServerRequest request;
+  request.mutable_fence()->set_override(true);
   v1::Server& server = *request.mutable_server();
   server.set_backend(settings_.backend);
   server.set_name(fmt::format("churn-{}", number));
@@ -70,6 +71,7 @@ absl::Status Churn::remove_one() {
   size_t chosen = std::uniform_int_distribution<size_t>(0, present_.size() - 1)(random_);
   std::swap(present_[chosen], present_.back());
   v1::DeleteServerRequest request;
+  request.mutable_fence()->set_override(true);
   request.set_backend(settings_.backend);
   request.set_name(present_.back());
   grpc::ClientContext context;

@@ -1,6 +1,7 @@
 // Adds servers to a backend and deletes them again, one unary call after the other, and measures the calls.
 //
-// Blocks its thread. A call that fails ends the run: nothing here may be refused.
+// Writes whichever control plane is primary. Blocks its thread. A call that fails ends the run: nothing here may be
+// refused.
 #pragma once
 
 #include <cstdint>

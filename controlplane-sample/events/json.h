@@ -5,9 +5,9 @@
 
 #include "absl/strings/string_view.h"
 
-namespace fairlead::control {
+namespace fairlead::events {
 
 // With its quotation marks. Bytes above 127 stay as they are: names, addresses and reasons are UTF-8.
 std::string json_text(absl::string_view text);
 
-}  // namespace fairlead::control
+}  // namespace fairlead::events

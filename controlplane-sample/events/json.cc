@@ -1,8 +1,8 @@
-#include "control/json.h"
+#include "events/json.h"
 
 #include "absl/strings/str_format.h"
 
-namespace fairlead::control {
+namespace fairlead::events {
 
 std::string json_text(absl::string_view text) {
   std::string quoted = "\"";
@@ -20,4 +20,4 @@ std::string json_text(absl::string_view text) {
   return quoted + '"';
 }
 
-}  // namespace fairlead::control
+}  // namespace fairlead::events

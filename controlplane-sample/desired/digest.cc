@@ -1,0 +1,109 @@
+#include "desired/digest.h"
+
+#include <arpa/inet.h>
+#include <openssl/sha.h>
+
+#include <bit>
+#include <cstring>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+
+namespace fairlead::desired {
+namespace {
+
+namespace api = fairlead::v1;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+static_assert(std::endian::native == std::endian::little, "hashes are taken from memory as they stand");
+
+// "[2001:DB8:0::1]:80" is "[2001:db8::1]:80"; IPv4 addresses and paths have one spelling only.
+void normalize_address(std::string& address) {
+  const std::size_t end = address.find("]:");
+  if (!absl::StartsWith(address, "[") || end == std::string::npos) return;
+  in6_addr parsed{};
+  if (inet_pton(AF_INET6, address.substr(1, end - 1).c_str(), &parsed) != 1) return;
+  char text[INET6_ADDRSTRLEN];
+  inet_ntop(AF_INET6, &parsed, text, sizeof text);
+  address = absl::StrCat("[", text, address.substr(end));
+}
+
+// Says nothing: no field is set. (A duration does: 0 s is a value.)
+bool is_empty(const Message& message) {
+  return message.GetDescriptor()->full_name() != "google.protobuf.Duration" && message.ByteSizeLong() == 0;
+}
+
+void clear_empty(Message& message) {
+  const auto& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_repeated()) continue;
+    // An empty member of a oneof is a choice.
+    if (field->real_containing_oneof() != nullptr) continue;
+    Message& within = *reflection.MutableMessage(&message, field);
+    clear_empty(within);
+    if (is_empty(within)) reflection.ClearField(&message, field);
+  }
+}
+
+// The kind's byte, then the message, its maps in the order of their keys.
+template <typename Resource>
+std::string canonical(char kind, const Resource& resource) {
+  std::string bytes(1, kind);
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  out.SetSerializationDeterministic(true);
+  resource.SerializeToCodedStream(&out);
+  out.Trim();
+  return bytes;
+}
+
+std::string canonical(const api::Resource& resource) {
+  if (resource.has_listener()) return canonical('\1', resource.listener());
+  if (resource.has_backend()) return canonical('\2', resource.backend());
+  return canonical('\3', resource.server());
+}
+
+}  // namespace
+
+void normalize(api::Listener& listener) {
+  listener.clear_metadata();
+  listener.clear_status();
+  for (std::string& address : *listener.mutable_bind()) normalize_address(address);
+  clear_empty(listener);
+}
+
+void normalize(api::Backend& backend) {
+  backend.clear_metadata();
+  backend.clear_status();
+  backend.clear_servers();
+  clear_empty(backend);
+}
+
+void normalize(api::Server& server) {
+  server.clear_metadata();
+  server.clear_status();
+  normalize_address(*server.mutable_address());
+}
+
+Digest::Hash Digest::hash(const api::Resource& resource) {
+  const std::string bytes = canonical(resource);
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> sha;
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), sha.data());
+  Hash hash;
+  static_assert(sizeof hash == sizeof sha);
+  std::memcpy(hash.data(), sha.data(), sizeof hash);
+  return hash;
+}
+
+std::string Digest::bytes() const { return {reinterpret_cast<const char*>(sum_.data()), sizeof sum_}; }
+
+std::string short_digest(const std::string& bytes) { return absl::BytesToHexString(bytes.substr(0, 8)); }
+
+}  // namespace fairlead::desired

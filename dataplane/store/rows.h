@@ -1,0 +1,30 @@
+// Between the model's records and the journal's rows. Pure; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "config/model.h"
+#include "journal/file.h"
+#include "journal/rows.h"
+#include "store/views.h"
+
+namespace fairlead::store {
+
+std::string bound_to_lines(const std::vector<config::Endpoint>& bound);
+
+journal::Row make_row(journal::Kind kind, config::Uid backend, const config::Metadata& metadata,
+                      std::string_view content, std::string_view bound);
+
+// DataLoss where the content makes no sense.
+absl::StatusOr<base::Ref<config::Server>> read_server(const journal::Row& row);
+absl::StatusOr<base::Ref<config::Backend>> read_backend(const journal::Row& row);
+// `bound` as the row says; not compiled.
+absl::StatusOr<base::Ref<config::Listener>> read_listener(const journal::Row& row);
+
+// All rows of a configuration, for a new file. In the order of kinds, not of uids.
+journal::EachRow rows_of(Everything everything);
+
+}  // namespace fairlead::store

@@ -1,0 +1,98 @@
+// The digest against what was computed by hand, and against the data plane's own, which shares no code with it.
+#include "desired/digest.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "api/canonical.h"
+#include "api/decode.h"
+#include "desired/configuration.h"
+#include "desired/yaml.h"
+#include "store/digest.h"
+
+namespace fairlead::desired {
+namespace {
+
+std::shared_ptr<const Configuration> parse(const std::string& text) {
+  auto parsed = parse_configuration(text, "test.yaml");
+  EXPECT_TRUE(parsed.ok()) << parsed.status();
+  return parsed.ok() ? *parsed : std::make_shared<Configuration>();
+}
+
+// What the data plane makes of the same resources.
+std::string digest_of_dataplane(const Configuration& configuration) {
+  using Theirs = store::Digest;
+  Theirs digest;
+  for (const auto& [key, entry] : configuration.entries()) {
+    const v1::Resource& resource = entry.resource;
+    if (resource.has_listener()) {
+      digest.add(Theirs::hash(Theirs::Kind::kListener, api::canonical(**api::decode_listener(resource.listener()))));
+    } else if (resource.has_backend()) {
+      digest.add(Theirs::hash(Theirs::Kind::kBackend, api::canonical(**api::decode_backend(resource.backend()))));
+    } else {
+      const api::ServerDraft draft = *api::decode_server(resource.server());
+      digest.add(Theirs::hash(Theirs::Kind::kServer, api::canonical(*draft.record, draft.backend)));
+    }
+  }
+  return digest.bytes();
+}
+
+TEST(Digest, IsZeroWithoutResources) {
+  EXPECT_EQ(Configuration().digest(), std::string(32, '\0'));
+  EXPECT_EQ(parse("backends: []")->digest(), std::string(32, '\0'));
+}
+
+TEST(Digest, OfOneResourceIsItsHash) {
+  // printf '\x03\x0a\x03web\x12\x02s1\x1a\x0b10.0.0.1:80\x20\x00' | sha256sum
+  v1::Resource resource;
+  v1::Server& server = *resource.mutable_server();
+  server.set_backend("web");
+  server.set_name("s1");
+  server.set_address("10.0.0.1:80");
+  server.set_weight(0);
+  server.mutable_metadata()->set_uid(7);
+  normalize(server);
+  Digest digest;
+  digest.add(Digest::hash(resource));
+  EXPECT_EQ(absl::BytesToHexString(digest.bytes()), "5915a502eb7e2f809f721f5a111a59557c9156e3d8c5fb0a4dde55e43bcca600");
+  EXPECT_EQ(short_digest(digest.bytes()), "5915a502eb7e2f80");
+}
+
+TEST(Digest, IsTheDataPlanesWhateverIsSet) {
+  const char* const texts[] = {
+      "backends: [{name: app}]",
+      // Messages that say nothing, and a duration that does.
+      "backends: [{name: app, balance: {}, timeouts: {}, server_defaults: {}, retry: {}, drain: {timeout: 0s}}]",
+      "backends: [{name: app, balance: {algorithm: RANDOM}, server_defaults: {weight: 0}, retry: {attempts: 0},"
+      " timeouts: {connect: 250ms, response: 1m30s, idle: 1.5s}, drain: {timeout: 10s, jitter: 1s},"
+      " connection_pool: {idle_timeout: 0s, max_idle: 0}, labels: {b: '2', a: '1', c: ''}}]",
+      "backends: [{name: app, balance: {algorithm: ALGORITHM_UNSPECIFIED}}]",
+      "backends: [{name: app, servers: [{name: s1, address: '10.0.0.1:80'},"
+      " {name: s2, address: '[2001:DB8:0:0::1]:80', weight: 0, admin_state: DRAIN, labels: {z: a, a: z}},"
+      " {name: s3, address: 'unix:/run/a.sock', weight: 256, admin_state: READY}]}]",
+      "backends: [{name: app}]\nservers: [{backend: app, name: s1, address: '[::ffff:10.0.0.1]:80'}]",
+      "listeners: [{name: web, bind: ['127.0.0.1:0', '[0:0::1]:80'], protocol: HTTP, default_backend: app,"
+      " routes: [{hosts: [A.example, '*.b.example'], path_prefix: /v1, backend: app}, {path_prefix: /x, backend: app}],"
+      " timeouts: {}, http: {}, max_connections: 0, labels: {x: y}}]\nbackends: [{name: app}]",
+      "listeners: [{name: web, bind: ['127.0.0.1:0'], protocol: HTTP, timeouts: {keep_alive: 1h},"
+      " http: {max_head_bytes: 2048, forwarded: KEEP}}, {name: db, bind: ['unix:/x'], protocol: TCP,"
+      " default_backend: app, timeouts: {idle: 2s}}]\nbackends: [{name: app}]",
+  };
+  for (const char* text : texts) {
+    SCOPED_TRACE(text);
+    const auto configuration = parse(text);
+    EXPECT_EQ(absl::BytesToHexString(configuration->digest()),
+              absl::BytesToHexString(digest_of_dataplane(*configuration)));
+  }
+}
+
+TEST(Digest, DoesNotDependOnOrderOrOnWhereAServerIsWritten) {
+  EXPECT_EQ(
+      parse("backends: [{name: a, servers: [{name: s1, address: '10.0.0.1:80'}]}, {name: b}]")->digest(),
+      parse("backends: [{name: b}, {name: a}]\nservers: [{backend: a, name: s1, address: '10.0.0.1:80'}]")->digest());
+  EXPECT_NE(parse("backends: [{name: a}]")->digest(), parse("backends: [{name: b}]")->digest());
+}
+
+}  // namespace
+}  // namespace fairlead::desired

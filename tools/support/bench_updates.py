@@ -1,0 +1,283 @@
+"""tools/bench updates: what a million servers cost, and what changes cost the traffic beside them."""
+
+import contextlib
+import json
+import socket
+import statistics
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import proxies
+import usage
+from processes import Failed, program
+
+PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin", "fairlead-updates")
+
+# What the data plane offers so far.
+HAS_JOURNAL = False
+HAS_RESYNC = True
+ELECTION_ID = 1
+
+HAPROXY_SERVERS = 20_000
+HAPROXY_BATCH = 100
+# haproxy's rate "at" so many servers is that of the last so many.
+HAPROXY_LAST = 1_000
+RESYNC_SERVERS = 100_000
+CHANGES_PER_SECOND = 10_000
+CHANGE_SECONDS = 10
+WORKERS = 2
+
+CONFIGURATION = """\
+management: {{listen: ["unix:{folder}/management.sock"]}}
+workers: {workers}
+{state}
+resources:
+  listeners:
+    - {{name: web, bind: ["127.0.0.1:{port}"], protocol: HTTP, default_backend: app}}
+  backends:
+    - name: app
+      servers: [{{name: origin, address: "{origin}"}}]
+    - name: fleet
+    - name: replayed
+"""
+
+HAPROXY = """\
+global
+    nbthread 1
+    stats socket {folder}/haproxy.sock level admin
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+backend fleet
+    balance roundrobin
+"""
+
+
+# haproxy
+
+
+def haproxy_commands(path, commands):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        connection.sendall((";".join(commands) + "\n").encode())
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer.decode()
+
+
+def measure_haproxy(workshop):
+    """Servers a second: all the way to 20,000, and over the last 1,000."""
+    configuration = workshop.folder / "haproxy-updates.cfg"
+    configuration.write_text(HAPROXY.format(folder=workshop.folder))
+    path = workshop.folder / "haproxy.sock"
+    process = workshop.start("haproxy-updates", [proxies.executable("haproxy"), "-db", "-f", configuration])
+    while not path.exists():
+        process.check_running()
+        time.sleep(0.02)
+    moments = [time.monotonic()]
+    for first in range(0, HAPROXY_SERVERS, HAPROXY_BATCH):
+        answer = haproxy_commands(path, [f"add server fleet/s{number:07} {address_of(number)}"
+                                         for number in range(first, first + HAPROXY_BATCH)])
+        if answer.count("New server registered") != HAPROXY_BATCH:
+            raise Failed(f"haproxy took not all servers: {answer[:300]!r}")
+        moments.append(time.monotonic())
+    process.end()
+    workshop.processes.remove(process)
+    last = moments[-1] - moments[-1 - HAPROXY_LAST // HAPROXY_BATCH]
+    return HAPROXY_SERVERS / (moments[-1] - moments[0]), HAPROXY_LAST / last
+
+
+def address_of(number):
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:8080"
+
+
+# fairlead
+
+
+class DataPlane:
+    def __init__(self, workshop, origin):
+        self.workshop = workshop
+        self.folder = workshop.folder
+        self.port = proxies.free_port()
+        state = f"state_directory: {self.folder}/state" if HAS_JOURNAL else ""
+        (self.folder / "state").mkdir()
+        (self.folder / "fairlead.yaml").write_text(CONFIGURATION.format(
+            folder=self.folder, workers=WORKERS, origin=origin, port=self.port, state=state))
+        self.process = None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def start(self):
+        """Seconds from the start of the process until it has served a request."""
+        ready_file = self.folder / "fairlead.json"
+        ready_file.unlink(missing_ok=True)
+        before = time.monotonic()
+        self.process = self.workshop.start("fairlead", [
+            program("fairlead"), f"--config={self.folder}/fairlead.yaml", f"--ready-file={ready_file}"])
+        while True:
+            self.process.check_running()
+            with contextlib.suppress(OSError, urllib.error.URLError):
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5).read()
+                return time.monotonic() - before
+            if time.monotonic() - before > 60:
+                raise Failed(f"fairlead serves nothing after a minute:\n{self.process.log_tail()}")
+            time.sleep(0.002)
+
+    def kill(self):
+        self.process.child.kill()
+        self.process.child.wait()
+        self.workshop.processes.remove(self.process)
+
+    def begin(self, job, backend="fleet", **flags):
+        """fairlead-updates, which goes on beside us."""
+        command = [program("fairlead-updates"), f"--management=unix:{self.folder}/management.sock", f"--job={job}",
+                   f"--backend={backend}", f"--election_id={ELECTION_ID}"]
+        command += [f"--{name}={value}" for name, value in flags.items()]
+        return self.workshop.start(f"updates-{job}", command, stdout=subprocess.PIPE)
+
+    def finish(self, updates):
+        output, _ = updates.child.communicate()
+        self.workshop.processes.remove(updates)
+        self.process.check_running()
+        if updates.child.returncode != 0:
+            raise Failed(f"fairlead-updates failed:\n{updates.log_tail()}")
+        return json.loads(output)
+
+    def run(self, job, **flags):
+        return self.finish(self.begin(job, **flags))
+
+
+def run_load(workshop, data_plane, rate, seconds):
+    """The summary, and the workers' processor time for each request."""
+    before = usage.thread_time(data_plane.pid, "worker-")
+    load = workshop.start("load", [program("fairlead-load"), f"--target=127.0.0.1:{data_plane.port}", f"--rate={rate}",
+                                   f"--duration={seconds}s", "--interval=0s"], stdout=subprocess.PIPE)
+    output, _ = load.child.communicate()
+    workshop.processes.remove(load)
+    if load.child.returncode != 0:
+        raise Failed(f"fairlead-load failed:\n{load.log_tail()}")
+    summary = json.loads(output)
+    if summary["failed"] > 0:
+        raise Failed(f"{summary['failed']} requests failed: {summary['failures']}")
+    summary["cpu_us"] = (usage.thread_time(data_plane.pid, "worker-") - before) / summary["completed"]
+    return summary
+
+
+def alternate(arguments, run_quiet, run_beside):
+    """Medians of the rounds' ratios: of p99, and of the workers' processor time a request."""
+    ratios = {"p99_ms": [], "cpu_us": []}
+    quiet_p99 = []
+    for number in range(arguments.rounds):
+        pairs = [run_quiet, run_beside]
+        if number % 2:
+            pairs.reverse()
+        results = {run: run() for run in pairs}
+        quiet_p99.append(results[run_quiet]["p99_ms"])
+        for key, values in ratios.items():
+            values.append(results[run_beside][key] / results[run_quiet][key])
+    return (statistics.median(ratios["p99_ms"]), statistics.median(ratios["cpu_us"]), statistics.median(quiet_p99))
+
+
+def measure_one_change(workshop, data_plane, arguments, say):
+    say(f"one change at a time among {arguments.servers:,} servers, under {arguments.rate:g} requests a second")
+    updates = data_plane.begin("change", servers=arguments.servers, operations_per_transaction=1,
+                               operations_per_second=100, duration=f"{CHANGE_SECONDS}s")
+    run_load(workshop, data_plane, arguments.rate, CHANGE_SECONDS)
+    return data_plane.finish(updates)
+
+
+def measure_churn(workshop, data_plane, arguments, say):
+    say(f"requests with and without {CHANGES_PER_SECOND:,} changes a second, in turn")
+
+    def quiet():
+        return run_load(workshop, data_plane, arguments.rate, arguments.seconds)
+
+    def beside():
+        updates = data_plane.begin("change", servers=arguments.servers, operations_per_transaction=10,
+                                   operations_per_second=CHANGES_PER_SECOND, duration=f"{arguments.seconds}s")
+        load = run_load(workshop, data_plane, arguments.rate, arguments.seconds)
+        changes = data_plane.finish(updates)
+        if changes["seconds"] > 1.1 * arguments.seconds:
+            raise Failed(f"{changes['changes']} changes took {changes['seconds']:.1f} s, not {arguments.seconds:g}")
+        return load
+
+    return alternate(arguments, quiet, beside)
+
+
+def measure_resync(workshop, data_plane, arguments, say):
+    count = min(RESYNC_SERVERS, arguments.servers)
+    say(f"requests with and without a resync of {count:,} identical servers, in turn")
+    data_plane.run("add", backend="replayed", servers=count)
+    versions = []
+
+    def quiet():
+        return run_load(workshop, data_plane, arguments.rate, arguments.seconds)
+
+    def beside():
+        updates = data_plane.begin("resync", backend="replayed", servers=count)
+        load = run_load(workshop, data_plane, arguments.rate, arguments.seconds)
+        versions.append(data_plane.finish(updates)["versions"])
+        return load
+
+    p99_ratio, _, _ = alternate(arguments, quiet, beside)
+    return {"resync_http_p99_ratio": round(p99_ratio, 3), "resync_versions": max(versions)}
+
+
+def updates(workshop, arguments, say):
+    say(f"haproxy takes {HAPROXY_SERVERS:,} servers over its runtime socket")
+    haproxy_all, haproxy_last = measure_haproxy(workshop)
+    origin = proxies.start_origin(workshop, "origin")
+    data_plane = DataPlane(workshop, origin)
+    data_plane.start()
+    say(f"fairlead takes {arguments.servers:,} servers over one stream")
+    added = data_plane.run("add", servers=arguments.servers)
+    rates = added["per_second_by_100000"] or [added["per_second"]]
+    time.sleep(2)  # until memory that is not needed any more is given back
+    resident = usage.resident_kb(data_plane.pid) * 1024
+    result = {"bench": "updates", "servers": arguments.servers, "durable": HAS_JOURNAL,
+              "adds_per_second": round(added["per_second"]),
+              "rate_last_vs_first": round(rates[-1] / rates[0], 3),
+              "vs_haproxy_20000": round(added["per_second"] / haproxy_last, 1),
+              "vs_haproxy_up_to_20000": round(added["per_second"] / haproxy_all, 1),
+              "haproxy_adds_per_second_at_20000": round(haproxy_last),
+              "bytes_per_server": round(resident / arguments.servers, 1)}
+    change = measure_one_change(workshop, data_plane, arguments, say)
+    result.update(change_ms_p50=change["ms_p50"], change_ms_p99=change["ms_p99"])
+    p99_ratio, cpu_ratio, quiet_p99 = measure_churn(workshop, data_plane, arguments, say)
+    result.update(http_p99_ratio=round(p99_ratio, 3), http_cpu_ratio=round(cpu_ratio, 3),
+                  http_p99_ms=round(quiet_p99, 3))
+    result["restart_seconds"] = None
+    if HAS_JOURNAL:
+        say("killed, and started again")
+        data_plane.kill()
+        result["restart_seconds"] = round(data_plane.start(), 3)
+    result["resync_http_p99_ratio"] = None
+    if HAS_RESYNC:
+        result.update(measure_resync(workshop, data_plane, arguments, say))
+    return result
+
+
+def print_updates(result):
+    rows = (
+        ("servers added a second", f"{result['adds_per_second']:,}"),
+        ("last 100,000 against first", f"{result['rate_last_vs_first']:.2f}"),
+        ("against haproxy at 20,000", f"{result['vs_haproxy_20000']:,.0f} times "
+                                      f"({result['haproxy_adds_per_second_at_20000']:,} a second)"),
+        ("resident bytes a server", f"{result['bytes_per_server']:.0f}"),
+        ("one change, until active", f"p50 {result['change_ms_p50']:.3f} ms, p99 {result['change_ms_p99']:.3f} ms"),
+        (f"with {CHANGES_PER_SECOND:,} changes a second", f"HTTP p99 {result['http_p99_ratio']:.3f} times, "
+                                                          f"CPU a request {result['http_cpu_ratio']:.3f} times"),
+        ("restart to first request", "-" if result["restart_seconds"] is None else f"{result['restart_seconds']:.2f} s"),
+        ("HTTP p99 during a resync", "-" if result["resync_http_p99_ratio"] is None
+         else f"{result['resync_http_p99_ratio']:.3f} times"),
+    )
+    print()
+    for name, value in rows:
+        print(f"{name:<34}{value}")
