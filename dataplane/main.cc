@@ -1,5 +1,6 @@
 // fairlead: the data plane. Parses flags, builds the server, runs it until it is told to end.
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
@@ -16,6 +17,8 @@
 
 ABSL_FLAG(std::string, config, "", "the configuration file (YAML); without it the data plane starts empty");
 ABSL_FLAG(bool, check, false, "only check the configuration file, and say what is wrong with line and field");
+ABSL_FLAG(bool, takeover, false,
+          "take over from the process that runs with this state_directory, without a gap; without one, just start");
 ABSL_FLAG(std::string, ready_file, "", "where to write all bound addresses, as JSON, once it serves");
 
 ABSL_FLAG(bool, reseed, false,
@@ -23,6 +26,9 @@ ABSL_FLAG(bool, reseed, false,
 
 namespace fairlead {
 namespace {
+
+// How the main thread is told that another process has taken over.
+constexpr int kTakenOver = SIGUSR2;
 
 int fail(const absl::Status& status) {
   std::fprintf(stderr, "fairlead: %s\n", std::string(status.message()).c_str());
@@ -39,7 +45,7 @@ void log_to_standard_error() {
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, kTakenOver}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -47,13 +53,27 @@ sigset_t block_signals() {
 
 void wait_for_the_end(const sigset_t& signals, server::DataPlane& data_plane) {
   int signal = 0;
-  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) data_plane.reopen_logs();
-  spdlog::info("signal {}: finishing", strsignal(signal));
+  while (true) {
+    if (sigwait(&signals, &signal) != 0) continue;
+    if (signal == SIGHUP) data_plane.reopen_logs();
+    if (signal == SIGTERM || signal == SIGINT) return spdlog::info("signal {}: finishing", strsignal(signal));
+    // Anybody may send it; it means something only where it is true.
+    if (signal == kTakenOver && data_plane.is_taken_over()) return spdlog::info("another process serves: finishing");
+  }
+}
+
+std::string main_process_and_ready() {
+  std::string ready = "READY=1";
+  if (absl::GetFlag(FLAGS_takeover)) ready = "MAINPID=" + std::to_string(getpid()) + "\n" + ready;
+  return ready;
 }
 
 int run() {
   if (absl::GetFlag(FLAGS_check) && absl::GetFlag(FLAGS_config).empty()) {
     base::usage_error("--check", "needs a file to check: --config fairlead.yaml");
+  }
+  if (absl::GetFlag(FLAGS_takeover) && absl::GetFlag(FLAGS_reseed)) {
+    base::usage_error("--takeover", "keeps the state that there is, and --reseed begins anew; choose one");
   }
   absl::StatusOr<server::ConfigurationFile> file = server::default_configuration();
   if (!absl::GetFlag(FLAGS_config).empty()) file = server::read_configuration_file(absl::GetFlag(FLAGS_config));
@@ -66,15 +86,20 @@ int run() {
   }
   log_to_standard_error();
   sigset_t signals = block_signals();
-  auto data_plane = server::DataPlane::start(*file, absl::GetFlag(FLAGS_reseed));
+  auto data_plane = server::DataPlane::start(*file, {.reseed = absl::GetFlag(FLAGS_reseed),
+                                                     .takeover = absl::GetFlag(FLAGS_takeover),
+                                                     .on_taken_over = [] { kill(getpid(), kTakenOver); }});
   if (!data_plane.ok()) return fail(data_plane.status());
   if (std::string path = absl::GetFlag(FLAGS_ready_file); !path.empty()) {
     absl::Status written = server::write_ready_file(path, (*data_plane)->bound_addresses());
-    if (!written.ok()) return fail(written);
+    // After a takeover this process is the only one, and whoever waits for the file is told by the log.
+    if (!written.ok() && !absl::GetFlag(FLAGS_takeover)) return fail(written);
+    if (!written.ok()) spdlog::error("--ready-file: {}", std::string(written.message()));
   }
-  sd_notify(0, "READY=1");
+  // After a takeover systemd watched another process until now.
+  sd_notify(0, main_process_and_ready().c_str());
   wait_for_the_end(signals, **data_plane);
-  sd_notify(0, "STOPPING=1");
+  if (!(*data_plane)->is_taken_over()) sd_notify(0, "STOPPING=1");
   (*data_plane)->stop();
   spdlog::info("ended");
   return 0;
@@ -88,7 +113,7 @@ int main(int argc, char** argv) {
     return fairlead::server::run_journal_command(std::span(argv + 2, argv + argc));
   }
   fairlead::base::parse_command_line(argc, argv, __FILE__,
-                                     "fairlead [--config fairlead.yaml] [--ready-file PATH]\n"
+                                     "fairlead [--config fairlead.yaml] [--takeover] [--ready-file PATH]\n"
                                      "fairlead journal verify|export FILE|DIR\n"
                                      "The data plane of Fairlead. --check says what is wrong with a configuration.");
   fairlead::base::raise_descriptor_limit();

@@ -23,10 +23,21 @@ void Listeners::close_address(config::Uid listener, const config::Endpoint& endp
   if (OpenListener* open = find(listener)) open->close_address(endpoint);
 }
 
-void Listeners::finish(config::Uid listener) {
+void Listeners::leave_address(const config::Endpoint& endpoint) {
+  for (auto& open : open_) open->leave_address(endpoint);
+}
+
+void Listeners::copy_sockets(const std::function<void(config::Uid, OpenListener::SocketCopy)>& take) {
+  for (auto& open : open_) {
+    if (open->is_finishing()) continue;
+    for (OpenListener::SocketCopy& copy : open->copy_sockets()) take(open->uid(), std::move(copy));
+  }
+}
+
+void Listeners::finish(config::Uid listener, runtime::Duration idle_grace) {
   OpenListener* open = find(listener);
   if (!open || open->is_finishing()) return;
-  open->finish();
+  open->finish(idle_grace);
   leaving_.spawn(see_off(*open));
 }
 
@@ -35,10 +46,10 @@ runtime::Task<void> Listeners::see_off(OpenListener& listener) {
   std::erase_if(open_, [&](auto& open) { return open.get() == &listener; });
 }
 
-void Listeners::finish_all() {
+void Listeners::finish_all(runtime::Duration idle_grace) {
   std::vector<config::Uid> all;
   for (auto& open : open_) all.push_back(open->uid());
-  for (config::Uid listener : all) finish(listener);
+  for (config::Uid listener : all) finish(listener, idle_grace);
 }
 
 void Listeners::cut_off_all() {

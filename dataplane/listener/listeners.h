@@ -1,6 +1,7 @@
 // All listeners of a worker.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,9 +17,13 @@ class Listeners {
   void accept(base::Ref<const config::Listener> record, std::vector<BoundSocket> sockets,
               std::shared_ptr<std::atomic<uint32_t>> open_on_all_workers);
   void close_address(config::Uid listener, const config::Endpoint& endpoint);
-  // Stops accepting and lets sessions finish; then it is forgotten.
-  void finish(config::Uid listener);
-  void finish_all();
+  // Of whichever listener it is.
+  void leave_address(const config::Endpoint& endpoint);
+  // Of all listeners that accept: copy_sockets().
+  void copy_sockets(const std::function<void(config::Uid, OpenListener::SocketCopy)>& take);
+  // Stops accepting and lets sessions finish; then it is forgotten. `idle_grace`: as in OpenListener.
+  void finish(config::Uid listener, runtime::Duration idle_grace);
+  void finish_all(runtime::Duration idle_grace);
   // What is still there is cancelled.
   void cut_off_all();
   // Until all that was told to finish has.

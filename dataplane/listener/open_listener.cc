@@ -1,5 +1,7 @@
 #include "listener/open_listener.h"
 
+#include <algorithm>
+
 #include "proxy/client.h"
 #include "proxy/http_session.h"
 #include "proxy/tcp_session.h"
@@ -30,7 +32,7 @@ runtime::Task<void> OpenListener::accept_until_cancelled(BoundSocket socket) {
     if (accepted.error() != net::IoError::kExhausted) continue;  // that one was gone before we took it
     co_await runtime::Sleep(context_.loop, context_.loop.now() + kExhaustedPause);
   }
-  take_what_waits(accepting);
+  if (!accepting.leave_what_waits) take_what_waits(accepting);
   accepting.unlink();
 }
 
@@ -62,9 +64,31 @@ void OpenListener::close_address(const config::Endpoint& endpoint) {
   });
 }
 
-void OpenListener::finish() {
+void OpenListener::leave_address(const config::Endpoint& endpoint) {
+  accepting_.for_each([&](Accepting& accepting) {
+    if (accepting.endpoint == endpoint) accepting.leave_what_waits = true;
+  });
+  close_address(endpoint);
+}
+
+std::vector<OpenListener::SocketCopy> OpenListener::copy_sockets() {
+  std::vector<SocketCopy> copies;
+  shared_.refresh(context_.upstreams.snapshot());
+  const config::Listener& record = *shared_.record;
+  accepting_.for_each([&](Accepting& accepting) {
+    auto at = std::ranges::find(record.bound, accepting.endpoint) - record.bound.begin();
+    if (accepting.acceptor.channel().is_cancelled() || at == std::ssize(record.bound)) return;  // it is closing
+    copies.push_back({.wanted = record.bind[static_cast<size_t>(at)].to_string(),
+                      .bound = accepting.endpoint,
+                      .socket = base::Descriptor::copy_of(accepting.acceptor.channel().fd())});
+  });
+  return copies;
+}
+
+void OpenListener::finish(runtime::Duration idle_grace) {
   accepting_.for_each([](Accepting& accepting) { accepting.acceptor.cancel(); });
   shared_.finishing = true;
+  shared_.idle_until = context_.loop.now() + idle_grace;
   shared_.clients.for_each([](proxy::Client& client) { client.finish(); });
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "net/acceptor.h"
 #include "observe/statistics.h"
 #include "proxy/context.h"
@@ -29,8 +30,18 @@ class OpenListener {
   void accept_on(BoundSocket socket);
   // Stops accepting on one address. Connections that came in there go on.
   void close_address(const config::Endpoint& endpoint);
-  // Stops accepting; every HTTP session ends with the request that it has.
-  void finish();
+  // The same where another process has the sockets as well: what waits in their queues is left to it.
+  void leave_address(const config::Endpoint& endpoint);
+  // Of all sockets that it accepts on, for another process that is to do so as well.
+  struct SocketCopy {
+    std::string wanted;  // as in `bind`
+    config::Endpoint bound;
+    base::Descriptor socket;
+  };
+  std::vector<SocketCopy> copy_sockets();
+  // Stops accepting; every HTTP session ends with the request that it has. Idle ones may begin one more, which is
+  // answered with `Connection: close`, until `idle_grace` is over.
+  void finish(runtime::Duration idle_grace);
   bool is_finishing() const { return shared_.finishing; }
   // Every session's client is cancelled.
   void cut_off();
@@ -45,6 +56,7 @@ class OpenListener {
     Accepting(runtime::Loop& loop, BoundSocket socket) : endpoint(socket.endpoint), acceptor(loop, socket.fd) {}
     config::Endpoint endpoint;
     net::Acceptor acceptor;
+    bool leave_what_waits = false;
   };
 
   runtime::Task<void> accept_until_cancelled(BoundSocket socket);

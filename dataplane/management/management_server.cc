@@ -1,7 +1,5 @@
 #include "management/management_server.h"
 
-#include <sys/stat.h>
-
 #include <optional>
 #include <utility>
 
@@ -11,9 +9,11 @@
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "management/context.h"
+#include "management/front_door.h"
 #include "management/management_service.h"
 #include "management/observation_service.h"
 #include "management/streams.h"
+#include "net/socket.h"
 #include "net/socket_file.h"
 
 namespace fairlead::management {
@@ -27,26 +27,18 @@ absl::Status clear_way(const std::string& text, const config::Endpoint& endpoint
   return absl::AlreadyExistsError(concat("management.listen: ", config::quoted(text), " ", *problem));
 }
 
-struct Listening {
-  config::Endpoint endpoint;
-  int port = 0;
-};
-
-absl::StatusOr<std::vector<Listening>> check_addresses(const ServerOptions& options) {
-  if (options.listen.empty())
-    return absl::InvalidArgumentError("management.listen: is empty; name at least one address");
-  std::vector<Listening> result;
-  for (const std::string& text : options.listen) {
-    if (config::Problem problem = check_listen(text, options.insecure)) {
-      return absl::InvalidArgumentError("management.listen: " + *problem);
-    }
-    config::Endpoint endpoint = config::Endpoint::parse(text).value();
-    if (endpoint.is_unix()) {
-      if (absl::Status free = clear_way(text, endpoint); !free.ok()) return free;
-    }
-    result.push_back({std::move(endpoint)});
+absl::StatusOr<int> open_one(const std::string& text, bool insecure) {
+  if (config::Problem problem = check_listen(text, insecure)) {
+    return absl::InvalidArgumentError("management.listen: " + *problem);
   }
-  return result;
+  config::Endpoint endpoint = config::Endpoint::parse(text).value();
+  if (endpoint.is_unix()) {
+    if (absl::Status free = clear_way(text, endpoint); !free.ok()) return free;
+  }
+  absl::StatusOr<int> fd = net::listen_alone(endpoint);
+  if (fd.ok()) return fd;
+  return absl::FailedPreconditionError(
+      concat("management.listen: cannot be bound: ", std::string(fd.status().message())));
 }
 
 void set_limits(grpc::ServerBuilder& builder) {
@@ -60,8 +52,6 @@ void set_limits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   // Clients may ping as often as once in 5 s; those that do it faster are sent away.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
-  // Two data planes on one port would share its clients.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   grpc::ResourceQuota quota("management");
   quota.Resize(size_t{256} << 20);
   builder.SetResourceQuota(quota);
@@ -88,6 +78,23 @@ config::Problem check_listen(const std::string& text, bool insecure) {
   return concat(config::quoted(text), " is not a loopback address; use 127.0.0.1 or [::1]");
 }
 
+absl::StatusOr<std::vector<Listening>> open_addresses(const ServerOptions& options, const Inherit& inherit) {
+  if (options.listen.empty())
+    return absl::InvalidArgumentError("management.listen: is empty; name at least one address");
+  std::vector<Listening> result;
+  for (const std::string& text : options.listen) {
+    Inherited inherited = inherit ? inherit(text) : Inherited();
+    if (!inherited.socket) {
+      absl::StatusOr<int> fd = open_one(text, options.insecure);
+      if (!fd.ok()) return fd.status();
+      inherited = {base::Descriptor(*fd), net::SocketFile(net::bound_address(*fd))};
+    }
+    config::Endpoint bound = net::bound_address(inherited.socket.get());
+    result.push_back({text, std::move(bound), std::move(inherited.socket), std::move(inherited.file)});
+  }
+  return result;
+}
+
 struct ManagementServer::Parts {
   Parts(const ServerOptions& options, store::Store& store, observe::Collector& collector)
       : context(new Context{store, collector, options.build, options.workers, options.sessions_max, options.silence,
@@ -105,43 +112,63 @@ struct ManagementServer::Parts {
   std::shared_ptr<Context> context;
   ManagementService management{context};
   ObservationService observation{context};
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
+  std::vector<Listening> listening;
+  std::unique_ptr<FrontDoor> door;
 };
 
 absl::StatusOr<std::unique_ptr<ManagementServer>> ManagementServer::start(const ServerOptions& options,
                                                                           store::Store& store,
                                                                           observe::Collector& collector) {
-  absl::StatusOr<std::vector<Listening>> addresses = check_addresses(options);
-  if (!addresses.ok()) return addresses.status();
+  absl::StatusOr<std::vector<Listening>> listening = open_addresses(options);
+  if (!listening.ok()) return listening.status();
+  return start_on(*std::move(listening), options, store, collector);
+}
+
+absl::StatusOr<std::unique_ptr<ManagementServer>> ManagementServer::start_on(std::vector<Listening> listening,
+                                                                             const ServerOptions& options,
+                                                                             store::Store& store,
+                                                                             observe::Collector& collector) {
   auto parts = std::make_unique<Parts>(options, store, collector);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   set_limits(builder);
-  for (Listening& listening : *addresses) {
-    builder.AddListeningPort(listening.endpoint.to_string(), grpc::InsecureServerCredentials(), &listening.port);
-  }
+  using Acceptor = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  parts->acceptor =
+      builder.experimental().AddExternalConnectionAcceptor(Acceptor::FROM_FD, grpc::InsecureServerCredentials());
   builder.RegisterService(&parts->management);
   builder.RegisterService(&parts->observation);
-  // Nobody else may connect from the moment that the socket is there.
-  mode_t mask = umask(0177);
   parts->server = builder.BuildAndStart();
-  umask(mask);
-  for (const Listening& listening : *addresses) {
-    if (parts->server && listening.port != 0) continue;
-    return absl::FailedPreconditionError(concat("management.listen: ", config::quoted(listening.endpoint.to_string()),
-                                                " cannot be bound: it is in use, or not ours to bind"));
-  }
+  if (!parts->server) return absl::InternalError("management: gRPC does not start");
   for (const char* service : {"fairlead.v1.ManagementService", "fairlead.v1.ObservationService"}) {
     parts->server->GetHealthCheckService()->SetServingStatus(service, true);
   }
+  std::vector<int> sockets;
+  for (Listening& one : listening) sockets.push_back(one.socket.release());
+  parts->listening = std::move(listening);
+  parts->door = std::make_unique<FrontDoor>(sockets, [acceptor = parts->acceptor.get()](int fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = fd;
+    acceptor->HandleNewConnection(&connection);
+  });
   std::unique_ptr<ManagementServer> started(new ManagementServer(std::move(parts)));
-  for (const Listening& listening : *addresses) {
-    const config::Endpoint& endpoint = listening.endpoint;
-    config::Endpoint bound = endpoint.is_unix() ? endpoint : endpoint.with_port(static_cast<uint16_t>(listening.port));
-    started->bound_.push_back(bound.to_string());
-  }
+  for (const Listening& one : started->parts_->listening) started->bound_.push_back(one.bound.to_string());
   return started;
+}
+
+std::vector<ManagementServer::Copy> ManagementServer::copy_sockets() const {
+  std::vector<Copy> copies;
+  std::vector<base::Descriptor> sockets = parts_->door->copy_sockets();
+  for (size_t i = 0; i < sockets.size(); ++i) {
+    copies.push_back({parts_->listening[i].wanted, bound_[i], std::move(sockets[i])});
+  }
+  return copies;
+}
+
+void ManagementServer::leave() {
+  for (Listening& one : parts_->listening) one.file.forget();
 }
 
 ManagementServer::ManagementServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -150,6 +177,9 @@ ManagementServer::~ManagementServer() { stop(); }
 
 void ManagementServer::stop(absl::Duration patience) {
   if (!parts_) return;
+  // The files go while the sockets are open, or another's file could be taken for ours.
+  for (Listening& one : parts_->listening) one.file.remove();
+  parts_->door.reset();
   parts_->server->GetHealthCheckService()->Shutdown();
   parts_->context->executor.post([context = parts_->context] { context->streams.shut_down(); });
   parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + patience));

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/descriptor.h"
+#include "config/endpoint.h"
+#include "net/socket_file.h"
 #include "observe/statistics.h"
 #include "store/store.h"
 
@@ -34,15 +38,47 @@ struct ServerOptions {
   std::chrono::nanoseconds silence = std::chrono::seconds(60);
 };
 
+// An address to serve at, open already: connections wait there until the server starts.
+struct Listening {
+  // As in ServerOptions::listen.
+  std::string wanted;
+  config::Endpoint bound;
+  base::Descriptor socket;
+  net::SocketFile file;
+};
+
+// A socket that another process has handed over for an address, with its file; or none.
+struct Inherited {
+  base::Descriptor socket;
+  net::SocketFile file;
+};
+using Inherit = std::function<Inherited(const std::string& wanted)>;
+
+// Opens all addresses of `options`, or takes their sockets from `inherit`. Errors name the address; nothing stays open.
+absl::StatusOr<std::vector<Listening>> open_addresses(const ServerOptions& options, const Inherit& inherit = {});
+
 class ManagementServer {
  public:
   // Serves when it returns. `store` and `collector` outlive the server. Errors name the address.
   static absl::StatusOr<std::unique_ptr<ManagementServer>> start(const ServerOptions& options, store::Store& store,
                                                                  observe::Collector& collector);
+  static absl::StatusOr<std::unique_ptr<ManagementServer>> start_on(std::vector<Listening> listening,
+                                                                    const ServerOptions& options, store::Store& store,
+                                                                    observe::Collector& collector);
   ~ManagementServer();
 
   // Where it listens, in the order of `listen`, with real ports.
   const std::vector<std::string>& bound() const { return bound_; }
+
+  struct Copy {
+    std::string wanted;
+    std::string bound;
+    base::Descriptor socket;
+  };
+  // Of its listening sockets, for another process that is to listen there as well. Not after stop().
+  std::vector<Copy> copy_sockets() const;
+  // That one has taken over: the files of Unix sockets stay when this server ends. Not after stop().
+  void leave();
 
   // Ends streams with UNAVAILABLE, lets calls finish for up to `patience`, then cancels them. Idempotent. Before
   // Store::stop(), so that what was taken is answered.

@@ -49,10 +49,17 @@ class [[nodiscard]] Accept : public runtime::Waiter {
   runtime::Wake wake_ = runtime::Wake::kReady;
 };
 
-// A listening socket of one worker. Owns it.
+// A listening socket of one worker. Owns its descriptor; the socket behind it may have others, here (a Unix socket is
+// shared by the workers) or in another process.
 class Acceptor {
  public:
   Acceptor(runtime::Loop& loop, int fd) : channel_(loop, fd) {}
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+  // Closing a descriptor does not end the watch on a socket that has another.
+  ~Acceptor() {
+    if (channel_.is_open()) channel_.loop().driver().unwatch(channel_.fd());
+  }
   Accept accept() { return Accept(channel_); }
   void cancel() { channel_.cancel(); }
   runtime::Channel& channel() { return channel_; }

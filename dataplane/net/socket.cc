@@ -1,6 +1,7 @@
 #include "net/socket.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,7 +22,10 @@ absl::Status failed(const config::Endpoint& endpoint, int error) {
   return absl::FailedPreconditionError(absl::StrCat(endpoint.to_string(), ": ", strerror(error)));
 }
 
-absl::StatusOr<int> open_bound(const config::Endpoint& endpoint, bool shared) {
+enum class Sharing : uint8_t { kAlone, kWithOurOwn };
+constexpr mode_t kOwnersAlone = 0600;
+
+absl::StatusOr<int> open_bound(const config::Endpoint& endpoint, Sharing sharing, std::optional<mode_t> mode = {}) {
   if (const auto* path = std::get_if<config::UnixEndpoint>(&endpoint.value())) {
     if (std::optional<std::string> problem = clear_path(*path)) {
       return absl::FailedPreconditionError(absl::StrCat(endpoint.to_string(), ": ", *problem));
@@ -32,7 +36,9 @@ absl::StatusOr<int> open_bound(const config::Endpoint& endpoint, bool shared) {
   if (fd < 0) return failed(endpoint, errno);
   int on = 1;
   if (!endpoint.is_unix()) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (!endpoint.is_unix() && shared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  if (!endpoint.is_unix() && sharing == Sharing::kWithOurOwn) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  // A socket's file is made with the mode that the socket has: nobody else can connect at any moment.
+  if (endpoint.is_unix() && mode) ::fchmod(fd, *mode);
   // An IPv6 address means IPv6: "[::]:80" beside "0.0.0.0:80" is no conflict.
   if (endpoint.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0) return fd;
@@ -41,8 +47,8 @@ absl::StatusOr<int> open_bound(const config::Endpoint& endpoint, bool shared) {
   return failed(endpoint, error);
 }
 
-absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, bool shared) {
-  absl::StatusOr<int> fd = open_bound(endpoint, shared);
+absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, Sharing sharing, std::optional<mode_t> mode = {}) {
+  absl::StatusOr<int> fd = open_bound(endpoint, sharing, mode);
   if (!fd.ok()) return fd;
   if (::listen(*fd, kBacklog) == 0) return fd;
   int error = errno;
@@ -54,7 +60,7 @@ absl::StatusOr<int> open_listening(const config::Endpoint& endpoint, bool shared
 // listen_on() finds a taken port, a socket that does not share tries the address first.
 absl::Status check_free(const config::Endpoint& endpoint) {
   if (endpoint.port() == 0) return absl::OkStatus();
-  absl::StatusOr<int> alone = open_listening(endpoint, /*shared=*/false);
+  absl::StatusOr<int> alone = open_listening(endpoint, Sharing::kAlone);
   if (!alone.ok()) return alone.status();
   ::close(*alone);
   return absl::OkStatus();
@@ -63,22 +69,32 @@ absl::Status check_free(const config::Endpoint& endpoint) {
 }  // namespace
 
 absl::StatusOr<int> listen_on(const config::Endpoint& endpoint, bool leaving) {
-  if (endpoint.is_unix()) return open_listening(endpoint, /*shared=*/false);
+  if (endpoint.is_unix()) return open_listening(endpoint, Sharing::kAlone);
   if (!leaving) {
     if (absl::Status free = check_free(endpoint); !free.ok()) return free;
   }
-  return open_listening(endpoint, /*shared=*/true);
+  return open_listening(endpoint, Sharing::kWithOurOwn);
+}
+
+absl::StatusOr<int> listen_alone(const config::Endpoint& endpoint) {
+  return open_listening(endpoint, Sharing::kAlone, kOwnersAlone);
 }
 
 absl::StatusOr<int> listen_beside(int fd) {
   config::Endpoint endpoint = bound_address(fd);
-  if (!endpoint.is_unix()) return open_listening(endpoint, /*shared=*/true);
+  if (!endpoint.is_unix()) return open_listening(endpoint, Sharing::kWithOurOwn);
+  return share(fd);
+}
+
+absl::StatusOr<int> share(int fd) {
   int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) return failed(endpoint, errno);
+  if (copy < 0) return failed(bound_address(fd), errno);
   return copy;
 }
 
-absl::StatusOr<int> bind_beside_ours(const config::Endpoint& endpoint) { return open_bound(endpoint, /*shared=*/true); }
+absl::StatusOr<int> bind_beside_ours(const config::Endpoint& endpoint) {
+  return open_bound(endpoint, Sharing::kWithOurOwn);
+}
 
 absl::Status start_listening(int fd) {
   if (::listen(fd, kBacklog) == 0) return absl::OkStatus();

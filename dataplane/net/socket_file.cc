@@ -50,13 +50,14 @@ SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
   path_ = std::exchange(other.path_, {});
   device_ = other.device_;
   inode_ = other.inode_;
+  ours_ = std::move(other.ours_);
   return *this;
 }
 
 void SocketFile::remove() {
   std::string path = std::exchange(path_, {});
   struct stat file{};
-  if (path.empty() || ::lstat(path.c_str(), &file) != 0) return;
+  if (path.empty() || (ours_ && !*ours_) || ::lstat(path.c_str(), &file) != 0) return;
   if (file.st_dev == device_ && file.st_ino == inode_) ::unlink(path.c_str());
 }
 

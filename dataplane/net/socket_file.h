@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,15 +24,22 @@ class SocketFile {
   SocketFile() = default;
   // Of a socket that was just bound there. An IP address has no file.
   explicit SocketFile(const config::Endpoint& endpoint);
+  // Of one that another process has bound: it is ours from when `ours` holds. Until then it stays where it is.
+  SocketFile(const config::Endpoint& endpoint, std::shared_ptr<const std::atomic<bool>> ours) : SocketFile(endpoint) {
+    ours_ = std::move(ours);
+  }
   SocketFile(SocketFile&& other) noexcept { *this = std::move(other); }
   SocketFile& operator=(SocketFile&& other) noexcept;
   ~SocketFile() { remove(); }
   void remove();
+  // The file belongs to somebody else from now on.
+  void forget() { path_.clear(); }
 
  private:
   std::string path_;  // empty: none
   dev_t device_ = 0;
   ino_t inode_ = 0;
+  std::shared_ptr<const std::atomic<bool>> ours_;  // null: it is
 };
 
 }  // namespace fairlead::net

@@ -64,12 +64,13 @@ std::string head_of(const Answer& answer) {
 
 class MetricsServer::Impl {
  public:
-  Impl(int fd, MakePage make_page)
+  Impl(int fd, net::SocketFile file, MakePage make_page)
       : bound_(net::bound_address(fd)),
         make_page_(std::move(make_page)),
         loop_(driver_),
         running_(loop_),
-        acceptor_(loop_, fd) {
+        acceptor_(loop_, fd),
+        file_(std::move(file)) {
     running_.spawn(accept());
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), "metrics");
@@ -87,6 +88,8 @@ class MetricsServer::Impl {
   }
 
   const config::Endpoint& bound() const { return bound_; }
+  base::Descriptor copy_of_socket() { return base::Descriptor::copy_of(acceptor_.channel().fd()); }
+  void leave() { file_.forget(); }
 
  private:
   struct Client : base::ListNode<> {
@@ -158,7 +161,7 @@ class MetricsServer::Impl {
   runtime::Scope running_;
   runtime::Scope ending_{loop_};
   net::Acceptor acceptor_;
-  net::SocketFile file_{bound_};
+  net::SocketFile file_;
   std::thread thread_;
 };
 
@@ -166,11 +169,20 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::start(const config
                                                                     MakePage make_page) {
   absl::StatusOr<int> fd = net::listen_on(address);
   if (!fd.ok()) return fd.status();
-  return std::unique_ptr<MetricsServer>(new MetricsServer(std::make_unique<Impl>(*fd, std::move(make_page))));
+  return std::unique_ptr<MetricsServer>(
+      new MetricsServer(std::make_unique<Impl>(*fd, net::SocketFile(net::bound_address(*fd)), std::move(make_page))));
+}
+
+std::unique_ptr<MetricsServer> MetricsServer::start_on(base::Descriptor listening, net::SocketFile file,
+                                                       MakePage make_page) {
+  return std::unique_ptr<MetricsServer>(
+      new MetricsServer(std::make_unique<Impl>(listening.release(), std::move(file), std::move(make_page))));
 }
 
 MetricsServer::MetricsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MetricsServer::~MetricsServer() = default;
 const config::Endpoint& MetricsServer::bound() const { return impl_->bound(); }
+base::Descriptor MetricsServer::copy_of_socket() const { return impl_->copy_of_socket(); }
+void MetricsServer::leave() { impl_->leave(); }
 
 }  // namespace fairlead::observe

@@ -9,7 +9,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/descriptor.h"
 #include "config/endpoint.h"
+#include "net/socket_file.h"
 
 namespace fairlead::observe {
 
@@ -24,9 +26,16 @@ class MetricsServer {
 
   // Listens and serves until it is destroyed.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> start(const config::Endpoint& address, MakePage make_page);
+  // The same on a socket that another process has handed over, with its file.
+  static std::unique_ptr<MetricsServer> start_on(base::Descriptor listening, net::SocketFile file, MakePage make_page);
   ~MetricsServer();
 
   const config::Endpoint& bound() const;
+
+  // For another process that is to listen there as well; and when that has taken over, so that the file of a Unix
+  // socket stays when this one ends.
+  base::Descriptor copy_of_socket() const;
+  void leave();
 
  private:
   class Impl;

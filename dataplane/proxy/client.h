@@ -1,6 +1,7 @@
 // A connection from a client, for as long as its session lives. Part of the session's frame.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -37,11 +38,14 @@ class Client : public base::ListNode<> {
   runtime::TimePoint request_began() const { return request_began_; }
   void begin_request() { request_began_ = now(); }
 
-  // Between requests, where finish() ends the session at once.
+  // Between requests, where finish() wakes the session so that it looks at idle_until() anew.
   void set_idle(bool idle) { idle_ = idle; }
-  // The session is to end with the request that it has.
+  // The session is to end with the request that it has, or with the next one, where that comes in the grace that the
+  // listener gives: a request that is on its way must not meet a closed connection.
   void finish();
   bool is_finishing() const { return listener_.finishing; }
+  // When to stop waiting for a request that would be waited for until `deadline`.
+  runtime::TimePoint idle_until(runtime::TimePoint deadline) const { return std::min(deadline, listener_.idle_until); }
   // Everything that waits on this client fails.
   void cancel() { stream_.cancel(); }
 

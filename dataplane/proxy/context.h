@@ -74,8 +74,9 @@ struct ListenerContext {
 
   base::Ref<const config::Listener> record;
   config::Version refreshed_to = 0;
-  // No new requests: each session ends with the one that it has.
+  // Each session ends with the request that it has. Those that have none may still begin one until `idle_until`.
   bool finishing = false;
+  runtime::TimePoint idle_until = runtime::kNever;
   base::List<Client> clients;
   // Connections of this listener on any worker: its limit is one for all. Touched for a connection, not for a request.
   std::shared_ptr<std::atomic<uint32_t>> open_on_all_workers;

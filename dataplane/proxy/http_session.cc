@@ -49,16 +49,16 @@ Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted
     while (client.in().empty()) {
       // Idle, without a buffer.
       client.in().release();
-      if (!client.is_finishing()) {
-        client.set_idle(true);
-        auto readable = co_await client.stream().readable(idle_deadline);
-        client.set_idle(false);
-        if (!readable && !client.is_finishing()) co_return;
-      }
-      // When the session is to end, a request that is on its way to us already is still served.
+      client.set_idle(true);
+      auto readable = co_await client.stream().readable(client.idle_until(idle_deadline));
+      client.set_idle(false);
+      if (client.stream().channel().is_cancelled()) co_return;
+      // finish() has come: from here on another deadline holds.
+      if (!readable && readable.error() == net::IoError::kCancelled) continue;
+      // Also at the deadline: what has come until now is still served.
       ssize_t count = read_at_once(client);
-      if (count == -EAGAIN && !client.is_finishing()) continue;
-      if (count <= 0 || client.stream().channel().is_cancelled()) co_return;
+      if (count == -EAGAIN && readable) continue;
+      if (count <= 0) co_return;
     }
     client.begin_request();
     TimePoint deadline = first_deadline.value_or(client.now() + client.settings().request_head_timeout());

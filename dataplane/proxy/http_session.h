@@ -10,7 +10,7 @@
 namespace fairlead::proxy {
 
 // `context` and `listener` outlive it. It ends by itself, when the client is cancelled, or, after Client::finish(),
-// with the request that it has.
+// with the request that it has or still gets.
 runtime::Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted accepted);
 
 }  // namespace fairlead::proxy

@@ -42,8 +42,10 @@ class Driver {
   // Ends the present or the next wait(). From any thread.
   virtual void wake() = 0;
 
-  // From now on readiness of the socket is reported to `channel`, until close().
+  // From now on readiness of the socket is reported to `channel`, until close() or unwatch().
   virtual int watch(int fd, Channel& channel) = 0;
+  // For a socket that lives on after close(), because it has other descriptors: nothing more is seen of it.
+  virtual void unwatch(int fd) = 0;
   virtual void close(int fd) = 0;
 
   // 0 is the end of the stream.

@@ -114,6 +114,11 @@ int EpollDriver::watch(int fd, Channel& channel) {
   return -errno;
 }
 
+void EpollDriver::unwatch(int fd) {
+  if (static_cast<size_t>(fd) < watched_.size()) watched_[fd].channel = nullptr;
+  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);  // fails where it was not watched
+}
+
 void EpollDriver::close(int fd) {
   if (static_cast<size_t>(fd) < watched_.size()) watched_[fd].channel = nullptr;
   ::close(fd);

@@ -21,6 +21,7 @@ class EpollDriver : public Driver {
   void deliver() override;
   void wake() override;
   int watch(int fd, Channel& channel) override;
+  void unwatch(int fd) override;
   void close(int fd) override;
   ssize_t read(int fd, std::span<char> into) override;
   ssize_t write(int fd, std::span<const char> data) override;

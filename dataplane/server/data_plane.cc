@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/version.h"
+#include "net/socket.h"
 #include "observe/prometheus.h"
 #include "spdlog/spdlog.h"
 
@@ -29,22 +30,21 @@ void make_folder_of(const std::string& listen) {
 
 }  // namespace
 
-DataPlane::DataPlane(const Settings& settings) : settings_(settings), started_(std::chrono::steady_clock::now()) {}
+DataPlane::DataPlane(const Settings& settings, StartOptions options)
+    : settings_(settings), options_(std::move(options)), started_(std::chrono::steady_clock::now()) {}
 
-absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationFile& file, bool reseed) {
-  std::unique_ptr<DataPlane> self(new DataPlane(file.settings));
+// From the inside out. In a takeover the process that runs serves beside this one until be_the_one(); what fails before
+// that leaves it as it was.
+absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationFile& file, StartOptions options) {
+  std::unique_ptr<DataPlane> self(new DataPlane(file.settings, std::move(options)));
   const Settings& settings = self->settings_;
-  if (!settings.access_log.empty()) {
-    auto log =
-        observe::AccessLog::open({.path = settings.access_log, .workers = static_cast<unsigned>(settings.workers)});
-    if (!log.ok()) return log.status();
-    self->access_log_ = *std::move(log);
-  }
-  self->workers_ = std::make_unique<Workers>(settings.workers, via_name(), self->access_log_.get());
-  self->workers_->start();
-  if (absl::Status status = self->open_store(file, reseed); !status.ok()) return status;
+  if (absl::Status status = self->open_log(); !status.ok()) return status;
+  if (absl::Status status = self->ask_for_takeover(); !status.ok()) return status;
+  if (absl::Status status = self->serve_traffic(file); !status.ok()) return status;
   if (absl::Status status = self->serve_metrics(); !status.ok()) return status;
+  if (absl::Status status = self->be_the_one(); !status.ok()) return status;
   if (absl::Status status = self->serve_management(); !status.ok()) return status;
+  self->wait_for_successor();
   spdlog::info("fairlead {} serves: {} workers, management at {}, configuration {}", base::kVersion, settings.workers,
                self->management_->bound().front(), file.path.empty() ? "empty" : file.path);
   if (settings.state_directory.empty()) {
@@ -53,15 +53,53 @@ absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationF
   return self;
 }
 
-absl::Status DataPlane::open_store(const ConfigurationFile& file, bool reseed) {
+DataPlane::~DataPlane() { stop(); }
+
+absl::Status DataPlane::open_log() {
+  if (settings_.access_log.empty()) return absl::OkStatus();
+  auto log =
+      observe::AccessLog::open({.path = settings_.access_log, .workers = static_cast<unsigned>(settings_.workers)});
+  if (!log.ok()) return log.status();
+  access_log_ = *std::move(log);
+  return absl::OkStatus();
+}
+
+absl::Status DataPlane::ask_for_takeover() {
+  if (!options_.takeover) return absl::OkStatus();
+  if (settings_.state_directory.empty()) {
+    return absl::FailedPreconditionError(
+        "--takeover: needs state_directory in the configuration file; the running process is asked there");
+  }
+  absl::StatusOr<std::optional<takeover::Taker>> taker =
+      takeover::Taker::ask(settings_.state_directory, base::kVersion);
+  if (!taker.ok()) return taker.status();
+  taker_ = *std::move(taker);
+  if (!taker_) {
+    spdlog::info("takeover: no process runs with {}; starting without one", settings_.state_directory);
+    return absl::OkStatus();
+  }
+  spdlog::info("takeover: process {} has given {} addresses and the state directory", taker_->from(),
+               taker_->offers().size());
+  inheritance_ = std::make_shared<Inheritance>(std::move(taker_->offers()));
+  return absl::OkStatus();
+}
+
+absl::Status DataPlane::serve_traffic(const ConfigurationFile& file) {
+  workers_ = std::make_unique<Workers>(settings_.workers, via_name(), access_log_.get());
+  workers_->inherit(inheritance_);
+  workers_->start();
+  return open_store(file);
+}
+
+absl::Status DataPlane::open_store(const ConfigurationFile& file) {
   std::unique_ptr<journal::Journal> journal;
   if (!settings_.state_directory.empty()) {
-    if (reseed) {
+    if (options_.reseed) {
       // Before anything is given up for it.
       if (absl::Status valid = check_resources(file); !valid.ok()) return valid;
     }
-    auto opened =
-        journal::Journal::open({.directory = settings_.state_directory, .history = settings_.history, .reset = reseed});
+    auto opened = journal::Journal::open(
+        {.directory = settings_.state_directory, .history = settings_.history, .reset = options_.reseed});
     if (!opened.ok()) return opened.status();
     journal = *std::move(opened);
   }
@@ -90,17 +128,146 @@ absl::Status DataPlane::load_file(const ConfigurationFile& file) {
   return absl::OkStatus();
 }
 
-DataPlane::~DataPlane() { stop(); }
-
 absl::Status DataPlane::serve_metrics() {
   if (!settings_.observation) return absl::OkStatus();
-  auto metrics =
-      observe::MetricsServer::start(*settings_.observation, [this](auto done) { make_metrics_page(std::move(done)); });
+  auto make_page = [this](auto done) { make_metrics_page(std::move(done)); };
+  auto inherited = inheritance_->take(takeover::Use::kObservation, 0, settings_.observation->to_string());
+  if (!inherited.empty()) {
+    config::Endpoint bound = net::bound_address(inherited.front().get());
+    metrics_ = observe::MetricsServer::start_on(std::move(inherited.front()), inheritance_->file_of(bound), make_page);
+    return absl::OkStatus();
+  }
+  auto metrics = observe::MetricsServer::start(*settings_.observation, make_page);
   if (!metrics.ok()) {
     return absl::FailedPreconditionError(absl::StrCat("observation.listen: ", std::string(metrics.status().message())));
   }
   metrics_ = *std::move(metrics);
   return absl::OkStatus();
+}
+
+// Traffic is served by now. Whatever else can fail is done first; no client may change anything before.
+absl::Status DataPlane::be_the_one() {
+  for (const std::string& listen : settings_.management_listen) make_folder_of(listen);
+  auto inherit = [this](const std::string& wanted) {
+    auto sockets = inheritance_->take(takeover::Use::kManagement, 0, wanted);
+    if (sockets.empty()) return management::Inherited();
+    config::Endpoint bound = net::bound_address(sockets.front().get());
+    return management::Inherited{std::move(sockets.front()), inheritance_->file_of(bound)};
+  };
+  management::ServerOptions options{.listen = settings_.management_listen, .insecure = settings_.management_insecure};
+  auto addresses = management::open_addresses(options, inherit);
+  if (!addresses.ok()) return addresses.status();
+  management_addresses_ = *std::move(addresses);
+  if (absl::Status status = open_giver(); !status.ok()) return status;
+  std::vector<bool> kept = inheritance_->close();
+  if (!taker_) return absl::OkStatus();
+  absl::Status confirmed = taker_->confirm(kept);
+  taker_.reset();
+  if (confirmed.ok()) inheritance_->own();
+  return confirmed;
+}
+
+absl::Status DataPlane::serve_management() {
+  management::ServerOptions options{.listen = settings_.management_listen,
+                                    .insecure = settings_.management_insecure,
+                                    .build = base::kVersion,
+                                    .workers = static_cast<uint32_t>(workers_->size())};
+  auto management =
+      management::ManagementServer::start_on(std::move(management_addresses_), options, *store_, *workers_);
+  if (!management.ok()) return management.status();
+  management_ = *std::move(management);
+  return absl::OkStatus();
+}
+
+// ---- the next takeover
+
+absl::Status DataPlane::open_giver() {
+  if (settings_.state_directory.empty()) return absl::OkStatus();
+  std::string path = absl::StrCat(settings_.state_directory, "/", takeover::kSocketName);
+  auto inherited = inheritance_->take(takeover::Use::kTakeover, 0, path);
+  if (!inherited.empty()) {
+    giver_socket_ = std::move(inherited.front());
+    takeover::listen_again(giver_socket_.get());
+  } else {
+    auto listening = takeover::listen_at(path);
+    if (!listening.ok()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("state_directory: ", std::string(listening.status().message())));
+    }
+    giver_socket_ = *std::move(listening);
+  }
+  config::Endpoint endpoint(config::UnixEndpoint{path});
+  giver_file_ = inherited.empty() ? net::SocketFile(endpoint) : inheritance_->file_of(endpoint);
+  return absl::OkStatus();
+}
+
+void DataPlane::wait_for_successor() {
+  takeover::Host& host = *this;
+  if (giver_socket_) giver_ = std::make_unique<takeover::Giver>(host, std::move(giver_socket_));
+}
+
+absl::Status DataPlane::give_up_state() {
+  if (store_->journal()->info().condition == journal::Condition::kFailed) {
+    return absl::FailedPreconditionError("the journal is being written anew after a failure; try again when it is");
+  }
+  std::latch done(1);
+  store_->hand_over_journal([&] { done.count_down(); });
+  done.wait();
+  return absl::OkStatus();
+}
+
+absl::Status DataPlane::take_state_back() {
+  std::latch done(1);
+  absl::Status result;
+  store_->take_back_journal([&](absl::Status status) {
+    result = std::move(status);
+    done.count_down();
+  });
+  done.wait();
+  return result;
+}
+
+std::vector<takeover::Offer> DataPlane::offer() {
+  std::vector<takeover::Offer> offers = workers_->copy_sockets();
+  auto add = [&](takeover::Use use, std::string wanted, std::string bound, base::Descriptor socket) {
+    offers.push_back({use, 0, std::move(wanted), std::move(bound), {}});
+    offers.back().sockets.push_back(std::move(socket));
+  };
+  for (auto& copy : management_->copy_sockets()) {
+    add(takeover::Use::kManagement, copy.wanted, copy.bound, std::move(copy.socket));
+  }
+  if (metrics_) {
+    add(takeover::Use::kObservation, settings_.observation->to_string(), metrics_->bound().to_string(),
+        metrics_->copy_of_socket());
+  }
+  std::string path = absl::StrCat(settings_.state_directory, "/", takeover::kSocketName);
+  add(takeover::Use::kTakeover, path, path, giver_->copy_of_socket());
+  offered_.clear();
+  for (const takeover::Offer& one : offers) offered_.push_back({one.use, one.bound});
+  return offers;
+}
+
+void DataPlane::leave(const std::vector<bool>& kept) {
+  left_ = kept;
+  std::vector<std::string> listeners;
+  for (size_t i = 0; i < offered_.size(); ++i) {
+    const Offered& one = offered_[i];
+    if (one.use == takeover::Use::kListener && kept[i]) listeners.push_back(one.bound);
+  }
+  workers_->leave(listeners);
+  taken_over_ = true;
+  options_.on_taken_over();
+}
+
+// Files of sockets that the other process has stay.
+void DataPlane::leave_files() {
+  for (size_t i = 0; i < left_.size(); ++i) {
+    if (!left_[i]) continue;
+    if (offered_[i].use == takeover::Use::kManagement) management_->leave();
+    if (offered_[i].use == takeover::Use::kObservation) metrics_->leave();
+    if (offered_[i].use == takeover::Use::kTakeover) giver_file_.forget();
+  }
+  left_.clear();
 }
 
 void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Page)> done) {
@@ -126,18 +293,6 @@ std::optional<observe::JournalFacts> DataPlane::journal_facts() const {
   return observe::JournalFacts{.writable = info.condition == journal::Condition::kWriting, .bytes = info.bytes};
 }
 
-absl::Status DataPlane::serve_management() {
-  for (const std::string& listen : settings_.management_listen) make_folder_of(listen);
-  management::ServerOptions options{.listen = settings_.management_listen,
-                                    .insecure = settings_.management_insecure,
-                                    .build = base::kVersion,
-                                    .workers = static_cast<uint32_t>(workers_->size())};
-  auto management = management::ManagementServer::start(options, *store_, *workers_);
-  if (!management.ok()) return management.status();
-  management_ = *std::move(management);
-  return absl::OkStatus();
-}
-
 BoundAddresses DataPlane::bound_addresses() {
   BoundAddresses addresses;
   std::latch read(1);
@@ -159,9 +314,15 @@ void DataPlane::reopen_logs() {
 }
 
 void DataPlane::stop() {
+  bool taken_over = giver_ && giver_->stop();
+  leave_files();
+  giver_file_.remove();
+  giver_.reset();
   if (management_) management_->stop();
   if (store_) store_->stop();
-  if (workers_) workers_->stop(settings_.shutdown_timeout);
+  // Another process has the addresses, so this one's clients may take their time.
+  runtime::Duration idle_grace = taken_over ? settings_.shutdown_timeout : Workers::kIdleGrace;
+  if (workers_) workers_->stop(settings_.shutdown_timeout, idle_grace);
   metrics_.reset();
   management_.reset();
   store_.reset();

@@ -96,12 +96,12 @@ void Worker::start() {
   });
 }
 
-void Worker::stop(runtime::Duration timeout) {
-  post([timeout](Worker& self) { self.closing_.spawn(self.shut_down(timeout)); });
+void Worker::stop(runtime::Duration timeout, runtime::Duration idle_grace) {
+  post([=](Worker& self) { self.closing_.spawn(self.shut_down(timeout, idle_grace)); });
 }
 
-runtime::Task<void> Worker::shut_down(runtime::Duration timeout) {
-  listeners_.finish_all();
+runtime::Task<void> Worker::shut_down(runtime::Duration timeout, runtime::Duration idle_grace) {
+  listeners_.finish_all(idle_grace);
   runtime::Scope deadline(loop_);
   deadline.spawn(cut_off_at(loop_.now() + timeout));
   co_await listeners_.join();

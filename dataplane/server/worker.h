@@ -44,13 +44,14 @@ class Worker {
   std::vector<uint64_t> in_flight(const std::vector<observe::Carrier>& carriers);
 
   void start();
-  // Stops accepting, lets sessions finish until the deadline, cuts off what is left. Returns at once; join() waits.
-  void stop(runtime::Duration timeout);
+  // Stops accepting, lets sessions finish until the timeout (idle ones at most for `idle_grace`), cuts off what is
+  // left. Returns at once; join() waits.
+  void stop(runtime::Duration timeout, runtime::Duration idle_grace);
   void join();
 
  private:
   void adopt();
-  runtime::Task<void> shut_down(runtime::Duration timeout);
+  runtime::Task<void> shut_down(runtime::Duration timeout, runtime::Duration idle_grace);
   runtime::Task<void> cut_off_at(runtime::TimePoint deadline);
 
   const int number_;

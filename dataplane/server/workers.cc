@@ -25,9 +25,15 @@ void Workers::start() {
   for (auto& worker : workers_) worker->start();
 }
 
-void Workers::stop(runtime::Duration timeout) {
-  for (auto& [uid, listener] : bound_) listener.open.clear();  // and with them the files of Unix sockets
-  for (auto& worker : workers_) worker->stop(timeout);
+void Workers::stop(runtime::Duration timeout, runtime::Duration idle_grace) {
+  for (auto& [uid, listener] : bound_) {
+    for (Open& open : listener.open) {
+      std::lock_guard lock(mutex_);
+      if (std::ranges::find(left_, open.endpoint) != left_.end()) open.file.forget();
+    }
+    listener.open.clear();  // and with them the files of Unix sockets
+  }
+  for (auto& worker : workers_) worker->stop(timeout, idle_grace);
   for (auto& worker : workers_) worker->join();
   {
     std::lock_guard lock(mutex_);

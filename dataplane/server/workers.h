@@ -9,12 +9,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "net/socket_file.h"
 #include "observe/statistics.h"
+#include "server/inheritance.h"
 #include "server/worker.h"
 #include "store/reading_half.h"
 
@@ -26,10 +28,23 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   Workers(int count, std::string via_name, observe::AccessLog* access_log);
   ~Workers() override;
 
+  // What bind() takes where it is for the address that it is to open. Before the store begins.
+  void inherit(std::shared_ptr<Inheritance> inheritance) { inheritance_ = std::move(inheritance); }
+  // Copies of all listening sockets, for another process. Waits for the workers, which turn; by any thread, as long as
+  // no listener changes.
+  std::vector<takeover::Offer> copy_sockets();
+  // Another process accepts at these addresses from now on, and has the files of Unix sockets: this one does no more.
+  // By any thread; returns at once.
+  void leave(const std::vector<std::string>& bound);
+
   size_t size() const { return workers_.size(); }
   void start();
-  // Stops accepting, lets sessions finish for up to `timeout`, cuts off the rest, and waits for all that.
-  void stop(runtime::Duration timeout);
+  // For how long an idle keep-alive connection may still begin a request when its listener ends: long enough for one
+  // that is on its way.
+  static constexpr runtime::Duration kIdleGrace = std::chrono::seconds(1);
+  // Stops accepting, lets sessions finish for up to `timeout`, idle ones for up to `idle_grace`, cuts off the rest, and
+  // waits for all that.
+  void stop(runtime::Duration timeout, runtime::Duration idle_grace = kIdleGrace);
 
   // store::ReadingHalf
   absl::StatusOr<std::vector<config::Endpoint>> bind(config::Uid listener,
@@ -48,7 +63,8 @@ class Workers : public store::ReadingHalf, public observe::Collector {
                        std::function<void(std::vector<uint64_t>)> done) override;
 
  private:
-  // An address of a listener: a socket for each worker, until they have taken them.
+  // An address of a listener, with at least one socket for each worker, until they have taken them: the n-th is for the
+  // (n % size)-th worker.
   struct Bound {
     config::Endpoint endpoint;
     std::vector<int> fds;
@@ -80,6 +96,8 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   // Whether sockets of listeners stand where this one is to open its own; those that it has at this very address are
   // none of them.
   bool is_held(config::Uid listener, const config::Endpoint& address) const;
+  // What was inherited for the address; nothing where there is none.
+  std::optional<Bound> take_inherited(config::Uid listener, const config::Endpoint& address);
   absl::StatusOr<Bound> open_sockets(config::Uid listener, const config::Endpoint& address);
   absl::StatusOr<Bound> open_beside_ours(const config::Endpoint& address);
   static void start_listening(Bound& bound);
@@ -90,6 +108,8 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void reclaim();
 
   const std::string via_name_;
+  std::shared_ptr<Inheritance> inheritance_;
+  std::vector<config::Endpoint> left_;  // guarded by mutex_
   base::Ref<const config::Snapshot> current_;
   // Former snapshots that a worker may still use, oldest first.
   std::deque<base::Ref<const config::Snapshot>> former_;

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <latch>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,7 +28,29 @@ bool Workers::is_held(config::Uid listener, const config::Endpoint& address) con
   return held && !has_it_already;
 }
 
+// All of them are kept, and connections that wait there with them. Where there are fewer than workers, others are
+// opened beside them; where that is not allowed (they belong to another user), workers share one.
+std::optional<Workers::Bound> Workers::take_inherited(config::Uid listener, const config::Endpoint& address) {
+  if (!inheritance_) return std::nullopt;
+  std::vector<base::Descriptor> sockets = inheritance_->take(takeover::Use::kListener, listener, address.to_string());
+  if (sockets.empty()) return std::nullopt;
+  config::Endpoint endpoint = net::bound_address(sockets.front().get());
+  Bound bound{.endpoint = endpoint, .fds = {}, .file = inheritance_->file_of(endpoint)};
+  for (base::Descriptor& socket : sockets) bound.fds.push_back(socket.release());
+  for (size_t i = 0; bound.fds.size() < workers_.size(); ++i) {
+    absl::StatusOr<int> next = net::listen_beside(bound.fds.front());
+    if (!next.ok()) next = net::share(bound.fds[i]);
+    if (!next.ok()) {
+      spdlog::error("a worker does not listen: {}", std::string(next.status().message()));
+      break;
+    }
+    bound.fds.push_back(*next);
+  }
+  return bound;
+}
+
 absl::StatusOr<Workers::Bound> Workers::open_sockets(config::Uid listener, const config::Endpoint& address) {
+  if (std::optional<Bound> inherited = take_inherited(listener, address)) return *std::move(inherited);
   if (is_held(listener, address)) return open_beside_ours(address);
   absl::StatusOr<int> first = net::listen_on(address, is_closing(address));
   if (!first.ok()) return first.status();
@@ -126,13 +149,52 @@ void Workers::accept(config::Slot slot, config::Uid listener) {
   std::ranges::for_each(bound.waiting, start_listening);
   for (size_t i = 0; i < workers_.size(); ++i) {
     std::vector<listener::BoundSocket> sockets;
-    for (const Bound& address : bound.waiting) sockets.push_back({.endpoint = address.endpoint, .fd = address.fds[i]});
+    for (const Bound& address : bound.waiting) {
+      for (size_t n = i; n < address.fds.size(); n += workers_.size()) {
+        sockets.push_back({.endpoint = address.endpoint, .fd = address.fds[n]});
+      }
+    }
     workers_[i]->post([record, sockets = std::move(sockets), connections = bound.connections](Worker& self) {
       self.listeners().accept(record, sockets, connections);
     });
   }
   for (Bound& address : bound.waiting) bound.open.push_back({address.endpoint, std::move(address.file)});
   bound.waiting.clear();
+}
+
+std::vector<takeover::Offer> Workers::copy_sockets() {
+  std::vector<takeover::Offer> offers;
+  for (auto& worker : workers_) {
+    std::latch copied(1);
+    worker->post([&](Worker& self) {
+      self.listeners().copy_sockets([&](config::Uid uid, listener::OpenListener::SocketCopy copy) {
+        std::string bound = copy.bound.to_string();
+        auto is_it = [&](const takeover::Offer& offer) { return offer.uid == uid && offer.bound == bound; };
+        auto found = std::ranges::find_if(offers, is_it);
+        if (found == offers.end()) {
+          offers.push_back({takeover::Use::kListener, uid, std::move(copy.wanted), std::move(bound), {}});
+          found = offers.end() - 1;
+        }
+        // Workers share the one socket of a path.
+        if (found->sockets.empty() || !copy.bound.is_unix()) found->sockets.push_back(std::move(copy.socket));
+      });
+      copied.count_down();
+    });
+    copied.wait();
+  }
+  return offers;
+}
+
+void Workers::leave(const std::vector<std::string>& bound) {
+  std::vector<config::Endpoint> addresses;
+  for (const std::string& text : bound) addresses.push_back(config::Endpoint::parse(text).value());
+  for (auto& worker : workers_) {
+    worker->post([addresses](Worker& self) {
+      for (const config::Endpoint& address : addresses) self.listeners().leave_address(address);
+    });
+  }
+  std::lock_guard lock(mutex_);
+  left_ = std::move(addresses);
 }
 
 void Workers::remember_closing(const config::Endpoint& endpoint) {
@@ -150,7 +212,8 @@ bool Workers::is_closing(const config::Endpoint& endpoint) {
 void Workers::stop_accepting(config::Uid listener) {
   for (const Open& open : bound_[listener].open) remember_closing(open.endpoint);
   unbind(listener);
-  for (auto& worker : workers_) worker->post([listener](Worker& self) { self.listeners().finish(listener); });
+  for (auto& worker : workers_)
+    worker->post([listener](Worker& self) { self.listeners().finish(listener, kIdleGrace); });
 }
 
 }  // namespace fairlead::server

@@ -98,7 +98,6 @@ class ConfigurationErrors(Case):
                  "          weight: 300\n", 8, ["app/s2", "weight", "300", "256"]),
                 ("resources:\n  listeners:\n    - name: web\n      bind: ['127.0.0.1:0']\n      protocol: HTTP\n"
                  "      default_backend: nowhere\n", 6, ["default_backend", "nowhere"]),
-                ("state_directory: /var/lib/fairlead\n", 1, ["state_directory"]),
                 ("resources:\n  listeners:\n    - {name: web, bind: ['127.0.0.1:0'], protocol: SPDY}\n", 3, ["SPDY"]),
         ):
             with self.subTest(text):

@@ -97,6 +97,54 @@ TEST_F(Case, AnIdleConnectionIsClosedAfterTheKeepAliveTime) {
   EXPECT_TRUE(clean_);
 }
 
+// A client with an idle connection: one request, the end of the listener, and after `pause` another request.
+struct AroundTheEnd {
+  AroundTheEnd(HttpWorld& of, Duration between) : w(of), pause(between), scope(w.world.clients().loop) {
+    scope.spawn(run());
+    EXPECT_TRUE(w.world.run_until([&] { return scope.running() == 0; }));
+  }
+  runtime::Task<void> run() {
+    HttpPeer peer(w.world.clients(), w.address);
+    co_await peer.connected();
+    co_await peer.send(Plan{.id = 1, .response_size = 4}.request_head("sim.test"));
+    // As long as the answer is on its way the connection is not idle.
+    co_await runtime::Sleep(w.world.clients().loop, w.world.network().now() + minutes(1));
+    ended_at = w.world.network().now();
+    w.world.close_listener("web");
+    co_await runtime::Sleep(w.world.clients().loop, ended_at + pause);
+    co_await peer.send(Plan{.id = 2, .response_size = 4}.request_head("sim.test"));
+    PeerBody all = co_await peer.read_to_end();
+    received = std::move(all.bytes);
+    took = w.world.network().now() - ended_at;
+  }
+  HttpWorld& w;
+  Duration pause;
+  TimePoint ended_at;
+  std::string received;
+  Duration took{};
+  runtime::Scope scope;
+};
+
+TEST_F(Case, ARequestThatIsOnItsWayWhenItsListenerEndsIsServedAndIsTheLast) {
+  open(with_timeouts(hours(1), hours(1), hours(1)));
+  AroundTheEnd story(w_, kIdleGrace / 2);
+  EXPECT_EQ(w_.seen.requests[2], 1);
+  EXPECT_LT(story.received.find("HTTP/1.1 200 "), story.received.rfind("HTTP/1.1 200 ")) << story.received;
+  EXPECT_THAT(story.received.substr(story.received.rfind("HTTP/1.1 ")), HasSubstr("Connection: close\r\n"));
+}
+
+TEST_F(Case, AnIdleConnectionWaitsNoLongerThanItsListenersGrace) {
+  open(with_timeouts(hours(1), hours(1), hours(1)));
+  AroundTheEnd story(w_, kIdleGrace + seconds(2));
+  EXPECT_EQ(w_.seen.requests[2], 0);
+}
+
+TEST_F(Case, TheGraceOfAnEndingListenerDoesNotProlongTheKeepAliveTime) {
+  open(with_timeouts(hours(1), minutes(1) + milliseconds(100), hours(1)));
+  AroundTheEnd story(w_, milliseconds(900));
+  EXPECT_EQ(w_.seen.requests[2], 0);
+}
+
 TEST_F(Case, AServerThatDoesNotAnswerGives504) {
   config::Backend settings;
   settings.timeouts.response = seconds(9);

@@ -42,6 +42,7 @@ class SimDriver : public runtime::Driver {
   void deliver() override;
   void wake() override;
   int watch(int fd, runtime::Channel& channel) override;
+  void unwatch(int fd) override { socket(fd).channel = nullptr; }
   void close(int fd) override;
   ssize_t read(int fd, std::span<char> into) override;
   ssize_t write(int fd, std::span<const char> data) override;

@@ -22,7 +22,7 @@ BODY_BYTES = 34
 def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
-    parser.add_argument("what", choices=("http", "tcp", "churn", "updates", "crash"))
+    parser.add_argument("what", choices=("http", "tcp", "churn", "updates", "crash", "takeover"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
@@ -33,6 +33,7 @@ def argument_parser():
     parser.add_argument("--seed", type=int)
     # Of tests: what is wrong with the files of all lives, as in tests/support/faulty_vfs.
     parser.add_argument("--faults", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--times", type=int, default=20)
     return parser
 
 
@@ -45,7 +46,7 @@ def parse_arguments():
                           ("rate", 5000 if is_updates else 1000)):
         if getattr(arguments, name) is None:
             setattr(arguments, name, default)
-    for name in ("rounds", "seconds", "servers", "operations", "rate", "kills"):
+    for name in ("rounds", "seconds", "servers", "operations", "rate", "kills", "times"):
         if getattr(arguments, name) <= 0:
             parser.error(f"--{name}: {getattr(arguments, name):g} must be more than 0")
     return arguments
@@ -171,10 +172,10 @@ def churn_origins(workshop):
     return [address.rsplit(":", 1)[1] for address in addresses]
 
 
-def start_churn_load(workshop, proxy, rate):
+def start_mixed_load(workshop, target, rate):
     report = workshop.folder / "load.jsonl"
     load = workshop.start("load", [
-        program("fairlead-load"), f"--target={proxy.address}", f"--rate={rate}", "--duration=3600s", "--interval=0s",
+        program("fairlead-load"), f"--target={target}", f"--rate={rate}", "--duration=3600s", "--interval=0s",
         "--new-connections=0.02", "--slow-share=0.03", "--slow-latency=1s", "--upload-share=0.05",
         "--upload-bytes=65536", "--upload-duration=500ms", "--upload-chunked", f"--report={report}"])
     return load, report
@@ -204,7 +205,7 @@ def churn(arguments):
     with Workshop("bench") as workshop:
         ports = churn_origins(workshop)
         proxy = proxies.start_fairlead(workshop, "HTTP", [f"127.0.0.1:{port}" for port in ports], workers=2)
-        load, report = start_churn_load(workshop, proxy, arguments.rate)
+        load, report = start_mixed_load(workshop, proxy.address, arguments.rate)
         time.sleep(2)  # until slow responses and uploads are in flight
         resident_before = usage.resident_kb(proxy.pid)
         say(f"adding and deleting {arguments.servers} servers at {arguments.operations:g} operations per second")
@@ -235,6 +236,93 @@ def print_churn(result):
           f"{result['resident_kb_after'] / 1024:.1f} MB after")
 
 
+# takeover
+
+
+TAKEOVER = """\
+management: {{listen: ["unix:{folder}/management.sock"]}}
+state_directory: {folder}/state
+shutdown: {{timeout: 10s}}
+workers: 2
+resources:
+  listeners:
+    - {{name: web, bind: ["127.0.0.1:0"], protocol: HTTP, default_backend: app}}
+    - {{name: tcp, bind: ["127.0.0.1:0"], protocol: TCP, default_backend: echo}}
+  backends:
+    - {{name: app, servers: [{{name: s1, address: "{http}"}}]}}
+    - {{name: echo, servers: [{{name: s1, address: "{tcp}"}}]}}
+"""
+
+
+def start_successor(workshop, number):
+    """Another process on the same state. It, where it listens, and the time until it serves."""
+    ready_file = workshop.folder / f"fairlead{number}.json"
+    began = time.monotonic()
+    process = workshop.start(f"fairlead{number}", [program("fairlead"), f"--config={workshop.folder}/fairlead.yaml",
+                                                   "--takeover", f"--ready-file={ready_file}"])
+    ready = process.wait_for_file(ready_file)
+    return process, ready["listeners"], time.monotonic() - began
+
+
+def start_tcp_load(workshop, target, rate):
+    report = workshop.folder / "tcp.jsonl"
+    load = workshop.start("tcp-load", [
+        program("fairlead-load"), f"--target={target}", f"--rate={rate}", "--duration=3600s", "--interval=0s", "--tcp-echo",
+        "--new-connections=1", f"--report={report}"])
+    return load, report
+
+
+def end_of(process):
+    """Of one that another has taken over from: whether it has ended as it should."""
+    try:
+        status = process.child.wait(30)
+    except subprocess.TimeoutExpired:
+        say(f"{process.name} does not end")
+        return False
+    if status != 0:
+        say(f"{process.name} ended with {status}:\n{process.log_tail()}")
+    return status == 0
+
+
+def takeover(arguments):
+    with Workshop("bench") as workshop:
+        (workshop.folder / "state").mkdir(mode=0o700)
+        (workshop.folder / "fairlead.yaml").write_text(TAKEOVER.format(
+            folder=workshop.folder, http=proxies.start_origin(workshop, "origin"),
+            tcp=proxies.start_origin(workshop, "echo", flags=["--tcp-echo"])))
+        running, listeners, _ = start_successor(workshop, 0)
+        load, report = start_mixed_load(workshop, listeners["web"][0], arguments.rate)
+        tcp_load, tcp_report = start_tcp_load(workshop, listeners["tcp"][0], arguments.rate / 4)
+        time.sleep(2)  # until slow responses and uploads are in flight
+        old, seconds, failed = [], [], 0
+        for number in range(1, arguments.times + 1):
+            old.append(running)
+            running, now, took = start_successor(workshop, number)
+            say(f"takeover {number} of {arguments.times}: {took * 1000:.0f} ms")
+            seconds.append(took)
+            failed += now != listeners
+            time.sleep(0.5)
+        failed += sum(not end_of(process) for process in old)
+        requests, exchanges = finish_load(load, report), finish_load(tcp_load, tcp_report)
+    return {"bench": "takeover", "failed": failed + requests["failed"] + exchanges["failed"], "takeovers": len(seconds),
+            "takeovers_failed": failed, "requests": requests["requests"], "requests_failed": requests["failed"],
+            "exchanges": exchanges["requests"], "exchanges_failed": exchanges["failed"],
+            "serves_after_ms_p50": round(1000 * statistics.median(seconds), 1),
+            "serves_after_ms_max": round(1000 * max(seconds), 1),
+            "p50_ms": requests["p50_ms"], "p99_ms": requests["p99_ms"],
+            "failures": requests["failures"] + exchanges["failures"]}
+
+
+def print_takeover(result):
+    print(f"\ntakeovers         {result['takeovers']}, {result['takeovers_failed']} failed; the new process serves after "
+          f"{result['serves_after_ms_p50']:.0f} ms, at most {result['serves_after_ms_max']:.0f} ms")
+    print(f"requests          {result['requests']:,}, {result['requests_failed']} failed; p50 {result['p50_ms']:.2f} ms, "
+          f"p99 {result['p99_ms']:.2f} ms")
+    print(f"TCP connections   {result['exchanges']:,}, {result['exchanges_failed']} failed")
+    for failure in result["failures"]:
+        print(f"                  {failure['count']} {failure['cause']}: {failure['example']}")
+
+
 def build_quietly(as_json, programs):
     """Output of the build must not mix with the JSON."""
     saved = os.dup(1)
@@ -259,6 +347,8 @@ def main():
         elif arguments.what == "updates":
             with Workshop("bench") as workshop:
                 result, show = bench_updates.updates(workshop, arguments, say), bench_updates.print_updates
+        elif arguments.what == "takeover":
+            result, show = takeover(arguments), print_takeover
         else:
             result, show = compare(arguments, arguments.what.upper()), print_comparison
     except Failed as error:

@@ -191,7 +191,8 @@ class Fairlead(Process):
         try:
             readable, _, _ = select.select([notifications, ended], [], [], DEADLINE)
             if notifications in readable:
-                assert notifications.recv(4096) == b"READY=1"
+                said = notifications.recv(4096).decode()
+                assert said in ("READY=1", f"MAINPID={self.child.pid}\nREADY=1"), said
             elif readable:
                 raise AssertionError(f"fairlead ended with {self.wait()} instead of serving:\n{self.all_text()}")
             else:

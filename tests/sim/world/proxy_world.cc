@@ -50,7 +50,7 @@ void ProxyWorld::close_listener(const std::string& name) {
   config::Uid uid = configuration_.listener(name)->metadata.uid;
   configuration_.delete_listener(name);
   publish();
-  for (auto& worker : workers_) worker->listeners.finish(uid);
+  for (auto& worker : workers_) worker->listeners.finish(uid, kIdleGrace);
 }
 
 void ProxyWorld::drain(config::BackendHandle backend, const config::Server& record, bool leaves,
@@ -94,7 +94,7 @@ observe::BackendStatistics ProxyWorld::statistics(const std::string& backend) {
 }
 
 void ProxyWorld::shut_down() {
-  for (auto& worker : workers_) worker->listeners.finish_all();
+  for (auto& worker : workers_) worker->listeners.finish_all(kIdleGrace);
   auto joined = [this] {
     for (auto& worker : workers_) {
       for (auto& entry : worker->listeners.statistics()) return (void)entry, false;

@@ -27,6 +27,9 @@ using test_support::SimFaults;
 using test_support::SimHost;
 using test_support::SimNetwork;
 
+// How long idle connections may still begin a request when their listener ends.
+inline constexpr Duration kIdleGrace = std::chrono::seconds(1);
+
 struct Worker {
   Worker(SimNetwork& network, int number, uint64_t seed);
   // Takes the snapshot that is published, at the top of each turn.

@@ -26,7 +26,7 @@ class WorkerTest : public testing::Test {
   }
   ~WorkerTest() override {
     if (!started_) return;
-    worker_->stop(seconds(1));
+    worker_->stop(seconds(1), runtime::Duration::zero());
     worker_->join();
   }
 

@@ -34,13 +34,14 @@ class WorkersFixture : public testing::Test {
     stopped_ = true;
   }
 
-  store::Result apply(const std::string& text) {
+  store::Result apply(const std::string& text) { return apply_to(store_, text); }
+  static store::Result apply_to(store::Store& store, const std::string& text) {
     v1::Transaction message;
     EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
     std::promise<store::Result> promise;
     auto origin = std::make_shared<const store::Origin>("test", "here");
-    store_.apply(store::make_transaction(message, store_.limits(), origin), {},
-                 [&](store::Result result) { promise.set_value(std::move(result)); });
+    store.apply(store::make_transaction(message, store.limits(), origin), {},
+                [&](store::Result result) { promise.set_value(std::move(result)); });
     return promise.get_future().get();
   }
   // Expects that it holds.
