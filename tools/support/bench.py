@@ -30,8 +30,6 @@ def argument_parser():
     parser.add_argument("--rate", type=float, default=1000)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int)
-    # Of tests: what is wrong with the files of all lives, as in tests/support/faulty_vfs.
-    parser.add_argument("--faults", default="", help=argparse.SUPPRESS)
     return parser
 
 
