@@ -67,8 +67,9 @@ class Traffic(ApiCase):
     def test_a_drain_is_told_from_its_beginning_to_its_end(self):
         origin = self.origin()
         fairlead, api = self.start_with_api(plane({"s": origin.address}))
-        session = self.session(api, server_events=True)
         other = self.session(api, "other", server_events=True)
+        # The newer one is primary.
+        session = self.session(api, server_events=True)
         uid = api.servers()[0].metadata.uid
         origin.hold()
         with Connection(fairlead.address()) as finishes:

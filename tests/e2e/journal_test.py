@@ -131,9 +131,9 @@ class Journal(ApiCase):
 
 class CrashBench(unittest.TestCase):
     def crash(self, kills, faults=""):
-        environment = {**os.environ, "FAIRLEAD_BUILD": str(pathlib.Path(program("fairlead")).parents[1])}
-        command = [sys.executable, "-B", REPOSITORY / "tools/support/bench.py", "crash", f"--kills={kills}", "--json",
-                   f"--faults={faults}"]
+        environment = {**os.environ, "FAIRLEAD_BUILD": str(pathlib.Path(program("fairlead")).parents[1]),
+                       "FAIRLEAD_CRASH_FAULTS": faults}
+        command = [sys.executable, "-B", REPOSITORY / "tools/support/bench.py", "crash", f"--kills={kills}", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment, check=False)
         self.assertIn(done.returncode, (0, 1), done.stderr)
         return json.loads(done.stdout)

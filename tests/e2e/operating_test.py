@@ -98,6 +98,7 @@ class ConfigurationErrors(Case):
                  "          weight: 300\n", 8, ["app/s2", "weight", "300", "256"]),
                 ("resources:\n  listeners:\n    - name: web\n      bind: ['127.0.0.1:0']\n      protocol: HTTP\n"
                  "      default_backend: nowhere\n", 6, ["default_backend", "nowhere"]),
+                ("history:\n  versions: 2000000\n", 2, ["history.versions", "2000000", "1000000"]),
                 ("resources:\n  listeners:\n    - {name: web, bind: ['127.0.0.1:0'], protocol: SPDY}\n", 3, ["SPDY"]),
         ):
             with self.subTest(text):

@@ -31,8 +31,6 @@ def argument_parser():
     parser.add_argument("--rate", type=float)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int)
-    # Of tests: what is wrong with the files of all lives, as in tests/support/faulty_vfs.
-    parser.add_argument("--faults", default="", help=argparse.SUPPRESS)
     parser.add_argument("--times", type=int, default=20)
     return parser
 

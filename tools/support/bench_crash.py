@@ -168,10 +168,12 @@ class Crash:
 def crash(workshop, arguments, say):
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1 << 32)
     say(f"seed {seed}")
-    run = Crash(workshop, arguments.faults, seed)
+    # Of tests: what is wrong with the files in every life, as in tests/support/faulty_vfs.
+    faults = os.environ.pop("FAIRLEAD_CRASH_FAULTS", "")
+    run = Crash(workshop, faults, seed)
     said = time.monotonic()
     while run.kills + run.failed_starts < arguments.kills:
-        run.live(power_cut=bool(arguments.faults) or run.life % 2 == 1)
+        run.live(power_cut=bool(faults) or run.life % 2 == 1)
         if time.monotonic() > said + 10:
             said = time.monotonic()
             say(f"{run.kills} kills, {run.transactions} answers, {run.lost} lost, {run.torn} torn, "
