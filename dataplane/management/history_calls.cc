@@ -26,6 +26,14 @@ grpc::Status no_history() {
           "history: is kept in the state directory, and this data plane has none; set state_directory"};
 }
 
+// What `look` finds in the history of the journal at `path`, or why there is none to be looked at. Waits for the disk.
+template <typename Look>
+auto look_into(const std::string& path, Look look) -> decltype(look(std::declval<store::History&>())) {
+  absl::StatusOr<store::History> history = store::History::open(path);
+  if (!history.ok()) return history.status();
+  return look(*history);
+}
+
 // Runs `look` where it may wait for the disk; the rest of the work, whose status ends the call, on the executor's
 // thread.
 void look_back(const std::shared_ptr<Context>& context, const std::shared_ptr<UnaryCall>& call,
@@ -72,10 +80,7 @@ void read_last_transaction(const std::shared_ptr<Context>& context, const std::s
   std::string path = context->store.journal_path();
   if (path.empty()) return done(0);
   context->reading.post([path = std::move(path), client, done = std::move(done)]() mutable {
-    absl::StatusOr<store::History> history = store::History::open(path);
-    absl::StatusOr<uint64_t> last = history.status();
-    if (history.ok()) last = history->last_transaction_of(client);
-    done(last.value_or(0));
+    done(look_into(path, [&](store::History& history) { return history.last_transaction_of(client); }).value_or(0));
   });
 }
 
@@ -85,9 +90,7 @@ void apply_once(const std::shared_ptr<Context>& context, store::Transaction tran
   if (path.empty()) return context->store.apply(std::move(transaction), options, std::move(done));
   context->reading.post([context, path = std::move(path), transaction = std::move(transaction), options,
                          done = std::move(done)]() mutable {
-    absl::StatusOr<store::History> history = store::History::open(path);
-    absl::StatusOr<std::optional<store::Result>> known = history.status();
-    if (history.ok()) known = history->answer_to(transaction);
+    auto known = look_into(path, [&](store::History& history) { return history.answer_to(transaction); });
     // What cannot be read is no reason to refuse a change; the store remembers those of this life.
     if (known.ok() && *known) return done(**std::move(known));
     context->store.apply(std::move(transaction), options, std::move(done));
@@ -119,9 +122,9 @@ void DiffStream::begin() {
   std::string path = context().store.journal_path();
   if (path.empty()) return finish(no_history());
   context().reading.post([self, path = std::move(path)] {
-    absl::StatusOr<store::History> history = store::History::open(path);
-    absl::StatusOr<store::VersionDifference> difference = history.status();
-    if (history.ok()) difference = history->compare(self->request_.from_version(), self->request_.to_version());
+    auto difference = look_into(path, [&](store::History& history) {
+      return history.compare(self->request_.from_version(), self->request_.to_version());
+    });
     self->context().executor.post([self, difference = std::move(difference)]() mutable {
       if (!difference.ok()) return self->finish(to_status(difference.status()));
       self->difference_ = *std::move(difference);
@@ -163,9 +166,8 @@ class RollBack : public std::enable_shared_from_this<RollBack> {
     std::string path = context_->store.journal_path();
     if (path.empty()) return call_->answer(no_history);
     context_->reading.post([self = shared_from_this(), path = std::move(path)] {
-      absl::StatusOr<store::History> history = store::History::open(path);
-      absl::StatusOr<store::VersionDifference> difference = history.status();
-      if (history.ok()) difference = history->compare(self->request_.version(), 0);
+      auto difference =
+          look_into(path, [&](store::History& history) { return history.compare(self->request_.version(), 0); });
       if (!difference.ok()) {
         return self->call_->answer([status = difference.status()] { return to_status(status); });
       }

@@ -25,9 +25,9 @@ CONFIGURATION = {
 
 
 def digests(folder):
-    """Of all files but the log's index, which is scratch."""
+    """Of all files but sockets and the log's index, which is scratch."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())
-            if not path.name.endswith("-shm")}
+            if path.is_file() and not path.name.endswith("-shm")}
 
 
 class Journal(ApiCase):
