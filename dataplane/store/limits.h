@@ -8,7 +8,7 @@ namespace fairlead::store {
 struct Limits {
   uint32_t operations_per_transaction = 10'000;
   // Members and those that still drain.
-  uint64_t servers = 1'000'000;
+  uint64_t servers = 2'000'000;
   uint32_t backends = 100'000;
   uint32_t listeners = 1'000;
   // Transactions and readings that wait for the writer.

@@ -12,7 +12,7 @@ NO_CHECKS = "health checks are not there; HealthCheck is refused as a whole (row
 NO_TLS = "TLS and certificates are not there; their calls are UNIMPLEMENTED, and TCP is for loopback alone"
 NO_HISTORY = "history is not there: an id tells no repetition"
 WAITS = {
-    18: "1,000,000 servers of weight 256, the most that there can be, are 2.6e8",
+    18: "2,000,000 servers of weight 256, the most that there can be, are 5.2e8",
     19: "no field of a resource is a floating-point number",
     22: NO_CHECKS,
     37: NO_HISTORY,
