@@ -28,7 +28,7 @@ struct Context {
   // A session from which nothing came for so long is ended.
   std::chrono::nanoseconds silence{};
   std::chrono::steady_clock::time_point started;
-  Streams streams{sessions_max};
+  Streams streams{sessions_max, silence};
   Executor executor{};
   // For what waits for the disk.
   Executor reading{};

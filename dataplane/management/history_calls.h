@@ -37,8 +37,9 @@ grpc::ServerUnaryReactor* roll_back(const std::shared_ptr<Context>& context, grp
 
 class DiffStream final : public WriteStream<v1::DiffVersionsResponse> {
  public:
-  DiffStream(std::shared_ptr<Context> context, const v1::DiffVersionsRequest& request)
-      : WriteStream(std::move(context)), request_(request) {}
+  DiffStream(std::shared_ptr<Context> context, grpc::CallbackServerContext& call,
+             const v1::DiffVersionsRequest& request)
+      : WriteStream(std::move(context), call), request_(request) {}
   void begin() override;
 
  private:

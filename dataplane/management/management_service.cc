@@ -114,7 +114,7 @@ config::Labels to_labels(const google::protobuf::Map<std::string, std::string>& 
 
 auto ManagementService::StreamUpdates(Server* call)
     -> grpc::ServerBidiReactor<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>* {
-  return open_stream(context_, std::make_shared<UpdateSession>(context_, call->peer()));
+  return open_stream<UpdateSession>(context_, call);
 }
 
 Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransactionRequest* request,
@@ -315,9 +315,9 @@ Unary* ManagementService::ListCertificates(Server* call, const v1::ListCertifica
 
 // --- the whole ---
 
-auto ManagementService::ExportConfig(Server*, const v1::ExportConfigRequest*)
+auto ManagementService::ExportConfig(Server* call, const v1::ExportConfigRequest*)
     -> grpc::ServerWriteReactor<v1::ExportConfigResponse>* {
-  return open_stream(context_, std::make_shared<ExportStream>(context_));
+  return open_stream<ExportStream>(context_, call);
 }
 
 Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
@@ -353,9 +353,9 @@ Unary* ManagementService::ListHistory(Server* call, const v1::ListHistoryRequest
   return list_history(context_, call, *request, *response);
 }
 
-auto ManagementService::DiffVersions(Server*, const v1::DiffVersionsRequest* request)
+auto ManagementService::DiffVersions(Server* call, const v1::DiffVersionsRequest* request)
     -> grpc::ServerWriteReactor<v1::DiffVersionsResponse>* {
-  return open_stream(context_, std::make_shared<DiffStream>(context_, *request));
+  return open_stream<DiffStream>(context_, call, *request);
 }
 
 Unary* ManagementService::Rollback(Server* call, const v1::RollbackRequest* request, v1::RollbackResponse* response) {

@@ -8,14 +8,14 @@
 
 namespace fairlead::management {
 
-auto ObservationService::WatchEvents(grpc::CallbackServerContext*, const v1::WatchEventsRequest* request)
+auto ObservationService::WatchEvents(grpc::CallbackServerContext* call, const v1::WatchEventsRequest* request)
     -> grpc::ServerWriteReactor<v1::WatchEventsResponse>* {
-  return open_stream(context_, std::make_shared<WatchStream>(context_, *request));
+  return open_stream<WatchStream>(context_, call, *request);
 }
 
-auto ObservationService::StreamStatistics(grpc::CallbackServerContext*, const v1::StreamStatisticsRequest* request)
+auto ObservationService::StreamStatistics(grpc::CallbackServerContext* call, const v1::StreamStatisticsRequest* request)
     -> grpc::ServerWriteReactor<v1::StreamStatisticsResponse>* {
-  return open_stream(context_, std::make_shared<StatisticsStream>(context_, *request));
+  return open_stream<StatisticsStream>(context_, call, *request);
 }
 
 }  // namespace fairlead::management

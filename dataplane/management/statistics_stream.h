@@ -28,8 +28,9 @@ void encode_interval(const Sample& start, const Sample& end, const absl::flat_ha
 
 class StatisticsStream final : public WriteStream<v1::StreamStatisticsResponse> {
  public:
-  StatisticsStream(std::shared_ptr<Context> context, v1::StreamStatisticsRequest request)
-      : WriteStream(std::move(context)), request_(std::move(request)) {}
+  StatisticsStream(std::shared_ptr<Context> context, grpc::CallbackServerContext& call,
+                   v1::StreamStatisticsRequest request)
+      : WriteStream(std::move(context), call), request_(std::move(request)) {}
   void begin() override;
 
  private:

@@ -7,7 +7,26 @@
 
 namespace fairlead::management {
 
+void Stream::finish(const grpc::Status& status) {
+  if (finished_) return;
+  finished_ = true;
+  finished_at_ = Executor::Clock::now();
+  send_end(status);
+}
+
 void Stream::shut_down() { finish(shutting_down()); }
+
+void Stream::end_if_silent(Executor::Clock::time_point now, std::chrono::nanoseconds silence) {
+  if (!finished_) return check_silence(now, silence);
+  if (now < finished_at_ + silence) return;
+  std::lock_guard lock(mutex_);
+  if (call_) call_->TryCancel();
+}
+
+void Stream::let_go() {
+  std::lock_guard lock(mutex_);
+  call_ = nullptr;
+}
 
 void Streams::add(std::shared_ptr<Call> call) {
   if (shutting_down_) call->shut_down();
@@ -37,7 +56,7 @@ void Streams::remove(Call* call) {
 
 // What ends here is removed later, by way of the executor.
 void Streams::end_silent(Executor::Clock::time_point now) {
-  for (auto& [key, open] : open_) open.call->end_if_silent(now);
+  for (auto& [key, open] : open_) open.call->end_if_silent(now, silence_);
 }
 
 void Streams::shut_down() {

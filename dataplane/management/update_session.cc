@@ -24,8 +24,8 @@ bool stands_alone(const store::Result& result) {
 
 }  // namespace
 
-UpdateSession::UpdateSession(std::shared_ptr<Context> context, std::string peer)
-    : context_(std::move(context)), peer_(std::move(peer)) {}
+UpdateSession::UpdateSession(std::shared_ptr<Context> context, grpc::CallbackServerContext& call)
+    : Stream(call), context_(std::move(context)), peer_(call.peer()) {}
 
 void UpdateSession::begin() { read_on(); }
 
@@ -71,6 +71,7 @@ void UpdateSession::OnCancel() {
 
 // The last reaction: the registry's reference is the last that keeps the session.
 void UpdateSession::OnDone() {
+  let_go();
   post([](UpdateSession& self) {
     // Only who may write can have begun something.
     if (self.fence_.election_id) self.context_->store.close_session(self.origin_->session);
@@ -79,7 +80,7 @@ void UpdateSession::OnDone() {
 }
 
 void UpdateSession::on_read(std::optional<store::Transaction> decoded) {
-  if (finished_) return;
+  if (finished()) return;
   heard_ = Executor::Clock::now();
   if (!origin_ && !request_->has_open()) return finish(invalid("open: is missing; it is the first message"));
   switch (request_->message_case()) {
@@ -227,7 +228,7 @@ void UpdateSession::on_result(const store::Result& result, uint64_t operations) 
 }
 
 void UpdateSession::on_events() {
-  if (finished_) return;
+  if (finished()) return;
   if (events_->overflowed()) {
     return finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "events of this session are not read; the session ends"});
   }
@@ -245,21 +246,20 @@ void UpdateSession::heartbeat() {
 }
 
 // Where the window is full it is not the client that is still, and after its last word it may be.
-void UpdateSession::end_if_silent(Executor::Clock::time_point now) {
-  if (finished_) return;
-  std::string time = config::to_text(context_->silence);
-  if (writing_ && now >= write_began_ + context_->silence) {
+void UpdateSession::check_silence(Executor::Clock::time_point now, std::chrono::nanoseconds silence) {
+  std::string time = config::to_text(silence);
+  if (writing_ && now >= write_began_ + silence) {
     return finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
                    config::concat("results of this session were not read for ", time, "; the session ends")});
   }
-  if (reading_ && now >= heard_ + context_->silence) {
+  if (reading_ && now >= heard_ + silence) {
     finish({grpc::StatusCode::DEADLINE_EXCEEDED,
             config::concat("nothing came for ", time, "; send heartbeats at a third of that")});
   }
 }
 
 void UpdateSession::read_on() {
-  if (reading_ || finished_ || half_closed_ || unanswered_ >= kUnansweredOperationsMax) return;
+  if (reading_ || finished() || half_closed_ || unanswered_ >= kUnansweredOperationsMax) return;
   reading_ = true;
   heard_ = Executor::Clock::now();
   StartRead(request_.renew());
@@ -271,7 +271,7 @@ void UpdateSession::push(Outgoing outgoing) {
 }
 
 void UpdateSession::pump() {
-  if (writing_ || finished_) return;
+  if (writing_ || finished()) return;
   if (outgoing_.empty()) take_event();
   if (!outgoing_.empty()) {
     writing_ = true;
@@ -298,9 +298,7 @@ void UpdateSession::take_event() {
   });
 }
 
-void UpdateSession::finish(const grpc::Status& status) {
-  if (finished_) return;
-  finished_ = true;
+void UpdateSession::send_end(const grpc::Status& status) {
   // What is on its way keeps its place until gRPC has let go of it.
   if (outgoing_.size() > 1) outgoing_.erase(outgoing_.begin() + (writing_ ? 1 : 0), outgoing_.end());
   Finish(status);

@@ -24,13 +24,14 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
                             public Stream,
                             public std::enable_shared_from_this<UpdateSession> {
  public:
-  UpdateSession(std::shared_ptr<Context> context, std::string peer);
+  UpdateSession(std::shared_ptr<Context> context, grpc::CallbackServerContext& call);
 
   void begin() override;
-  void finish(const grpc::Status& status) override;
-  void end_if_silent(Executor::Clock::time_point now) override;
 
  private:
+  void send_end(const grpc::Status& status) override;
+  void check_silence(Executor::Clock::time_point now, std::chrono::nanoseconds silence) override;
+
   // What waits to be written.
   struct Outgoing {
     v1::StreamUpdatesResponse response;
@@ -88,7 +89,6 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   std::deque<Outgoing> outgoing_;
   bool writing_ = false;
   Executor::Clock::time_point write_began_;
-  bool finished_ = false;
 };
 
 }  // namespace fairlead::management

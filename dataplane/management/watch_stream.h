@@ -13,8 +13,8 @@ namespace fairlead::management {
 
 class WatchStream final : public WriteStream<v1::WatchEventsResponse> {
  public:
-  WatchStream(std::shared_ptr<Context> context, v1::WatchEventsRequest request)
-      : WriteStream(std::move(context)), request_(std::move(request)) {}
+  WatchStream(std::shared_ptr<Context> context, grpc::CallbackServerContext& call, v1::WatchEventsRequest request)
+      : WriteStream(std::move(context), call), request_(std::move(request)) {}
   void begin() override;
 
  private:

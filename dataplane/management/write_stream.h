@@ -18,13 +18,8 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
                     public Stream,
                     public std::enable_shared_from_this<WriteStream<Response>> {
  public:
-  explicit WriteStream(std::shared_ptr<Context> context) : context_(std::move(context)) {}
-
-  void finish(const grpc::Status& status) override {
-    if (finished_) return;
-    finished_ = true;
-    this->Finish(status);
-  }
+  WriteStream(std::shared_ptr<Context> context, grpc::CallbackServerContext& call)
+      : Stream(call), context_(std::move(context)) {}
 
  protected:
   // Fills the next message; false where there is none for now (pump() is called again) or the stream is finished.
@@ -32,18 +27,18 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
 
   // Writes what there is, unless a message is on its way.
   void pump() {
-    if (writing_ || finished_) return;
+    if (writing_ || finished()) return;
     response_.Clear();
     if (!next(response_)) return;
     writing_ = true;
     this->StartWrite(&response_);
   }
 
-  bool finished() const { return finished_; }
   Context& context() { return *context_; }
   const std::shared_ptr<Context>& shared_context() const { return context_; }
 
  private:
+  void send_end(const grpc::Status& status) final { this->Finish(status); }
   void OnWriteDone(bool ok) override {
     post([ok](WriteStream& self) {
       self.writing_ = false;
@@ -55,6 +50,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   }
   // The last reaction: the registry's reference is the last that keeps the stream.
   void OnDone() override {
+    let_go();
     post([](WriteStream& self) { self.context_->streams.remove(&self); });
   }
 
@@ -66,7 +62,6 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   std::shared_ptr<Context> context_;
   Response response_;
   bool writing_ = false;
-  bool finished_ = false;
 };
 
 }  // namespace fairlead::management

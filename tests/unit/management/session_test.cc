@@ -179,36 +179,21 @@ TEST_F(SessionTest, WhoHasSaidEverythingAndWaitsIsNotSilent) {
   EXPECT_TRUE(session.end().ok());
 }
 
-// Disabled: in most runs the client waits for the end of its stream for ever. Not understood yet.
-TEST_F(SessionTest, DISABLED_WhoDoesNotReadItsResultsIsEndedAndTakesNoMoreThanTheWindow) {
-  restart_with_silence(std::chrono::milliseconds(300));
+// What it did not read holds up even the reason for its end; so it is cut off, and its place is free.
+TEST_F(SessionTest, WhoDoesNotReadItsResultsIsCutOffAndTakesNoMoreThanTheWindow) {
+  server_->stop();
+  start(/*sessions_max=*/1, std::chrono::milliseconds(100));
   Session session(*stub_, "election_id { low: 1 }");
   // Each result tells why its operation failed, so none stands for another.
-  std::string refused = R"(transaction { id: 1 operations { delete { server { backend: "no name" name: "x" } } } })";
-  v1::StreamUpdatesRequest request = from_text<v1::StreamUpdatesRequest>(refused);
-  std::atomic<uint64_t> sent = 0;
-  std::thread sending([&] {
-    for (uint64_t id = 1; id < 10'000'000; ++id, ++sent) {
-      request.mutable_transaction()->set_id(id);
-      if (!session.send(request)) break;
-    }
-  });
-  // Until nothing more goes through for as long as it takes to be ended, on a connection that what is not read cannot
-  // clog.
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  auto other = v1::ManagementService::NewStub(
-      grpc::CreateCustomChannel(server_->bound().at(0), grpc::InsecureChannelCredentials(), arguments));
-  uint64_t before = 0;
-  do {
-    before = sent;
-    Session(*other, "").end();
-  } while (sent != before);
-  EXPECT_LT(before, 1'000'000) << "nothing holds it back";
-  grpc::Status status = session.end();
-  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("were not read for 300ms"));
-  sending.join();
+  std::string refused = R"(transaction { operations { delete { server { backend: "no name" name: "x" } } } })";
+  auto request = from_text<v1::StreamUpdatesRequest>(refused);
+  uint64_t sent = 0;
+  do request.mutable_transaction()->set_id(++sent);
+  while (sent < 1'000'000 && session.send(request));
+  EXPECT_LT(sent, 1'000'000) << "nothing holds it back";
+  EXPECT_EQ(session.end().error_code(), StatusCode::CANCELLED);
+  Session next(*stub_, "election_id { low: 2 }");
+  EXPECT_EQ(next.opened.highest_election_id().low(), 2);
 }
 
 // --- WatchEvents ---
