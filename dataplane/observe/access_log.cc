@@ -90,6 +90,7 @@ void AccessLog::flush() {
 // The writer thread. What was in the rings when a turn began is in the file when it ends, a reopening before it
 // included.
 void AccessLog::run() {
+  pthread_setname_np(pthread_self(), "access-log");
   // Signals are the main thread's; and a pipe whose reader went is an error of write(), not the end of the process.
   sigset_t all;
   sigfillset(&all);

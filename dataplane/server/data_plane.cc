@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "net/socket.h"
 #include "observe/prometheus.h"
+#include "server/scheduling.h"
 #include "spdlog/spdlog.h"
 
 namespace fairlead::server {
@@ -88,6 +89,7 @@ absl::Status DataPlane::serve_traffic(const ConfigurationFile& file) {
   workers_ = std::make_unique<Workers>(settings_.workers, via_name(), access_log_.get());
   workers_->inherit(inheritance_);
   workers_->start();
+  give_way_to_workers();
   return open_store(file);
 }
 

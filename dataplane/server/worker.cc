@@ -6,6 +6,7 @@
 #include <string>
 
 #include "runtime/sleep.h"
+#include "server/scheduling.h"
 
 namespace fairlead::server {
 namespace {
@@ -92,6 +93,7 @@ std::vector<uint64_t> Worker::in_flight(const std::vector<observe::Carrier>& car
 void Worker::start() {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), ("worker-" + std::to_string(number_)).c_str());
+    take_short_turns();
     loop_.run();
   });
 }

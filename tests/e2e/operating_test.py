@@ -1,5 +1,6 @@
 """The process as an operator meets it: its file, its end, its metrics, and what it says about mistakes."""
 
+import os
 import pathlib
 import signal
 import socket
@@ -49,6 +50,16 @@ class OneProcess(Case):
             origin.wait_for_requests(1)
             fairlead.signal(signal.SIGTERM)
             self.assertEqual(fairlead.wait(timeout=15), 0)
+
+    def test_traffic_goes_first(self):
+        """Where processors are short, what is not traffic's makes way."""
+        fairlead = self.start(plane([self.origin().address]))
+        nice = {}
+        for task in pathlib.Path(f"/proc/{fairlead.pid}/task").iterdir():
+            is_traffic = (task / "comm").read_text().startswith(("worker-", "access-log"))
+            nice.setdefault(is_traffic, set()).add(os.getpriority(os.PRIO_PROCESS, int(task.name)))
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        self.assertEqual(nice, {True: {ours}, False: {min(ours + 10, 19)}})
 
     def test_ready_file_tells_every_address(self):
         fairlead = self.start(plane([], listener={"bind": ["127.0.0.1:0", "[::1]:0", f"unix:{self.folder}/web.sock"]}))

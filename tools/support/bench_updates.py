@@ -135,9 +135,10 @@ class DataPlane:
         self.process.child.wait()
         self.workshop.processes.remove(self.process)
 
-    def begin(self, job, backend="fleet", **flags):
-        """fairlead-updates, which goes on beside us."""
-        command = [program("fairlead-updates"), f"--management=unix:{self.folder}/management.sock", f"--job={job}",
+    def begin(self, job, backend="fleet", is_elsewhere=False, **flags):
+        """fairlead-updates, which goes on beside us; on what the others leave of the processors, if it `is_elsewhere`."""
+        command = ["chrt", "--idle", "0"] if is_elsewhere else []
+        command += [program("fairlead-updates"), f"--management=unix:{self.folder}/management.sock", f"--job={job}",
                    f"--backend={backend}", f"--election_id={ELECTION_ID}"]
         command += [f"--{name}={value}" for name, value in flags.items()]
         return self.workshop.start(f"updates-{job}", command, stdout=subprocess.PIPE)
@@ -200,7 +201,7 @@ def measure_churn(workshop, data_plane, arguments, say):
         return run_load(workshop, data_plane, arguments.rate, arguments.seconds)
 
     def beside():
-        updates = data_plane.begin("change", servers=arguments.servers, operations_per_transaction=10,
+        updates = data_plane.begin("change", is_elsewhere=True, servers=arguments.servers, operations_per_transaction=10,
                                    operations_per_second=CHANGES_PER_SECOND, duration=f"{arguments.seconds}s")
         load = run_load(workshop, data_plane, arguments.rate, arguments.seconds)
         changes = data_plane.finish(updates)
@@ -221,7 +222,7 @@ def measure_resync(workshop, data_plane, arguments, say):
         return run_load(workshop, data_plane, arguments.rate, arguments.seconds)
 
     def beside():
-        updates = data_plane.begin("resync", backend="replayed", servers=count)
+        updates = data_plane.begin("resync", backend="replayed", is_elsewhere=True, servers=count)
         load = run_load(workshop, data_plane, arguments.rate, arguments.seconds)
         versions.append(data_plane.finish(updates)["versions"])
         return load

@@ -1,0 +1,54 @@
+#include "server/scheduling.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace fairlead::server {
+namespace {
+
+// The shortest that the kernel grants.
+constexpr uint64_t kShortTurnNs = 100'000;
+// Ten steps of nice are a tenth of the weight.
+constexpr int kGivingWay = 10;
+constexpr int kNiceMax = 19;
+
+// struct sched_attr of sched_setattr(2), which the C library does not have.
+struct SchedulingAttributes {
+  uint32_t size = sizeof(SchedulingAttributes);
+  uint32_t policy = SCHED_OTHER;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t turn_ns = 0;
+  uint64_t deadline_ns = 0;
+  uint64_t period_ns = 0;
+};
+
+// Of the calling thread. Threads that it starts inherit it.
+void schedule(int nice) {
+  SchedulingAttributes attributes;
+  attributes.nice = nice;
+  attributes.turn_ns = kShortTurnNs;
+  syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+bool is_ordinary() { return sched_getscheduler(0) == SCHED_OTHER; }
+
+}  // namespace
+
+void take_short_turns() {
+  if (is_ordinary()) schedule(getpriority(PRIO_PROCESS, 0));
+}
+
+void give_way_to_workers() {
+  // What the process was started with, also where it is called again.
+  static const int inherited = getpriority(PRIO_PROCESS, 0);
+  if (is_ordinary()) schedule(std::min(inherited + kGivingWay, kNiceMax));
+}
+
+}  // namespace fairlead::server
