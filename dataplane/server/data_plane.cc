@@ -203,7 +203,9 @@ absl::Status DataPlane::open_giver() {
 
 void DataPlane::wait_for_successor() {
   takeover::Host& host = *this;
-  if (giver_socket_) giver_ = std::make_unique<takeover::Giver>(host, std::move(giver_socket_));
+  if (!giver_socket_) return;
+  giver_ = std::make_unique<takeover::Giver>(host, std::move(giver_socket_));
+  giver_->start();
 }
 
 absl::Status DataPlane::give_up_state() {
