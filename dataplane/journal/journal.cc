@@ -281,6 +281,7 @@ void Journal::take_rebuilt() {
 }
 
 void Journal::hand_over() {
+  FAIRLEAD_CHECK(!is_failed());
   // Unless it never began to write: what was refused stays as it is.
   if (writing_ && writing_->checkpointer) {
     writing_->checkpointer.reset();

@@ -85,7 +85,8 @@ class Journal {
   // After `done`: writes again.
   void take_rebuilt();
 
-  // Lets go of the file and of the directory's lock, for another process. It writes nothing until take_back().
+  // Lets go of the file and of the directory's lock, for another process. It writes nothing until take_back(). Requires
+  // that it is not failed.
   void hand_over();
   bool is_handed_over() const { return !directory_; }
   // Where the other process did not go on with it. An error, and still handed over, where it is locked or has changed.

@@ -29,6 +29,19 @@ void make_folder_of(const std::string& listen) {
   std::filesystem::create_directories(std::filesystem::path(listen.substr(5)).parent_path(), ignored);
 }
 
+// What `ask`, given where to put it, is answered by another thread.
+template <typename Ask>
+absl::Status wait_for_status(Ask ask) {
+  std::latch done(1);
+  absl::Status result;
+  ask([&](absl::Status status) {
+    result = std::move(status);
+    done.count_down();
+  });
+  done.wait();
+  return result;
+}
+
 }  // namespace
 
 DataPlane::DataPlane(const Settings& settings, StartOptions options)
@@ -205,28 +218,17 @@ absl::Status DataPlane::open_giver() {
 
 void DataPlane::wait_for_successor() {
   takeover::Host& host = *this;
-  if (giver_socket_) giver_ = std::make_unique<takeover::Giver>(host, std::move(giver_socket_));
+  if (!giver_socket_) return;
+  giver_ = std::make_unique<takeover::Giver>(host, std::move(giver_socket_));
+  giver_->start();
 }
 
 absl::Status DataPlane::give_up_state() {
-  if (store_->journal()->info().condition == journal::Condition::kFailed) {
-    return absl::FailedPreconditionError("the journal is being written anew after a failure; try again when it is");
-  }
-  std::latch done(1);
-  store_->hand_over_journal([&] { done.count_down(); });
-  done.wait();
-  return absl::OkStatus();
+  return wait_for_status([this](auto done) { store_->hand_over_journal(std::move(done)); });
 }
 
 absl::Status DataPlane::take_state_back() {
-  std::latch done(1);
-  absl::Status result;
-  store_->take_back_journal([&](absl::Status status) {
-    result = std::move(status);
-    done.count_down();
-  });
-  done.wait();
-  return result;
+  return wait_for_status([this](auto done) { store_->take_back_journal(std::move(done)); });
 }
 
 std::vector<takeover::Offer> DataPlane::offer() {

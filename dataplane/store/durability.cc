@@ -114,10 +114,17 @@ void Durability::rebuild(Everything everything) {
   });
 }
 
-void Durability::hand_over() {
-  if (journal_) journal_->hand_over();
+absl::Status Durability::hand_over() {
+  if (!journal_) return absl::OkStatus();
+  if (journal_->is_failed()) {
+    return absl::FailedPreconditionError("the journal is being written anew after a failure; try again when it is");
+  }
+  journal_->hand_over();
+  return absl::OkStatus();
 }
 
-absl::Status Durability::take_back() { return journal_ ? journal_->take_back() : absl::OkStatus(); }
+absl::Status Durability::take_back() {
+  return journal_ && journal_->is_handed_over() ? journal_->take_back() : absl::OkStatus();
+}
 
 }  // namespace fairlead::store

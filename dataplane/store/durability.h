@@ -39,8 +39,9 @@ class Durability {
   // anew.
   void rebuild_if_failed(const std::function<Everything()>& everything);
 
-  // Between transactions. See journal.h.
-  void hand_over();
+  // Between transactions. See journal.h. An error, and nothing was done, while all is being written anew.
+  absl::Status hand_over();
+  // Where it was not handed over there is nothing to do.
   absl::Status take_back();
 
  private:

@@ -153,11 +153,10 @@ void Store::commit() {
   version_.store(writer_.reader().version(), std::memory_order_release);
 }
 
-void Store::hand_over_journal(std::function<void()> done) {
+void Store::hand_over_journal(std::function<void(absl::Status)> done) {
   inbox_->post_fact([this, done = std::move(done)] {
     commit();
-    writer_.durability().hand_over();
-    done();
+    done(writer_.durability().hand_over());
   });
 }
 

@@ -73,10 +73,10 @@ class Store {
   const Loaded& loaded() const { return loaded_; }
 
   // Writes what was taken, lets go of the journal, and takes no changes any more: they are refused with SHUTTING_DOWN.
-  // `done` on the store's thread.
-  void hand_over_journal(std::function<void()> done);
-  // After it, where the other process did not go on. An error, and nothing is taken, where it holds the journal or has
-  // changed it.
+  // An error, and nothing is let go of, where the journal has failed. `done` on the store's thread.
+  void hand_over_journal(std::function<void(absl::Status)> done);
+  // After it, whether it succeeded or not, where the other process did not go on. An error, and nothing is taken, where
+  // that holds the journal or has changed it.
   void take_back_journal(std::function<void(absl::Status)> done);
   const Limits& limits() const { return limits_; }
   // Of the newest transaction that is on disk and published.

@@ -28,7 +28,9 @@ Giver::Giver(Host& host, base::Descriptor listening, Options options)
     : host_(host),
       listening_(std::move(listening)),
       options_(options),
-      stopping_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      stopping_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+void Giver::start() {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "takeover");
     run();

@@ -1,6 +1,6 @@
 // The running process's side of a takeover: waits for one that wants to take over, gives it everything, or goes on.
 //
-// Owns a thread, on which the host is called, and the socket that others come to.
+// Owns a thread, on which the host is called, and the socket that others come to. One thread starts and stops it.
 #pragma once
 
 #include <functional>
@@ -47,6 +47,8 @@ class Giver {
   Giver(const Giver&) = delete;
   Giver& operator=(const Giver&) = delete;
 
+  // The host may be called from now on.
+  void start();
   // Of the socket that others come to, for an offer.
   base::Descriptor copy_of_socket() const { return base::Descriptor::copy_of(listening_.get()); }
   // This process ends. A takeover that is under way is left to the other process, as if it served all: true then, and
@@ -54,8 +56,6 @@ class Giver {
   bool stop();
 
  private:
-  enum class Outcome { kTaken, kRefused, kBroken };
-
   void run();
   bool wait_for_visitor();
   // True when the other process has taken over.
@@ -68,7 +68,6 @@ class Giver {
   // True: it was too late, the other process has taken over.
   bool take_back();
   void send_away(const std::string& why);
-  bool is_stopping() const { return wait_readable(stopping_.get(), Clock::now()); }
 
   Host& host_;
   const base::Descriptor listening_;

@@ -357,7 +357,7 @@ TEST(RequestNoise, AChangedByteNeverMakesTheOutcomeDependOnCuts) {
   std::mt19937 random(seed);
   const std::string bytes =
       " \r\n\t:,/\0\x7f\xff"
-      "a0";
+      "a0"s;
   for (const Row& row : all_rows()) {
     if (row.input.size() > 300) continue;
     for (int round = 0; round < 10; ++round) {

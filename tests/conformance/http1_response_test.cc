@@ -186,7 +186,7 @@ TEST(ResponseNoise, AChangedByteNeverMakesTheOutcomeDependOnCuts) {
   std::mt19937 random(seed);
   const std::string odd =
       " \r\n\t:,/\0\x7f\xff"
-      "a0";
+      "a0"s;
   const std::string base =
       ok("Connection: keep-alive\r\nKeep-Alive: timeout=5\r\nX-Y: z\r\nTransfer-Encoding: chunked\r\n");
   for (int round = 0; round < 1000; ++round) {

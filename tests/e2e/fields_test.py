@@ -83,7 +83,6 @@ class FieldsInPlace(ApiCase):
             client.start()
         try:
             wait_until(lambda: self.served > 10 or self.failures, "the first requests")
-            connections = self.live.connections
             self.toggle("server", "server app/s1", SERVER, lambda: resources.Server(backend="app", name="s1"))
             self.toggle("backend", "backend app", BACKEND, lambda: resources.Backend(name="app"))
             self.toggle("listener", "listener web", LISTENER, lambda: resources.Listener(name="web"))
@@ -92,7 +91,8 @@ class FieldsInPlace(ApiCase):
             for client in self.clients:
                 client.join()
         self.assertEqual(self.failures, [])
-        self.assertEqual(self.live.connections, connections, "connections to the server were closed and opened again")
+        # As many as there are requests at once, and no more.
+        self.assertLessEqual(self.live.connections, len(self.clients), "connections to the server were closed")
         self.assertEqual(self.uids(), uids)
 
     def uids(self):

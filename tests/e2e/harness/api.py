@@ -1,6 +1,7 @@
 """The management API from a second language: stubs made from the schema with the distribution's protoc, when imported."""
 
 import atexit
+import os
 import queue
 import shutil
 import sys
@@ -8,6 +9,10 @@ import tempfile
 
 from .cases import Case
 from .processes import DEADLINE, REPOSITORY, distribution_program, run
+
+# Who is forked here becomes another program at once. gRPC's preparation for one that would not joins threads that wait
+# for the interpreter, which the one that forks has.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 try:
     import grpc

@@ -79,6 +79,16 @@ class DurableStore : public testing::Test {
     EXPECT_EQ(store_->read([&](Reader& reader) { promise.set_value(look(reader)); }), Store::Posted::kYes);
     return promise.get_future().get();
   }
+  absl::Status hand_over() {
+    std::promise<absl::Status> done;
+    store_->hand_over_journal([&](absl::Status status) { done.set_value(std::move(status)); });
+    return done.get_future().get();
+  }
+  absl::Status take_back() {
+    std::promise<absl::Status> done;
+    store_->take_back_journal([&](absl::Status status) { done.set_value(std::move(status)); });
+    return done.get_future().get();
+  }
   std::string digest() {
     return read([](Reader& reader) { return reader.digest().bytes(); });
   }
@@ -156,14 +166,22 @@ TEST_F(DurableStore, AListenerWithoutAPortOfItsOwnKeepsTheOneItGot) {
 }
 
 TEST_F(DurableStore, AHandedOverJournalRefusesUntilItIsTakenBack) {
-  std::promise<void> handed_over;
-  store_->hand_over_journal([&] { handed_over.set_value(); });
-  handed_over.get_future().wait();
+  EXPECT_EQ(hand_over(), absl::OkStatus());
   EXPECT_EQ(reason(apply(add("s1"))), v1::REASON_SHUTTING_DOWN);
-  std::promise<absl::Status> taken_back;
-  store_->take_back_journal([&](absl::Status status) { taken_back.set_value(status); });
-  EXPECT_EQ(taken_back.get_future().get(), absl::OkStatus());
+  EXPECT_EQ(take_back(), absl::OkStatus());
   EXPECT_FALSE(apply(add("s1")).refused());
+}
+
+// It is being written, so it stays with who writes it; and what was not given need not be free to be taken back.
+TEST_F(DurableStore, AFailedJournalIsNotHandedOver) {
+  test_support::set_faults({.fail_flush = 1});
+  EXPECT_EQ(reason(apply(add("s1"))), v1::REASON_JOURNAL_FAILED);
+  EXPECT_THAT(hand_over().message(), HasSubstr("being written anew"));
+  EXPECT_EQ(take_back(), absl::OkStatus());
+  test_support::set_faults({});
+  while (store_->journal()->info().condition != journal::Condition::kWriting) std::this_thread::yield();
+  EXPECT_FALSE(apply(add("s1")).refused());
+  EXPECT_EQ(hand_over(), absl::OkStatus());
 }
 
 // Random transactions, some in flight together, over disks that lose what was not flushed, are full for a while, or

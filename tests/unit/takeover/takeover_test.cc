@@ -86,7 +86,9 @@ class TakeoverTest : public testing::Test {
   std::unique_ptr<Giver> giver(GiverOptions options = {}) {
     absl::StatusOr<base::Descriptor> listening = listen_at(path());
     EXPECT_TRUE(listening.ok()) << listening.status();
-    return std::make_unique<Giver>(host_, *std::move(listening), options);
+    auto giver = std::make_unique<Giver>(host_, *std::move(listening), options);
+    giver->start();
+    return giver;
   }
   Connection visit() { return Connection::open(path()).value(); }
   static std::string hear(Connection& connection) {
