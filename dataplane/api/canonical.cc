@@ -151,6 +151,11 @@ bool read_canonical(std::string_view bytes, config::Server& record) {
         if (number > config::kWeightMax) return false;
         record.weight = static_cast<uint16_t>(number);
         break;
+      case number_tag(v1::Server::kMaxConnectionsFieldNumber):
+        number = reader.number();
+        if (number > config::kMaxConnectionsMax) return false;
+        record.max_connections = static_cast<uint32_t>(number);
+        break;
       case number_tag(v1::Server::kAdminStateFieldNumber):
         if (!read_admin_state(reader.number(), record.admin_state)) return false;
         break;
@@ -173,6 +178,7 @@ std::string canonical(const config::Server& record, const std::string& backend) 
   append_text(bytes, v1::Server::kNameFieldNumber, record.name);
   append_text(bytes, v1::Server::kAddressFieldNumber, address);
   if (record.weight) append_number(bytes, v1::Server::kWeightFieldNumber, *record.weight);
+  if (record.max_connections) append_number(bytes, v1::Server::kMaxConnectionsFieldNumber, *record.max_connections);
   if (record.admin_state) append_number(bytes, v1::Server::kAdminStateFieldNumber, encode(*record.admin_state));
   for (const auto& [key, value] : record.labels) append_entry(bytes, v1::Server::kLabelsFieldNumber, key, value);
   return bytes;

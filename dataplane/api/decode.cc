@@ -14,6 +14,9 @@ using config::concat;
 constexpr DurationRange kTimeout{config::kTimeoutMin, config::kTimeoutMax};
 constexpr DurationRange kDrainTimeout{config::Duration::zero(), config::kTimeoutMax};
 constexpr DurationRange kPoolIdle{config::Duration::zero(), std::chrono::hours(1)};
+constexpr DurationRange kEwmaDecay{std::chrono::milliseconds(10), std::chrono::hours(1)};
+constexpr DurationRange kProbeAge{std::chrono::milliseconds(1), std::chrono::minutes(1)};
+constexpr config::Range kMaxConnections{0, config::kMaxConnectionsMax};
 constexpr config::Range kWeight{0, config::kWeightMax};
 
 std::optional<uint16_t> weight(FieldChecker& checker, std::string_view field, bool set, uint32_t value) {
@@ -45,14 +48,40 @@ std::optional<config::Algorithm> algorithm(FieldChecker& checker, v1::Algorithm 
       return config::Algorithm::kRoundRobin;
     case v1::ALGORITHM_RANDOM:
       return config::Algorithm::kRandom;
+    case v1::ALGORITHM_STATIC_ROUND_ROBIN:
+      return config::Algorithm::kStaticRoundRobin;
+    case v1::ALGORITHM_FIRST:
+      return config::Algorithm::kFirst;
+    case v1::ALGORITHM_STICKY:
+      return config::Algorithm::kSticky;
     case v1::ALGORITHM_LEAST_CONNECTIONS:
-      checker.fail("balance.algorithm", "LEAST_CONNECTIONS is not implemented yet; use ROUND_ROBIN or RANDOM",
+      return config::Algorithm::kLeastConnections;
+    case v1::ALGORITHM_PEAK_EWMA:
+    case v1::ALGORITHM_PREQUAL:
+      checker.fail("balance.algorithm",
+                   concat(v1::Algorithm_Name(value), " is not implemented yet; use ROUND_ROBIN or RANDOM"),
                    v1::REASON_UNIMPLEMENTED);
       return std::nullopt;
     default:
-      checker.unknown_enum("balance.algorithm", value, "ROUND_ROBIN, RANDOM");
+      checker.unknown_enum("balance.algorithm", value,
+                           "ROUND_ROBIN, RANDOM, LEAST_CONNECTIONS, STATIC_ROUND_ROBIN, FIRST, STICKY");
       return std::nullopt;
   }
+}
+
+void decode_balance(FieldChecker& checker, const v1::Balance& balance, config::Backend& record) {
+  record.algorithm = algorithm(checker, balance.algorithm());
+  record.draws = checker.number("balance.draws", balance.has_draws(), balance.draws(), {1, 16});
+  const v1::PeakEwma& ewma = balance.peak_ewma();
+  record.peak_ewma.decay = checker.duration("balance.peak_ewma.decay", ewma.has_decay(), ewma.decay(), kEwmaDecay);
+  const v1::Prequal& prequal = balance.prequal();
+  record.prequal = {
+      .pool_size = checker.number("balance.prequal.pool_size", prequal.has_pool_size(), prequal.pool_size(), {2, 64}),
+      .probes = checker.number("balance.prequal.probes", prequal.has_probes(), prequal.probes(), {1, 16}),
+      .hot_percent =
+          checker.number("balance.prequal.hot_percent", prequal.has_hot_percent(), prequal.hot_percent(), {0, 100}),
+      .probe_age =
+          checker.duration("balance.prequal.probe_age", prequal.has_probe_age(), prequal.probe_age(), kProbeAge)};
 }
 
 config::DrainPolicy drain_policy(FieldChecker& checker, const v1::Drain& drain, config::Duration default_timeout) {
@@ -158,7 +187,8 @@ Decoded<ServerDraft> decode_server(const v1::Server& server) {
     record->address = *std::move(address);
   }
   record->weight = weight(checker, "weight", server.has_weight(), server.weight());
-  checker.refuse_unimplemented(server.has_max_connections(), "max_connections");
+  record->max_connections =
+      checker.number("max_connections", server.has_max_connections(), server.max_connections(), kMaxConnections);
   record->admin_state = admin_state(checker, server);
   record->labels = checker.labels("labels", server.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(server_title(server.backend(), server.name())));
@@ -170,10 +200,11 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   auto record = base::make_ref<config::Backend>();
   checker.check("name", config::check_name(backend.name()));
   record->name = backend.name();
-  record->algorithm = algorithm(checker, backend.balance().algorithm());
+  decode_balance(checker, backend.balance(), *record);
   const v1::ServerDefaults& defaults = backend.server_defaults();
   record->default_weight = weight(checker, "server_defaults.weight", defaults.has_weight(), defaults.weight());
-  checker.refuse_unimplemented(defaults.has_max_connections(), "server_defaults.max_connections");
+  record->default_max_connections = checker.number("server_defaults.max_connections", defaults.has_max_connections(),
+                                                   defaults.max_connections(), kMaxConnections);
   const v1::BackendTimeouts& timeouts = backend.timeouts();
   record->timeouts.connect = checker.duration("timeouts.connect", timeouts.has_connect(), timeouts.connect(), kTimeout);
   record->timeouts.response =

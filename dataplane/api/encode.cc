@@ -20,8 +20,35 @@ v1::Algorithm encode_algorithm(config::Algorithm algorithm) {
       return v1::ALGORITHM_ROUND_ROBIN;
     case config::Algorithm::kRandom:
       return v1::ALGORITHM_RANDOM;
+    case config::Algorithm::kLeastConnections:
+      return v1::ALGORITHM_LEAST_CONNECTIONS;
+    case config::Algorithm::kStaticRoundRobin:
+      return v1::ALGORITHM_STATIC_ROUND_ROBIN;
+    case config::Algorithm::kFirst:
+      return v1::ALGORITHM_FIRST;
+    case config::Algorithm::kSticky:
+      return v1::ALGORITHM_STICKY;
+    case config::Algorithm::kPeakEwma:
+      return v1::ALGORITHM_PEAK_EWMA;
+    case config::Algorithm::kPrequal:
+      return v1::ALGORITHM_PREQUAL;
   }
   return v1::ALGORITHM_UNSPECIFIED;
+}
+
+void encode_balance(const config::Backend& record, v1::Backend& out) {
+  if (record.algorithm) out.mutable_balance()->set_algorithm(encode_algorithm(*record.algorithm));
+  if (record.draws) out.mutable_balance()->set_draws(*record.draws);
+  if (record.peak_ewma.decay) {
+    encode(*record.peak_ewma.decay, *out.mutable_balance()->mutable_peak_ewma()->mutable_decay());
+  }
+  const config::PrequalSettings& prequal = record.prequal;
+  if (prequal == config::PrequalSettings()) return;
+  v1::Prequal& encoded = *out.mutable_balance()->mutable_prequal();
+  if (prequal.pool_size) encoded.set_pool_size(*prequal.pool_size);
+  if (prequal.probes) encoded.set_probes(*prequal.probes);
+  if (prequal.hot_percent) encoded.set_hot_percent(*prequal.hot_percent);
+  if (prequal.probe_age) encode(*prequal.probe_age, *encoded.mutable_probe_age());
 }
 
 v1::ForwardedPolicy encode_forwarded(http::ForwardedPolicy policy) {
@@ -61,6 +88,7 @@ void encode(const config::Server& record, const std::string& backend, v1::Server
   out.set_name(record.name);
   out.set_address(record.address.to_string());
   if (record.weight) out.set_weight(*record.weight);
+  if (record.max_connections) out.set_max_connections(*record.max_connections);
   if (record.admin_state) out.set_admin_state(encode(*record.admin_state));
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
@@ -68,8 +96,11 @@ void encode(const config::Server& record, const std::string& backend, v1::Server
 
 void encode(const config::Backend& record, v1::Backend& out) {
   out.set_name(record.name);
-  if (record.algorithm) out.mutable_balance()->set_algorithm(encode_algorithm(*record.algorithm));
+  encode_balance(record, out);
   if (record.default_weight) out.mutable_server_defaults()->set_weight(*record.default_weight);
+  if (record.default_max_connections) {
+    out.mutable_server_defaults()->set_max_connections(*record.default_max_connections);
+  }
   const config::BackendTimeouts& timeouts = record.timeouts;
   if (timeouts.connect) encode(*timeouts.connect, *out.mutable_timeouts()->mutable_connect());
   if (timeouts.response) encode(*timeouts.response, *out.mutable_timeouts()->mutable_response());

@@ -5,10 +5,16 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <span>
 
+#include "balancing/first.h"
+#include "balancing/least_connections.h"
 #include "balancing/random.h"
 #include "balancing/round_robin.h"
+#include "balancing/shares.h"
+#include "balancing/static_round_robin.h"
+#include "balancing/sticky.h"
 #include "base/random.h"
 #include "config/snapshot.h"
 
@@ -17,48 +23,114 @@ namespace fairlead::balancing {
 // The servers that a request has been tried on already. Few: one for each attempt.
 using Tried = std::span<const config::Uid>;
 
+// What a pick asks about servers is a callable `loads`: loads(server) gives what is in flight there, as an unsigned
+// integer. It may know more:
+// limits: a server that is full is not picked,
+template <typename Loads>
+concept KnowsLimits = requires(Loads& loads, const config::Server& server) {
+  { loads.is_full(server) } -> std::same_as<bool>;
+};
+// and who holds a STICKY backend, where that is shared.
+template <typename Loads>
+concept KnowsHolder = requires(Loads& loads) { loads.sticky_holder().uid(); };
+
 class Balancer {
  public:
-  // `load_of(const config::Server&)` gives what this worker has in flight there, as an unsigned integer. A server that
-  // was tried is picked only where all eligible ones were; null means that nothing is eligible, not that all were
-  // tried.
-  template <typename LoadOf>
-  const config::Server* pick(const config::BackendSnapshot& backend, base::Random& random, LoadOf&& load_of,
+  // A server that was tried is picked only where all others were as well, or are full. Null means that nothing is
+  // eligible, or all that is eligible is full; not that all were tried.
+  template <typename Loads>
+  const config::Server* pick(const config::BackendSnapshot& backend, base::Random& random, Loads&& loads,
                              Tried tried = {}) {
-    const config::Server* server = nullptr;
-    for (int draw = 0; draw < kDrawsMax; ++draw) {
-      server = pick_any(backend, random, load_of);
-      if (!server || !contains(tried, *server)) return server;
+    auto has_room = [&](const config::Server& server) {
+      if constexpr (KnowsLimits<Loads>) return !loads.is_full(server);
+      return true;
+    };
+    if (!tried.empty()) [[unlikely]] {
+      auto is_new = [&](const config::Server& server) {
+        return std::ranges::find(tried, server.metadata.uid) == tried.end() && has_room(server);
+      };
+      if (const config::Server* server = pick_among(backend, random, loads, is_new)) return server;
     }
-    const config::Server* untried = find_untried(backend, random, tried);
-    return untried ? untried : server;
+    return pick_among(backend, random, loads, has_room);
   }
 
  private:
-  // How often a draw may hit a server that was tried before the servers are searched instead: a heavy one is drawn
+  // How often a draw may hit a server that is not allowed before the servers are searched instead: a heavy one is drawn
   // again and again.
-  static constexpr int kDrawsMax = 4;
+  static constexpr int kDrawsMax = 8;
+  // How many servers a search looks at. Where so many in a row are full, a request is not kept waiting for the last one
+  // among a million that is not.
+  static constexpr uint32_t kLooksMax = 4096;
 
-  template <typename LoadOf>
-  const config::Server* pick_any(const config::BackendSnapshot& backend, base::Random& random, LoadOf& load_of) {
+  template <typename Loads, typename Allowed>
+  const config::Server* pick_among(const config::BackendSnapshot& backend, base::Random& random, Loads& loads,
+                                   Allowed& allowed) {
+    const config::EligibleServers& eligible = backend.eligible;
     uint16_t default_weight = backend.settings->effective_default_weight();
+    auto draw_until_allowed = [&](auto&& draw) -> const config::Server* {
+      for (int i = 0; i < kDrawsMax; ++i) {
+        const config::Server* server = draw();
+        if (!server || allowed(*server)) return server;
+      }
+      return find_allowed(eligible, default_weight, random, allowed);
+    };
     switch (backend.settings->effective_algorithm()) {
       case config::Algorithm::kRoundRobin:
-        return round_robin_.pick(backend.eligible, default_weight, random);
+        return draw_until_allowed([&] { return round_robin_.pick(eligible, default_weight, random); });
       case config::Algorithm::kRandom:
-        return pick_random_of_two(backend.eligible, default_weight, random, load_of);
+        return draw_until_allowed(
+            [&] { return pick_best_of(backend.settings->effective_draws(), eligible, default_weight, random, loads); });
+      case config::Algorithm::kStaticRoundRobin:
+        return draw_until_allowed([&] { return static_round_robin_.pick(eligible, default_weight); });
+      case config::Algorithm::kFirst:
+        return pick_first(eligible, default_weight, allowed);
+      case config::Algorithm::kSticky:
+        if constexpr (KnowsHolder<Loads>) {
+          return pick_sticky(eligible, default_weight, loads.sticky_holder(), allowed);
+        } else {
+          return pick_sticky(eligible, default_weight, own_holder_, allowed);
+        }
+      case config::Algorithm::kLeastConnections:
+        if (LeastConnections::is_exact(eligible)) {
+          return least_connections_.pick_exact(eligible, default_weight, loads, allowed);
+        }
+        return draw_until_allowed(
+            [&] { return pick_best_of(backend.settings->effective_draws(), eligible, default_weight, random, loads); });
+      case config::Algorithm::kPeakEwma:
+      case config::Algorithm::kPrequal:
+        break;
     }
     return nullptr;
   }
 
-  static bool contains(Tried tried, const config::Server& server) {
-    return std::ranges::find(tried, server.metadata.uid) != tried.end();
+  // Any that is allowed; null where there is none, or kLooksMax were not. Begins anywhere, lest all retries of a time
+  // meet on one server.
+  template <typename Allowed>
+  static const config::Server* find_allowed(const config::EligibleServers& eligible, uint16_t default_weight,
+                                            base::Random& random, Allowed& allowed) {
+    const auto& classes = eligible.classes();
+    uint32_t looks_left = kLooksMax;
+    size_t first = random.below(classes.size());
+    for (size_t i = 0; i < classes.size(); ++i) {
+      const auto& entry = classes[(first + i) % classes.size()];
+      if (weight_of(entry, default_weight) == 0) continue;
+      uint64_t size = entry.servers.size();
+      uint64_t start = random.below(size);
+      for (uint64_t step = 0; step < size; ++step) {
+        if (looks_left-- == 0) return nullptr;
+        config::Slot slot = 0;
+        const config::Server* server = entry.servers.nth(static_cast<uint32_t>((start + step) % size), slot)->get();
+        if (allowed(*server)) return server;
+      }
+    }
+    return nullptr;
   }
-  // Any that is not among `tried`; null where there is none. Costs at most `tried` + 1 looks in each weight class.
-  static const config::Server* find_untried(const config::BackendSnapshot& backend, base::Random& random, Tried tried);
 
   // Kept while another algorithm is in use, so that going there and back starves nobody.
   RoundRobin round_robin_;
+  StaticRoundRobin static_round_robin_;
+  LeastConnections least_connections_;
+  StickyHolder own_holder_;
 };
 
 }  // namespace fairlead::balancing

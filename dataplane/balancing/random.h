@@ -1,4 +1,4 @@
-// Random of two: of two servers drawn by weight, the one with less load for its weight.
+// Best of few: of some servers drawn by weight, the one with less load for its weight than the others.
 //
 // Two choices instead of one make the longest queue exponentially shorter (M. Mitzenmacher, "The power of two choices
 // in randomized load balancing", 2001), without anybody keeping an order of all servers. Without state.
@@ -24,18 +24,24 @@ struct Draw {
 Draw draw_by_weight(const config::EligibleServers& eligible, uint16_t default_weight, const Draw& except,
                     base::Random& random);
 
-// `load_of(server)`: what this worker has in flight there. Null where nothing is eligible.
+// `load_of(server)`: what is in flight there. Null where nothing is eligible.
+// Each draw but the first is among all but the best so far.
 template <typename LoadOf>
-const config::Server* pick_random_of_two(const config::EligibleServers& eligible, uint16_t default_weight,
-                                         base::Random& random, LoadOf& load_of) {
-  Draw first = draw_by_weight(eligible, default_weight, {}, random);
-  if (!first.server) return nullptr;
-  Draw second = draw_by_weight(eligible, default_weight, first, random);
-  if (!second.server) return first.server;
-  // load / weight, without the division.
-  uint64_t first_load = uint64_t{load_of(*first.server)} * second.weight;
-  uint64_t second_load = uint64_t{load_of(*second.server)} * first.weight;
-  return second_load < first_load ? second.server : first.server;
+const config::Server* pick_best_of(uint32_t draws, const config::EligibleServers& eligible, uint16_t default_weight,
+                                   base::Random& random, LoadOf& load_of) {
+  Draw best = draw_by_weight(eligible, default_weight, {}, random);
+  if (!best.server || draws < 2) return best.server;
+  uint64_t best_load = load_of(*best.server);
+  for (; draws > 1; --draws) {
+    Draw other = draw_by_weight(eligible, default_weight, best, random);
+    if (!other.server) break;
+    uint64_t other_load = load_of(*other.server);
+    // load / weight, without the division.
+    if (other_load * best.weight >= best_load * other.weight) continue;
+    best = other;
+    best_load = other_load;
+  }
+  return best.server;
 }
 
 }  // namespace fairlead::balancing

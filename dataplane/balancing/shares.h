@@ -1,6 +1,7 @@
 // What a weight class of eligible servers is worth.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "config/snapshot.h"
@@ -15,6 +16,12 @@ inline uint32_t weight_of(const config::EligibleServers::Entry& entry, uint16_t 
 // Of all servers in the class together. At most 2^8 x 2^32.
 inline uint64_t share_of(const config::EligibleServers::Entry& entry, uint16_t default_weight) {
   return uint64_t{weight_of(entry, default_weight)} * entry.servers.size();
+}
+
+// Whether any server may be picked.
+inline bool has_weight(const config::EligibleServers& eligible, uint16_t default_weight) {
+  const auto& classes = eligible.classes();
+  return std::ranges::any_of(classes, [&](const auto& entry) { return weight_of(entry, default_weight) > 0; });
 }
 
 }  // namespace fairlead::balancing

@@ -9,7 +9,8 @@
 // be read by several threads as long as nobody changes that copy. Pointers to values hold until this copy changes or
 // ends.
 //
-// T is default constructible and copyable; free places hold a T().
+// T is default constructible and copyable; free places hold a T(). Key is an unsigned type: numbers that are not dense
+// work as well, and cost more nodes.
 #pragma once
 
 #include <algorithm>
@@ -23,10 +24,10 @@
 
 namespace fairlead::base {
 
-template <typename T>
+template <typename T, typename Key = uint32_t>
 class SlotMap {
  public:
-  using Slot = uint32_t;
+  using Slot = Key;
 
   uint32_t size() const { return root_ ? root_->count : 0; }
   bool empty() const { return !root_; }
@@ -122,10 +123,16 @@ class SlotMap {
 
   static unsigned index_at(Slot slot, unsigned shift) { return (slot >> shift) & (kWidth - 1); }
   static bool has(const Node& node, unsigned index) { return (node.occupied >> index) & 1; }
-  bool beyond_root(Slot slot) const { return (uint64_t{slot} >> (shift_ + kBits)) != 0; }
+  static constexpr uint64_t shifted(Slot slot, unsigned shift) {
+    if constexpr (sizeof(Slot) == 8) {
+      if (shift >= 64) return 0;
+    }
+    return uint64_t{slot} >> shift;
+  }
+  bool beyond_root(Slot slot) const { return shifted(slot, shift_ + kBits) != 0; }
   static unsigned top_shift(Slot slot) {
     unsigned shift = 0;
-    while ((uint64_t{slot} >> (shift + kBits)) != 0) shift += kBits;
+    while (shifted(slot, shift + kBits) != 0) shift += kBits;
     return shift;
   }
 
@@ -160,8 +167,8 @@ class SlotMap {
   unsigned shift_ = 0;
 };
 
-template <typename T>
-const T* SlotMap<T>::next_from(Slot slot, Slot& found) const {
+template <typename T, typename Key>
+const T* SlotMap<T, Key>::next_from(Slot slot, Slot& found) const {
   if (!root_ || beyond_root(slot)) return nullptr;
   const Node* node = root_.get();
   // The last place on the way down where something stands to the right of the way.
@@ -188,16 +195,16 @@ const T* SlotMap<T>::next_from(Slot slot, Slot& found) const {
   }
   if (!turn) return nullptr;
   unsigned index = std::countr_zero(turn_right);
-  uint64_t above = uint64_t{slot} >> (turn_shift + kBits) << (turn_shift + kBits);
-  Slot prefix = static_cast<Slot>(above) | (index << turn_shift);
+  uint64_t above = shifted(slot, turn_shift + kBits) << (turn_shift + kBits) % 64;
+  Slot prefix = static_cast<Slot>(above) | (Slot{index} << turn_shift);
   return first_below(turn->children[index].get(), turn_shift - kBits, prefix, found);
 }
 
-template <typename T>
-const T* SlotMap<T>::first_below(const Node* node, unsigned shift, Slot prefix, Slot& found) {
+template <typename T, typename Key>
+const T* SlotMap<T, Key>::first_below(const Node* node, unsigned shift, Slot prefix, Slot& found) {
   for (; shift > 0; shift -= kBits) {
     unsigned index = std::countr_zero(node->occupied);
-    prefix |= index << shift;
+    prefix |= Slot{index} << shift;
     node = static_cast<const Branch*>(node)->children[index].get();
   }
   unsigned index = std::countr_zero(node->occupied);
@@ -205,8 +212,8 @@ const T* SlotMap<T>::first_below(const Node* node, unsigned shift, Slot prefix, 
   return &static_cast<const Leaf*>(node)->values[index];
 }
 
-template <typename T>
-const T* SlotMap<T>::nth(uint32_t rank, Slot& found) const {
+template <typename T, typename Key>
+const T* SlotMap<T, Key>::nth(uint32_t rank, Slot& found) const {
   if (rank >= size()) return nullptr;
   const Node* node = root_.get();
   Slot prefix = 0;
@@ -220,7 +227,7 @@ const T* SlotMap<T>::nth(uint32_t rank, Slot& found) const {
     }
     // To the right of the last value all children have `count` before them, which is more than rank.
     rank -= branch->before[index];
-    prefix |= index << shift;
+    prefix |= Slot{index} << shift;
     node = branch->children[index].get();
   }
   uint32_t left = node->occupied;
@@ -234,8 +241,8 @@ const T* SlotMap<T>::nth(uint32_t rank, Slot& found) const {
   return &static_cast<const Leaf*>(node)->values[index];
 }
 
-template <typename T>
-bool SlotMap<T>::erase(Slot slot) {
+template <typename T, typename Key>
+bool SlotMap<T, Key>::erase(Slot slot) {
   if (!find(slot)) return false;
   if (root_->count == 1) {
     root_ = nullptr;
@@ -246,8 +253,8 @@ bool SlotMap<T>::erase(Slot slot) {
   return true;
 }
 
-template <typename T>
-void SlotMap<T>::grow() {
+template <typename T, typename Key>
+void SlotMap<T, Key>::grow() {
   auto* branch = new Branch();
   branch->occupied = 1;
   branch->add_count(0, root_->count);
@@ -257,8 +264,8 @@ void SlotMap<T>::grow() {
 }
 
 // A root with nothing but its first child gives way to it.
-template <typename T>
-void SlotMap<T>::shrink() {
+template <typename T, typename Key>
+void SlotMap<T, Key>::shrink() {
   while (shift_ > 0 && root_->occupied == 1) {
     Ref<Node> child = static_cast<Branch&>(*root_).children[0];
     root_ = std::move(child);
@@ -266,8 +273,8 @@ void SlotMap<T>::shrink() {
   }
 }
 
-template <typename T>
-bool SlotMap<T>::set_below(Ref<Node>& node, unsigned shift, Slot slot, T&& value) {
+template <typename T, typename Key>
+bool SlotMap<T, Key>::set_below(Ref<Node>& node, unsigned shift, Slot slot, T&& value) {
   make_own(node);
   unsigned index = index_at(slot, shift);
   bool added;
@@ -287,8 +294,8 @@ bool SlotMap<T>::set_below(Ref<Node>& node, unsigned shift, Slot slot, T&& value
 }
 
 // Something stands at the slot, and it is not the only one below `node`.
-template <typename T>
-void SlotMap<T>::erase_below(Ref<Node>& node, unsigned shift, Slot slot) {
+template <typename T, typename Key>
+void SlotMap<T, Key>::erase_below(Ref<Node>& node, unsigned shift, Slot slot) {
   make_own(node);
   unsigned index = index_at(slot, shift);
   if (shift == 0) {
@@ -307,12 +314,12 @@ void SlotMap<T>::erase_below(Ref<Node>& node, unsigned shift, Slot slot) {
   branch.add_count(index, ~uint32_t{0});
 }
 
-template <typename T>
+template <typename T, typename Key>
 template <typename F>
-void SlotMap<T>::for_each_below(const Node& node, unsigned shift, Slot prefix, F& f) {
+void SlotMap<T, Key>::for_each_below(const Node& node, unsigned shift, Slot prefix, F& f) {
   for (uint32_t left = node.occupied; left != 0; left &= left - 1) {
     unsigned index = std::countr_zero(left);
-    Slot slot = prefix | (index << shift);
+    Slot slot = prefix | (Slot{index} << shift);
     if (shift == 0) {
       f(slot, static_cast<const Leaf&>(node).values[index]);
     } else {
@@ -321,9 +328,9 @@ void SlotMap<T>::for_each_below(const Node& node, unsigned shift, Slot prefix, F
   }
 }
 
-template <typename T>
+template <typename T, typename Key>
 template <typename F>
-void SlotMap<T>::for_each_node_below(const Node& node, F& f) {
+void SlotMap<T, Key>::for_each_node_below(const Node& node, F& f) {
   f(static_cast<const void*>(&node));
   if (node.is_leaf) return;
   for (uint32_t left = node.occupied; left != 0; left &= left - 1) {

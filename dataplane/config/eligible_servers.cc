@@ -28,6 +28,7 @@ void EligibleServers::upsert(const base::Ref<const Server>& before, const base::
   auto at = position_of(classes_, *weight_class);
   if (at == classes_.end() || at->weight_class != *weight_class) at = classes_.insert(at, Entry{*weight_class, {}});
   at->servers.set(after->slot, after);
+  if (keeps_by_age_) by_age_.set(after->metadata.uid, after);
 }
 
 void EligibleServers::erase(const Server& server) {
@@ -38,8 +39,19 @@ void EligibleServers::erase(const Server& server) {
   // The slot may be somebody else's by now.
   const auto* holder = at->servers.find(server.slot);
   if (!holder || (*holder)->metadata.uid != server.metadata.uid) return;
+  if (keeps_by_age_) by_age_.erase(server.metadata.uid);
   at->servers.erase(server.slot);
   if (at->servers.empty()) classes_.erase(at);
+}
+
+void EligibleServers::keep_by_age(bool keep) {
+  if (keep == keeps_by_age_) return;
+  keeps_by_age_ = keep;
+  by_age_ = {};
+  if (!keep) return;
+  for (const Entry& entry : classes_) {
+    entry.servers.for_each([this](Slot, const auto& server) { by_age_.set(server->metadata.uid, server); });
+  }
 }
 
 uint64_t EligibleServers::size() const {

@@ -45,11 +45,38 @@ struct Metadata {
 
 enum class AdminState : uint8_t { kReady, kDrain, kMaintenance };
 enum class Protocol : uint8_t { kTcp, kHttp };
-enum class Algorithm : uint8_t { kRoundRobin, kRandom };
+enum class Algorithm : uint8_t {
+  kRoundRobin,
+  kRandom,
+  kLeastConnections,
+  kStaticRoundRobin,
+  kFirst,
+  kSticky,
+  kPeakEwma,
+  kPrequal,
+};
+
+// As std::optional<uint32_t>, but in four bytes, for records of which there are a million. Never holds UINT32_MAX.
+class OptionalNumber {
+ public:
+  constexpr OptionalNumber() = default;
+  constexpr OptionalNumber(uint32_t value) : value_(value) {}
+  constexpr OptionalNumber(std::optional<uint32_t> value) : value_(value.value_or(kNone)) {}
+  constexpr explicit operator bool() const { return value_ != kNone; }
+  constexpr uint32_t operator*() const { return value_; }
+  constexpr uint32_t value_or(uint32_t other) const { return value_ != kNone ? value_ : other; }
+  friend constexpr auto operator<=>(const OptionalNumber&, const OptionalNumber&) = default;
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  uint32_t value_ = kNone;
+};
 
 struct Server : base::RefCounted {
   std::string name;
   Slot slot = 0;
+  // Unset: the backend's default holds. 0: no limit.
+  OptionalNumber max_connections;
   Metadata metadata;
   Endpoint address;
   // Unset: the backend's default holds.
@@ -67,6 +94,26 @@ struct BackendTimeouts {
   std::optional<Duration> idle;
 };
 
+struct PeakEwmaSettings {
+  std::optional<Duration> decay;
+
+  Duration effective_decay() const { return decay.value_or(std::chrono::seconds(10)); }
+  bool operator==(const PeakEwmaSettings&) const = default;
+};
+
+struct PrequalSettings {
+  std::optional<uint32_t> pool_size;
+  std::optional<uint32_t> probes;
+  std::optional<uint32_t> hot_percent;
+  std::optional<Duration> probe_age;
+
+  uint32_t effective_pool_size() const { return pool_size.value_or(16); }
+  uint32_t effective_probes() const { return probes.value_or(3); }
+  uint32_t effective_hot_percent() const { return hot_percent.value_or(84); }
+  Duration effective_probe_age() const { return probe_age.value_or(std::chrono::seconds(1)); }
+  bool operator==(const PrequalSettings&) const = default;
+};
+
 struct DrainPolicy {
   std::optional<Duration> timeout;
   std::optional<Duration> jitter;
@@ -78,7 +125,11 @@ struct Backend : base::RefCounted {
   Slot slot = 0;
   Metadata metadata;
   std::optional<Algorithm> algorithm;
+  std::optional<uint32_t> draws;
+  PeakEwmaSettings peak_ewma;
+  PrequalSettings prequal;
   std::optional<uint16_t> default_weight;
+  std::optional<uint32_t> default_max_connections;
   BackendTimeouts timeouts;
   std::optional<uint32_t> retry_attempts;
   DrainPolicy drain;
@@ -87,7 +138,12 @@ struct Backend : base::RefCounted {
   Labels labels;
 
   Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }
+  uint32_t effective_draws() const { return draws.value_or(2); }
   uint16_t effective_default_weight() const { return default_weight.value_or(1); }
+  // Of one of its servers; 0: no limit.
+  uint32_t max_connections_of(const Server& server) const {
+    return server.max_connections.value_or(default_max_connections.value_or(0));
+  }
   Duration connect_timeout() const { return timeouts.connect.value_or(std::chrono::seconds(5)); }
   Duration response_timeout() const { return timeouts.response.value_or(std::chrono::seconds(30)); }
   Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }

@@ -30,6 +30,8 @@ class EligibleServers {
     Class servers;  // never empty
   };
 
+  using ByAge = base::SlotMap<base::Ref<const Server>, Uid>;
+
   // Adds, or replaces the record of the same uid; removes it where it is not to be picked any more.
   void upsert(const base::Ref<const Server>& before, const base::Ref<const Server>& after);
   void erase(const Server& server);
@@ -37,20 +39,44 @@ class EligibleServers {
   const std::vector<Entry>& classes() const { return classes_; }
   uint64_t size() const;
 
+  // Whether by_age() is kept: for algorithms that go by it. Beginning to costs a pass over all.
+  void keep_by_age(bool keep);
+  // All of them by uid, which is by age; empty where it is not kept. Some may weigh nothing, by the backend's default.
+  const ByAge& by_age() const { return by_age_; }
+
  private:
   std::vector<Entry> classes_;
+  ByAge by_age_;
+  bool keeps_by_age_ = false;
 };
+
+constexpr bool goes_by_age(Algorithm algorithm) {
+  return algorithm == Algorithm::kFirst || algorithm == Algorithm::kSticky;
+}
 
 // A backend's settings and its members, which change apart from each other.
 struct BackendSnapshot : base::RefCounted {
+  // In which it became as it is, or a later one.
+  Version version = 0;
   base::Ref<const Backend> settings;
   EligibleServers eligible;
+  // What is in flight on its servers is counted over all workers: the algorithm goes by that, or a server or the
+  // backend's default has a limit.
+  bool counts_in_flight = false;
 };
+
+// `limited`: how many servers of the backend, whatever their state, have a limit of their own.
+constexpr bool has_to_count(const Backend& backend, uint64_t limited) {
+  return backend.effective_algorithm() == Algorithm::kLeastConnections ||
+         backend.default_max_connections.value_or(0) > 0 || limited > 0;
+}
 
 struct Snapshot : base::RefCounted {
   // Two snapshots with different content have different versions: what was looked up in one need not be looked up again
   // in another of the same version.
   Version version = 0;
+  // In which a backend last began to count what is in flight: what began before has to be counted as well.
+  Version counting_since = 0;
   base::SlotMap<base::Ref<const Listener>> listeners;
   base::SlotMap<base::Ref<const BackendSnapshot>> backends;
 

@@ -18,6 +18,7 @@ inline constexpr size_t kBindMax = 16;
 inline constexpr size_t kRoutesMax = 1000;
 inline constexpr size_t kRouteHostsMax = 100;
 inline constexpr size_t kPathPrefixMax = 1024;
+inline constexpr uint32_t kMaxConnectionsMax = 1'000'000;
 inline constexpr Duration kTimeoutMin = std::chrono::milliseconds(1);
 inline constexpr Duration kTimeoutMax = std::chrono::hours(24);
 

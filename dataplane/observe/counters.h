@@ -10,8 +10,8 @@
 namespace fairlead::observe {
 
 // How a request (HTTP) or a connection (TCP) ended that did not end well. One owner decides on it, once for each.
-enum class Failure : uint8_t { kConnect, kTimeout, kResponse, kNoServer, kClient };
-inline constexpr int kFailures = 5;
+enum class Failure : uint8_t { kConnect, kTimeout, kResponse, kNoServer, kClient, kFull };
+inline constexpr int kFailures = 6;
 
 struct Counters {
   uint64_t started = 0;

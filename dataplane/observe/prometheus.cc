@@ -60,7 +60,8 @@ constexpr std::array<PlainFamily, 6> kServerFamilies = {{
 }};
 
 // By the order of Failure.
-constexpr std::array<std::string_view, kFailures> kCauses = {"connect", "timeout", "response", "no_server", "client"};
+constexpr std::array<std::string_view, kFailures> kCauses = {"connect",   "timeout", "response",
+                                                             "no_server", "client",  "full"};
 constexpr std::array<std::string_view, 5> kStatusClasses = {"1xx", "2xx", "3xx", "4xx", "5xx"};
 
 // Upper bounds of the page's buckets, from a fast answer of a neighbour to what only a time-out ends.

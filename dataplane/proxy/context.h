@@ -24,8 +24,9 @@ namespace fairlead::proxy {
 class Client;
 
 struct Context {
-  Context(runtime::Loop& worker_loop, uint64_t seed, std::string_view our_via_name)
-      : loop(worker_loop), random(seed), upstreams(worker_loop, random), via(our_via_name) {}
+  // `shared` is one for all workers, and outlives them.
+  Context(runtime::Loop& worker_loop, uint64_t seed, upstream::Shared& shared, std::string_view our_via_name)
+      : loop(worker_loop), random(seed), upstreams(worker_loop, random, shared), via(our_via_name) {}
 
   runtime::Loop& loop;
   base::Random random;

@@ -35,6 +35,7 @@ inline constexpr Fault kLoop{508, Failure::kClient, Retry::kNever, "request_loop
 inline constexpr Fault kNoRoute{404, Failure::kNoServer, Retry::kNever, "no_route"};
 inline constexpr Fault kNoBackend{503, Failure::kNoServer, Retry::kNever, "backend_deleted"};
 inline constexpr Fault kNoServer{503, Failure::kNoServer, Retry::kNever, "no_eligible_server"};
+inline constexpr Fault kAllFull{503, Failure::kFull, Retry::kNever, "all_servers_full"};
 // No fault of anybody's: the request is for us, and OPTIONS asks for no more than that (RFC 9110 section 7.6.2).
 inline constexpr Fault kLastHop{200, Failure::kClient, Retry::kNever, "max_forwards"};
 

@@ -1,6 +1,7 @@
 #include "proxy/request_side.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "codec/http1_writer.h"
 #include "routing/router.h"
@@ -14,6 +15,10 @@ using runtime::Task;
 void whole_request_is_sent(ExchangeState& x) {
   x.bytes_from_client().add(x.out.size());
   x.sent_at = x.now();
+}
+
+bool is_full(const upstream::Admission& admission) {
+  return admission.refusal() == upstream::Admission::Refusal::kFull;
 }
 
 // The rest of the request's body, beside the response.
@@ -70,11 +75,11 @@ FaultOrNull pick_server(ExchangeState& x) {
     x.members = x.context.upstreams.find(x.route).members;
     if (!x.members) return &faults::kNoBackend;
   }
-  upstream::Server* server = x.backend->pick(*x.members, std::span(x.tried.data(), x.tries));
-  if (!server) return &faults::kNoServer;
-  x.tried[x.tries++] = server->uid();
-  x.lease.emplace(*server, x.client.stream().channel());
-  x.log.server(server->record());
+  upstream::Admission admission = x.backend->admit(*x.members, std::span(x.tried.data(), x.tries));
+  if (!admission) return is_full(admission) ? &faults::kAllFull : &faults::kNoServer;
+  x.tried[x.tries++] = admission.server().uid();
+  x.lease.emplace(std::move(admission), x.client.stream().channel());
+  x.log.server(x.lease->server().record());
   return nullptr;
 }
 

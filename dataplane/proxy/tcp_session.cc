@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "proxy/exchange_log.h"
 #include "proxy/relay.h"
@@ -20,21 +21,27 @@ struct Connecting {
   uint32_t tries = 0;
 };
 
+observe::Failure failure_of(upstream::Admission::Refusal refusal) {
+  return refusal == upstream::Admission::Refusal::kFull ? observe::Failure::kFull : observe::Failure::kNoServer;
+}
+
 // Nothing of the client's has been sent before a server accepts, so another may always be tried.
 Task<std::optional<observe::Failure>> connect_to_a_server(Connecting& c, ExchangeLog& log) {
   std::optional<observe::Failure> failure;
   while (true) {
     c.lease.reset();
     auto found = c.client.context().upstreams.find(c.route);
-    auto* server = found ? found.backend->pick(*found.members, std::span(c.tried.data(), c.tries)) : nullptr;
-    if (!server) co_return failure.value_or(observe::Failure::kNoServer);
-    c.tried[c.tries++] = server->uid();
-    c.lease.emplace(*server, c.client.stream().channel());
-    log.server(server->record());
+    if (!found) co_return failure.value_or(observe::Failure::kNoServer);
+    upstream::Admission admission = found.backend->admit(*found.members, std::span(c.tried.data(), c.tries));
+    if (!admission) co_return failure.value_or(failure_of(admission.refusal()));
+    c.tried[c.tries++] = admission.server().uid();
+    c.lease.emplace(std::move(admission), c.client.stream().channel());
+    upstream::Server& server = c.lease->server();
+    log.server(server.record());
     auto connected = co_await c.lease->connect(c.backend.settings().connect_timeout());
     if (connected) co_return std::nullopt;
     failure = connected.error() == net::IoError::kTimedOut ? observe::Failure::kTimeout : observe::Failure::kConnect;
-    ++server->counters().failed[static_cast<int>(*failure)];
+    ++server.counters().failed[static_cast<int>(*failure)];
     if (c.client.stream().channel().is_hung_up() || c.client.stream().channel().is_cancelled())
       co_return observe::Failure::kClient;
     if (c.lease->was_cut_off()) co_return failure;
@@ -52,6 +59,8 @@ std::string_view cause_of(observe::Failure failure) {
       return "connect_timeout";
     case observe::Failure::kNoServer:
       return "no_eligible_server";
+    case observe::Failure::kFull:
+      return "all_servers_full";
     case observe::Failure::kResponse:
     case observe::Failure::kClient:
       return "client_gone";

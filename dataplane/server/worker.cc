@@ -33,7 +33,7 @@ Worker::Worker(const WorkerOptions& options, const config::Snapshot* first, std:
       published_(first),
       adopted_version_(first->version),
       loop_(driver_),
-      context_(loop_, options.seed, options.via_name),
+      context_(loop_, options.seed, options.shared, options.via_name),
       listeners_(context_),
       closing_(loop_) {
   context_.upstreams.adopt(first);

@@ -16,6 +16,8 @@ namespace fairlead::server {
 struct WorkerOptions {
   int number = 0;
   uint64_t seed = 0;
+  // One for all workers; outlives them.
+  upstream::Shared& shared;
   // Outlives the worker.
   std::string_view via_name;
   // Null: none. Outlives the worker.

@@ -12,8 +12,9 @@ Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log
   for (int number = 0; number < count; ++number) {
     uint64_t seed = uint64_t{seeds()} << 32 | seeds();
     workers_.push_back(std::make_unique<Worker>(
-        WorkerOptions{.number = number, .seed = seed, .via_name = via_name_, .access_log = access_log}, current_.get(),
-        [this] { report_adopted(); }));
+        WorkerOptions{
+            .number = number, .seed = seed, .shared = shared_, .via_name = via_name_, .access_log = access_log},
+        current_.get(), [this] { report_adopted(); }));
   }
 }
 

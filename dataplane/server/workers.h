@@ -115,6 +115,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   std::deque<base::Ref<const config::Snapshot>> former_;
   absl::flat_hash_map<config::Uid, BoundListener> bound_;
   std::map<config::Endpoint, runtime::TimePoint> closing_;
+  upstream::Shared shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
   std::mutex mutex_;

@@ -6,9 +6,20 @@
 #include "base/check.h"
 
 namespace fairlead::store {
+namespace {
+
+bool has_limit(const config::Server& server) { return server.max_connections.value_or(0) > 0; }
+
+}  // namespace
+
 const base::Ref<const config::Server>* BackendState::find(std::string_view name) const {
   const config::Server* server = by_name.find(name);
   return server ? members.find(server->slot) : nullptr;
+}
+
+void BackendState::take_settings(base::Ref<const config::Backend> record) {
+  eligible.keep_by_age(config::goes_by_age(record->effective_algorithm()));
+  settings = std::move(record);
 }
 
 BackendState* Model::find_backend(std::string_view name) const {
@@ -89,6 +100,7 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   if (after) note_after(row, Digest::Kind::kServer, after->metadata, api::canonical(*after, settings.name));
   if (!before) rows_.name(row, settings.name, after->name);
   members_ += (after ? 1 : 0) - (before ? 1 : 0);
+  backend.limited += (after && has_limit(*after) ? 1 : 0) - (before && has_limit(*before) ? 1 : 0);
   changed_backends_.insert(backend.settings->slot);
 }
 
@@ -206,7 +218,7 @@ std::unique_ptr<BackendState> Model::extract_backend(BackendState& backend) {
 void Model::add_backend(base::Ref<config::Backend> backend) {
   backend->slot = take_backend_slot();
   auto state = std::make_unique<BackendState>();
-  state->settings = std::move(backend);
+  state->take_settings(std::move(backend));
   BackendState* added = state.get();
   insert_backend(std::move(state));
   on_roll_back([this, added] {
@@ -225,7 +237,7 @@ void Model::place_settings(BackendState& backend, base::Ref<const config::Backen
   RowLog::Entry& row = rows_.begin(journal::Kind::kBackend, 0, undo_.size());
   note_before(row, Digest::Kind::kBackend, backend.settings->metadata, api::canonical(*backend.settings));
   note_after(row, Digest::Kind::kBackend, settings->metadata, api::canonical(*settings));
-  backend.settings = std::move(settings);
+  backend.take_settings(std::move(settings));
 }
 
 void Model::remove_backend(BackendState& backend) {
@@ -293,7 +305,7 @@ void Model::restore_counters(config::Version version, config::Uid last_uid, cons
 void Model::restore_backend(base::Ref<config::Backend> backend) {
   backend->slot = backend_slots_.take();
   auto state = std::make_unique<BackendState>();
-  state->settings = std::move(backend);
+  state->take_settings(std::move(backend));
   changed_backends_.insert(state->settings->slot);
   backends_by_slot_[state->settings->slot] = state.get();
   std::string name = state->settings->name;
@@ -307,6 +319,7 @@ void Model::restore_server(BackendState& backend, base::Ref<config::Server> serv
   addresses_.add(added->address);
   backend.members.set(added->slot, added);
   backend.eligible.upsert(nullptr, added);
+  backend.limited += has_limit(*added) ? 1 : 0;
   ++members_;
 }
 
@@ -327,8 +340,12 @@ base::Ref<const config::Snapshot> Model::make_snapshot() {
       continue;
     }
     auto backend = base::make_ref<config::BackendSnapshot>();
+    backend->version = version_;
     backend->settings = at->second->settings;
     backend->eligible = at->second->eligible;
+    backend->counts_in_flight = config::has_to_count(*backend->settings, at->second->limited);
+    const config::BackendSnapshot* former = working_.find(at->second->handle());
+    if (backend->counts_in_flight && former && !former->counts_in_flight) working_.counting_since = version_;
     working_.backends.set(slot, base::Ref<const config::BackendSnapshot>(backend));
   }
   changed_backends_.clear();

@@ -65,9 +65,13 @@ struct BackendState {
   SlotAllocator slots;
   // Deleted servers that have a slot still.
   uint64_t departing = 0;
+  // Members with a limit of their own.
+  uint64_t limited = 0;
 
   config::BackendHandle handle() const { return {settings->slot, settings->metadata.uid}; }
   const base::Ref<const config::Server>* find(std::string_view name) const;
+  // What is picked from follows the algorithm.
+  void take_settings(base::Ref<const config::Backend> record);
 };
 
 // A deleted server that finishes what it has. Keeps its slot.

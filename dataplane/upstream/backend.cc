@@ -4,18 +4,64 @@
 
 namespace fairlead::upstream {
 
-Backend::Backend(runtime::Loop& loop, base::Random& random, base::Ref<const config::Backend> settings)
-    : loop_(loop), random_(random), settings_(std::move(settings)) {}
+Backend::Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::Ref<const config::Backend> settings)
+    : loop_(loop), random_(random), shared_(shared), settings_(std::move(settings)) {}
 
 Backend::~Backend() { FAIRLEAD_CHECK(uses_ == 0); }
 
-Server* Backend::pick(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried) {
-  auto load_of = [this](const config::Server& record) -> uint32_t {
-    Server* server = find(record.slot, record.metadata.uid);
-    return server ? server->in_flight() : 0;
+// What a pick asks: of what this worker has,
+struct Backend::OwnLoads {
+  struct Holder {
+    SharedHolder& shared;
+    config::Version version;
+    config::Uid uid() const { return shared.uid(); }
+    config::Uid elect(config::Uid gone, config::Uid next) { return shared.elect(gone, next, version); }
   };
-  const config::Server* record = balancer_.pick(snapshot, random_, load_of, tried);
-  return record ? &server_of(*record) : nullptr;
+
+  uint32_t operator()(const config::Server& record) const {
+    Server* server = backend.find(record.slot, record.metadata.uid);
+    return server ? server->in_flight() : 0;
+  }
+  Holder sticky_holder() const {
+    if (!backend.holder_) [[unlikely]]
+      backend.holder_ = backend.shared_.holder_of(backend.uid());
+    return {*backend.holder_, snapshot.version};
+  }
+
+  Backend& backend;
+  const config::BackendSnapshot& snapshot;
+};
+
+// or of what all workers have.
+struct Backend::SharedLoads : OwnLoads {
+  uint32_t operator()(const config::Server& record) const { return backend.server_of(record).load().in_flight(); }
+  bool is_full(const config::Server& record) const {
+    uint32_t limit = snapshot.settings->max_connections_of(record);
+    return limit > 0 && (*this)(record) >= limit;
+  }
+};
+
+Admission Backend::admit(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried) {
+  if (snapshot.counts_in_flight) return admit_counted(snapshot, tried);
+  const config::Server* record = balancer_.pick(snapshot, random_, OwnLoads{*this, snapshot}, tried);
+  if (!record) return Admission(Admission::Refusal::kNoServer);
+  return Admission(server_of(*record), Place());
+}
+
+Admission Backend::admit_counted(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried) {
+  while (const config::Server* record = balancer_.pick(snapshot, random_, SharedLoads{{*this, snapshot}}, tried)) {
+    Server& server = server_of(*record);
+    // Another worker may have taken the last place since.
+    if (!server.load().try_enter(snapshot.settings->max_connections_of(*record))) continue;
+    return Admission(server, Place(server.load()));
+  }
+  bool any = balancing::has_weight(snapshot.eligible, snapshot.settings->effective_default_weight());
+  return Admission(any ? Admission::Refusal::kFull : Admission::Refusal::kNoServer);
+}
+
+void Backend::begin_counting() {
+  servers_.for_each([](Server& server) { server.count_leases(); });
+  for (auto& leaving : leaving_) leaving->count_leases();
 }
 
 Server* Backend::find(config::Slot slot, config::Uid server) {

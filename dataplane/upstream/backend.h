@@ -14,25 +14,29 @@
 #include "config/snapshot.h"
 #include "observe/statistics.h"
 #include "upstream/server.h"
+#include "upstream/shared.h"
 
 namespace fairlead::upstream {
 
 class Backend {
  public:
-  Backend(runtime::Loop& loop, base::Random& random, base::Ref<const config::Backend> settings);
+  Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::Ref<const config::Backend> settings);
   ~Backend();
 
   config::Uid uid() const { return settings_->metadata.uid; }
   const config::Backend& settings() const { return *settings_; }
   observe::Counters& counters() { return counters_; }
+  Shared& shared() { return shared_; }
   // Takes the settings that the snapshot has now.
   void refresh(const base::Ref<const config::Backend>& settings) {
     if (!(settings == settings_)) [[unlikely]]
       settings_ = settings;
   }
 
-  // A server that may take an exchange; one of those that were not tried yet, if there is one. Null: none is eligible.
-  Server* pick(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried);
+  // To a server that may take an exchange; to one of those that were not tried yet, if there is one.
+  Admission admit(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried);
+  // The snapshot says so since now: what is in flight is counted over all workers.
+  void begin_counting();
 
   // `request.done` is called at once where the worker has nothing in flight on that server.
   void drain(config::Slot slot, config::Uid server, DrainRequest request);
@@ -62,13 +66,19 @@ class Backend {
   observe::BackendStatistics statistics(bool servers);
 
  private:
+  struct OwnLoads;
+  struct SharedLoads;
+  Admission admit_counted(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried);
   Server& server_of(const config::Server& record);
   Server* find(config::Slot slot, config::Uid server);
 
   runtime::Loop& loop_;
   base::Random& random_;
+  Shared& shared_;
   base::Ref<const config::Backend> settings_;
   balancing::Balancer balancer_;
+  // Where the backend has been STICKY.
+  std::shared_ptr<SharedHolder> holder_;
   uint32_t uses_ = 0;
   observe::Counters counters_;
   // By slot: the present holder, where this worker has used it.

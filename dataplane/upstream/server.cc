@@ -41,6 +41,21 @@ void Server::replace_record(const config::Server* record) {
   if (!moved) return;
   ++address_generation_;
   close_idle_connections();
+  if (!load_) return;
+  if (in_flight_ > 0) former_loads_.push_back(std::move(load_));
+  load_ = SharedLoadRef();
+}
+
+void Server::find_load() { load_ = backend_.shared().load_of(backend_.uid(), record_); }
+
+void Server::count_leases() {
+  leases_.for_each([this](Lease& lease) {
+    Connection* connection = lease.connection();
+    bool is_elsewhere = connection && connection->address_generation() != address_generation_;
+    if (lease.place_.is_counted() || is_elsewhere) return;
+    load().enter();
+    lease.place_ = Place(load());
+  });
 }
 
 // ---- idle connections
@@ -103,6 +118,7 @@ void Server::enter(Lease& lease) {
 void Server::leave(Lease& lease) {
   lease.unlink();
   --in_flight_;
+  if (in_flight_ == 0) former_loads_.clear();
   if (in_flight_ == 0 && drain_) finish_drain();  // may be the end of this object
 }
 
@@ -155,6 +171,7 @@ void Server::finish_drain() {
 
 Lease::~Lease() {
   discard();
+  place_.leave();
   server_.leave(*this);
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "base/intrusive_list.h"
@@ -17,6 +18,7 @@
 #include "observe/counters.h"
 #include "runtime/task.h"
 #include "runtime/timer_wheel.h"
+#include "upstream/admission.h"
 #include "upstream/connection.h"
 
 namespace fairlead::upstream {
@@ -46,6 +48,14 @@ class Server {
   uint32_t in_flight() const { return in_flight_; }
   observe::Counters& counters() { return counters_; }
   bool is_leaving() const { return leaving_; }
+  // Over all workers, where that is counted.
+  SharedLoad& load() {
+    if (!load_) [[unlikely]]
+      find_load();
+    return *load_;
+  }
+  // From now on what is in flight is counted: also what began before.
+  void count_leases();
 
   // The record that the snapshot has now, of the same uid. Where its address differs, idle connections are closed.
   void refresh(const config::Server* record) {
@@ -63,6 +73,7 @@ class Server {
   friend class Connection;
 
   void replace_record(const config::Server* record);
+  void find_load();
   // The most recently used idle connection, or null.
   std::unique_ptr<Connection> take_idle();
   void put_idle(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout, uint32_t max_idle);
@@ -90,6 +101,10 @@ class Server {
   base::List<Connection> idle_;  // most recently used first
   OwnTimer idle_timer_;
   observe::Counters counters_;
+  // Where it was asked for.
+  SharedLoadRef load_;
+  // Of former addresses, for leases that are counted there.
+  std::vector<SharedLoadRef> former_loads_;
 
   struct Drain;
   std::unique_ptr<Drain> drain_;
@@ -102,7 +117,10 @@ class Server {
 class Lease : public base::ListNode<> {
  public:
   // `client` is the other side of the exchange; it outlives the lease.
-  Lease(Server& server, runtime::Channel& client) : server_(server), client_(client) { server_.enter(*this); }
+  Lease(Admission admission, runtime::Channel& client)
+      : server_(admission.server()), client_(client), place_(admission.take_place()) {
+    server_.enter(*this);
+  }
   ~Lease();
 
   Server& server() { return server_; }
@@ -131,6 +149,7 @@ class Lease : public base::ListNode<> {
 
   Server& server_;
   runtime::Channel& client_;
+  Place place_;
   std::unique_ptr<Connection> connection_;
   bool response_began_ = false;
   bool cut_off_ = false;

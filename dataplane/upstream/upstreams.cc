@@ -7,6 +7,20 @@ namespace fairlead::upstream {
 
 Upstreams::~Upstreams() = default;
 
+void Upstreams::adopt(const config::Snapshot* snapshot) {
+  snapshot_ = snapshot;
+  if (snapshot->counting_since != std::exchange(counting_since_, snapshot->counting_since)) begin_counting();
+}
+
+// At once, not when a backend is next used: others go by what is counted as soon as the snapshot holds.
+void Upstreams::begin_counting() {
+  for (auto& backend : backends_) {
+    if (!backend) continue;
+    const config::BackendSnapshot* members = snapshot_->find({backend->settings().slot, backend->uid()});
+    if (members && members->counts_in_flight) backend->begin_counting();
+  }
+}
+
 Upstreams::Found Upstreams::find(config::BackendHandle handle) {
   const config::BackendSnapshot* members = snapshot_->find(handle);
   if (!members) return {};
@@ -17,7 +31,7 @@ Upstreams::Found Upstreams::find(config::BackendHandle handle) {
     forget_leaving();
   }
   if (!holder) [[unlikely]]
-    holder = std::make_unique<Backend>(loop_, random_, members->settings);
+    holder = std::make_unique<Backend>(loop_, random_, shared_, members->settings);
   holder->refresh(members->settings);
   return {holder.get(), members};
 }

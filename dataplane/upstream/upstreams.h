@@ -10,12 +10,14 @@ namespace fairlead::upstream {
 
 class Upstreams {
  public:
-  Upstreams(runtime::Loop& loop, base::Random& random) : loop_(loop), random_(random) {}
+  // `shared` is one for all workers.
+  Upstreams(runtime::Loop& loop, base::Random& random, Shared& shared)
+      : loop_(loop), random_(random), shared_(shared) {}
   ~Upstreams();
 
   // The snapshot of this turn. The worker sets it at the top of a turn; it stays alive until it sets another.
   const config::Snapshot& snapshot() const { return *snapshot_; }
-  void adopt(const config::Snapshot* snapshot) { snapshot_ = snapshot; }
+  void adopt(const config::Snapshot* snapshot);
 
   // A backend of the present snapshot, with its members of this moment. Null: it is gone.
   struct Found {
@@ -36,6 +38,7 @@ class Upstreams {
 
  private:
   Backend* known(config::BackendHandle handle);
+  void begin_counting();
   // Deleted, and nothing of it is left.
   bool is_over(const Backend& backend) const;
   // Few, unlike all backends: for the path of a request.
@@ -44,7 +47,9 @@ class Upstreams {
 
   runtime::Loop& loop_;
   base::Random& random_;
+  Shared& shared_;
   const config::Snapshot* snapshot_ = nullptr;
+  config::Version counting_since_ = 0;
   // By slot: the present holder, where this worker has used it.
   std::vector<std::unique_ptr<Backend>> backends_;
   // Former holders of slots, still in use.

@@ -9,9 +9,12 @@ from harness import Connection, ScriptedOrigin, main, plane, wait_until
 from harness.api import ApiCase, management, resources, server, upsert
 
 # Each is set to both in turn, on top of what identifies the resource.
-SERVER = {"weight": (3, 7), "admin_state": (1, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
+SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
 BACKEND = {
-    "balance.algorithm": (1, 2), "server_defaults.weight": (2, 5), "timeouts.connect": ("3s", "4s"),
+    "balance.algorithm": (3, 1, 2, 4, 5, 6), "balance.draws": (1, 3), "balance.peak_ewma.decay": ("1s", "2s"),
+    "balance.prequal.pool_size": (4, 8), "balance.prequal.probes": (1, 2), "balance.prequal.hot_percent": (50, 90),
+    "balance.prequal.probe_age": ("2s", "3s"), "server_defaults.weight": (2, 5),
+    "server_defaults.max_connections": (100, 200), "timeouts.connect": ("3s", "4s"),
     "timeouts.response": ("20s", "40s"), "timeouts.idle": ("50s", "70s"), "retry.attempts": (1, 3),
     "drain.timeout": ("10s", "60s"), "drain.jitter": ("1s", "2s"), "connection_pool.idle_timeout": ("20s", "40s"),
     "connection_pool.max_idle": (100, 300), "labels": ({"tier": "a"}, {}),
@@ -103,7 +106,7 @@ class FieldsInPlace(ApiCase):
         """A field that is new is toggled too."""
         fixed = {"name", "metadata", "status"}
         for message, toggled, others in (
-                (resources.Server, SERVER, {"backend", "address", "max_connections"}),
+                (resources.Server, SERVER, {"backend", "address"}),
                 (resources.Backend, BACKEND, {"health_check", "servers"}),
                 (resources.Listener, LISTENER, {"bind", "protocol", "default_backend"})):
             fields = {field.name for field in message.DESCRIPTOR.fields}

@@ -75,9 +75,10 @@ class Unary(ApiCase):
                               (calls.GetCertificate, management.GetCertificateRequest()),
                               (calls.ListCertificates, management.ListCertificatesRequest())):
             self.assert_refused(grpc.StatusCode.UNIMPLEMENTED, call, request)
-        refused = api.apply(upsert(server("s", "127.0.0.1:80", max_connections=5)))
+        checked = management.Resource(backend=resources.Backend(name="app", health_check={"tcp": {}}))
+        refused = api.apply([management.Operation(upsert=checked)])
         self.assertEqual((refused.failures[0].reason, refused.failures[0].field),
-                         (management.REASON_UNIMPLEMENTED, "max_connections"))
+                         (management.REASON_UNIMPLEMENTED, "health_check"))
 
     def test_health_and_reflection(self):
         _, api = self.start_with_api(plane([]))

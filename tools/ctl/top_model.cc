@@ -66,8 +66,8 @@ std::uint64_t quantile_us(const v1::Histogram& histogram, double share) {
 TopNumbers numbers_of(const v1::Counters& counters, double seconds) {
   TopNumbers numbers;
   // What ended, in whatever way: a request that still runs is seen in flight.
-  const std::uint64_t failures =
-      counters.failed_connect() + counters.failed_timeout() + counters.failed_response() + counters.failed_no_server();
+  const std::uint64_t failures = counters.failed_connect() + counters.failed_timeout() + counters.failed_response() +
+                                 counters.failed_no_server() + counters.failed_full();
   const std::uint64_t server_errors = counters.statuses_size() > 4 ? counters.statuses(4) : 0;
   numbers.rate = static_cast<double>(counters.finished() + failures + counters.failed_client()) / seconds;
   numbers.failures = static_cast<double>(failures) / seconds;

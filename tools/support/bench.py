@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import bench_balancing
 import bench_crash
 import bench_updates
 import proxies
@@ -22,7 +23,7 @@ BODY_BYTES = 34
 def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
-    parser.add_argument("what", choices=("http", "tcp", "churn", "updates", "crash", "takeover"))
+    parser.add_argument("what", choices=("http", "tcp", "churn", "limits", "tail", "updates", "crash", "takeover"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
@@ -31,17 +32,17 @@ def argument_parser():
     parser.add_argument("--rate", type=float)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--times", type=int)
     return parser
 
 
 def parse_arguments():
     parser = argument_parser()
     arguments = parser.parse_args()
-    is_updates = arguments.what == "updates"
-    for name, default in (("rounds", 7 if is_updates else 15), ("seconds", 3 if is_updates else 1),
-                          ("servers", 1_000_000 if is_updates else 10_000),
-                          ("rate", 5000 if is_updates else 1000)):
+    own = {"updates": {"rounds": 7, "seconds": 3, "servers": 1_000_000, "rate": 5000},
+           "limits": {"times": 1000}, "tail": {"rounds": 1, "seconds": 5}}.get(arguments.what, {})
+    usual = {"rounds": 15, "seconds": 1, "servers": 10_000, "rate": 1000, "times": 20}
+    for name, default in (usual | own).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, default)
     for name in ("rounds", "seconds", "servers", "operations", "rate", "kills", "times"):
@@ -345,6 +346,10 @@ def main():
         elif arguments.what == "updates":
             with Workshop("bench") as workshop:
                 result, show = bench_updates.updates(workshop, arguments, say), bench_updates.print_updates
+        elif arguments.what in ("limits", "tail"):
+            with Workshop("bench") as workshop:
+                measure_it, show = bench_balancing.BENCHES[arguments.what]
+                result = measure_it(workshop, arguments, say)
         elif arguments.what == "takeover":
             result, show = takeover(arguments), print_takeover
         else:

@@ -24,6 +24,7 @@ base::Ref<config::BackendSnapshot> make_backend(Algorithm algorithm, int64_t ser
   auto backend = base::make_ref<config::BackendSnapshot>();
   backend->settings = settings;
   for (int64_t slot = 0; slot < servers; ++slot) {
+    if (slot == 0) backend->eligible.keep_by_age(config::goes_by_age(algorithm));
     backend->eligible.upsert(nullptr, make_server(static_cast<config::Slot>(slot), static_cast<uint64_t>(classes)));
   }
   return backend;
@@ -40,10 +41,13 @@ void pick(benchmark::State& state, Algorithm algorithm) {
 }
 BENCHMARK_CAPTURE(pick, round_robin, Algorithm::kRoundRobin)->ArgsProduct({{10, 1'000'000}, {1, 3}});
 BENCHMARK_CAPTURE(pick, random, Algorithm::kRandom)->ArgsProduct({{10, 1'000'000}, {1, 3}});
+BENCHMARK_CAPTURE(pick, static_round_robin, Algorithm::kStaticRoundRobin)->ArgsProduct({{10, 1'000'000}, {1, 3}});
+BENCHMARK_CAPTURE(pick, first, Algorithm::kFirst)->ArgsProduct({{10, 1'000'000}, {1, 3}});
+BENCHMARK_CAPTURE(pick, sticky, Algorithm::kSticky)->ArgsProduct({{10, 1'000'000}, {1, 3}});
 
 // A member goes and comes back, each time in a new version of the backend, while the former is still in use.
-void change(benchmark::State& state) {
-  auto backend = make_backend(Algorithm::kRoundRobin, state.range(0), 1);
+void change(benchmark::State& state, Algorithm algorithm) {
+  auto backend = make_backend(algorithm, state.range(0), 1);
   base::Random random(1);
   for (auto _ : state) {
     auto slot = static_cast<config::Slot>(random.below(static_cast<uint64_t>(state.range(0))));
@@ -56,7 +60,8 @@ void change(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * 2);
 }
-BENCHMARK(change)->Arg(10)->Arg(1'000'000)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(change, round_robin, Algorithm::kRoundRobin)->Arg(10)->Arg(1'000'000)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(change, first, Algorithm::kFirst)->Arg(10)->Arg(1'000'000)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace fairlead::balancing

@@ -36,6 +36,7 @@ void Configuration::set_backend(const std::string& name, const config::Backend& 
     record->metadata.uid = ++last_uid_;
   }
   backends_[name].settings = record;
+  backends_[name].eligible.keep_by_age(config::goes_by_age(record->effective_algorithm()));
 }
 
 void Configuration::delete_backend(const std::string& name) { backends_.erase(name); }
@@ -65,6 +66,13 @@ Ref<config::Server> Configuration::copy_server(const std::string& backend, const
 void Configuration::set_weight(const std::string& backend, const std::string& name, std::optional<uint16_t> weight) {
   auto record = copy_server(backend, name);
   record->weight = weight;
+  replace_server(backend, record);
+}
+
+void Configuration::set_max_connections(const std::string& backend, const std::string& name,
+                                        std::optional<uint32_t> limit) {
+  auto record = copy_server(backend, name);
+  record->max_connections = limit;
   replace_server(backend, record);
 }
 
@@ -118,10 +126,17 @@ Ref<const config::Snapshot> Configuration::snapshot() {
   snapshot->version = ++last_version_;
   for (auto& [name, state] : backends_) {
     auto backend = make_ref<config::BackendSnapshot>();
+    backend->version = snapshot->version;
     backend->settings = state.settings;
     backend->eligible = state.eligible;
+    uint64_t limited = 0;
+    for (auto& [server, record] : state.servers) limited += record->max_connections.value_or(0) > 0;
+    backend->counts_in_flight = config::has_to_count(*state.settings, limited);
+    if (backend->counts_in_flight && !state.counted) counting_since_ = snapshot->version;
+    state.counted = backend->counts_in_flight;
     snapshot->backends.set(state.settings->slot, Ref<const config::BackendSnapshot>(backend));
   }
+  snapshot->counting_since = counting_since_;
   for (auto& [name, listener] : listeners_) snapshot->listeners.set(listener->slot, listener);
   return snapshot;
 }

@@ -17,6 +17,7 @@ class Configuration {
   void delete_backend(const std::string& name);
   void add_server(const std::string& backend, const std::string& name, const config::Endpoint& address);
   void set_weight(const std::string& backend, const std::string& name, std::optional<uint16_t> weight);
+  void set_max_connections(const std::string& backend, const std::string& name, std::optional<uint32_t> limit);
   void set_admin_state(const std::string& backend, const std::string& name, config::AdminState state);
   // Gives its record as it was.
   base::Ref<const config::Server> delete_server(const std::string& backend, const std::string& name);
@@ -34,6 +35,8 @@ class Configuration {
     base::Ref<const config::Backend> settings;
     config::EligibleServers eligible;
     std::map<std::string, base::Ref<const config::Server>> servers;
+    // In the last snapshot.
+    bool counted = false;
   };
 
   void replace_server(const std::string& backend, base::Ref<config::Server> after);
@@ -43,6 +46,7 @@ class Configuration {
   std::map<std::string, BackendState> backends_;
   std::map<std::string, base::Ref<const config::Listener>> listeners_;
   config::Version last_version_ = 0;
+  config::Version counting_since_ = 0;
 };
 
 }  // namespace fairlead::sim

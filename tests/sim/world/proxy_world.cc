@@ -4,9 +4,9 @@
 
 namespace fairlead::sim {
 
-Worker::Worker(SimNetwork& network, int number, uint64_t seed)
+Worker::Worker(SimNetwork& network, int number, uint64_t seed, upstream::Shared& shared)
     : host(network, "worker " + std::to_string(number), "10.0.0.1"),
-      context(host.loop, seed, "fairlead-test"),
+      context(host.loop, seed, shared, "fairlead-test"),
       listeners(context) {}
 
 void Worker::look_at(const base::Ref<const config::Snapshot>& published) {
@@ -18,7 +18,7 @@ void Worker::look_at(const base::Ref<const config::Snapshot>& published) {
 ProxyWorld::ProxyWorld(uint64_t seed, int workers) : network_(seed) {
   publish();
   for (int i = 0; i < workers; ++i) {
-    workers_.push_back(std::make_unique<Worker>(network_, i, seed + static_cast<uint64_t>(i)));
+    workers_.push_back(std::make_unique<Worker>(network_, i, seed + static_cast<uint64_t>(i), shared_));
     Worker* worker = workers_.back().get();
     worker->look_at(published_);
     worker->host.loop.set_turn_hook([this, worker] { worker->look_at(published_); });

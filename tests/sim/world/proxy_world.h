@@ -31,7 +31,7 @@ using test_support::SimNetwork;
 inline constexpr Duration kIdleGrace = std::chrono::seconds(1);
 
 struct Worker {
-  Worker(SimNetwork& network, int number, uint64_t seed);
+  Worker(SimNetwork& network, int number, uint64_t seed, upstream::Shared& shared);
   // Takes the snapshot that is published, at the top of each turn.
   void look_at(const base::Ref<const config::Snapshot>& published);
 
@@ -51,6 +51,7 @@ class ProxyWorld {
   SimNetwork& network() { return network_; }
   Random& random() { return network_.random(); }
   Configuration& configuration() { return configuration_; }
+  upstream::Shared& shared() { return shared_; }
   SimHost& clients() { return clients_; }
   SimHost& origins() { return origins_; }
   std::vector<std::unique_ptr<Worker>>& workers() { return workers_; }
@@ -82,6 +83,7 @@ class ProxyWorld {
   base::Ref<const config::Snapshot> published_;
   SimHost clients_{network_, "clients", "192.168.0.1"};
   SimHost origins_{network_, "origins", "10.1.0.1"};
+  upstream::Shared shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <new>
 #include <set>
+#include <string>
 
 #include "members.h"
 
@@ -45,8 +46,38 @@ class BalancerOf : public testing::TestWithParam<Algorithm> {
   base::Random random_{1};
   Balancer balancer_;
 };
-INSTANTIATE_TEST_SUITE_P(Algorithms, BalancerOf, testing::Values(Algorithm::kRoundRobin, Algorithm::kRandom),
-                         [](const auto& test) { return test.param == Algorithm::kRandom ? "Random" : "RoundRobin"; });
+std::string name_of(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kRoundRobin:
+      return "RoundRobin";
+    case Algorithm::kRandom:
+      return "Random";
+    case Algorithm::kLeastConnections:
+      return "LeastConnections";
+    case Algorithm::kStaticRoundRobin:
+      return "StaticRoundRobin";
+    case Algorithm::kFirst:
+      return "First";
+    case Algorithm::kSticky:
+      return "Sticky";
+    case Algorithm::kPeakEwma:
+      return "PeakEwma";
+    case Algorithm::kPrequal:
+      return "Prequal";
+  }
+  return "";
+}
+constexpr std::array kSpreading = {Algorithm::kRoundRobin, Algorithm::kRandom, Algorithm::kStaticRoundRobin};
+constexpr std::array kAll = {Algorithm::kRoundRobin, Algorithm::kRandom, Algorithm::kStaticRoundRobin,
+                             Algorithm::kFirst,      Algorithm::kSticky, Algorithm::kLeastConnections};
+
+INSTANTIATE_TEST_SUITE_P(Algorithms, BalancerOf, testing::ValuesIn(kAll),
+                         [](const auto& test) { return name_of(test.param); });
+
+// Those that give all servers something to do, by weight.
+using SpreadingBalancerOf = BalancerOf;
+INSTANTIATE_TEST_SUITE_P(Algorithms, SpreadingBalancerOf, testing::ValuesIn(kSpreading),
+                         [](const auto& test) { return name_of(test.param); });
 
 TEST_P(BalancerOf, NullMeansThatNothingIsEligible) {
   EXPECT_EQ(pick(members_.snapshot(GetParam())), 0u);
@@ -69,8 +100,46 @@ TEST_P(BalancerOf, WhatWasTriedIsNotPickedWhileThereAreOthers) {
     ASSERT_TRUE(others.contains(picked));
     ++counts[picked];
   }
-  // Retries do not all meet on one.
-  for (Uid uid : others) EXPECT_NEAR(counts[uid], 1'000, 200);
+  if (!config::goes_by_age(GetParam())) {
+    // Retries do not all meet on one.
+    for (Uid uid : others) EXPECT_NEAR(counts[uid], 1'000, 200);
+  }
+}
+
+// Of the limits that somebody else knows.
+struct Full {
+  uint32_t operator()(const config::Server&) const { return 0; }
+  bool is_full(const config::Server& server) { return ++looks, full.contains(server.metadata.uid); }
+  std::set<Uid> full;
+  int looks = 0;
+};
+
+TEST_P(BalancerOf, WhatIsFullIsNotPickedWhateverWasTried) {
+  Full full;
+  for (int i = 0; i < 100; ++i) full.full.insert(members_.add(i % 3 == 0 ? 256 : 3));
+  Uid tried_one = members_.add(1);
+  auto backend = members_.snapshot(GetParam());
+  std::array<Uid, 2> tried = {1, tried_one};
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_EQ(balancer_.pick(backend, random_, full)->metadata.uid, tried_one);
+    ASSERT_EQ(balancer_.pick(backend, random_, full, tried)->metadata.uid, tried_one) << "better again than a full one";
+  }
+  full.full.insert(tried_one);
+  EXPECT_EQ(balancer_.pick(backend, random_, full), nullptr);
+  EXPECT_EQ(balancer_.pick(backend, random_, full, tried), nullptr);
+  Uid fresh = members_.add(1);
+  backend = members_.snapshot(GetParam());
+  for (int i = 0; i < 200; ++i) ASSERT_EQ(balancer_.pick(backend, random_, full, tried)->metadata.uid, fresh);
+}
+
+TEST(Balancer, TheSearchForOneThatIsNotFullEnds) {
+  Members members;
+  Full full;
+  for (config::Slot slot = 0; slot < 10'000; ++slot) full.full.insert(members.add_at(slot, 1));
+  base::Random random(1);
+  Balancer balancer;
+  EXPECT_EQ(balancer.pick(members.snapshot(Algorithm::kRoundRobin), random, full), nullptr);
+  EXPECT_LT(full.looks, 5'000);
 }
 
 TEST_P(BalancerOf, OneAmongManyThatWereNotTriedIsFound) {
@@ -80,13 +149,13 @@ TEST_P(BalancerOf, OneAmongManyThatWereNotTriedIsFound) {
   for (int i = 0; i < 100; ++i) ASSERT_EQ(pick(members_.snapshot(GetParam()), tried), left);
 }
 
-TEST_P(BalancerOf, AServerThatGoesAndComesAHundredTimesServesWhileItIsThere) {
+TEST_P(SpreadingBalancerOf, AServerThatGoesAndComesAHundredTimesServesWhileItIsThere) {
   for (int i = 0; i < 4; ++i) members_.add();
   for (int toggle = 0; toggle < 100; ++toggle) {
     Uid guest = members_.add(toggle % 2 == 0 ? std::optional<uint16_t>() : 1);
     std::map<Uid, int> counts;
     for (int i = 0; i < 1'000; ++i) ++counts[pick(members_.snapshot(GetParam()))];
-    EXPECT_NEAR(counts[guest], 200, 70);
+    EXPECT_NEAR(counts[guest], 200, 70) << "toggle " << toggle;
     EXPECT_EQ(counts.size(), 5u);
     members_.remove(guest);
     for (int i = 0; i < 10; ++i) ASSERT_NE(pick(members_.snapshot(GetParam())), guest);

@@ -14,6 +14,8 @@ class Members {
  public:
   using ServerRef = base::Ref<const config::Server>;
 
+  Members() { eligible_.keep_by_age(true); }
+
   config::Uid add(std::optional<uint16_t> weight = std::nullopt) {
     config::Slot slot = 0;
     while (by_slot_.contains(slot)) ++slot;

@@ -16,16 +16,16 @@ using config::Uid;
 
 uint64_t no_load(const config::Server&) { return 0; }
 
-TEST(RandomOfTwo, HasNobodyToPickAmongNobody) {
+TEST(Random, HasNobodyToPickAmongNobody) {
   Members members;
   base::Random random(1);
-  EXPECT_EQ(pick_random_of_two(members.eligible(), 1, random, no_load), nullptr);
+  EXPECT_EQ(pick_best_of(2, members.eligible(), 1, random, no_load), nullptr);
   members.add();
-  EXPECT_EQ(pick_random_of_two(members.eligible(), 0, random, no_load), nullptr);
-  EXPECT_NE(pick_random_of_two(members.eligible(), 1, random, no_load), nullptr);
+  EXPECT_EQ(pick_best_of(2, members.eligible(), 0, random, no_load), nullptr);
+  EXPECT_NE(pick_best_of(2, members.eligible(), 1, random, no_load), nullptr);
 }
 
-TEST(RandomOfTwo, DrawsByWeightAfterEachAddition) {
+TEST(Random, DrawsByWeightAfterEachAddition) {
   base::Random random(2);
   Members members;
   constexpr uint16_t kDefaultWeight = 4;
@@ -34,7 +34,7 @@ TEST(RandomOfTwo, DrawsByWeightAfterEachAddition) {
     std::map<Uid, uint64_t> counts;
     constexpr uint64_t kPicks = 200'000;
     for (uint64_t i = 0; i < kPicks; ++i) {
-      ++counts[pick_random_of_two(members.eligible(), kDefaultWeight, random, no_load)->metadata.uid];
+      ++counts[pick_best_of(2, members.eligible(), kDefaultWeight, random, no_load)->metadata.uid];
     }
     auto weights = members.weights(kDefaultWeight);
     for (const auto& [uid, own] : weights) {
@@ -44,18 +44,18 @@ TEST(RandomOfTwo, DrawsByWeightAfterEachAddition) {
   }
 }
 
-TEST(RandomOfTwo, ComparesTwoDifferentServers) {
+TEST(Random, ComparesTwoDifferentServers) {
   Members members;
   Uid busy = members.add(256);
   Uid idle = members.add();
   base::Random random(3);
   auto load_of = [busy](const config::Server& server) { return server.metadata.uid == busy ? 1'000u : 0u; };
   for (int i = 0; i < 1'000; ++i) {
-    ASSERT_EQ(pick_random_of_two(members.eligible(), 1, random, load_of)->metadata.uid, idle);
+    ASSERT_EQ(pick_best_of(2, members.eligible(), 1, random, load_of)->metadata.uid, idle);
   }
 }
 
-TEST(RandomOfTwo, TheSecondDrawIsEqualAmongTheOthers) {
+TEST(Random, TheSecondDrawIsEqualAmongTheOthers) {
   Members members;
   for (int i = 0; i < 5; ++i) members.add(i < 3 ? 2 : 1);
   base::Random random(4);
@@ -69,21 +69,37 @@ TEST(RandomOfTwo, TheSecondDrawIsEqualAmongTheOthers) {
   }
 }
 
-TEST(RandomOfTwo, LoadCountsForItsWeight) {
+TEST(Random, LoadCountsForItsWeight) {
   Members members;
   Uid strong = members.add(10);
   Uid weak = members.add(1);
   base::Random random(5);
   std::map<Uid, uint64_t> loads{{strong, 50}, {weak, 6}};
   auto load_of = [&loads](const config::Server& server) { return loads[server.metadata.uid]; };
-  EXPECT_EQ(pick_random_of_two(members.eligible(), 1, random, load_of)->metadata.uid, strong);
+  EXPECT_EQ(pick_best_of(2, members.eligible(), 1, random, load_of)->metadata.uid, strong);
   loads[weak] = 4;
-  EXPECT_EQ(pick_random_of_two(members.eligible(), 1, random, load_of)->metadata.uid, weak);
+  EXPECT_EQ(pick_best_of(2, members.eligible(), 1, random, load_of)->metadata.uid, weak);
+}
+
+TEST(Random, MoreDrawsFindTheIdleOneMoreOften) {
+  Members members;
+  for (int i = 0; i < 9; ++i) members.add();
+  Uid idle = members.add();
+  base::Random random(7);
+  auto load_of = [idle](const config::Server& server) { return server.metadata.uid == idle ? 0u : 5u; };
+  // Each draw is among all but the best so far.
+  for (auto [draws, share] : {std::pair{1u, 0.1}, {2u, 0.2}, {4u, 1 - 0.9 * std::pow(8.0 / 9, 3)}, {16u, 0.85}}) {
+    int hits = 0;
+    for (int i = 0; i < 20'000; ++i) {
+      hits += pick_best_of(draws, members.eligible(), 1, random, load_of)->metadata.uid == idle;
+    }
+    EXPECT_NEAR(hits, 20'000 * share, 600) << draws << " draws";
+  }
 }
 
 // The theorem that the algorithm stands on: n balls in n bins leave a bin with about ln n / ln ln n of them where they
 // are thrown at random (6 or more here), and ln ln n / ln 2 with two choices.
-TEST(RandomOfTwo, KeepsTheLongestQueueShort) {
+TEST(Random, KeepsTheLongestQueueShort) {
   Members members;
   constexpr int kServers = 2'000;
   for (int i = 0; i < kServers; ++i) members.add();
@@ -91,7 +107,7 @@ TEST(RandomOfTwo, KeepsTheLongestQueueShort) {
   std::vector<uint32_t> loads(kServers + 1);
   auto load_of = [&loads](const config::Server& server) { return loads[server.metadata.uid]; };
   for (int i = 0; i < kServers; ++i) {
-    ++loads[pick_random_of_two(members.eligible(), 1, random, load_of)->metadata.uid];
+    ++loads[pick_best_of(2, members.eligible(), 1, random, load_of)->metadata.uid];
   }
   EXPECT_LE(*std::ranges::max_element(loads), 4u);
 }

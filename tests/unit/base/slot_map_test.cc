@@ -95,6 +95,43 @@ TEST(SlotMap, HoldsTheGreatestSlotAndShrinksWhenItGoes) {
   EXPECT_EQ(map.find(3)->number(), 1);
 }
 
+TEST(SlotMap, TakesKeysOf64Bits) {
+  SlotMap<Counted, uint64_t> map;
+  std::map<uint64_t, int> model;
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 5'000; ++i) {
+    uint64_t key = random() >> random() % 64;
+    if (i % 3 == 2) {
+      auto at = model.lower_bound(key);
+      if (at == model.end()) continue;
+      ASSERT_TRUE(map.erase(at->first));
+      model.erase(at);
+    } else {
+      map.set(key, i);
+      model[key] = i;
+    }
+    ASSERT_EQ(map.size(), model.size());
+    uint64_t probe = random() >> random() % 64;
+    auto expected = model.lower_bound(probe);
+    uint64_t found = 0;
+    const Counted* value = map.next_from(probe, found);
+    ASSERT_EQ(value != nullptr, expected != model.end());
+    if (value) {
+      ASSERT_EQ(found, expected->first);
+      ASSERT_EQ(value->number(), expected->second);
+      ASSERT_EQ(map.find(found), value);
+    }
+  }
+  map.set(UINT64_MAX, 7);
+  uint64_t found = 0;
+  EXPECT_EQ(map.next_from(UINT64_MAX, found)->number(), 7);
+  EXPECT_EQ(found, UINT64_MAX);
+  std::map<uint64_t, int> content;
+  map.for_each([&](uint64_t key, const Counted& value) { content[key] = value.number(); });
+  model[UINT64_MAX] = 7;
+  EXPECT_EQ(content, model);
+}
+
 TEST(SlotMap, AMovedFromMapIsEmptyAndUsable) {
   Map map;
   map.set(5000, 1);

@@ -25,6 +25,12 @@ ServerRef make_server(Uid uid, Slot slot, std::optional<uint16_t> weight,
 
 using Content = std::map<std::pair<uint16_t, Slot>, const Server*>;
 
+std::map<Uid, const Server*> by_age(const EligibleServers& eligible) {
+  std::map<Uid, const Server*> content;
+  eligible.by_age().for_each([&](Uid uid, const ServerRef& server) { content[uid] = server.get(); });
+  return content;
+}
+
 Content content_of(const EligibleServers& eligible) {
   Content content;
   for (const auto& entry : eligible.classes()) {
@@ -87,6 +93,9 @@ TEST(EligibleServers, EqualsOneBuiltFromScratch) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937 random(seed);
     EligibleServers eligible;
+    // Of its time; the other from now and then.
+    EligibleServers aged;
+    aged.keep_by_age(true);
     std::map<Slot, ServerRef> servers;
     Uid next_uid = 1;
     EligibleServers older;
@@ -98,6 +107,7 @@ TEST(EligibleServers, EqualsOneBuiltFromScratch) {
       ServerRef before = found == servers.end() ? nullptr : found->second;
       if (before && random() % 3 == 0) {
         eligible.erase(*before);
+        aged.erase(*before);
         servers.erase(found);
         continue;
       }
@@ -106,12 +116,21 @@ TEST(EligibleServers, EqualsOneBuiltFromScratch) {
       Uid uid = before ? before->metadata.uid : next_uid++;
       auto after = make_server(uid, slot, weight, static_cast<AdminState>(random() % 3));
       eligible.upsert(before, after);
+      aged.upsert(before, after);
       servers[slot] = after;
+      if (random() % 50 == 0) eligible.keep_by_age(random() % 2 == 0);
       if (step % 100 == 99) EXPECT_EQ(content_of(older), older_content);
     }
     EligibleServers rebuilt;
     for (const auto& [slot, server] : servers) rebuilt.upsert(nullptr, server);
     EXPECT_EQ(content_of(eligible), content_of(rebuilt));
+    rebuilt.keep_by_age(true);
+    EXPECT_EQ(by_age(aged), by_age(rebuilt));
+    EXPECT_EQ(aged.by_age().size(), rebuilt.size());
+    eligible.keep_by_age(true);
+    EXPECT_EQ(by_age(eligible), by_age(rebuilt));
+    eligible.keep_by_age(false);
+    EXPECT_TRUE(by_age(eligible).empty());
     for (const auto& [slot, server] : servers) eligible.erase(*server);
     EXPECT_TRUE(eligible.classes().empty());
   }

@@ -56,6 +56,23 @@ TEST(ResourceOptions, FillNestedFieldsOfABackend) {
   EXPECT_TRUE(filled.resource.retry().has_attempts());
 }
 
+TEST(ResourceOptions, FillWhatAlgorithmsTake) {
+  const auto filled = fill<v1::Backend>(
+      backend_options(), {"--balance", "prequal", "--draws", "3", "--ewma-decay", "2s", "--prequal-pool-size", "8",
+                          "--prequal-probes", "2", "--prequal-hot-percent", "90", "--prequal-probe-age", "500ms"});
+  EXPECT_THAT(filled.mask,
+              ElementsAre("balance.algorithm", "balance.draws", "balance.peak_ewma.decay", "balance.prequal.pool_size",
+                          "balance.prequal.probes", "balance.prequal.hot_percent", "balance.prequal.probe_age"));
+  const v1::Balance& balance = filled.resource.balance();
+  EXPECT_EQ(balance.algorithm(), v1::ALGORITHM_PREQUAL);
+  EXPECT_EQ(balance.draws(), 3u);
+  EXPECT_EQ(balance.peak_ewma().decay().seconds(), 2);
+  EXPECT_EQ(balance.prequal().pool_size(), 8u);
+  EXPECT_EQ(balance.prequal().probes(), 2u);
+  EXPECT_EQ(balance.prequal().hot_percent(), 90u);
+  EXPECT_EQ(balance.prequal().probe_age().nanos(), 500'000'000);
+}
+
 TEST(ResourceOptions, FillAListenerWithItsLists) {
   const auto filled = fill<v1::Listener>(
       listener_options(), {"--bind", "127.0.0.1:0", "--bind", "[::1]:0", "--protocol", "http", "--route",

@@ -90,8 +90,14 @@ void RandomOperations::fill(v1::Listener& listener) {
 void RandomOperations::fill(v1::Backend& backend) {
   backend.set_name(name("b", 4));
   if (one_in(3)) backend.mutable_balance()->set_algorithm(static_cast<v1::Algorithm>(number(2)));
+  if (one_in(6)) backend.mutable_balance()->set_algorithm(static_cast<v1::Algorithm>(3 + number(3)));
+  if (one_in(6)) backend.mutable_balance()->set_draws(number(3));
+  if (one_in(6)) backend.mutable_balance()->mutable_peak_ewma()->mutable_decay()->set_seconds(1 + number(1));
+  if (one_in(6)) backend.mutable_balance()->mutable_prequal()->set_pool_size(2 + number(1));
+  if (one_in(9)) backend.mutable_balance()->mutable_prequal();
   if (one_in(3)) backend.mutable_server_defaults()->set_weight(number(2));
   if (one_in(30)) backend.mutable_server_defaults()->set_weight(257);
+  if (one_in(4)) backend.mutable_server_defaults()->set_max_connections(number(2));
   if (one_in(3)) fill(*backend.mutable_timeouts()->mutable_connect());
   if (one_in(3)) fill(*backend.mutable_timeouts()->mutable_response());
   if (one_in(3)) fill(*backend.mutable_timeouts()->mutable_idle());
@@ -120,6 +126,7 @@ void RandomOperations::fill(v1::Server& server) {
   server.set_address(one_in(20) ? absl::StrCat("unix:/", prefix_, random_.below(2)) : addresses[random_.below(4)]);
   if (one_in(2)) server.set_weight(number(3));
   if (one_in(60)) server.set_weight(257);
+  if (one_in(4)) server.set_max_connections(number(3) * 10);
   if (one_in(3)) server.set_admin_state(static_cast<v1::AdminState>(1 + number(2)));
   fill(*server.mutable_labels());
   // Output only: ignored.
@@ -136,11 +143,13 @@ void RandomOperations::fill(v1::Patch& patch) {
     if (patch.update_mask().paths().empty()) patch.mutable_update_mask()->add_paths("labels");
   };
   if (patch.resource().has_server()) {
-    paths({"weight", "address", "admin_state", "labels"});
+    paths({"weight", "address", "max_connections", "admin_state", "labels"});
   } else if (patch.resource().has_backend()) {
     patch.mutable_resource()->mutable_backend()->clear_servers();
-    paths({"balance", "balance.algorithm", "server_defaults.weight", "timeouts.connect", "timeouts", "retry", "drain",
-           "drain.timeout", "drain.jitter", "connection_pool.idle_timeout", "connection_pool.max_idle", "labels"});
+    paths({"balance", "balance.algorithm", "balance.draws", "balance.peak_ewma", "balance.prequal.pool_size",
+           "balance.prequal", "server_defaults.weight", "server_defaults.max_connections", "timeouts.connect",
+           "timeouts", "retry", "drain", "drain.timeout", "drain.jitter", "connection_pool.idle_timeout",
+           "connection_pool.max_idle", "labels"});
   } else if (patch.resource().listener().protocol() == v1::PROTOCOL_HTTP) {
     paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "http.max_headers",
            "http", "labels"});

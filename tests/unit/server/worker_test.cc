@@ -22,7 +22,8 @@ constexpr auto kDeadline = seconds(30);
 class WorkerTest : public testing::Test {
  protected:
   WorkerTest() {
-    worker_.emplace(WorkerOptions{.seed = 1, .via_name = "test"}, make_snapshot(), [this] { adopted(); });
+    worker_.emplace(WorkerOptions{.seed = 1, .shared = shared_, .via_name = "test"}, make_snapshot(),
+                    [this] { adopted(); });
   }
   ~WorkerTest() override {
     if (!started_) return;
@@ -46,6 +47,7 @@ class WorkerTest : public testing::Test {
     return seen;
   }
 
+  upstream::Shared shared_;
   std::optional<Worker> worker_;
   int adoptions_ = 0;            // guarded by mutex_
   config::Version adopted_ = 0;  // guarded by mutex_

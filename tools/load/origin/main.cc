@@ -18,6 +18,7 @@
 ABSL_FLAG(std::vector<std::string>, listen, {"127.0.0.1:0"}, "addresses, separated by commas; port 0 takes a free one");
 ABSL_FLAG(std::string, name, "", "sent as X-Origin with each response; default: the first address");
 ABSL_FLAG(std::string, ready_file, "", "written when it serves: {\"listen\":\"127.0.0.1:PORT\",\"pid\":N}");
+ABSL_FLAG(std::string, summary, "", "written at the end: {\"most_in_flight\":N}");
 ABSL_FLAG(absl::Duration, latency, absl::ZeroDuration(), "how long serving a request takes, like 20ms");
 ABSL_FLAG(std::string, latency_distribution, "fixed", "fixed, or exponential with --latency as mean");
 ABSL_FLAG(uint32_t, concurrency, 0, "requests served at once, others wait; 0: no limit");
@@ -104,6 +105,11 @@ int run() {
     loop.turn();
     if (signals.count() > 0) origin.stop();
     if (signals.count() > 1) return 1;
+  }
+  if (std::string path = absl::GetFlag(FLAGS_summary); !path.empty()) {
+    absl::Status written =
+        base::write_ready_file(path, fmt::format("{{\"most_in_flight\":{}}}\n", origin.most_in_flight()));
+    if (!written.ok()) base::usage_error("--summary", text_of(written));
   }
   return 0;
 }

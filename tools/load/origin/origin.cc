@@ -95,12 +95,20 @@ runtime::Task<void> Origin::serve_http(Session& session) {
     if (end != HeadEnd::kRequest) co_return;
 
     session.idle = false;
-    std::optional<uint64_t> body_bytes = co_await read_body(session, request);
-    if (!body_bytes) co_return;
-    if (!request.is_health_check) co_await work(request);
-    bool go_on = co_await answer(session, request, *body_bytes);
+    in_flight_ += !request.is_health_check;
+    most_in_flight_ = std::max(most_in_flight_, in_flight_);
+    bool go_on = co_await serve_request(session, request);
+    in_flight_ -= !request.is_health_check;
     if (!go_on) co_return;
   }
+}
+
+runtime::Task<bool> Origin::serve_request(Session& session, const Request& request) {
+  std::optional<uint64_t> body_bytes = co_await read_body(session, request);
+  if (!body_bytes) co_return false;
+  if (!request.is_health_check) co_await work(request);
+  bool go_on = co_await answer(session, request, *body_bytes);
+  co_return go_on;
 }
 
 runtime::Task<Origin::HeadEnd> Origin::read_head(Session& session, Request& request) {

@@ -29,6 +29,8 @@ class Origin {
   // Accepts nothing new and closes connections that have no request.
   void stop();
   bool is_finished() const { return stopping_ && scope_.running() == 0; }
+  // Most requests at a time, each from its head until its response was written; health checks do not count.
+  size_t most_in_flight() const { return most_in_flight_; }
 
  private:
   // One connection, and whether it may be closed now.
@@ -53,6 +55,8 @@ class Origin {
   runtime::Task<void> accept_loop(net::Acceptor& acceptor);
   runtime::Task<void> serve(int fd);
   runtime::Task<void> serve_http(Session& session);
+  // A request whose head was read. Whether the connection may go on.
+  runtime::Task<bool> serve_request(Session& session, const Request& request);
   runtime::Task<void> serve_echo(Session& session);
   runtime::Task<HeadEnd> read_head(Session& session, Request& request);
   // The bytes of the body, or nothing where the connection or the framing broke.
@@ -74,6 +78,8 @@ class Origin {
   std::minstd_rand random_{std::random_device{}()};
   std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
   base::List<Session> sessions_;
+  size_t in_flight_ = 0;
+  size_t most_in_flight_ = 0;
   bool stopping_ = false;
   runtime::Scope scope_;
 };

@@ -97,6 +97,26 @@ absl::StatusOr<std::string> change(const Settings& settings) {
                      latencies.max_ms());
 }
 
+absl::StatusOr<std::string> toggle(const Settings& settings) {
+  Session session(settings.management);
+  if (absl::Status status = session.open("bench", settings.election_id); !status.ok()) return status;
+  Clock::time_point start = Clock::now();
+  v1::StreamUpdatesRequest request;
+  v1::Patch& patch = *request.mutable_transaction()->add_operations()->mutable_patch();
+  patch.mutable_update_mask()->add_paths("admin_state");
+  v1::Server& server = *patch.mutable_resource()->mutable_server();
+  server.set_backend(settings.backend);
+  server.set_name(settings.server);
+  for (uint32_t i = 0; i < settings.times; ++i) {
+    std::chrono::duration<double> due(i / settings.operations_per_second);
+    std::this_thread::sleep_until(start + std::chrono::duration_cast<Clock::duration>(due));
+    server.set_admin_state(i % 2 == 0 ? v1::ADMIN_STATE_DRAIN : v1::ADMIN_STATE_READY);
+    if (absl::Status status = session.send(request, 1); !status.ok()) return status;
+  }
+  if (absl::Status status = session.await_answers(); !status.ok()) return status;
+  return fmt::format(R"({{"toggled":{},"seconds":{:.4f}}})", settings.times, seconds_between(start, Clock::now()));
+}
+
 absl::StatusOr<std::string> resync(const Settings& settings) {
   Session session(settings.management);
   if (absl::Status status = session.open("bench", settings.election_id); !status.ok()) return status;

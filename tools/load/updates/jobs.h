@@ -19,8 +19,11 @@ struct Settings {
   uint32_t operations_per_transaction = 1000;
   // 0: without an election id.
   uint64_t election_id = 0;
-  // Of changes.
+  // Of changes and toggles.
   double operations_per_second = 0;
+  // Of toggle().
+  std::string server;
+  uint32_t times = 0;
   std::chrono::nanoseconds duration{};
 };
 
@@ -30,6 +33,9 @@ absl::StatusOr<std::string> add(const Settings& settings);
 // Changes the weight of one server after the other, all through `duration`, at `operations_per_second`; with how long
 // the answers took. Transactions that are due go out whether the last is answered or not.
 absl::StatusOr<std::string> change(const Settings& settings);
+
+// Drains the server and makes it ready again, in turn, so many times in all.
+absl::StatusOr<std::string> toggle(const Settings& settings);
 
 // A resync of the backend with what add() has added, so that nothing differs.
 absl::StatusOr<std::string> resync(const Settings& settings);

@@ -1,0 +1,137 @@
+// What the workers of a process know together of backends and servers: all that has to be one thing for all of them.
+//
+// Outlives the workers. A worker comes here when it first uses something, and keeps what it was given: this is no part
+// of a request's path.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "base/ref.h"
+#include "config/model.h"
+
+namespace fairlead::upstream {
+
+class Shared;
+
+// What is in flight on one server over all workers. Any thread.
+class SharedLoad {
+ public:
+  SharedLoad(const SharedLoad&) = delete;
+  SharedLoad& operator=(const SharedLoad&) = delete;
+
+  uint32_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
+  // Counts one more, unless there are `limit` already; 0 is no limit. Whoever has entered leaves.
+  bool try_enter(uint32_t limit) {
+    if (limit == 0) return enter(), true;
+    uint32_t now = in_flight_.load(std::memory_order_relaxed);
+    do {
+      if (now >= limit) return false;
+    } while (!in_flight_.compare_exchange_weak(now, now + 1, std::memory_order_acquire, std::memory_order_relaxed));
+    return true;
+  }
+  // Whatever the limit is: for what is in flight already.
+  void enter() { in_flight_.fetch_add(1, std::memory_order_acquire); }
+  void leave() { in_flight_.fetch_sub(1, std::memory_order_release); }
+
+ private:
+  friend class Shared;
+  friend class SharedLoadRef;
+
+  SharedLoad(Shared& owner, config::Uid backend, base::Ref<const config::Server> record)
+      : owner_(owner), backend_(backend), record_(std::move(record)) {}
+
+  std::atomic<uint32_t> in_flight_ = 0;
+  std::atomic<uint32_t> keepers_ = 0;
+  Shared& owner_;
+  const config::Uid backend_;
+  // Its name and address are the key.
+  const base::Ref<const config::Server> record_;
+};
+
+// Keeps a SharedLoad. One for each worker that has used the server, and not for each request.
+class SharedLoadRef {
+ public:
+  SharedLoadRef() = default;
+  SharedLoadRef(SharedLoadRef&& other) noexcept : load_(std::exchange(other.load_, nullptr)) {}
+  SharedLoadRef& operator=(SharedLoadRef other) noexcept {
+    std::swap(load_, other.load_);
+    return *this;
+  }
+  ~SharedLoadRef();
+
+  SharedLoad* get() const { return load_; }
+  SharedLoad& operator*() const { return *load_; }
+  explicit operator bool() const { return load_ != nullptr; }
+
+ private:
+  friend class Shared;
+  // It was counted as a keeper.
+  explicit SharedLoadRef(SharedLoad* load) : load_(load) {}
+
+  SharedLoad* load_ = nullptr;
+};
+
+// Who takes all of a STICKY backend. Any thread.
+class SharedHolder {
+ public:
+  // 0: nobody yet. For the path of a request: it changes rarely.
+  config::Uid uid() const { return uid_.load(std::memory_order_acquire); }
+  // As balancing::StickyHolder, by somebody who knows the backend as it is in `version`. Whoever knows a former one
+  // changes nothing: what is gone there may be back by now.
+  config::Uid elect(config::Uid gone, config::Uid next, config::Version version);
+
+ private:
+  std::atomic<config::Uid> uid_ = 0;
+  std::mutex mutex_;
+  config::Version elected_in_ = 0;  // guarded by mutex_
+};
+
+class Shared {
+ public:
+  Shared() = default;
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  ~Shared();
+
+  // By backend, name and address, not by uid: a server that is deleted and added again is the same machine, which may
+  // still be busy with what it had before.
+  SharedLoadRef load_of(config::Uid backend, const base::Ref<const config::Server>& record);
+  std::shared_ptr<SharedHolder> holder_of(config::Uid backend);
+  // Servers that somebody keeps the load of.
+  size_t loads() const;
+
+ private:
+  friend class SharedLoadRef;
+
+  struct Key {
+    config::Uid backend;
+    const config::Server& record;
+  };
+  static Key key_of(const SharedLoad* load) { return {load->backend_, *load->record_}; }
+  static Key key_of(const Key& key) { return key; }
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const auto& of) const { return hash(key_of(of)); }
+    static size_t hash(const Key& key);
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const auto& a, const auto& b) const { return equal(key_of(a), key_of(b)); }
+    static bool equal(const Key& a, const Key& b);
+  };
+
+  void release(SharedLoad& load);
+
+  mutable std::mutex mutex_;
+  absl::flat_hash_set<SharedLoad*, Hash, Equal> loads_;  // guarded by mutex_
+  // An entry whose holder nobody has any more is replaced, or goes when others are added.
+  absl::flat_hash_map<config::Uid, std::weak_ptr<SharedHolder>> holders_;  // guarded by mutex_
+};
+
+}  // namespace fairlead::upstream
