@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import bench_balance
 import bench_balancing
 import bench_crash
 import bench_updates
@@ -16,6 +17,7 @@ import usage
 from processes import Failed, Workshop, build, program
 
 PROGRAMS = sorted({"fairlead-churn", *bench_updates.PROGRAMS})
+PROGRAMS_OF = {"balance": bench_balance.PROGRAMS, "crash": bench_crash.PROGRAMS}
 CONNECTIONS = 64
 BODY_BYTES = 34
 
@@ -23,7 +25,7 @@ BODY_BYTES = 34
 def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
-    parser.add_argument("what", choices=("http", "tcp", "churn", "limits", "tail", "updates", "crash", "takeover"))
+    parser.add_argument("what", choices=("http", "tcp", "churn", "balance", "limits", "tail", "updates", "crash", "takeover"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
@@ -337,7 +339,7 @@ def build_quietly(as_json, programs):
 def main():
     arguments = parse_arguments()
     try:
-        build_quietly(arguments.json, bench_crash.PROGRAMS if arguments.what == "crash" else PROGRAMS)
+        build_quietly(arguments.json, PROGRAMS_OF.get(arguments.what, PROGRAMS))
         if arguments.what == "crash":
             with Workshop("crash") as workshop:
                 result, show = bench_crash.crash(workshop, arguments, say), bench_crash.print_crash
@@ -350,6 +352,8 @@ def main():
             with Workshop("bench") as workshop:
                 measure_it, show = bench_balancing.BENCHES[arguments.what]
                 result = measure_it(workshop, arguments, say)
+        elif arguments.what == "balance":
+            result, show = bench_balance.balance(say), bench_balance.print_balance
         elif arguments.what == "takeover":
             result, show = takeover(arguments), print_takeover
         else:

@@ -1,0 +1,75 @@
+// fairlead-balance: what a pick and a change cost by algorithm and number of servers, without a network. A line of
+// JSON.
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_join.h"
+#include "balance/algorithms.h"
+#include "balance/measure.h"
+#include "base/command_line.h"
+#include "fmt/format.h"
+
+ABSL_FLAG(std::vector<std::string>, algorithms, {}, "names; all without it");
+ABSL_FLAG(std::vector<std::string>, sizes, std::vector<std::string>({"10", "1000", "100000", "1000000"}),
+          "numbers of servers, 1 to 2000000");
+
+namespace fairlead::balance {
+namespace {
+
+constexpr std::string_view kUsage = "fairlead-balance [--algorithms NAME,...] [--sizes N,...]";
+constexpr uint32_t kServersMax = 2'000'000;
+
+std::vector<uint32_t> sizes_from_flag() {
+  std::vector<uint32_t> sizes;
+  for (const std::string& text : absl::GetFlag(FLAGS_sizes)) {
+    uint32_t size = 0;
+    if (!absl::SimpleAtoi(text, &size) || size == 0 || size > kServersMax) {
+      base::usage_error("--sizes", fmt::format("'{}' is not a number from 1 to {}", text, kServersMax));
+    }
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+std::vector<Row> rows_from_flag() {
+  const std::vector<std::string> names = absl::GetFlag(FLAGS_algorithms);
+  if (names.empty()) return algorithms();
+  std::vector<Row> rows;
+  for (const std::string& name : names) {
+    auto at = std::ranges::find(algorithms(), name, &Row::name);
+    if (at == algorithms().end()) base::usage_error("--algorithms", fmt::format("'{}' is not known", name));
+    rows.push_back(*at);
+  }
+  return rows;
+}
+
+int run() {
+  std::vector<std::string> picks;
+  std::vector<std::string> changes;
+  for (const Row& row : rows_from_flag()) {
+    std::vector<std::string> pick_of_size;
+    std::vector<std::string> change_of_size;
+    for (uint32_t size : sizes_from_flag()) {
+      config::Backend settings;
+      row.choose(settings);
+      Backend backend(settings, size);
+      pick_of_size.push_back(fmt::format("\"{}\": {:.1f}", size, pick_ns(backend)));
+      change_of_size.push_back(fmt::format("\"{}\": {:.2f}", size, change_us(backend)));
+    }
+    picks.push_back(fmt::format("\"{}\": {{{}}}", row.name, absl::StrJoin(pick_of_size, ", ")));
+    changes.push_back(fmt::format("\"{}\": {{{}}}", row.name, absl::StrJoin(change_of_size, ", ")));
+  }
+  fmt::print("{{\"pick_ns\": {{{}}}, \"change_us\": {{{}}}}}\n", absl::StrJoin(picks, ", "),
+             absl::StrJoin(changes, ", "));
+  return 0;
+}
+
+}  // namespace
+}  // namespace fairlead::balance
+
+int main(int argc, char** argv) {
+  fairlead::base::parse_command_line(argc, argv, __FILE__, fairlead::balance::kUsage);
+  return fairlead::balance::run();
+}
