@@ -1,11 +1,12 @@
 """The process as an operator meets it: its file, its end, its metrics, and what it says about mistakes."""
 
+import json
 import os
 import pathlib
 import signal
 import socket
 
-from harness import Case, Connection, fetch, get, is_refused, main, plane, program, run, wait_until
+from harness import Case, Connection, Process, fetch, get, is_refused, main, plane, program, run, wait_until
 
 
 class OneProcess(Case):
@@ -60,6 +61,18 @@ class OneProcess(Case):
             nice.setdefault(is_traffic, set()).add(os.getpriority(os.PRIO_PROCESS, int(task.name)))
         ours = os.getpriority(os.PRIO_PROCESS, 0)
         self.assertEqual(nice, {True: {ours}, False: {min(ours + 10, 19)}})
+
+    def test_watch_begins_after_a_version(self):
+        fairlead = self.start(plane([]))
+        version = json.loads(self.ctl(fairlead, "info", "-o", "json")).get("version", "0")
+        for name in ("red", "blue"):
+            self.ctl(fairlead, "server", "add", f"app/{name}", "127.0.0.1:9", "--weight", "0")
+        watch = Process("watch", [program("fairleadctl"), "watch", "--since", version], env=fairlead.ctl_environment())
+        self.addCleanup(watch.kill)
+        watch.out.wait_for(lambda line: "app/blue" in line, "the second server")
+        self.assertIn("app/red", watch.out.all()[0])
+        self.assertIn("cannot be resumed after", self.refused(fairlead, "watch", "--since", "1000"))
+        self.assertEqual(fairlead.ctl("watch", "--since", "yesterday").returncode, 2)
 
     def test_ready_file_tells_every_address(self):
         fairlead = self.start(plane([], listener={"bind": ["127.0.0.1:0", "[::1]:0", f"unix:{self.folder}/web.sock"]}))
