@@ -1,6 +1,7 @@
 #include "api/canonical.h"
 
 #include "api/encode.h"
+#include "config/validate.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 

@@ -57,14 +57,13 @@ std::optional<config::Algorithm> algorithm(FieldChecker& checker, v1::Algorithm 
     case v1::ALGORITHM_LEAST_CONNECTIONS:
       return config::Algorithm::kLeastConnections;
     case v1::ALGORITHM_PEAK_EWMA:
+      return config::Algorithm::kPeakEwma;
     case v1::ALGORITHM_PREQUAL:
-      checker.fail("balance.algorithm",
-                   concat(v1::Algorithm_Name(value), " is not implemented yet; use ROUND_ROBIN or RANDOM"),
-                   v1::REASON_UNIMPLEMENTED);
-      return std::nullopt;
+      return config::Algorithm::kPrequal;
     default:
-      checker.unknown_enum("balance.algorithm", value,
-                           "ROUND_ROBIN, RANDOM, LEAST_CONNECTIONS, STATIC_ROUND_ROBIN, FIRST, STICKY");
+      checker.unknown_enum(
+          "balance.algorithm", value,
+          "ROUND_ROBIN, RANDOM, LEAST_CONNECTIONS, STATIC_ROUND_ROBIN, FIRST, STICKY, PEAK_EWMA, PREQUAL");
       return std::nullopt;
   }
 }

@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <concepts>
+#include <memory>
 #include <span>
 
 #include "balancing/first.h"
 #include "balancing/least_connections.h"
+#include "balancing/prequal.h"
 #include "balancing/random.h"
 #include "balancing/round_robin.h"
 #include "balancing/shares.h"
@@ -29,6 +31,13 @@ using Tried = std::span<const config::Uid>;
 template <typename Loads>
 concept KnowsLimits = requires(Loads& loads, const config::Server& server) {
   { loads.is_full(server) } -> std::same_as<bool>;
+};
+// what was measured of servers: PEAK_EWMA's cost and PREQUAL's probe,
+template <typename Loads>
+concept KnowsLatencies = requires(Loads& loads, const config::Server& server) {
+  { loads.ewma_cost(server) } -> std::same_as<double>;
+  { loads.probe(server) } -> std::same_as<Probe>;
+  { loads.now() } -> std::same_as<config::Duration>;
 };
 // and who holds a STICKY backend, where that is shared.
 template <typename Loads>
@@ -97,8 +106,24 @@ class Balancer {
         return draw_until_allowed(
             [&] { return pick_best_of(backend.settings->effective_draws(), eligible, default_weight, random, loads); });
       case config::Algorithm::kPeakEwma:
+        return draw_until_allowed([&] {
+          if constexpr (KnowsLatencies<Loads>) {
+            auto cost_of = [&loads](const config::Server& server) { return loads.ewma_cost(server); };
+            return pick_best_of(2, eligible, default_weight, random, cost_of);
+          } else {
+            return pick_best_of(2, eligible, default_weight, random, loads);
+          }
+        });
       case config::Algorithm::kPrequal:
-        break;
+        if constexpr (KnowsLatencies<Loads>) {
+          if (!probes_) [[unlikely]]
+            probes_ = std::make_unique<ProbePool>();
+          auto look = [&loads](const config::Server& server) { return loads.probe(server); };
+          const config::Server* server =
+              probes_->pick(eligible, default_weight, backend.settings->prequal, loads.now(), random, look, allowed);
+          if (server) return server;
+        }
+        return draw_until_allowed([&] { return pick_best_of(1, eligible, default_weight, random, loads); });
     }
     return nullptr;
   }
@@ -131,6 +156,8 @@ class Balancer {
   StaticRoundRobin static_round_robin_;
   LeastConnections least_connections_;
   StickyHolder own_holder_;
+  // Where the backend has been PREQUAL.
+  std::unique_ptr<ProbePool> probes_;
 };
 
 }  // namespace fairlead::balancing

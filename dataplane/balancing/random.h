@@ -4,6 +4,7 @@
 // in randomized load balancing", 2001), without anybody keeping an order of all servers. Without state.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 
 #include "balancing/shares.h"
@@ -24,18 +25,28 @@ struct Draw {
 Draw draw_by_weight(const config::EligibleServers& eligible, uint16_t default_weight, const Draw& except,
                     base::Random& random);
 
-// `load_of(server)`: what is in flight there. Null where nothing is eligible.
+// A load that can be multiplied by a weight.
+template <typename Load>
+auto wide(Load load) {
+  if constexpr (std::integral<Load>)
+    return uint64_t{load};
+  else
+    return load;
+}
+
+// `load_of(server)`: what is in flight there, or another number of what is less where it is better. Null where nothing
+// is eligible.
 // Each draw but the first is among all but the best so far.
 template <typename LoadOf>
 const config::Server* pick_best_of(uint32_t draws, const config::EligibleServers& eligible, uint16_t default_weight,
                                    base::Random& random, LoadOf& load_of) {
   Draw best = draw_by_weight(eligible, default_weight, {}, random);
   if (!best.server || draws < 2) return best.server;
-  uint64_t best_load = load_of(*best.server);
+  auto best_load = wide(load_of(*best.server));
   for (; draws > 1; --draws) {
     Draw other = draw_by_weight(eligible, default_weight, best, random);
     if (!other.server) break;
-    uint64_t other_load = load_of(*other.server);
+    auto other_load = wide(load_of(*other.server));
     // load / weight, without the division.
     if (other_load * best.weight >= best_load * other.weight) continue;
     best = other;

@@ -189,7 +189,7 @@ const T* SlotMap<T, Key>::next_from(Slot slot, Slot& found) const {
     uint32_t here = node->occupied & (~uint32_t{0} << index_at(slot, 0));
     if (here != 0) {
       unsigned index = std::countr_zero(here);
-      found = (slot & ~(kWidth - 1)) | index;
+      found = (slot & ~Slot{kWidth - 1}) | index;
       return &static_cast<const Leaf*>(node)->values[index];
     }
   }

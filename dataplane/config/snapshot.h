@@ -50,6 +50,10 @@ class EligibleServers {
   bool keeps_by_age_ = false;
 };
 
+constexpr bool goes_by_latency(Algorithm algorithm) {
+  return algorithm == Algorithm::kPeakEwma || algorithm == Algorithm::kPrequal;
+}
+
 constexpr bool goes_by_age(Algorithm algorithm) {
   return algorithm == Algorithm::kFirst || algorithm == Algorithm::kSticky;
 }

@@ -23,7 +23,9 @@ void count_response(ExchangeState& x, uint16_t status) {
 }
 
 void count_fault(ExchangeState& x, const Fault& fault) {
-  if (x.lease) ++x.lease->server().counters().failed[static_cast<int>(fault.failure)];
+  if (!x.lease) return;
+  ++x.lease->server().counters().failed[static_cast<int>(fault.failure)];
+  if (fault.failure != observe::Failure::kClient && !x.lease->was_cut_off()) x.lease->failed();
 }
 
 // The one place where a fault becomes a status or a close.
@@ -113,6 +115,7 @@ Task<After> exchange(Client& client, size_t request_size) {
     x.log.retried();
   }
 
+  x.lease->answered(&x.context.response);
   Answer answer(x);
   fault = write_answer(x, response_size, answer);
   if (fault) co_return co_await give_up(x, *fault);

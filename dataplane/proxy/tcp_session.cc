@@ -39,12 +39,16 @@ Task<std::optional<observe::Failure>> connect_to_a_server(Connecting& c, Exchang
     upstream::Server& server = c.lease->server();
     log.server(server.record());
     auto connected = co_await c.lease->connect(c.backend.settings().connect_timeout());
-    if (connected) co_return std::nullopt;
+    if (connected) {
+      c.lease->answered(nullptr);
+      co_return std::nullopt;
+    }
     failure = connected.error() == net::IoError::kTimedOut ? observe::Failure::kTimeout : observe::Failure::kConnect;
     ++server.counters().failed[static_cast<int>(*failure)];
     if (c.client.stream().channel().is_hung_up() || c.client.stream().channel().is_cancelled())
       co_return observe::Failure::kClient;
     if (c.lease->was_cut_off()) co_return failure;
+    c.lease->failed();
     if (c.tries > c.backend.settings().effective_retry_attempts() || c.tries >= c.tried.size()) co_return failure;
     ++c.backend.counters().retried;
     log.retried();

@@ -22,6 +22,17 @@ struct Backend::OwnLoads {
     Server* server = backend.find(record.slot, record.metadata.uid);
     return server ? server->in_flight() : 0;
   }
+  config::Duration now() const { return backend.loop_.now().time_since_epoch(); }
+  double ewma_cost(const config::Server& record) const {
+    Server* server = backend.find(record.slot, record.metadata.uid);
+    if (!server || !server->measurements()) return 0;
+    return server->measurements()->ewma_cost(server->in_flight(), backend.loop_.now(), *snapshot.settings);
+  }
+  balancing::Probe probe(const config::Server& record) const {
+    Server* server = backend.find(record.slot, record.metadata.uid);
+    if (!server || !server->measurements()) return {};
+    return server->measurements()->probe(server->in_flight(), backend.loop_.now());
+  }
   Holder sticky_holder() const {
     if (!backend.holder_) [[unlikely]]
       backend.holder_ = backend.shared_.holder_of(backend.uid());
@@ -45,18 +56,24 @@ Admission Backend::admit(const config::BackendSnapshot& snapshot, std::span<cons
   if (snapshot.counts_in_flight) return admit_counted(snapshot, tried);
   const config::Server* record = balancer_.pick(snapshot, random_, OwnLoads{*this, snapshot}, tried);
   if (!record) return Admission(Admission::Refusal::kNoServer);
-  return Admission(server_of(*record), Place());
+  return Admission(begin_on(*record, snapshot), Place());
 }
 
 Admission Backend::admit_counted(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried) {
   while (const config::Server* record = balancer_.pick(snapshot, random_, SharedLoads{{*this, snapshot}}, tried)) {
-    Server& server = server_of(*record);
+    Server& server = begin_on(*record, snapshot);
     // Another worker may have taken the last place since.
     if (!server.load().try_enter(snapshot.settings->max_connections_of(*record))) continue;
     return Admission(server, Place(server.load()));
   }
   bool any = balancing::has_weight(snapshot.eligible, snapshot.settings->effective_default_weight());
   return Admission(any ? Admission::Refusal::kFull : Admission::Refusal::kNoServer);
+}
+
+Server& Backend::begin_on(const config::Server& record, const config::BackendSnapshot& snapshot) {
+  Server& server = server_of(record);
+  if (config::goes_by_latency(snapshot.settings->effective_algorithm())) server.measure();
+  return server;
 }
 
 void Backend::begin_counting() {

@@ -70,6 +70,8 @@ class Backend {
   struct SharedLoads;
   Admission admit_counted(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried);
   Server& server_of(const config::Server& record);
+  // The one that was picked, which is measured from now on where the algorithm wants that.
+  Server& begin_on(const config::Server& record, const config::BackendSnapshot& snapshot);
   Server* find(config::Slot slot, config::Uid server);
 
   runtime::Loop& loop_;

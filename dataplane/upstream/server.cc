@@ -113,6 +113,11 @@ void Server::enter(Lease& lease) {
   ++in_flight_;
   ++counters_.started;
   leases_.push_back(lease);
+  if (!measurements_) [[likely]]
+    return;
+  lease.is_measured_ = true;
+  lease.in_flight_at_start_ = in_flight_;
+  lease.began_ = loop_.now();
 }
 
 void Server::leave(Lease& lease) {
@@ -199,6 +204,21 @@ runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout)
     co_return std::unexpected(runtime::io_error_of(-result));
   }
   co_return runtime::IoResult<void>{};
+}
+
+void Lease::note_answer(const http::ResponseHead* head) {
+  is_measured_ = false;
+  runtime::TimePoint now = server_.loop_.now();
+  Measurements& measurements = server_.measure();
+  measurements.observe(now - began_, in_flight_at_start_, now, server_.backend_.settings());
+  if (head) measurements.take_report(*head, now);
+}
+
+void Lease::note_failure() {
+  is_measured_ = false;
+  runtime::TimePoint now = server_.loop_.now();
+  auto latency = std::max<runtime::Duration>(now - began_, Measurements::kFailure);
+  server_.measure().observe(latency, in_flight_at_start_, now, server_.backend_.settings());
 }
 
 void Lease::keep(runtime::Duration idle_timeout, uint32_t max_idle) {

@@ -20,6 +20,7 @@
 #include "runtime/timer_wheel.h"
 #include "upstream/admission.h"
 #include "upstream/connection.h"
+#include "upstream/measurements.h"
 
 namespace fairlead::upstream {
 
@@ -53,6 +54,13 @@ class Server {
     if (!load_) [[unlikely]]
       find_load();
     return *load_;
+  }
+  // What was measured of it; null where the backend's algorithm has never asked.
+  Measurements* measurements() const { return measurements_.get(); }
+  Measurements& measure() {
+    if (!measurements_) [[unlikely]]
+      measurements_ = std::make_unique<Measurements>();
+    return *measurements_;
   }
   // From now on what is in flight is counted: also what began before.
   void count_leases();
@@ -103,6 +111,7 @@ class Server {
   observe::Counters counters_;
   // Where it was asked for.
   SharedLoadRef load_;
+  std::unique_ptr<Measurements> measurements_;
   // Of former addresses, for leases that are counted there.
   std::vector<SharedLoadRef> former_loads_;
 
@@ -143,9 +152,20 @@ class Lease : public base::ListNode<> {
   void ignore_hang_up() { client_.on_hang_up_cancel(nullptr); }
   bool was_cut_off() const { return cut_off_; }
 
+  // For algorithms that go by latency: the server has answered (HTTP: with the final response's head, which is `head`;
+  // TCP: by accepting, null), or has failed to.
+  void answered(const http::ResponseHead* head) {
+    if (is_measured_) note_answer(head);
+  }
+  void failed() {
+    if (is_measured_) note_failure();
+  }
+
  private:
   friend class Server;
   void cut_off();
+  void note_answer(const http::ResponseHead* head);
+  void note_failure();
 
   Server& server_;
   runtime::Channel& client_;
@@ -153,6 +173,10 @@ class Lease : public base::ListNode<> {
   std::unique_ptr<Connection> connection_;
   bool response_began_ = false;
   bool cut_off_ = false;
+  bool is_measured_ = false;
+  // Where it is measured: in flight then, with this one.
+  uint32_t in_flight_at_start_ = 0;
+  runtime::TimePoint began_;
 };
 
 }  // namespace fairlead::upstream

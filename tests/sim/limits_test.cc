@@ -178,7 +178,7 @@ TEST_F(Limits, LeastConnectionsGoesByWhatAllWorkersHave) {
   w_.set_backend(settings);
   for (int i = 0; i < 4; ++i) {
     // One after the other: each sees all before it.
-    for (int one = 0; one < 4; ++one) start(1, 3'600'000);
+    for (int one = 0; one < 4; ++one) start(1, 1'800'000);
     for (const auto& [name, count] : in_flight(w_.world)) EXPECT_EQ(count, static_cast<uint64_t>(i + 1)) << name;
   }
   w_.run_clients();
@@ -255,6 +255,8 @@ TEST_P(LimitSeeds, AreNeverExceededAndAllPlacesComeBack) {
       constexpr std::array kFates{Fate::kGood,        Fate::kGood,        Fate::kResetBeforeHead,
                                   Fate::kCloseInHead, Fate::kCloseInBody, Fate::kResetInBody,
                                   Fate::kNonsense,    Fate::kSilence,     Fate::kCloseBeforeHead};
+      // What ends with its connection would look whole.
+      if (plan.response_framing == Framing::kUntilClose) plan.response_framing = Framing::kChunked;
       if (!plan.early) plan.fate = kFates[random.below(kFates.size())];
       plan.delay_ms = static_cast<int>(random.below(200));
       plans.push_back(plan);

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "balancing/balancer.h"
+#include "balancing/peak_ewma.h"
+#include "balancing/prequal.h"
 
 namespace fairlead::balancing {
 namespace {
@@ -30,6 +32,42 @@ base::Ref<config::BackendSnapshot> make_backend(Algorithm algorithm, int64_t ser
   return backend;
 }
 
+// What a worker knows of servers, in tables by slot.
+struct Loads {
+  explicit Loads(size_t servers) : in_flight(servers), ewma(servers), records(servers) {
+    for (size_t i = 0; i < servers; ++i) {
+      ewma[i].observe(std::chrono::milliseconds(5 + i % 7), time, std::chrono::seconds(10));
+      records[i].observe(std::chrono::milliseconds(5 + i % 7), 1, time);
+    }
+  }
+  uint32_t operator()(const config::Server& server) const { return in_flight[server.slot]; }
+  config::Duration now() const { return time; }
+  double ewma_cost(const config::Server& server) const {
+    return ewma[server.slot].cost(in_flight[server.slot], time, std::chrono::seconds(10));
+  }
+  Probe probe(const config::Server& server) {
+    return {in_flight[server.slot], records[server.slot].estimate(in_flight[server.slot], time), false};
+  }
+
+  std::vector<uint32_t> in_flight;
+  std::vector<PeakEwma> ewma;
+  std::vector<LatencyRecord> records;
+  config::Duration time = std::chrono::seconds(100);
+};
+
+void pick_by_latency(benchmark::State& state, Algorithm algorithm) {
+  auto backend = make_backend(algorithm, state.range(0), state.range(1));
+  Loads loads(static_cast<size_t>(state.range(0)));
+  base::Random random(1);
+  Balancer balancer;
+  for (auto _ : state) {
+    loads.time += std::chrono::microseconds(10);
+    benchmark::DoNotOptimize(balancer.pick(*backend, random, loads));
+  }
+}
+BENCHMARK_CAPTURE(pick_by_latency, peak_ewma, Algorithm::kPeakEwma)->ArgsProduct({{10, 1'000'000}, {1, 3}});
+BENCHMARK_CAPTURE(pick_by_latency, prequal, Algorithm::kPrequal)->ArgsProduct({{10, 1'000'000}, {1, 3}});
+
 void pick(benchmark::State& state, Algorithm algorithm) {
   auto backend = make_backend(algorithm, state.range(0), state.range(1));
   // As a worker does: in a table by slot.
@@ -42,6 +80,7 @@ void pick(benchmark::State& state, Algorithm algorithm) {
 BENCHMARK_CAPTURE(pick, round_robin, Algorithm::kRoundRobin)->ArgsProduct({{10, 1'000'000}, {1, 3}});
 BENCHMARK_CAPTURE(pick, random, Algorithm::kRandom)->ArgsProduct({{10, 1'000'000}, {1, 3}});
 BENCHMARK_CAPTURE(pick, static_round_robin, Algorithm::kStaticRoundRobin)->ArgsProduct({{10, 1'000'000}, {1, 3}});
+BENCHMARK_CAPTURE(pick, least_connections, Algorithm::kLeastConnections)->ArgsProduct({{10, 64, 1'000'000}, {1, 3}});
 BENCHMARK_CAPTURE(pick, first, Algorithm::kFirst)->ArgsProduct({{10, 1'000'000}, {1, 3}});
 BENCHMARK_CAPTURE(pick, sticky, Algorithm::kSticky)->ArgsProduct({{10, 1'000'000}, {1, 3}});
 

@@ -69,7 +69,8 @@ std::string name_of(Algorithm algorithm) {
 }
 constexpr std::array kSpreading = {Algorithm::kRoundRobin, Algorithm::kRandom, Algorithm::kStaticRoundRobin};
 constexpr std::array kAll = {Algorithm::kRoundRobin, Algorithm::kRandom, Algorithm::kStaticRoundRobin,
-                             Algorithm::kFirst,      Algorithm::kSticky, Algorithm::kLeastConnections};
+                             Algorithm::kFirst,      Algorithm::kSticky, Algorithm::kLeastConnections,
+                             Algorithm::kPeakEwma,   Algorithm::kPrequal};
 
 INSTANTIATE_TEST_SUITE_P(Algorithms, BalancerOf, testing::ValuesIn(kAll),
                          [](const auto& test) { return name_of(test.param); });

@@ -7,6 +7,7 @@
 
 #include "balancing/first.h"
 #include "balancing/sticky.h"
+#include "base/random.h"
 #include "members.h"
 
 namespace fairlead::balancing {

@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 
+#include "base/random.h"
 #include "members.h"
 
 namespace fairlead::balancing {
@@ -101,11 +102,10 @@ TEST_P(StaticRoundRobinSeeds, NobodyStarvesWhileMembersChange) {
   Counts fixed = members.weights(kDefaultWeight);
   StaticRoundRobin order;
   Counts counts;
-  uint64_t picks = 0;
-  uint64_t weight_sum = 0;
-  uint64_t steps = 20'000;
+  // A cycle is as long as all weights add up to at its time.
+  double cycles = 0;
   std::vector<Uid> guests;
-  for (uint64_t step = 0; step < steps; ++step) {
+  for (uint64_t step = 0; step < 20'000; ++step) {
     if (random_.below(2) == 0 && guests.size() < 20) {
       guests.push_back(members.add(draw_weight(random_)));
     } else if (!guests.empty()) {
@@ -117,11 +117,9 @@ TEST_P(StaticRoundRobinSeeds, NobodyStarvesWhileMembersChange) {
         guests.erase(guests.begin() + static_cast<ptrdiff_t>(which));
       }
     }
-    weight_sum += total_of(members.weights(kDefaultWeight));
-    for (int i = 0; i < 100; ++i, ++picks) ++counts[pick(order, members)];
+    cycles += 100.0 / static_cast<double>(total_of(members.weights(kDefaultWeight)));
+    for (int i = 0; i < 100; ++i) ++counts[pick(order, members)];
   }
-  // A cycle is as long as all weights add up to at its time; the mean tells how many there were, roughly.
-  double cycles = static_cast<double>(picks) / (static_cast<double>(weight_sum) / static_cast<double>(steps));
   for (Uid uid : staying) {
     double expected = cycles * static_cast<double>(fixed[uid]);
     EXPECT_NEAR(static_cast<double>(counts[uid]), expected, expected * 0.15) << uid;

@@ -90,7 +90,7 @@ void RandomOperations::fill(v1::Listener& listener) {
 void RandomOperations::fill(v1::Backend& backend) {
   backend.set_name(name("b", 4));
   if (one_in(3)) backend.mutable_balance()->set_algorithm(static_cast<v1::Algorithm>(number(2)));
-  if (one_in(6)) backend.mutable_balance()->set_algorithm(static_cast<v1::Algorithm>(3 + number(3)));
+  if (one_in(6)) backend.mutable_balance()->set_algorithm(static_cast<v1::Algorithm>(3 + number(5)));
   if (one_in(6)) backend.mutable_balance()->set_draws(number(3));
   if (one_in(6)) backend.mutable_balance()->mutable_peak_ewma()->mutable_decay()->set_seconds(1 + number(1));
   if (one_in(6)) backend.mutable_balance()->mutable_prequal()->set_pool_size(2 + number(1));
