@@ -62,7 +62,7 @@ struct Log {
 // None: nothing of the log counts, as SQLite sees it.
 std::optional<Log> read_log_header(File file) {
   std::array<uint8_t, kLogHeader> header;
-  if (std::fread(header.data(), 1, header.size(), file.get()) != header.size()) return std::nullopt;
+  if (std::fread(header.data(), 1, kLogHeader, file.get()) != kLogHeader) return std::nullopt;
   Log log;
   log.file = std::move(file);
   uint32_t magic = big_endian(header.data());

@@ -89,7 +89,7 @@ Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* 
 
 // `find` has what it needs of the request: a call that is cancelled takes its request with it.
 template <typename Message, typename Find>
-Unary* get(const std::shared_ptr<Context>& context, const std::string& title, Message* message, Find find) {
+Unary* get(const std::shared_ptr<Context>& context, const std::string& title, Message* message, const Find& find) {
   return read_with_traffic(context, [=](store::Reader& reader) -> RestWithTraffic {
     auto view = find(reader);
     std::vector<observe::Carrier> carriers;

@@ -144,10 +144,14 @@ class CrashBench(unittest.TestCase):
         self.assertEqual(result["kills"], 10)
 
     def test_it_reports_a_journal_that_skips_its_flush(self):
-        self.assertGreater(self.crash(4, "skip_flush")["lost"], 0)
+        self.assert_reported("skip_flush", kills=4)
 
     def test_it_reports_a_journal_that_acknowledges_early(self):
-        self.assertGreater(self.crash(12, "late_flush")["lost"], 0)
+        self.assert_reported("late_flush", kills=12)
+
+    def assert_reported(self, faults, kills):
+        """Whether a kill falls where it does harm is chance, and seldom where the machine is slow."""
+        self.assertTrue(any(self.crash(kills, faults)["lost"] for _ in range(6)), f"nothing was lost with {faults}")
 
 
 if __name__ == "__main__":

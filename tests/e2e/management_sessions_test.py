@@ -252,7 +252,8 @@ class WatchingAgain(SessionCase):
     def test_64_of_another_epoch_or_of_the_future(self):
         info = self.info()
         for epoch, version in ((info.epoch + 1, info.version), (info.epoch, info.version + 1), (0, 0)):
-            self.assert_ended(grpc.StatusCode.OUT_OF_RANGE, str(info.version), epoch=epoch, version=version)
+            self.assert_ended(grpc.StatusCode.OUT_OF_RANGE, f"version {version} of epoch {epoch} cannot",
+                              f"of epoch {info.epoch};", epoch=epoch, version=version)
             first = next(self.watch(snapshot=True, epoch=epoch, version=version))
             self.assertTrue(first.HasField("too_old"), first)
             self.assertEqual(first.too_old.epoch, info.epoch)

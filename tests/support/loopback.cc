@@ -25,6 +25,7 @@ SocketPair unix_pair() {
 
 SocketPair tcp_pair() {
   int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  FAIRLEAD_CHECK(listening >= 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -34,6 +35,7 @@ SocketPair tcp_pair() {
   FAIRLEAD_CHECK(getsockname(listening, generic, &size) == 0);
   SocketPair pair;
   pair.first = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  FAIRLEAD_CHECK(pair.first >= 0);
   FAIRLEAD_CHECK(::connect(pair.first, generic, size) == 0);
   pair.second = ::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   FAIRLEAD_CHECK(pair.second >= 0 && fcntl(pair.first, F_SETFL, O_NONBLOCK) == 0);

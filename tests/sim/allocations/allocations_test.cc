@@ -42,8 +42,8 @@ namespace fairlead::sim {
 namespace {
 
 // Every connection does the same again and again.
-std::vector<Plan> repeat(const Plan& plan, uint64_t& last_id, int count) {
-  std::vector<Plan> plans(static_cast<size_t>(count), plan);
+std::vector<Plan> repeat(const Plan& plan, uint64_t& last_id, size_t count) {
+  std::vector<Plan> plans(count, plan);
   for (Plan& each : plans) each.id = ++last_id;
   return plans;
 }
@@ -61,13 +61,13 @@ TEST_P(Allocations, ARequestInSteadyStateTakesNothingFromTheHeap) {
 #ifdef FAIRLEAD_SANITIZED
   GTEST_SKIP() << "frames are the heap's own under a sanitizer";
 #endif
-  constexpr int kConnections = 8;
-  constexpr int kWarmUp = 50;
-  constexpr int kMeasured = 150;
+  constexpr size_t kConnections = 8;
+  constexpr size_t kWarmUp = 50;
+  constexpr size_t kMeasured = 150;
   HttpWorld w(1, 1, 1);
   w.open();
   uint64_t last_id = 0;
-  for (int i = 0; i < kConnections; ++i) w.clients->start(repeat(GetParam().plan, last_id, kWarmUp + kMeasured));
+  for (size_t i = 0; i < kConnections; ++i) w.clients->start(repeat(GetParam().plan, last_id, kWarmUp + kMeasured));
   Worker& worker = *w.world.workers().front();
   worker.host.driver.set_turn_observer([&](bool begins) {
     bool warm = w.clients->answers().size() >= kConnections * kWarmUp;
@@ -81,7 +81,7 @@ TEST_P(Allocations, ARequestInSteadyStateTakesNothingFromTheHeap) {
   w.expect_all_exact();
   EXPECT_EQ(allocations, 0u);
   EXPECT_EQ(runtime::frames_from_heap(), frames);
-  EXPECT_EQ(w.world.workers().front()->listeners.statistics().front().accepted, static_cast<uint64_t>(kConnections));
+  EXPECT_EQ(w.world.workers().front()->listeners.statistics().front().accepted, kConnections);
 }
 
 INSTANTIATE_TEST_SUITE_P(
