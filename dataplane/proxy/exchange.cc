@@ -25,7 +25,9 @@ void count_response(ExchangeState& x, uint16_t status) {
 void count_fault(ExchangeState& x, const Fault& fault) {
   if (!x.lease) return;
   ++x.lease->server().counters().failed[static_cast<int>(fault.failure)];
-  if (fault.failure != observe::Failure::kClient && !x.lease->was_cut_off()) x.lease->failed();
+  // That a server closes what was idle is no failure of its; nor is a drain.
+  bool is_its_own = fault.failure != observe::Failure::kClient && &fault != &faults::kClosedWhileReused;
+  if (is_its_own && !x.lease->was_cut_off()) x.lease->failed();
 }
 
 // The one place where a fault becomes a status or a close.

@@ -11,6 +11,13 @@ void Measurements::observe(runtime::Duration latency, uint32_t in_flight, runtim
   record_.observe(latency, in_flight, now.time_since_epoch());
 }
 
+void Measurements::observe_at_least(runtime::Duration latency, uint32_t in_flight, runtime::TimePoint now,
+                                    const config::Backend& settings) {
+  double known = ewma_.latency(now.time_since_epoch(), settings.peak_ewma.effective_decay());
+  auto least = known > 0 ? known : static_cast<double>(kFailure.count());
+  if (static_cast<double>(latency.count()) > least) observe(latency, in_flight, now, settings);
+}
+
 void Measurements::take_report(const http::ResponseHead& head, runtime::TimePoint now) {
   const http::Header* header = head.headers.find(codec::kLoadReportHeader);
   if (!header) return;

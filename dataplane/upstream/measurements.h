@@ -21,6 +21,9 @@ class Measurements {
   // Latency is from the choice of the server until the final response's head (HTTP) or its acceptance (TCP).
   // `in_flight`: at the beginning, with the one that was measured.
   void observe(runtime::Duration latency, uint32_t in_flight, runtime::TimePoint now, const config::Backend& settings);
+  // Somebody has stopped waiting after so long: it counts where it would have been slow, and says nothing else.
+  void observe_at_least(runtime::Duration latency, uint32_t in_flight, runtime::TimePoint now,
+                        const config::Backend& settings);
   // Of its load, where it says something.
   void take_report(const http::ResponseHead& head, runtime::TimePoint now);
 

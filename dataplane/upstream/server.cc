@@ -175,6 +175,8 @@ void Server::finish_drain() {
 // ---- Lease
 
 Lease::~Lease() {
+  if (is_measured_) [[unlikely]]
+    note_silence();
   discard();
   place_.leave();
   server_.leave(*this);
@@ -219,6 +221,11 @@ void Lease::note_failure() {
   runtime::TimePoint now = server_.loop_.now();
   auto latency = std::max<runtime::Duration>(now - began_, Measurements::kFailure);
   server_.measure().observe(latency, in_flight_at_start_, now, server_.backend_.settings());
+}
+
+void Lease::note_silence() {
+  runtime::TimePoint now = server_.loop_.now();
+  server_.measure().observe_at_least(now - began_, in_flight_at_start_, now, server_.backend_.settings());
 }
 
 void Lease::keep(runtime::Duration idle_timeout, uint32_t max_idle) {

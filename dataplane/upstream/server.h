@@ -166,6 +166,7 @@ class Lease : public base::ListNode<> {
   void cut_off();
   void note_answer(const http::ResponseHead* head);
   void note_failure();
+  void note_silence();
 
   Server& server_;
   runtime::Channel& client_;

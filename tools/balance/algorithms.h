@@ -13,9 +13,16 @@ struct Row {
 };
 
 inline const std::vector<Row>& algorithms() {
+  using enum config::Algorithm;
   static const std::vector<Row> rows = {
-      {"ROUND_ROBIN", [](config::Backend& settings) { settings.algorithm = config::Algorithm::kRoundRobin; }},
-      {"RANDOM", [](config::Backend& settings) { settings.algorithm = config::Algorithm::kRandom; }},
+      {"ROUND_ROBIN", [](config::Backend& settings) { settings.algorithm = kRoundRobin; }},
+      {"RANDOM", [](config::Backend& settings) { settings.algorithm = kRandom; }},
+      {"STATIC_ROUND_ROBIN", [](config::Backend& settings) { settings.algorithm = kStaticRoundRobin; }},
+      {"LEAST_CONNECTIONS", [](config::Backend& settings) { settings.algorithm = kLeastConnections; }},
+      {"FIRST", [](config::Backend& settings) { settings.algorithm = kFirst; }},
+      {"STICKY", [](config::Backend& settings) { settings.algorithm = kSticky; }},
+      {"PEAK_EWMA", [](config::Backend& settings) { settings.algorithm = kPeakEwma; }},
+      {"PREQUAL", [](config::Backend& settings) { settings.algorithm = kPrequal; }},
   };
   return rows;
 }

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "balancing/balancer.h"
+#include "balancing/peak_ewma.h"
+#include "balancing/prequal.h"
 #include "base/check.h"
 
 namespace fairlead::balance {
@@ -34,19 +36,48 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
+// What a worker knows of servers, in tables by slot, as far as the algorithm goes by it.
+struct Loads {
+  explicit Loads(const Backend& backend) : in_flight(backend.servers()) {
+    if (!config::goes_by_latency(backend.snapshot().settings->effective_algorithm())) return;
+    averages.resize(backend.servers());
+    records.resize(backend.servers());
+    for (size_t i = 0; i < backend.servers(); ++i) {
+      auto latency = std::chrono::milliseconds(5 + i % 7);
+      averages[i].observe(latency, time, kDecay);
+      records[i].observe(latency, 1, time);
+    }
+  }
+  uint32_t operator()(const config::Server& server) const { return in_flight[server.slot]; }
+  config::Duration now() const { return time; }
+  double ewma_cost(const config::Server& server) const {
+    return averages[server.slot].cost(in_flight[server.slot], time, kDecay);
+  }
+  balancing::Probe probe(const config::Server& server) {
+    return {.in_flight = in_flight[server.slot],
+            .latency = records[server.slot].estimate(in_flight[server.slot], time),
+            .is_overloaded = false};
+  }
+
+  static constexpr config::Duration kDecay = std::chrono::seconds(10);
+  config::Duration time = std::chrono::seconds(1);
+  std::vector<uint32_t> in_flight;
+  std::vector<balancing::PeakEwma> averages;
+  std::vector<balancing::LatencyRecord> records;
+};
+
 }  // namespace
 
 double pick_ns(const Backend& backend) {
-  // As a worker does: in a table by slot.
-  std::vector<uint32_t> in_flight(backend.servers());
-  auto load_of = [&in_flight](const config::Server& server) { return in_flight[server.slot]; };
+  Loads loads(backend);
   base::Random random(1);
   balancing::Balancer balancer;
   // Where picks went is looked at, so that no pick is left out; it costs a nanosecond.
   uintptr_t seen = 0;
   auto batch = [&] {
     for (int i = 0; i < kPicksPerBatch; ++i) {
-      seen ^= reinterpret_cast<uintptr_t>(balancer.pick(backend.snapshot(), random, load_of));
+      loads.time += std::chrono::microseconds(10);
+      seen ^= reinterpret_cast<uintptr_t>(balancer.pick(backend.snapshot(), random, loads));
     }
   };
   batch();  // warms up

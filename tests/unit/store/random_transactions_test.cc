@@ -1,6 +1,7 @@
 // Random transactions against a plain model of what they mean. After each: the outcome is the model's, and what the
 // workers see equals a snapshot that is built from scratch out of the model.
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <map>
 #include <random>
@@ -15,10 +16,12 @@ struct PlainServer {
   std::string address;
   int weight = -1;  // unset
   int admin_state = 0;
+  int max_connections = -1;
   friend bool operator==(const PlainServer&, const PlainServer&) = default;
 };
 struct PlainBackend {
   int default_weight = -1;
+  int algorithm = 0;
   std::map<std::string, PlainServer> servers;
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
@@ -39,12 +42,16 @@ struct PlainModel {
     bool replace = operation.has_replace();
     const v1::Resource& resource = create ? operation.create() : replace ? operation.replace() : operation.upsert();
     if (resource.has_backend()) {
-      PlainBackend backend{.default_weight = weight_of(resource.backend().server_defaults()), .servers = {}};
+      PlainBackend backend{.default_weight = weight_of(resource.backend().server_defaults()),
+                           .algorithm = resource.backend().balance().algorithm(),
+                           .servers = {}};
       bool exists = backends.contains(resource.backend().name());
       if (exists) {
         PlainBackend& before = backends[resource.backend().name()];
-        if (create && before.default_weight != backend.default_weight) return false;
+        bool same = before.default_weight == backend.default_weight && before.algorithm == backend.algorithm;
+        if (create && !same) return false;
         before.default_weight = backend.default_weight;
+        before.algorithm = backend.algorithm;
         return true;
       }
       if (!replace) backends[resource.backend().name()] = backend;
@@ -58,7 +65,8 @@ struct PlainModel {
     const v1::Server& server = resource.server();
     auto backend = backends.find(server.backend());
     if (backend == backends.end() || server.weight() > 256) return false;
-    PlainServer plain{server.address(), weight_of(server), server.admin_state()};
+    PlainServer plain{server.address(), weight_of(server), server.admin_state(),
+                      server.has_max_connections() ? static_cast<int>(server.max_connections()) : -1};
     return put(backend->second.servers, server.name(), plain, create, replace);
   }
 
@@ -143,6 +151,8 @@ class Draw {
     if (kind == 0) {
       resource.mutable_backend()->set_name(name("b", 4));
       if (below(2) == 0) resource.mutable_backend()->mutable_server_defaults()->set_weight(below(3));
+      constexpr std::array kAlgorithms = {v1::ALGORITHM_LEAST_CONNECTIONS, v1::ALGORITHM_FIRST, v1::ALGORITHM_STICKY};
+      if (below(2) == 0) resource.mutable_backend()->mutable_balance()->set_algorithm(kAlgorithms[below(3)]);
     } else if (kind == 1) {
       resource.mutable_listener()->set_name(name("l", 3));
       resource.mutable_listener()->add_bind("127.0.0.1:0");
@@ -158,6 +168,7 @@ class Draw {
     server.set_address(absl::StrCat("10.0.0.", 1 + below(3), ":80"));
     if (below(2) == 0) server.set_weight(below(4));
     if (below(60) == 0) server.set_weight(300);
+    if (below(20) == 0) server.set_max_connections(below(3));
     if (below(4) == 0) server.set_admin_state(static_cast<v1::AdminState>(1 + below(3)));
   }
 
@@ -205,7 +216,7 @@ class RandomTransactionsTest : public StoreFixture {
       const config::BackendSnapshot* backend = snapshot->find({record->slot, record->metadata.uid});
       ASSERT_NE(backend, nullptr) << record->name;
       EXPECT_EQ(backend->settings, record);
-      expect_rebuilt(group, backend->eligible);
+      expect_rebuilt(group, *backend);
     }
     EXPECT_EQ(half_.open_addresses().size(), everything.listeners.size());
     EXPECT_EQ(half_.accepting().size(), everything.listeners.size());
@@ -230,10 +241,12 @@ class RandomTransactionsTest : public StoreFixture {
     PlainModel model;
     for (const Everything::Group& group : everything.backends) {
       PlainBackend& backend = model.backends[group.backend.record->name];
+      if (group.backend.record->algorithm) backend.algorithm = number_of(*group.backend.record->algorithm);
       if (group.backend.record->default_weight) backend.default_weight = *group.backend.record->default_weight;
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
         PlainServer& entry = backend.servers[server->name];
         entry.address = server->address.to_string();
+        if (server->max_connections) entry.max_connections = static_cast<int>(*server->max_connections);
         if (server->weight) entry.weight = *server->weight;
         if (server->admin_state) entry.admin_state = static_cast<int>(*server->admin_state) + 1;
       });
@@ -243,13 +256,28 @@ class RandomTransactionsTest : public StoreFixture {
     }
     return model;
   }
+  static int number_of(config::Algorithm algorithm) {
+    if (algorithm == config::Algorithm::kFirst) return v1::ALGORITHM_FIRST;
+    return algorithm == config::Algorithm::kSticky ? v1::ALGORITHM_STICKY : v1::ALGORITHM_LEAST_CONNECTIONS;
+  }
+  static std::map<config::Uid, const config::Server*> by_age(const config::EligibleServers& eligible) {
+    std::map<config::Uid, const config::Server*> all;
+    eligible.by_age().for_each([&](config::Uid uid, const auto& server) { all[uid] = server.get(); });
+    return all;
+  }
   // Invariant 4: as if the members had come in one after another, in any order.
-  void expect_rebuilt(const Everything::Group& group, const config::EligibleServers& actual) {
+  void expect_rebuilt(const Everything::Group& group, const config::BackendSnapshot& snapshot) {
+    const config::EligibleServers& actual = snapshot.eligible;
     std::vector<base::Ref<const config::Server>> members;
     group.members.for_each([&](config::Slot, const auto& server) { members.push_back(server); });
     std::ranges::reverse(members);
     config::EligibleServers rebuilt;
+    rebuilt.keep_by_age(config::goes_by_age(snapshot.settings->effective_algorithm()));
     for (const auto& server : members) rebuilt.upsert(nullptr, server);
+    auto limited =
+        std::ranges::count_if(members, [](const auto& server) { return server->max_connections.value_or(0); });
+    EXPECT_EQ(snapshot.counts_in_flight, config::has_to_count(*snapshot.settings, static_cast<uint64_t>(limited)));
+    EXPECT_EQ(by_age(actual), by_age(rebuilt));
     EXPECT_EQ(actual.size(), rebuilt.size());
     ASSERT_EQ(actual.classes().size(), rebuilt.classes().size());
     for (size_t i = 0; i < actual.classes().size(); ++i) {

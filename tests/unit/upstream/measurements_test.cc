@@ -27,6 +27,19 @@ TEST(Measurements, ServeBothAlgorithms) {
   EXPECT_EQ(measurements.probe(3, now).latency, milliseconds(20));
 }
 
+TEST(Measurements, WhoKeepsOthersWaitingIsSlow) {
+  Measurements measurements;
+  config::Backend settings;
+  TimePoint now{seconds(5)};
+  measurements.observe_at_least(milliseconds(999), 1, now, settings);
+  EXPECT_EQ(measurements.ewma_cost(0, now, settings), 0) << "says nothing yet";
+  measurements.observe_at_least(seconds(3), 1, now, settings);
+  EXPECT_EQ(measurements.ewma_cost(0, now, settings), 3e9);
+  measurements.observe_at_least(seconds(2), 1, now, settings);
+  EXPECT_EQ(measurements.ewma_cost(0, now, settings), 3e9);
+  EXPECT_EQ(measurements.probe(1, now).latency, seconds(3));
+}
+
 TEST(Measurements, WhatAServerSaysHoldsForASecond) {
   Measurements measurements;
   TimePoint now{seconds(5)};
