@@ -289,6 +289,7 @@ Reasons Reference::faults(const v1::Backend& backend) const {
   if (!backend.drain().has_timeout()) timeout.set_seconds(30);
   if (timeout < backend.drain().jitter()) reasons.insert(v1::REASON_INVALID);
   if (backend.server_defaults().weight() > 256) reasons.insert(v1::REASON_INVALID);
+  if (backend.balance().has_draws() && backend.balance().draws() == 0) reasons.insert(v1::REASON_INVALID);
   return reasons;
 }
 
