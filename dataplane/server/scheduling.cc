@@ -11,8 +11,9 @@
 namespace fairlead::server {
 namespace {
 
-// The shortest that the kernel grants.
+// The shortest that the kernel grants, and one that is longer than any that others have if they do not ask.
 constexpr uint64_t kShortTurnNs = 100'000;
+constexpr uint64_t kLongTurnNs = 20'000'000;
 // Ten steps of nice are a tenth of the weight.
 constexpr int kGivingWay = 10;
 constexpr int kNiceMax = 19;
@@ -30,25 +31,30 @@ struct SchedulingAttributes {
 };
 
 // Of the calling thread. Threads that it starts inherit it.
-void schedule(int nice) {
+void schedule(int policy, int nice, uint64_t turn_ns) {
   SchedulingAttributes attributes;
+  attributes.policy = static_cast<uint32_t>(policy);
   attributes.nice = nice;
-  attributes.turn_ns = kShortTurnNs;
+  attributes.turn_ns = turn_ns;
   syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
-bool is_ordinary() { return sched_getscheduler(0) == SCHED_OTHER; }
+// Whether the process was started as most are. Who started it otherwise knows why.
+bool is_ordinary() {
+  static const bool was_at_first_call = sched_getscheduler(0) == SCHED_OTHER;
+  return was_at_first_call;
+}
 
 }  // namespace
 
 void take_short_turns() {
-  if (is_ordinary()) schedule(getpriority(PRIO_PROCESS, 0));
+  if (is_ordinary()) schedule(SCHED_OTHER, getpriority(PRIO_PROCESS, 0), kShortTurnNs);
 }
 
 void give_way_to_workers() {
   // What the process was started with, also where it is called again.
   static const int inherited = getpriority(PRIO_PROCESS, 0);
-  if (is_ordinary()) schedule(std::min(inherited + kGivingWay, kNiceMax));
+  if (is_ordinary()) schedule(SCHED_BATCH, std::min(inherited + kGivingWay, kNiceMax), kLongTurnNs);
 }
 
 }  // namespace fairlead::server

@@ -2,9 +2,9 @@
 //
 // A worker wakes for a few microseconds of work and must not wait until somebody else's turn is over, so it asks for
 // short turns: the kernel (Linux 6.12 and later) lets who has a shorter turn in when it wakes. All other threads but
-// the access log's weigh a tenth of a worker, so that a resync of a hundred thousand servers takes what the workers
-// leave, and still gets its tenth of a processor where these leave nothing. What a kernel does not know or allow is
-// left as it is.
+// the access log's ask for long ones, wake without interrupting anybody (SCHED_BATCH), and weigh a tenth of a worker: a
+// resync of a hundred thousand servers takes what the workers leave, and still gets its tenth of a processor where
+// these leave nothing. What a kernel does not know or allow is left as it is.
 #pragma once
 
 namespace fairlead::server {

@@ -55,12 +55,13 @@ class OneProcess(Case):
     def test_traffic_goes_first(self):
         """Where processors are short, what is not traffic's makes way."""
         fairlead = self.start(plane([self.origin().address]))
-        nice = {}
+        found = {}
         for task in pathlib.Path(f"/proc/{fairlead.pid}/task").iterdir():
             is_traffic = (task / "comm").read_text().startswith(("worker-", "access-log"))
-            nice.setdefault(is_traffic, set()).add(os.getpriority(os.PRIO_PROCESS, int(task.name)))
+            found.setdefault(is_traffic, set()).add(
+                (os.getpriority(os.PRIO_PROCESS, int(task.name)), os.sched_getscheduler(int(task.name))))
         ours = os.getpriority(os.PRIO_PROCESS, 0)
-        self.assertEqual(nice, {True: {ours}, False: {min(ours + 10, 19)}})
+        self.assertEqual(found, {True: {(ours, os.SCHED_OTHER)}, False: {(min(ours + 10, 19), os.SCHED_BATCH)}})
 
     def test_watch_begins_after_a_version(self):
         fairlead = self.start(plane([]))
