@@ -60,12 +60,40 @@ std::optional<config::Algorithm> algorithm(FieldChecker& checker, v1::Algorithm 
       return config::Algorithm::kPeakEwma;
     case v1::ALGORITHM_PREQUAL:
       return config::Algorithm::kPrequal;
+    case v1::ALGORITHM_HASH:
+      return config::Algorithm::kHash;
     default:
       checker.unknown_enum(
           "balance.algorithm", value,
-          "ROUND_ROBIN, RANDOM, LEAST_CONNECTIONS, STATIC_ROUND_ROBIN, FIRST, STICKY, PEAK_EWMA, PREQUAL");
+          "ROUND_ROBIN, RANDOM, LEAST_CONNECTIONS, STATIC_ROUND_ROBIN, FIRST, STICKY, PEAK_EWMA, PREQUAL, HASH");
       return std::nullopt;
   }
+}
+
+std::optional<config::HashType> hash_type(FieldChecker& checker, v1::HashType value) {
+  switch (value) {
+    case v1::HASH_TYPE_UNSPECIFIED:
+      return std::nullopt;
+    case v1::HASH_TYPE_CONSISTENT:
+      return config::HashType::kConsistent;
+    default:
+      checker.unknown_enum("balance.hash.type", value, "CONSISTENT");
+      return std::nullopt;
+  }
+}
+
+config::HashSettings decode_hash(FieldChecker& checker, const v1::HashPolicy& hash, bool is_needed) {
+  config::HashSettings settings;
+  settings.type = hash_type(checker, hash.type());
+  if (hash.key().empty() && !is_needed) return settings;
+  std::expected<config::HashKey, std::string> key = config::parse_hash_key(hash.key());
+  if (!key) {
+    checker.fail("balance.hash.key", std::move(key.error()));
+    return settings;
+  }
+  settings.key_text = hash.key();
+  settings.key = *std::move(key);
+  return settings;
 }
 
 void decode_balance(FieldChecker& checker, const v1::Balance& balance, config::Backend& record) {
@@ -81,6 +109,7 @@ void decode_balance(FieldChecker& checker, const v1::Balance& balance, config::B
           checker.number("balance.prequal.hot_percent", prequal.has_hot_percent(), prequal.hot_percent(), {0, 100}),
       .probe_age =
           checker.duration("balance.prequal.probe_age", prequal.has_probe_age(), prequal.probe_age(), kProbeAge)};
+  record.hash = decode_hash(checker, balance.hash(), record.algorithm == config::Algorithm::kHash);
 }
 
 config::DrainPolicy drain_policy(FieldChecker& checker, const v1::Drain& drain, config::Duration default_timeout) {

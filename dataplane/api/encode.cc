@@ -32,8 +32,24 @@ v1::Algorithm encode_algorithm(config::Algorithm algorithm) {
       return v1::ALGORITHM_PEAK_EWMA;
     case config::Algorithm::kPrequal:
       return v1::ALGORITHM_PREQUAL;
+    case config::Algorithm::kHash:
+      return v1::ALGORITHM_HASH;
   }
   return v1::ALGORITHM_UNSPECIFIED;
+}
+
+v1::HashType encode_hash_type(config::HashType type) {
+  switch (type) {
+    case config::HashType::kConsistent:
+      return v1::HASH_TYPE_CONSISTENT;
+  }
+  return v1::HASH_TYPE_UNSPECIFIED;
+}
+
+void encode_hash(const config::HashSettings& settings, v1::Balance& out) {
+  v1::HashPolicy& encoded = *out.mutable_hash();
+  encoded.set_key(settings.key_text);
+  if (settings.type) encoded.set_type(encode_hash_type(*settings.type));
 }
 
 void encode_balance(const config::Backend& record, v1::Backend& out) {
@@ -42,6 +58,7 @@ void encode_balance(const config::Backend& record, v1::Backend& out) {
   if (record.peak_ewma.decay) {
     encode(*record.peak_ewma.decay, *out.mutable_balance()->mutable_peak_ewma()->mutable_decay());
   }
+  if (record.hash != config::HashSettings()) encode_hash(record.hash, *out.mutable_balance());
   const config::PrequalSettings& prequal = record.prequal;
   if (prequal == config::PrequalSettings()) return;
   v1::Prequal& encoded = *out.mutable_balance()->mutable_prequal();

@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
+#include "balancing/consistent_hash.h"
 #include "balancing/first.h"
 #include "balancing/least_connections.h"
 #include "balancing/prequal.h"
@@ -24,6 +27,9 @@ namespace fairlead::balancing {
 
 // The servers that a request has been tried on already. Few: one for each attempt.
 using Tried = std::span<const config::Uid>;
+
+// The hash of what HASH goes by; empty where the request has nothing of it, or the algorithm is another.
+using Key = std::optional<uint64_t>;
 
 // What a pick asks about servers is a callable `loads`: loads(server) gives what is in flight there, as an unsigned
 // integer. It may know more:
@@ -49,7 +55,7 @@ class Balancer {
   // eligible, or all that is eligible is full; not that all were tried.
   template <typename Loads>
   const config::Server* pick(const config::BackendSnapshot& backend, base::Random& random, Loads&& loads,
-                             Tried tried = {}) {
+                             Tried tried = {}, Key key = {}) {
     auto has_room = [&](const config::Server& server) {
       if constexpr (KnowsLimits<Loads>) return !loads.is_full(server);
       return true;
@@ -58,9 +64,9 @@ class Balancer {
       auto is_new = [&](const config::Server& server) {
         return std::ranges::find(tried, server.metadata.uid) == tried.end() && has_room(server);
       };
-      if (const config::Server* server = pick_among(backend, random, loads, is_new)) return server;
+      if (const config::Server* server = pick_among(backend, random, loads, key, is_new)) return server;
     }
-    return pick_among(backend, random, loads, has_room);
+    return pick_among(backend, random, loads, key, has_room);
   }
 
  private:
@@ -72,7 +78,7 @@ class Balancer {
   static constexpr uint32_t kLooksMax = 4096;
 
   template <typename Loads, typename Allowed>
-  const config::Server* pick_among(const config::BackendSnapshot& backend, base::Random& random, Loads& loads,
+  const config::Server* pick_among(const config::BackendSnapshot& backend, base::Random& random, Loads& loads, Key key,
                                    Allowed& allowed) {
     const config::EligibleServers& eligible = backend.eligible;
     uint16_t default_weight = backend.settings->effective_default_weight();
@@ -83,9 +89,17 @@ class Balancer {
       }
       return find_allowed(eligible, default_weight, random, allowed);
     };
+    auto pick_in_turn = [&] {
+      return draw_until_allowed([&] { return round_robin_.pick(eligible, default_weight, random); });
+    };
     switch (backend.settings->effective_algorithm()) {
       case config::Algorithm::kRoundRobin:
-        return draw_until_allowed([&] { return round_robin_.pick(eligible, default_weight, random); });
+        return pick_in_turn();
+      case config::Algorithm::kHash: {
+        if (!key) return pick_in_turn();
+        const config::Server* server = pick_consistent(eligible, default_weight, *key, allowed);
+        return server ? server : find_allowed(eligible, default_weight, random, allowed);
+      }
       case config::Algorithm::kRandom:
         return draw_until_allowed(
             [&] { return pick_best_of(backend.settings->effective_draws(), eligible, default_weight, random, loads); });

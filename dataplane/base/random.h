@@ -12,6 +12,15 @@
 
 namespace fairlead::base {
 
+// SplitMix64's finalizer: numbers that look random out of numbers that do not.
+constexpr uint64_t split_mix(uint64_t bits) {
+  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
+  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
+  return bits ^ (bits >> 31);
+}
+// What SplitMix64 counts in.
+inline constexpr uint64_t kSplitMixStep = 0x9e3779b97f4a7c15;
+
 class Random {
  public:
   using result_type = uint64_t;
@@ -19,10 +28,8 @@ class Random {
   // The same seed gives the same numbers.
   explicit Random(uint64_t seed) {
     for (uint64_t& word : state_) {
-      seed += 0x9e3779b97f4a7c15;
-      uint64_t mixed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9;
-      mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
-      word = mixed ^ (mixed >> 31);
+      seed += kSplitMixStep;
+      word = split_mix(seed);
     }
   }
 

@@ -47,6 +47,9 @@ class SlotMap {
   // The first value at `slot` or after it, and where it stands; null (and `found` untouched) where there is none.
   const T* next_from(Slot slot, Slot& found) const;
 
+  // The last value, and where it stands; null (and `found` untouched) where there is none.
+  const T* last(Slot& found) const;
+
   // The value with `rank` others before it, in the order of slots, and where it stands; null where rank >= size().
   const T* nth(uint32_t rank, Slot& found) const;
 
@@ -208,6 +211,21 @@ const T* SlotMap<T, Key>::first_below(const Node* node, unsigned shift, Slot pre
     node = static_cast<const Branch*>(node)->children[index].get();
   }
   unsigned index = std::countr_zero(node->occupied);
+  found = prefix | index;
+  return &static_cast<const Leaf*>(node)->values[index];
+}
+
+template <typename T, typename Key>
+const T* SlotMap<T, Key>::last(Slot& found) const {
+  if (!root_) return nullptr;
+  const Node* node = root_.get();
+  Slot prefix = 0;
+  for (unsigned shift = shift_; shift > 0; shift -= kBits) {
+    unsigned index = kWidth - 1 - std::countl_zero(node->occupied);
+    prefix |= Slot{index} << shift;
+    node = static_cast<const Branch*>(node)->children[index].get();
+  }
+  unsigned index = kWidth - 1 - std::countl_zero(node->occupied);
   found = prefix | index;
   return &static_cast<const Leaf*>(node)->values[index];
 }

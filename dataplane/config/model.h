@@ -14,6 +14,7 @@
 
 #include "base/ref.h"
 #include "config/endpoint.h"
+#include "config/hash_key.h"
 #include "config/route_table.h"
 #include "http/forwarded_policy.h"
 
@@ -54,7 +55,9 @@ enum class Algorithm : uint8_t {
   kSticky,
   kPeakEwma,
   kPrequal,
+  kHash,
 };
+enum class HashType : uint8_t { kConsistent };
 
 // As std::optional<uint32_t>, but in four bytes, for records of which there are a million. Never holds UINT32_MAX.
 class OptionalNumber {
@@ -114,6 +117,17 @@ struct PrequalSettings {
   bool operator==(const PrequalSettings&) const = default;
 };
 
+struct HashSettings {
+  // Empty: unset.
+  std::string key_text;
+  // As parsed.
+  HashKey key;
+  std::optional<HashType> type;
+
+  HashType effective_type() const { return type.value_or(HashType::kConsistent); }
+  bool operator==(const HashSettings&) const = default;
+};
+
 struct DrainPolicy {
   std::optional<Duration> timeout;
   std::optional<Duration> jitter;
@@ -128,6 +142,7 @@ struct Backend : base::RefCounted {
   std::optional<uint32_t> draws;
   PeakEwmaSettings peak_ewma;
   PrequalSettings prequal;
+  HashSettings hash;
   std::optional<uint16_t> default_weight;
   std::optional<uint32_t> default_max_connections;
   BackendTimeouts timeouts;

@@ -9,9 +9,9 @@ namespace {
 auto tied(const Server& s) { return std::tie(s.name, s.address, s.weight, s.max_connections, s.admin_state, s.labels); }
 
 auto tied(const Backend& b) {
-  return std::tie(b.name, b.algorithm, b.draws, b.peak_ewma, b.prequal, b.default_weight, b.default_max_connections,
-                  b.timeouts.connect, b.timeouts.response, b.timeouts.idle, b.retry_attempts, b.drain.timeout,
-                  b.drain.jitter, b.pool_idle_timeout, b.pool_max_idle, b.labels);
+  return std::tie(b.name, b.algorithm, b.draws, b.peak_ewma, b.prequal, b.hash, b.default_weight,
+                  b.default_max_connections, b.timeouts.connect, b.timeouts.response, b.timeouts.idle, b.retry_attempts,
+                  b.drain.timeout, b.drain.jitter, b.pool_idle_timeout, b.pool_max_idle, b.labels);
 }
 
 auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend); }

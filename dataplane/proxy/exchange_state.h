@@ -47,6 +47,8 @@ struct ExchangeState {
   // Of this turn: looked up again for another try.
   const config::BackendSnapshot* members = nullptr;
   std::optional<upstream::Backend::Use> use;
+  // Where the backend hashes.
+  balancing::Key key;
   std::optional<upstream::Lease> lease;
   std::array<config::Uid, 11> tried;
   uint32_t tries = 0;

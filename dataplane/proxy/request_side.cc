@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "codec/http1_writer.h"
+#include "proxy/request_key.h"
 #include "routing/router.h"
 
 namespace fairlead::proxy {
@@ -52,6 +53,9 @@ FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head) {
   x.members = found.members;
   x.use.emplace(*found.backend);
   x.log.backend(x.settings());
+  if (x.settings().effective_algorithm() == config::Algorithm::kHash) {
+    x.key = key_of(x.settings().hash, head, x.client.address());
+  }
   return nullptr;
 }
 
@@ -75,7 +79,7 @@ FaultOrNull pick_server(ExchangeState& x) {
     x.members = x.context.upstreams.find(x.route).members;
     if (!x.members) return &faults::kNoBackend;
   }
-  upstream::Admission admission = x.backend->admit(*x.members, std::span(x.tried.data(), x.tries));
+  upstream::Admission admission = x.backend->admit(*x.members, std::span(x.tried.data(), x.tries), x.key);
   if (!admission) return is_full(admission) ? &faults::kAllFull : &faults::kNoServer;
   x.tried[x.tries++] = admission.server().uid();
   x.lease.emplace(std::move(admission), x.client.stream().channel());

@@ -6,6 +6,7 @@
 
 #include "proxy/exchange_log.h"
 #include "proxy/relay.h"
+#include "proxy/request_key.h"
 
 namespace fairlead::proxy {
 namespace {
@@ -32,7 +33,11 @@ Task<std::optional<observe::Failure>> connect_to_a_server(Connecting& c, Exchang
     c.lease.reset();
     auto found = c.client.context().upstreams.find(c.route);
     if (!found) co_return failure.value_or(observe::Failure::kNoServer);
-    upstream::Admission admission = found.backend->admit(*found.members, std::span(c.tried.data(), c.tries));
+    balancing::Key key;
+    if (found.backend->settings().effective_algorithm() == config::Algorithm::kHash) {
+      key = key_of(found.backend->settings().hash, c.client.address());
+    }
+    upstream::Admission admission = found.backend->admit(*found.members, std::span(c.tried.data(), c.tries), key);
     if (!admission) co_return failure.value_or(failure_of(admission.refusal()));
     c.tried[c.tries++] = admission.server().uid();
     c.lease.emplace(std::move(admission), c.client.stream().channel());

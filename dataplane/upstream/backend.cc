@@ -52,15 +52,15 @@ struct Backend::SharedLoads : OwnLoads {
   }
 };
 
-Admission Backend::admit(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried) {
-  if (snapshot.counts_in_flight) return admit_counted(snapshot, tried);
-  const config::Server* record = balancer_.pick(snapshot, random_, OwnLoads{*this, snapshot}, tried);
+Admission Backend::admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key) {
+  if (snapshot.counts_in_flight) return admit_counted(snapshot, tried, key);
+  const config::Server* record = balancer_.pick(snapshot, random_, OwnLoads{*this, snapshot}, tried, key);
   if (!record) return Admission(Admission::Refusal::kNoServer);
   return Admission(begin_on(*record, snapshot), Place());
 }
 
-Admission Backend::admit_counted(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried) {
-  while (const config::Server* record = balancer_.pick(snapshot, random_, SharedLoads{{*this, snapshot}}, tried)) {
+Admission Backend::admit_counted(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key) {
+  while (const config::Server* record = balancer_.pick(snapshot, random_, SharedLoads{{*this, snapshot}}, tried, key)) {
     Server& server = begin_on(*record, snapshot);
     // Another worker may have taken the last place since.
     if (!server.load().try_enter(snapshot.settings->max_connections_of(*record))) continue;

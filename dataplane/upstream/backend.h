@@ -5,7 +5,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "balancing/balancer.h"
@@ -33,8 +32,8 @@ class Backend {
       settings_ = settings;
   }
 
-  // To a server that may take an exchange; to one of those that were not tried yet, if there is one.
-  Admission admit(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried);
+  // To a server that may take an exchange; to one of those that were not tried yet, if there is one. `key`: for HASH.
+  Admission admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key = {});
   // The snapshot says so since now: what is in flight is counted over all workers.
   void begin_counting();
 
@@ -68,7 +67,7 @@ class Backend {
  private:
   struct OwnLoads;
   struct SharedLoads;
-  Admission admit_counted(const config::BackendSnapshot& snapshot, std::span<const config::Uid> tried);
+  Admission admit_counted(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key);
   Server& server_of(const config::Server& record);
   // The one that was picked, which is measured from now on where the algorithm wants that.
   Server& begin_on(const config::Server& record, const config::BackendSnapshot& snapshot);

@@ -55,9 +55,10 @@ class Limits(ApiCase):
         other = self.origin("other")
         self.ctl(self.fairlead, "server", "add", "app/s2", other.address)
         for algorithm in ("round_robin", "random", "least_connections", "static_round_robin", "first", "sticky",
-                          "peak_ewma", "prequal"):
-            self.ctl(self.fairlead, "backend", "set", "app", "--balance", algorithm)
-            bodies = {fetch(self.fairlead.address()).body for _ in range(40)}
+                          "peak_ewma", "prequal", "hash"):
+            key = ("--hash-key", "{path}") if algorithm == "hash" else ()
+            self.ctl(self.fairlead, "backend", "set", "app", "--balance", algorithm, *key)
+            bodies = {fetch(self.fairlead.address(), f"/{number}").body for number in range(40)}
             if algorithm in ("first", "sticky"):
                 self.assertEqual(bodies, {b"live"}, algorithm)
             else:

@@ -23,6 +23,7 @@ inline const std::vector<Row>& algorithms() {
       {"STICKY", [](config::Backend& settings) { settings.algorithm = kSticky; }},
       {"PEAK_EWMA", [](config::Backend& settings) { settings.algorithm = kPeakEwma; }},
       {"PREQUAL", [](config::Backend& settings) { settings.algorithm = kPrequal; }},
+      {"HASH_CONSISTENT", [](config::Backend& settings) { settings.algorithm = kHash; }},
   };
   return rows;
 }

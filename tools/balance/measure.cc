@@ -77,7 +77,9 @@ double pick_ns(const Backend& backend) {
   auto batch = [&] {
     for (int i = 0; i < kPicksPerBatch; ++i) {
       loads.time += std::chrono::microseconds(10);
-      seen ^= reinterpret_cast<uintptr_t>(balancer.pick(backend.snapshot(), random, loads));
+      // For algorithms without a key it means nothing.
+      balancing::Key key = random.next();
+      seen ^= reinterpret_cast<uintptr_t>(balancer.pick(backend.snapshot(), random, loads, {}, key));
     }
   };
   batch();  // warms up

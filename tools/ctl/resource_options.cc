@@ -113,7 +113,8 @@ std::vector<ResourceOption> backend_options() {
   return {
       {{.name = "balance",
         .value = "ALGORITHM",
-        .help = "round_robin, random, static_round_robin, least_connections, first, sticky, peak_ewma or prequal"},
+        .help = "round_robin, random, static_round_robin, least_connections, first, sticky, peak_ewma, prequal or "
+                "hash"},
        "balance.algorithm",
        ValueForm::kEnum},
       {{.name = "draws", .value = "N", .help = "random, least_connections: servers compared, 1 to 16"},
@@ -128,6 +129,11 @@ std::vector<ResourceOption> backend_options() {
        "balance.prequal.hot_percent"},
       {{.name = "prequal-probe-age", .value = "TIME", .help = "prequal: how long a probe is used"},
        "balance.prequal.probe_age"},
+      {{.name = "hash-key",
+        .value = "TEMPLATE",
+        .help = "hash: text with {source}, {path}, {uri}, {query:NAME}, {header:NAME} or {cookie:NAME}"},
+       "balance.hash.key"},
+      {{.name = "hash-type", .value = "TYPE", .help = "hash: consistent"}, "balance.hash.type", ValueForm::kEnum},
       {{.name = "default-weight", .value = "N", .help = "weight of servers that set none"}, "server_defaults.weight"},
       {{.name = "default-max-connections", .value = "N", .help = "the same for max-connections"},
        "server_defaults.max_connections"},

@@ -6,7 +6,8 @@ import time
 from .processes import DEADLINE
 
 
-def open_socket(address, timeout=DEADLINE):
+def open_socket(address, timeout=DEADLINE, source=None):
+    """`source`: the client's IP address."""
     if address.startswith("unix:"):
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         opened.settimeout(timeout)
@@ -17,7 +18,7 @@ def open_socket(address, timeout=DEADLINE):
             raise
         return opened
     host, port = address.rsplit(":", 1)
-    opened = socket.create_connection((host.strip("[]"), int(port)), timeout)
+    opened = socket.create_connection((host.strip("[]"), int(port)), timeout, (source, 0) if source else None)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
 
@@ -52,8 +53,8 @@ class Connection:
     # It ended in a reset, not in a proper end.
     was_reset = False
 
-    def __init__(self, address, timeout=DEADLINE):
-        self.socket = open_socket(address, timeout)
+    def __init__(self, address, timeout=DEADLINE, source=None):
+        self.socket = open_socket(address, timeout, source)
         self.buffer = b""
         self.ended = False
 

@@ -51,7 +51,18 @@ std::vector<Plan> repeat(const Plan& plan, uint64_t& last_id, size_t count) {
 struct Kind {
   const char* name;
   Plan plan;
+  // Where the backend has HASH.
+  std::string_view hash_key = {};
 };
+
+config::Backend hashing(std::string_view key) {
+  config::Backend settings;
+  settings.timeouts.response = settings.timeouts.idle = std::chrono::hours(2);
+  settings.algorithm = config::Algorithm::kHash;
+  settings.hash.key_text = key;
+  settings.hash.key = *config::parse_hash_key(key);
+  return settings;
+}
 
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
@@ -65,6 +76,7 @@ TEST_P(Allocations, ARequestInSteadyStateTakesNothingFromTheHeap) {
   constexpr size_t kWarmUp = 50;
   constexpr size_t kMeasured = 150;
   HttpWorld w(1, 1, 1);
+  if (!GetParam().hash_key.empty()) w.set_backend(hashing(GetParam().hash_key));
   w.open();
   uint64_t last_id = 0;
   for (size_t i = 0; i < kConnections; ++i) w.clients->start(repeat(GetParam().plan, last_id, kWarmUp + kMeasured));
@@ -92,7 +104,8 @@ INSTANTIATE_TEST_SUITE_P(
         Kind{"Upload", {.method = "POST", .request_size = 100'000, .response_size = 34}},
         Kind{"ChunkedUpload",
              {.method = "PUT", .request_size = 5'000, .request_framing = Framing::kChunked, .response_size = 34}},
-        Kind{"InterimResponses", {.response_size = 34, .interim_responses = 2}}),
+        Kind{"InterimResponses", {.response_size = 34, .interim_responses = 2}},
+        Kind{"Hashed", {.response_size = 34}, "{source}{uri}{query:a}{header:Host}{header:x}{cookie:c}"}),
     [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace

@@ -38,7 +38,7 @@ uint64_t no_load(const config::Server&) { return 0; }
 class BalancerOf : public testing::TestWithParam<Algorithm> {
  protected:
   Uid pick(const config::BackendSnapshot& backend, Tried tried = {}) {
-    const config::Server* server = balancer_.pick(backend, random_, no_load, tried);
+    const config::Server* server = balancer_.pick(backend, random_, no_load, tried, random_.next());
     return server ? server->metadata.uid : 0;
   }
 
@@ -64,13 +64,16 @@ std::string name_of(Algorithm algorithm) {
       return "PeakEwma";
     case Algorithm::kPrequal:
       return "Prequal";
+    case Algorithm::kHash:
+      return "Hash";
   }
   return "";
 }
-constexpr std::array kSpreading = {Algorithm::kRoundRobin, Algorithm::kRandom, Algorithm::kStaticRoundRobin};
-constexpr std::array kAll = {Algorithm::kRoundRobin, Algorithm::kRandom, Algorithm::kStaticRoundRobin,
-                             Algorithm::kFirst,      Algorithm::kSticky, Algorithm::kLeastConnections,
-                             Algorithm::kPeakEwma,   Algorithm::kPrequal};
+constexpr std::array kSpreading = {Algorithm::kRoundRobin, Algorithm::kRandom, Algorithm::kStaticRoundRobin,
+                                   Algorithm::kHash};
+constexpr std::array kAll = {Algorithm::kRoundRobin, Algorithm::kRandom,  Algorithm::kStaticRoundRobin,
+                             Algorithm::kFirst,      Algorithm::kSticky,  Algorithm::kLeastConnections,
+                             Algorithm::kPeakEwma,   Algorithm::kPrequal, Algorithm::kHash};
 
 INSTANTIATE_TEST_SUITE_P(Algorithms, BalancerOf, testing::ValuesIn(kAll),
                          [](const auto& test) { return name_of(test.param); });
@@ -122,15 +125,18 @@ TEST_P(BalancerOf, WhatIsFullIsNotPickedWhateverWasTried) {
   auto backend = members_.snapshot(GetParam());
   std::array<Uid, 2> tried = {1, tried_one};
   for (int i = 0; i < 200; ++i) {
-    ASSERT_EQ(balancer_.pick(backend, random_, full)->metadata.uid, tried_one);
-    ASSERT_EQ(balancer_.pick(backend, random_, full, tried)->metadata.uid, tried_one) << "better again than a full one";
+    ASSERT_EQ(balancer_.pick(backend, random_, full, {}, random_.next())->metadata.uid, tried_one);
+    ASSERT_EQ(balancer_.pick(backend, random_, full, tried, random_.next())->metadata.uid, tried_one)
+        << "better again than a full one";
   }
   full.full.insert(tried_one);
-  EXPECT_EQ(balancer_.pick(backend, random_, full), nullptr);
-  EXPECT_EQ(balancer_.pick(backend, random_, full, tried), nullptr);
+  EXPECT_EQ(balancer_.pick(backend, random_, full, {}, 1), nullptr);
+  EXPECT_EQ(balancer_.pick(backend, random_, full, tried, 1), nullptr);
   Uid fresh = members_.add(1);
   backend = members_.snapshot(GetParam());
-  for (int i = 0; i < 200; ++i) ASSERT_EQ(balancer_.pick(backend, random_, full, tried)->metadata.uid, fresh);
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_EQ(balancer_.pick(backend, random_, full, tried, random_.next())->metadata.uid, fresh);
+  }
 }
 
 TEST(Balancer, TheSearchForOneThatIsNotFullEnds) {
@@ -174,6 +180,23 @@ TEST_P(BalancerOf, APickAllocatesNothing) {
   uint64_t before = allocations;
   for (int i = 0; i < 1'000; ++i) pick(backend, tried);
   EXPECT_EQ(allocations, before);
+}
+
+TEST(Balancer, HashesWhatHasAKeyAndTakesTheRestInTurn) {
+  Members members;
+  for (int i = 0; i < 10; ++i) members.add();
+  auto backend = members.snapshot(Algorithm::kHash);
+  base::Random random(1);
+  Balancer balancer;
+  std::map<Uid, int> with_key;
+  std::map<Uid, int> without_key;
+  for (int i = 0; i < 100; ++i) {
+    ++with_key[balancer.pick(backend, random, no_load, {}, 7)->metadata.uid];
+    ++without_key[balancer.pick(backend, random, no_load)->metadata.uid];
+  }
+  EXPECT_EQ(with_key.size(), 1u);
+  EXPECT_EQ(without_key.size(), 10u);
+  for (const auto& [uid, count] : without_key) EXPECT_EQ(count, 10);
 }
 
 TEST(Balancer, SwitchesTheAlgorithmInPlace) {

@@ -32,7 +32,7 @@ TEST(Yaml, AMistakeIsToldWithItsLineAndField) {
       {"backends:\n- name: [app]\n", "f.yaml:2: backends[0].name: is not a single value"},
       {"backends:\n- name: app\n  balance: {algorithm: BEST}\n",
        "f.yaml:3: backends[0].balance.algorithm: \"BEST\" is none of ROUND_ROBIN, RANDOM, LEAST_CONNECTIONS, "
-       "STATIC_ROUND_ROBIN, FIRST, STICKY, PEAK_EWMA, PREQUAL"},
+       "STATIC_ROUND_ROBIN, FIRST, STICKY, PEAK_EWMA, PREQUAL, HASH"},
       {"backends:\n- name: app\n  drain: {timeout: 30}\n",
        "f.yaml:3: backends[0].drain.timeout: \"30\" is not a duration such as \"2s\", \"250ms\" or \"1m30s\""},
       {"backends:\n- name: app\n  drain: {timeout: inf}\n",

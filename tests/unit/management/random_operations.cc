@@ -95,6 +95,9 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(6)) backend.mutable_balance()->mutable_peak_ewma()->mutable_decay()->set_seconds(1 + number(1));
   if (one_in(6)) backend.mutable_balance()->mutable_prequal()->set_pool_size(2 + number(1));
   if (one_in(9)) backend.mutable_balance()->mutable_prequal();
+  if (one_in(4)) backend.mutable_balance()->mutable_hash()->set_key(one_in(6) ? "{host}" : "{header:A}{source}");
+  if (one_in(6)) backend.mutable_balance()->mutable_hash()->set_type(static_cast<v1::HashType>(number(2)));
+  if (one_in(6)) backend.mutable_balance()->set_algorithm(v1::ALGORITHM_HASH);
   if (one_in(3)) backend.mutable_server_defaults()->set_weight(number(2));
   if (one_in(30)) backend.mutable_server_defaults()->set_weight(257);
   if (one_in(4)) backend.mutable_server_defaults()->set_max_connections(number(2));
@@ -147,9 +150,9 @@ void RandomOperations::fill(v1::Patch& patch) {
   } else if (patch.resource().has_backend()) {
     patch.mutable_resource()->mutable_backend()->clear_servers();
     paths({"balance", "balance.algorithm", "balance.draws", "balance.peak_ewma", "balance.prequal.pool_size",
-           "balance.prequal", "server_defaults.weight", "server_defaults.max_connections", "timeouts.connect",
-           "timeouts", "retry", "drain", "drain.timeout", "drain.jitter", "connection_pool.idle_timeout",
-           "connection_pool.max_idle", "labels"});
+           "balance.prequal", "balance.hash", "balance.hash.key", "server_defaults.weight",
+           "server_defaults.max_connections", "timeouts.connect", "timeouts", "retry", "drain", "drain.timeout",
+           "drain.jitter", "connection_pool.idle_timeout", "connection_pool.max_idle", "labels"});
   } else if (patch.resource().listener().protocol() == v1::PROTOCOL_HTTP) {
     paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "http.max_headers",
            "http", "labels"});

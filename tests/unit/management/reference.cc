@@ -290,6 +290,10 @@ Reasons Reference::faults(const v1::Backend& backend) const {
   if (timeout < backend.drain().jitter()) reasons.insert(v1::REASON_INVALID);
   if (backend.server_defaults().weight() > 256) reasons.insert(v1::REASON_INVALID);
   if (backend.balance().has_draws() && backend.balance().draws() == 0) reasons.insert(v1::REASON_INVALID);
+  const v1::HashPolicy& hash = backend.balance().hash();
+  bool needs_key = backend.balance().algorithm() == v1::ALGORITHM_HASH;
+  if (hash.key() == "{host}" || (hash.key().empty() && needs_key)) reasons.insert(v1::REASON_INVALID);
+  if (hash.type() > v1::HASH_TYPE_CONSISTENT) reasons.insert(v1::REASON_INVALID);
   return reasons;
 }
 

@@ -1,0 +1,175 @@
+// Consistent hashing: a key keeps its server until that one goes, and takes another only for one that comes.
+//
+// Weighted rendezvous hashing (D. Thaler, C. Ravishankar, 1998; weights: C. Schindelhauer, G. Schomaker, 2005): for a
+// key each place (a server's slot) has a time, exponential with mean 1, and the key's server is the one with the least
+// time / weight. So shares are the weights' exactly; a server that goes gives away its own keys, by the others'
+// weights, and nobody else's move; one that comes, or a greater weight, takes its share from all and moves nothing
+// between them.
+//
+// The least is found by sampling, without any table and without looking at all servers. Places are divided into ranges,
+// [0, 16), [16, 32), [32, 64), [64, 128) ..., and for a key each range is a Poisson process of its own: arrivals at
+// uniform places, one a unit of time for each place on average. A place's time is its first arrival's. So the first
+// arrival at a place where somebody stands is the least of the range, and of a lower range only arrivals before the
+// best so far matter, most often none. That is one look where places are taken, and a few numbers drawn for each
+// doubling of the servers. More servers mean more ranges, and change nothing in the others.
+//
+// Where hardly anybody stands in a range, arrivals are not waited for longer than kArrivalsMax. From there on each
+// place that has had none gets its time directly: what is left to wait is exponential again, so nothing else changes.
+//
+// Servers of one weight are searched together; times are the same in all such classes. Pure.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "balancing/shares.h"
+#include "base/random.h"
+#include "config/snapshot.h"
+
+namespace fairlead::balancing {
+
+// Places that share a process.
+struct PlaceRange {
+  explicit PlaceRange(unsigned of_number)
+      : number(of_number), first(number == 0 ? 0 : kFirstSize / 2 << number), size(number == 0 ? kFirstSize : first) {}
+  static unsigned number_of(config::Slot place) {
+    return place < kFirstSize ? 0 : static_cast<unsigned>(std::bit_width(place) - std::bit_width(kFirstSize) + 1);
+  }
+
+  static constexpr config::Slot kFirstSize = 16;
+  unsigned number;
+  config::Slot first;
+  config::Slot size;
+};
+
+// What happens to a key at places, as numbers that look random and depend on the key alone: a counter for each range,
+// mixed.
+class KeyProcess {
+ public:
+  explicit KeyProcess(uint64_t key) : key_(key) {}
+
+  struct Arrival {
+    config::Slot place;
+    // The time since the arrival before is -ln(uniform) / size of the range; 0 < uniform <= 1.
+    double uniform;
+  };
+  Arrival arrival(const PlaceRange& range, uint32_t number) const {
+    uint64_t bits = base::split_mix(key_ + range.number * kRangeStep + number * base::kSplitMixStep);
+    return {range.first + (static_cast<config::Slot>(bits) & (range.size - 1)), to_uniform(bits)};
+  }
+  // For the time of a place after kArrivalsMax arrivals elsewhere: -ln of it.
+  double uniform_of(config::Slot place) const { return to_uniform(base::split_mix(~key_ + place * kRangeStep)); }
+
+ private:
+  static constexpr uint64_t kRangeStep = 0xd1342543de82ef95;
+
+  // Of the high 40 bits: places are in the low 24.
+  static double to_uniform(uint64_t bits) { return static_cast<double>((bits >> 24) + 1) * 0x1p-40; }
+
+  uint64_t key_;
+};
+
+// The search for one key's server, class by class.
+class ConsistentSearch {
+ public:
+  static constexpr uint32_t kArrivalsMax = 128;
+  // How often a server that is not allowed is met before the search ends with what it has: where nearly all are full, a
+  // request is not kept waiting for the last one among a million that is not. A thousand servers are never too many.
+  static constexpr int kRefusalsMax = 4096;
+
+  explicit ConsistentSearch(uint64_t key) : process_(key) {}
+
+  const config::Server* best() const { return best_; }
+  bool has_given_up() const { return refusals_left_ <= 0; }
+
+  template <typename Allowed>
+  void look_through(const config::EligibleServers::Class& servers, uint32_t weight, Allowed& allowed) {
+    config::Slot top = 0;
+    if (!servers.last(top)) return;
+    limit_ = best_score_ * weight;
+    for (unsigned number = PlaceRange::number_of(top) + 1; number > 0 && !has_given_up(); --number) {
+      PlaceRange range(number - 1);
+      // Most ranges end here: the first arrival comes too late, as -ln(x) >= 1 - x says without the logarithm.
+      double first = process_.arrival(range, 0).uniform;
+      if (1 - first >= limit_ * range.size) continue;
+      look_through(range, servers, allowed);
+    }
+    best_score_ = limit_ / weight;
+  }
+
+ private:
+  template <typename Allowed>
+  void look_through(const PlaceRange& range, const config::EligibleServers::Class& servers, Allowed& allowed) {
+    // Times are sums of -ln(uniform) / size; so the product of the uniforms, which needs no logarithm, is kept above
+    // what the limit stands for.
+    const double product_min = std::exp(-limit_ * range.size);
+    double product = 1;
+    for (uint32_t i = 0; i < kArrivalsMax; ++i) {
+      KeyProcess::Arrival arrival = process_.arrival(range, i);
+      product *= arrival.uniform;
+      if (product <= product_min) return;
+      const auto* server = servers.find(arrival.place);
+      if (!server || !is_allowed(**server, allowed)) continue;
+      return take(**server, -std::log(product) / range.size);
+    }
+    look_at_each(range, -std::log(product) / range.size, servers, allowed);
+  }
+
+  template <typename Allowed>
+  void look_at_each(const PlaceRange& range, double since, const config::EligibleServers::Class& servers,
+                    Allowed& allowed) {
+    config::Slot slot = range.first;
+    while (const auto* server = servers.next_from(slot, slot)) {
+      if (slot - range.first >= range.size || has_given_up()) return;
+      double uniform = process_.uniform_of(slot);
+      ++slot;
+      if (since + 1 - uniform >= limit_) continue;
+      double time = since - std::log(uniform);
+      if (time < limit_ && is_allowed(**server, allowed)) take(**server, time);
+    }
+  }
+
+  template <typename Allowed>
+  bool is_allowed(const config::Server& server, Allowed& allowed) {
+    if (allowed(server)) return true;
+    --refusals_left_;
+    return false;
+  }
+  void take(const config::Server& server, double time) {
+    best_ = &server;
+    limit_ = time;
+  }
+
+  const KeyProcess process_;
+  const config::Server* best_ = nullptr;
+  // The best one's time / weight.
+  double best_score_ = std::numeric_limits<double>::infinity();
+  // Of the class that is searched: what comes later is not better.
+  double limit_ = 0;
+  int refusals_left_ = kRefusalsMax;
+};
+
+// The key's server; where that one is not allowed, the one that it would have without it, and so on. Null where none is
+// allowed, or too many were not.
+template <typename Allowed>
+const config::Server* pick_consistent(const config::EligibleServers& eligible, uint16_t default_weight, uint64_t key,
+                                      Allowed&& allowed) {
+  const auto& classes = eligible.classes();
+  ConsistentSearch search(key);
+  // The class that is most likely to have the key's server goes first: the others then end early.
+  size_t largest = 0;
+  for (size_t i = 1; i < classes.size(); ++i) {
+    if (share_of(classes[i], default_weight) > share_of(classes[largest], default_weight)) largest = i;
+  }
+  for (size_t i = 0; i < classes.size() && !search.has_given_up(); ++i) {
+    const auto& entry = classes[i == 0 ? largest : i <= largest ? i - 1 : i];
+    if (uint32_t weight = weight_of(entry, default_weight); weight > 0) {
+      search.look_through(entry.servers, weight, allowed);
+    }
+  }
+  return search.best();
+}
+
+}  // namespace fairlead::balancing

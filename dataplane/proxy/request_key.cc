@@ -1,0 +1,75 @@
+#include "proxy/request_key.h"
+
+#include <optional>
+
+#include "base/xxh64.h"
+#include "http/request_fields.h"
+
+namespace fairlead::proxy {
+namespace {
+
+using config::HashKeyPart;
+using Value = std::optional<std::string_view>;
+
+Value source_value(std::string_view source) {
+  // Clients of a Unix socket are all the same.
+  if (source == "unix") return std::nullopt;
+  return source;
+}
+
+Value header_value(const http::RequestHead& head, std::string_view name) {
+  if (name == "host") return head.host.empty() ? Value() : Value(head.host);
+  const http::Header* header = head.headers.find(name);
+  return header ? Value(header->value) : std::nullopt;
+}
+
+// `head`: null for a connection.
+Value value_of(const HashKeyPart& part, const http::RequestHead* head, std::string_view source) {
+  if (part.kind == HashKeyPart::Kind::kSource) return source_value(source);
+  if (!head) return std::nullopt;
+  switch (part.kind) {
+    case HashKeyPart::Kind::kPath:
+      return head->path;
+    case HashKeyPart::Kind::kQuery:
+      return http::query_parameter(head->query, part.text);
+    case HashKeyPart::Kind::kHeader:
+      return header_value(*head, part.text);
+    case HashKeyPart::Kind::kCookie:
+      return http::cookie(head->headers, part.text);
+    case HashKeyPart::Kind::kText:
+    case HashKeyPart::Kind::kSource:
+    case HashKeyPart::Kind::kUri:
+      break;
+  }
+  return std::nullopt;
+}
+
+balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead* head, std::string_view source) {
+  base::Xxh64 hash;
+  bool any = false;
+  for (const HashKeyPart& part : settings.key) {
+    if (part.kind == HashKeyPart::Kind::kText) {
+      hash.add(part.text);
+    } else if (part.kind == HashKeyPart::Kind::kUri && head) {
+      hash.add(head->path);
+      hash.add(head->query);
+      any = true;
+    } else if (Value value = value_of(part, head, source)) {
+      hash.add(*value);
+      any = true;
+    }
+  }
+  return any ? balancing::Key(hash.value()) : std::nullopt;
+}
+
+}  // namespace
+
+balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead& head, std::string_view source) {
+  return key_of(settings, &head, source);
+}
+
+balancing::Key key_of(const config::HashSettings& settings, std::string_view source) {
+  return key_of(settings, nullptr, source);
+}
+
+}  // namespace fairlead::proxy

@@ -1,0 +1,17 @@
+// What HASH goes by: the key of a request or a connection, as a number.
+#pragma once
+
+#include <string_view>
+
+#include "balancing/balancer.h"
+#include "config/model.h"
+#include "http/head.h"
+
+namespace fairlead::proxy {
+
+// `source`: the client's address, as Client::address(). Empty where the request has none of the key's fields.
+balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead& head, std::string_view source);
+// Of a TCP connection.
+balancing::Key key_of(const config::HashSettings& settings, std::string_view source);
+
+}  // namespace fairlead::proxy
