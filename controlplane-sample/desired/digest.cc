@@ -83,6 +83,7 @@ void normalize(api::Backend& backend) {
   backend.clear_metadata();
   backend.clear_status();
   backend.clear_servers();
+  if (backend.has_health_check()) normalize_address(*backend.mutable_health_check()->mutable_address());
   clear_empty(backend);
 }
 
@@ -90,6 +91,9 @@ void normalize(api::Server& server) {
   server.clear_metadata();
   server.clear_status();
   normalize_address(*server.mutable_address());
+  if (!server.has_health_check()) return;
+  normalize_address(*server.mutable_health_check()->mutable_address());
+  clear_empty(server);
 }
 
 Digest::Hash Digest::hash(const api::Resource& resource) {

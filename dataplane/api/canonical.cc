@@ -1,6 +1,8 @@
 #include "api/canonical.h"
 
 #include "api/encode.h"
+#include "api/field_checker.h"
+#include "api/health_check.h"
 #include "config/validate.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
@@ -60,6 +62,12 @@ void append_entry(std::string& out, int field, std::string_view key, std::string
   append_varint(out, 2 + varint_size(key.size()) + key.size() + varint_size(value.size()) + value.size());
   append_bytes(out, 1, key);
   append_bytes(out, 2, value);
+}
+
+void append_check(std::string& out, const config::ServerCheck& check) {
+  v1::ServerHealthCheck message;
+  encode(check, message);
+  append_bytes(out, v1::Server::kHealthCheckFieldNumber, message.SerializeAsString());
 }
 
 // Protobuf's wire format, as far as servers need it.
@@ -125,6 +133,14 @@ bool read_admin_state(uint64_t value, std::optional<config::AdminState>& out) {
   }
 }
 
+bool read_check(std::string_view bytes, base::Ref<const config::ServerCheck>& out) {
+  v1::Server server;
+  if (!server.mutable_health_check()->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
+  FieldChecker checker;
+  out = decode_server_check(checker, server);
+  return checker.ok();
+}
+
 bool read_address(std::string_view text, config::Endpoint& out) {
   absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
   if (endpoint.ok()) out = *std::move(endpoint);
@@ -160,6 +176,9 @@ bool read_canonical(std::string_view bytes, config::Server& record) {
       case number_tag(v1::Server::kAdminStateFieldNumber):
         if (!read_admin_state(reader.number(), record.admin_state)) return false;
         break;
+      case text_tag(v1::Server::kHealthCheckFieldNumber):
+        if (!read_check(reader.text(), record.check)) return false;
+        break;
       case text_tag(v1::Server::kLabelsFieldNumber):
         if (!read_label(reader.text(), record.labels)) return false;
         break;
@@ -181,6 +200,7 @@ std::string canonical(const config::Server& record, const std::string& backend) 
   if (record.weight) append_number(bytes, v1::Server::kWeightFieldNumber, *record.weight);
   if (record.max_connections) append_number(bytes, v1::Server::kMaxConnectionsFieldNumber, *record.max_connections);
   if (record.admin_state) append_number(bytes, v1::Server::kAdminStateFieldNumber, encode(*record.admin_state));
+  if (record.check) append_check(bytes, *record.check);
   for (const auto& [key, value] : record.labels) append_entry(bytes, v1::Server::kLabelsFieldNumber, key, value);
   return bytes;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/field_checker.h"
+#include "api/health_check.h"
 #include "config/compile_routes.h"
 #include "config/text.h"
 
@@ -218,6 +219,7 @@ Decoded<ServerDraft> decode_server(const v1::Server& server) {
   record->max_connections =
       checker.number("max_connections", server.has_max_connections(), server.max_connections(), kMaxConnections);
   record->admin_state = admin_state(checker, server);
+  record->check = decode_server_check(checker, server);
   record->labels = checker.labels("labels", server.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(server_title(server.backend(), server.name())));
   return ServerDraft{server.backend(), std::move(record)};
@@ -241,7 +243,7 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   record->retry_attempts =
       checker.number("retry.attempts", backend.retry().has_attempts(), backend.retry().attempts(), {0, 10});
   record->drain = drain_policy(checker, backend.drain(), config::Backend().drain_timeout());
-  checker.refuse_unimplemented(backend.has_health_check(), "health_check");
+  record->health_check = decode_health_check(checker, backend);
   const v1::ConnectionPool& pool = backend.connection_pool();
   record->pool_idle_timeout =
       checker.duration("connection_pool.idle_timeout", pool.has_idle_timeout(), pool.idle_timeout(), kPoolIdle);

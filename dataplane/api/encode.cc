@@ -1,5 +1,7 @@
 #include "api/encode.h"
 
+#include "api/health_check.h"
+
 namespace fairlead::api {
 namespace {
 
@@ -107,6 +109,7 @@ void encode(const config::Server& record, const std::string& backend, v1::Server
   if (record.weight) out.set_weight(*record.weight);
   if (record.max_connections) out.set_max_connections(*record.max_connections);
   if (record.admin_state) out.set_admin_state(encode(*record.admin_state));
+  if (record.check) encode(*record.check, *out.mutable_health_check());
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
 }
@@ -125,6 +128,7 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (record.retry_attempts) out.mutable_retry()->set_attempts(*record.retry_attempts);
   if (record.drain.timeout) encode(*record.drain.timeout, *out.mutable_drain()->mutable_timeout());
   if (record.drain.jitter) encode(*record.drain.jitter, *out.mutable_drain()->mutable_jitter());
+  if (record.health_check) encode(*record.health_check, *out.mutable_health_check());
   if (record.pool_idle_timeout) {
     encode(*record.pool_idle_timeout, *out.mutable_connection_pool()->mutable_idle_timeout());
   }

@@ -18,10 +18,6 @@ void FieldChecker::check(std::string_view field, const config::Problem& problem)
   if (problem) fail(field, *problem);
 }
 
-void FieldChecker::refuse_unimplemented(bool set, std::string_view field) {
-  if (set) fail(field, "is not implemented yet; leave it out", v1::REASON_UNIMPLEMENTED);
-}
-
 std::optional<uint32_t> FieldChecker::number(std::string_view field, bool set, uint32_t value, config::Range allowed) {
   if (!set) return std::nullopt;
   check(field, config::check_range(value, allowed));

@@ -29,7 +29,6 @@ class FieldChecker {
 
   void fail(std::string_view field, std::string problem, v1::Reason reason = v1::REASON_INVALID);
   void check(std::string_view field, const config::Problem& problem);
-  void refuse_unimplemented(bool set, std::string_view field);
 
   std::optional<uint32_t> number(std::string_view field, bool set, uint32_t value, config::Range allowed);
   std::optional<config::Duration> duration(std::string_view field, bool set, const google::protobuf::Duration& value,

@@ -11,7 +11,7 @@ std::optional<uint16_t> class_of(const Server& server) {
   if (!server.takes_requests()) return std::nullopt;
   if (!server.weight) return EligibleServers::kDefaultClass;
   if (*server.weight == 0) return std::nullopt;
-  return server.weight;
+  return *server.weight;
 }
 
 // Where the class stands, or belongs.

@@ -8,10 +8,14 @@ namespace {
 
 auto tied(const Server& s) { return std::tie(s.name, s.address, s.weight, s.max_connections, s.admin_state, s.labels); }
 
+bool same_check(const Server& a, const Server& b) {
+  return a.check == b.check || (a.check && b.check && a.check->same_as(*b.check));
+}
+
 auto tied(const Backend& b) {
   return std::tie(b.name, b.algorithm, b.draws, b.peak_ewma, b.prequal, b.hash, b.default_weight,
                   b.default_max_connections, b.timeouts.connect, b.timeouts.response, b.timeouts.idle, b.retry_attempts,
-                  b.drain.timeout, b.drain.jitter, b.pool_idle_timeout, b.pool_max_idle, b.labels);
+                  b.drain.timeout, b.drain.jitter, b.health_check, b.pool_idle_timeout, b.pool_max_idle, b.labels);
 }
 
 auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend); }
@@ -23,7 +27,7 @@ auto tied(const Listener& l) {
 
 }  // namespace
 
-bool same_settings(const Server& a, const Server& b) { return tied(a) == tied(b); }
+bool same_settings(const Server& a, const Server& b) { return tied(a) == tied(b) && same_check(a, b); }
 
 bool same_settings(const Backend& a, const Backend& b) { return tied(a) == tied(b); }
 

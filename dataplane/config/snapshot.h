@@ -61,7 +61,7 @@ constexpr bool goes_by_age(Algorithm algorithm) {
 // A backend's settings and its members, which change apart from each other.
 struct BackendSnapshot : base::RefCounted {
   // In which it became as it is, or a later one.
-  Version version = 0;
+  Revision revision = 0;
   base::Ref<const Backend> settings;
   EligibleServers eligible;
   // What is in flight on its servers is counted over all workers: the algorithm goes by that, or a server or the
@@ -76,11 +76,13 @@ constexpr bool has_to_count(const Backend& backend, uint64_t limited) {
 }
 
 struct Snapshot : base::RefCounted {
-  // Two snapshots with different content have different versions: what was looked up in one need not be looked up again
-  // in another of the same version.
+  // Of the configuration, which health is no part of.
   Version version = 0;
+  // Two snapshots with different content have different revisions: what was looked up in one need not be looked up
+  // again in another of the same revision.
+  Revision revision = 0;
   // In which a backend last began to count what is in flight: what began before has to be counted as well.
-  Version counting_since = 0;
+  Revision counting_since = 0;
   base::SlotMap<base::Ref<const Listener>> listeners;
   base::SlotMap<base::Ref<const BackendSnapshot>> backends;
 

@@ -1,6 +1,7 @@
 #include "config/validate.h"
 
 #include <algorithm>
+#include <array>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
@@ -24,6 +25,15 @@ bool is_host_label(std::string_view label) {
 // RFC 3986, section 3.3, without dot segments, which no normalised request path has.
 bool is_path_character(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~!$&'()*+,;=:@%/").contains(c);
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool is_visible(char c) { return c > ' ' && c < '\x7f'; }
+
+// RFC 9110, section 5.6.2.
+bool is_token_character(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::string_view("!#$%&'*+-.^_`|~").contains(c);
 }
 
 bool has_dot_segment(std::string_view path) {
@@ -87,6 +97,54 @@ Problem check_path_prefix(std::string_view prefix) {
   }
   if (has_dot_segment(prefix)) return concat(quoted(prefix), " has a segment \".\" or \"..\"");
   return std::nullopt;
+}
+
+Problem check_check_path(std::string_view path) {
+  if (!path.starts_with('/')) return concat(quoted(path), " does not begin with \"/\"");
+  if (path.size() > kCheckTextMax) {
+    return concat(quoted(path), " has ", path.size(), " bytes, at most ", kCheckTextMax, " are allowed");
+  }
+  if (std::ranges::all_of(path, [](char c) { return is_visible(c) && c != '#'; })) return std::nullopt;
+  return concat(quoted(path), " has other than visible ASCII characters, or \"#\"; percent-encode them");
+}
+
+Problem check_host_field(std::string_view host) {
+  std::string_view name = host;
+  size_t colon = host.rfind(':');
+  if (colon != std::string_view::npos && !host.ends_with(']')) {
+    name = host.substr(0, colon);
+    std::string_view port = host.substr(colon + 1);
+    bool is_number = !port.empty() && port.size() <= 5 && std::ranges::all_of(port, is_digit);
+    if (!is_number) return concat(quoted(host), " is not a host with a port");
+  }
+  if (name.starts_with("*.")) return concat(quoted(host), " is a wildcard; a check has one host");
+  if (Problem problem = check_host(name)) return problem;
+  return std::nullopt;
+}
+
+Problem check_header(std::string_view name, std::string_view value) {
+  constexpr std::array<std::string_view, 11> kOurs = {
+      "host",   "connection", "content-length",   "transfer-encoding", "te", "trailer", "upgrade",
+      "expect", "keep-alive", "proxy-connection", "http2-settings"};
+  if (name.empty() || name.size() > 255 || !std::ranges::all_of(name, is_token_character)) {
+    return concat(quoted(name), " is not a header's name");
+  }
+  std::string lower = absl::AsciiStrToLower(as_absl(name));
+  if (lower == "host") return concat(quoted(name), " is set by the field `host`");
+  if (std::ranges::find(kOurs, lower) != kOurs.end()) {
+    return concat(quoted(name), " frames the message or is for one hop; it is not a check's to set");
+  }
+  if (value.size() > kCheckTextMax) {
+    return concat("the value of ", quoted(name), " has ", value.size(), " bytes, at most ", kCheckTextMax,
+                  " are allowed");
+  }
+  auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  bool is_padded = !value.empty() && (is_blank(value.front()) || is_blank(value.back()));
+  if (!is_padded && std::ranges::all_of(value, [&](char c) { return is_visible(c) || is_blank(c); })) {
+    return std::nullopt;
+  }
+  return concat("the value of ", quoted(name),
+                " has other than visible ASCII characters, spaces and tabs, or a blank at ", "an end");
 }
 
 Problem check_destination(const Endpoint& address) {

@@ -21,6 +21,10 @@ inline constexpr size_t kPathPrefixMax = 1024;
 inline constexpr uint32_t kMaxConnectionsMax = 1'000'000;
 inline constexpr Duration kTimeoutMin = std::chrono::milliseconds(1);
 inline constexpr Duration kTimeoutMax = std::chrono::hours(24);
+inline constexpr Duration kCheckIntervalMin = std::chrono::milliseconds(10);
+inline constexpr size_t kCheckHeadersMax = 32;
+inline constexpr size_t kCheckTextMax = 1024;
+inline constexpr size_t kStatusRangesMax = 16;
 
 using Problem = std::optional<std::string>;
 
@@ -42,6 +46,12 @@ Problem check_label(std::string_view key, std::string_view value);
 Problem check_host(std::string_view host);
 // Empty, or begins with "/".
 Problem check_path_prefix(std::string_view prefix);
+// Of an HTTP check: "/healthz?deep=1".
+Problem check_check_path(std::string_view path);
+// A Host field: as check_host() without wildcards, and with a port where there is one.
+Problem check_host_field(std::string_view host);
+// A header field that a check may send.
+Problem check_header(std::string_view name, std::string_view value);
 // What a server may be connected to.
 Problem check_destination(const Endpoint& address);
 

@@ -30,7 +30,11 @@ void encode(const store::ServerView& view, v1::Server& out) {
   api::encode(*view.record, view.backend, out);
   v1::ServerStatus& status = *out.mutable_status();
   status.set_lifecycle(view.lifecycle);
-  status.set_health(v1::HEALTH_UNKNOWN);
+  status.set_health(store::health_of(view.health.get()));
+  if (view.health && view.health->has_result()) {
+    status.set_health_reason(view.health->reason);
+    api::encode(view.health->time, *status.mutable_health_time());
+  }
   status.set_effective_weight(view.effective_weight);
   if (view.drain_deadline) api::encode(*view.drain_deadline, *status.mutable_drain_deadline());
 }
@@ -40,6 +44,8 @@ void encode(const store::BackendView& view, v1::Backend& out) {
   out.mutable_status()->set_servers(view.servers);
   out.mutable_status()->set_eligible(view.eligible);
   out.mutable_status()->set_draining(view.draining);
+  out.mutable_status()->set_pending(view.pending);
+  out.mutable_status()->set_down(view.down);
 }
 
 void encode(const store::ListenerView& view, v1::Listener& out) { api::encode(*view.record, out); }
@@ -59,6 +65,8 @@ void encode(const store::ServerStep& step, v1::ServerEvent& out) {
   out.set_uid(step.uid);
   out.set_lifecycle(step.lifecycle);
   out.set_cut_off(step.cut_off);
+  out.set_health(step.health);
+  out.set_health_reason(step.reason);
 }
 
 void encode(const store::ElectionId& id, v1::ElectionId& out) {

@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <system_error>
 
 #include "observe/exposition.h"
@@ -193,6 +195,41 @@ void write_servers(Exposition& page, const std::vector<BackendStatistics>& backe
   });
 }
 
+void write_checks_by_backend(Exposition& page, const std::vector<CheckStatistics>& checks) {
+  struct Sum {
+    uint64_t checked = 0;
+    uint64_t up = 0;
+  };
+  std::map<std::string_view, Sum> sums;
+  for (const CheckStatistics& server : checks) {
+    Sum& sum = sums[server.backend];
+    ++sum.checked;
+    sum.up += server.is_up;
+  }
+  auto family = [&](std::string_view name, std::string_view help, uint64_t Sum::* value) {
+    page.family(name, MetricType::kGauge, help);
+    for (const auto& [backend, sum] : sums) page.sample(name, {{"backend", backend}}, sum.*value);
+  };
+  family("fairlead_backend_checked_servers", "Servers whose health is checked.", &Sum::checked);
+  family("fairlead_backend_up_servers", "Of these, those that may take requests.", &Sum::up);
+}
+
+void write_checks(Exposition& page, const std::vector<CheckStatistics>& checks) {
+  auto family = [&](std::string_view name, MetricType type, std::string_view help, auto value) {
+    page.family(name, type, help);
+    for (const CheckStatistics& server : checks) {
+      page.sample(name, {{"backend", server.backend}, {"server", server.server}}, value(server));
+    }
+  };
+  family("fairlead_server_up", MetricType::kGauge,
+         "1 where its checks let it take requests, 0 where it is down or waits for its first success.",
+         [](const CheckStatistics& server) { return uint64_t{server.is_up}; });
+  family("fairlead_server_checks_total", MetricType::kCounter, "Checks made.",
+         [](const CheckStatistics& server) { return server.checks; });
+  family("fairlead_server_check_failures_total", MetricType::kCounter, "Checks that failed.",
+         [](const CheckStatistics& server) { return server.failures; });
+}
+
 }  // namespace
 
 ProcessUsage read_process_usage() {
@@ -212,12 +249,18 @@ std::string format_prometheus(Statistics statistics, const ProcessFacts& process
   statistics.sum_by_name();
   uint64_t servers = 0;
   for (const auto& backend : statistics.backends) servers += backend.servers.size();
+  // Those that are checked may not have been used, so that the two do not add up.
+  servers = std::max<uint64_t>(servers, statistics.checks.size());
   bool leaves_servers_out = servers > servers_max;
   Exposition page;
   write_process(page, process);
   write_listeners(page, statistics.listeners);
   write_backends(page, statistics.backends);
-  if (!leaves_servers_out) write_servers(page, statistics.backends);
+  write_checks_by_backend(page, statistics.checks);
+  if (!leaves_servers_out) {
+    write_servers(page, statistics.backends);
+    write_checks(page, statistics.checks);
+  }
   page.family("fairlead_server_series_left_out", MetricType::kGauge, "Servers without series: there are too many.");
   page.sample("fairlead_server_series_left_out", {}, leaves_servers_out ? servers : 0);
   page.family("fairlead_access_log_lines_dropped_total", MetricType::kCounter,

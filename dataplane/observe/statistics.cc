@@ -84,6 +84,7 @@ void Statistics::sum_by_name() {
 void Statistics::merge(Statistics other) {
   merge_by_uid(backends, std::move(other.backends));
   merge_by_uid(listeners, std::move(other.listeners));
+  std::ranges::move(other.checks, std::back_inserter(checks));
   log_lines_dropped += other.log_lines_dropped;
 }
 

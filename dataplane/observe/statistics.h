@@ -38,10 +38,24 @@ struct ListenerStatistics {
   uint64_t unrouted = 0;
 };
 
+// Of a server that is checked.
+struct CheckStatistics {
+  config::Uid backend_uid = 0;
+  std::string backend;
+  config::Uid server_uid = 0;
+  std::string server;
+  // It may take requests, as far as its checks go.
+  bool is_up = false;
+  uint64_t checks = 0;
+  uint64_t failures = 0;
+};
+
 // Sorted by uid, each uid once. Of what exists and was used: what was deleted, and has nothing in flight, is absent.
 struct Statistics {
   std::vector<BackendStatistics> backends;
   std::vector<ListenerStatistics> listeners;
+  // Of all servers that are checked, where servers were asked for.
+  std::vector<CheckStatistics> checks;
   // Access log lines that were dropped because the writer was behind.
   uint64_t log_lines_dropped = 0;
 

@@ -67,14 +67,14 @@ struct ListenerContext {
   config::Uid uid() const { return record->metadata.uid; }
   // Takes the record that the snapshot has now; the last one stays where the listener is gone.
   void refresh(const config::Snapshot& snapshot) {
-    if (snapshot.version == refreshed_to) [[likely]]
+    if (snapshot.revision == refreshed_to) [[likely]]
       return;
-    refreshed_to = snapshot.version;
+    refreshed_to = snapshot.revision;
     if (const config::Listener* now = snapshot.find_listener(slot(), uid())) record = base::Ref(now);
   }
 
   base::Ref<const config::Listener> record;
-  config::Version refreshed_to = 0;
+  config::Revision refreshed_to = 0;
   // Each session ends with the request that it has. Those that have none may still begin one until `idle_until`.
   bool finishing = false;
   runtime::TimePoint idle_until = runtime::kNever;

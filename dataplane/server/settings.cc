@@ -142,6 +142,10 @@ class NoWorkers : public store::ReadingHalf {
     drained({.server = order.server});
   }
   void cancel_drain(config::BackendHandle, config::Slot, config::Uid) override {}
+  void on_check_results(std::function<void(std::vector<store::CheckResult>)>) override {}
+  void check(std::vector<store::CheckOrder>) override {}
+  void change_checks(base::Ref<const config::Backend>) override {}
+  void stop_checks(std::vector<config::Uid>) override {}
 
  private:
   const Settings& settings_;

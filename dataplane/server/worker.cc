@@ -31,7 +31,7 @@ Worker::Worker(const WorkerOptions& options, const config::Snapshot* first, std:
     : number_(options.number),
       on_adopted_(std::move(on_adopted)),
       published_(first),
-      adopted_version_(first->version),
+      adopted_revision_(first->revision),
       loop_(driver_),
       context_(loop_, options.seed, options.shared, options.via_name),
       listeners_(context_),
@@ -60,7 +60,7 @@ void Worker::adopt() {
   const config::Snapshot* newest = published_.load(std::memory_order_acquire);
   if (newest == &context_.upstreams.snapshot()) return;
   context_.upstreams.adopt(newest);
-  adopted_version_.store(newest->version, std::memory_order_release);
+  adopted_revision_.store(newest->revision, std::memory_order_release);
   on_adopted_();
 }
 

@@ -30,11 +30,11 @@ class Worker {
   Worker(const WorkerOptions& options, const config::Snapshot* first, std::function<void()> on_adopted);
   ~Worker();
 
-  // The newest snapshot; it is used from the worker's next turn on. It must live until adopted_version() is greater
-  // than its version, or the worker has ended. From one thread.
+  // The newest snapshot; it is used from the worker's next turn on. It must live until adopted_revision() is greater
+  // than its revision, or the worker has ended. From one thread.
   void publish(const config::Snapshot* snapshot);
   // What the worker uses.
-  config::Version adopted_version() const { return adopted_version_.load(std::memory_order_acquire); }
+  config::Revision adopted_revision() const { return adopted_revision_.load(std::memory_order_acquire); }
 
   // Runs on the worker's thread, after all that was published before has been adopted; what is posted while the worker
   // ends, in join().
@@ -59,7 +59,7 @@ class Worker {
   const int number_;
   std::function<void()> on_adopted_;
   std::atomic<const config::Snapshot*> published_;
-  std::atomic<config::Version> adopted_version_;
+  std::atomic<config::Revision> adopted_revision_;
   std::atomic<bool> woken_ = false;
 
   runtime::EpollDriver driver_;

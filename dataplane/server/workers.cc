@@ -7,7 +7,9 @@
 namespace fairlead::server {
 
 Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log)
-    : via_name_(std::move(via_name)), current_(base::make_ref<config::Snapshot>()) {
+    : via_name_(std::move(via_name)),
+      current_(base::make_ref<config::Snapshot>()),
+      checker_([this](std::vector<health::Result> results) { take_check_results(std::move(results)); }) {
   std::random_device seeds;
   for (int number = 0; number < count; ++number) {
     uint64_t seed = uint64_t{seeds()} << 32 | seeds();
@@ -24,6 +26,7 @@ Workers::~Workers() {
 
 void Workers::start() {
   for (auto& worker : workers_) worker->start();
+  checker_.start();
 }
 
 void Workers::stop(runtime::Duration timeout, runtime::Duration idle_grace) {
@@ -35,6 +38,7 @@ void Workers::stop(runtime::Duration timeout, runtime::Duration idle_grace) {
     listener.open.clear();  // and with them the files of Unix sockets
   }
   for (auto& worker : workers_) worker->stop(timeout, idle_grace);
+  checker_.stop();
   for (auto& worker : workers_) worker->join();
   {
     std::lock_guard lock(mutex_);
@@ -43,25 +47,26 @@ void Workers::stop(runtime::Duration timeout, runtime::Duration idle_grace) {
     for (auto& worker : workers_) last_.merge(worker->statistics(true));
   }
   for (auto& worker : workers_) worker->join();  // for what was asked for until now
+  checker_.join();
 }
 
 // ---- snapshots
 
-config::Version Workers::adopted_by_all() const {
-  config::Version oldest = std::numeric_limits<config::Version>::max();
-  for (auto& worker : workers_) oldest = std::min(oldest, worker->adopted_version());
+config::Revision Workers::adopted_by_all() const {
+  config::Revision oldest = std::numeric_limits<config::Revision>::max();
+  for (auto& worker : workers_) oldest = std::min(oldest, worker->adopted_revision());
   return oldest;
 }
 
 void Workers::publish(base::Ref<const config::Snapshot> snapshot, std::function<void()> visible) {
   {
     std::lock_guard lock(mutex_);
-    unseen_.push_back({snapshot->version, std::move(visible)});
+    unseen_.push_back({snapshot->revision, std::move(visible)});
   }
   former_.push_back(std::exchange(current_, std::move(snapshot)));
   for (auto& worker : workers_) worker->publish(current_.get());
   reclaim();
-  // Where it was visible already: the same version once more.
+  // Where it was visible already: the same revision once more.
   report_adopted();
 }
 
@@ -69,8 +74,8 @@ void Workers::report_adopted() {
   std::vector<std::function<void()>> visible;
   {
     std::lock_guard lock(mutex_);
-    config::Version adopted = adopted_by_all();
-    while (!unseen_.empty() && unseen_.front().version <= adopted) {
+    config::Revision adopted = adopted_by_all();
+    while (!unseen_.empty() && unseen_.front().revision <= adopted) {
       visible.push_back(std::move(unseen_.front().visible));
       unseen_.pop_front();
     }
@@ -78,11 +83,11 @@ void Workers::report_adopted() {
   for (auto& report : visible) report();
 }
 
-// A worker that has adopted a version looks at no older one any more. On the publishing thread, so that no worker ever
+// A worker that has adopted a revision looks at no older one any more. On the publishing thread, so that no worker ever
 // has to take a large snapshot apart.
 void Workers::reclaim() {
-  config::Version adopted = adopted_by_all();
-  while (!former_.empty() && former_.front()->version < adopted) former_.pop_front();
+  config::Revision adopted = adopted_by_all();
+  while (!former_.empty() && former_.front()->revision < adopted) former_.pop_front();
 }
 
 // ---- draining
@@ -118,6 +123,45 @@ void Workers::cancel_drain(config::BackendHandle backend, config::Slot slot, con
   }
 }
 
+// ---- checks
+
+void Workers::on_check_results(std::function<void(std::vector<store::CheckResult>)> take) {
+  on_check_results_ = std::move(take);
+}
+
+void Workers::take_check_results(std::vector<health::Result> results) {
+  std::vector<store::CheckResult> told;
+  told.reserve(results.size());
+  for (health::Result& result : results) {
+    told.push_back({.backend = result.backend,
+                    .slot = result.slot,
+                    .server = result.server,
+                    .check = result.check,
+                    .is_up = result.is_up,
+                    .reason = std::move(result.reason)});
+  }
+  on_check_results_(std::move(told));
+}
+
+void Workers::check(std::vector<store::CheckOrder> orders) {
+  checker_.post([orders = std::move(orders)](health::Checker& checker) {
+    for (const store::CheckOrder& order : orders) {
+      checker.check(
+          {.backend = order.backend, .server = order.server, .check = order.check, .in_service = order.in_service});
+    }
+  });
+}
+
+void Workers::change_checks(base::Ref<const config::Backend> backend) {
+  checker_.post([backend = std::move(backend)](health::Checker& checker) { checker.change(backend); });
+}
+
+void Workers::stop_checks(std::vector<config::Uid> servers) {
+  checker_.post([servers = std::move(servers)](health::Checker& checker) {
+    for (config::Uid server : servers) checker.stop(server);
+  });
+}
+
 // ---- statistics
 
 namespace {
@@ -143,7 +187,8 @@ struct Gathering {
 }  // namespace
 
 void Workers::collect(bool servers, std::function<void(observe::Statistics)> done) {
-  auto gathering = std::make_shared<Gathering<observe::Statistics>>(workers_.size(), observe::Statistics(), done);
+  // The checker's as well.
+  auto gathering = std::make_shared<Gathering<observe::Statistics>>(workers_.size() + 1, observe::Statistics(), done);
   std::lock_guard lock(mutex_);
   if (stopped_) return done(last_);
   for (auto& worker : workers_) {
@@ -152,6 +197,10 @@ void Workers::collect(bool servers, std::function<void(observe::Statistics)> don
       gathering->add([&](observe::Statistics& sum) { sum.merge(std::move(part)); });
     });
   }
+  checker_.post([gathering, servers](health::Checker& checker) {
+    auto checks = servers ? checker.statistics() : std::vector<observe::CheckStatistics>();
+    gathering->add([&](observe::Statistics& sum) { sum.checks = std::move(checks); });
+  });
 }
 
 void Workers::count_in_flight(std::vector<observe::Carrier> carriers, std::function<void(std::vector<uint64_t>)> done) {

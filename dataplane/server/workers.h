@@ -1,4 +1,4 @@
-// The reading half, as the writing half sees it: all workers as one.
+// The reading half, as the writing half sees it: all workers as one, and the checker beside them.
 //
 // The calls of ReadingHalf come from the store's thread; collect() and count_in_flight() from any; stop() when the
 // store has ended. Owns the workers, the snapshots that any of them may still use, sockets between bind() and accept(),
@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "net/socket_file.h"
 #include "observe/statistics.h"
+#include "server/checker_thread.h"
 #include "server/inheritance.h"
 #include "server/worker.h"
 #include "store/reading_half.h"
@@ -56,6 +57,10 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void publish(base::Ref<const config::Snapshot> snapshot, std::function<void()> visible) override;
   void drain(const store::DrainOrder& order, std::function<void(store::Drained)> drained) override;
   void cancel_drain(config::BackendHandle backend, config::Slot slot, config::Uid server) override;
+  void on_check_results(std::function<void(std::vector<store::CheckResult>)> take) override;
+  void check(std::vector<store::CheckOrder> orders) override;
+  void change_checks(base::Ref<const config::Backend> backend) override;
+  void stop_checks(std::vector<config::Uid> servers) override;
 
   // observe::Collector
   void collect(bool servers, std::function<void(observe::Statistics)> done) override;
@@ -83,7 +88,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
     std::shared_ptr<std::atomic<uint32_t>> connections = std::make_shared<std::atomic<uint32_t>>(0);
   };
   struct Publication {
-    config::Version version;
+    config::Revision revision;
     std::function<void()> visible;
   };
 
@@ -102,8 +107,9 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   absl::StatusOr<Bound> open_beside_ours(const config::Endpoint& address);
   static void start_listening(Bound& bound);
   static void close_sockets(Bound& bound);
-  config::Version adopted_by_all() const;
-  // Tells those who wait for a version that every worker has by now. On any thread.
+  config::Revision adopted_by_all() const;
+  void take_check_results(std::vector<health::Result> results);
+  // Tells those who wait for a revision that every worker has by now. On any thread.
   void report_adopted();
   void reclaim();
 
@@ -117,6 +123,9 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   std::map<config::Endpoint, runtime::TimePoint> closing_;
   upstream::Shared shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  // Set before there is anything to check.
+  std::function<void(std::vector<store::CheckResult>)> on_check_results_;
+  CheckerThread checker_;
 
   std::mutex mutex_;
   std::deque<Publication> unseen_;  // guarded by mutex_

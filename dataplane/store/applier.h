@@ -51,6 +51,7 @@ class Applier {
   Failed add_server(BackendState& backend, base::Ref<config::Server> server);
   Failed replace_server(BackendState& backend, base::Ref<const config::Server> before, base::Ref<config::Server> after);
   Failed remove_server(BackendState& backend, base::Ref<const config::Server> server, const config::DrainPolicy& drain);
+  void follow_check(const BackendState& backend, const config::Server& server);
   // Notes all of this name that depart, newest last.
   void note_departing(const api::DeleteServer& request);
   void hurry(config::Uid departing, const config::DrainPolicy& drain);

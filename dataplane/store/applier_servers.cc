@@ -71,14 +71,20 @@ auto Applier::add_server(BackendState& backend, base::Ref<config::Server> server
   if (!added->takes_requests()) {
     effects_.effects.push_back(FollowAdminState{backend.handle(), added->slot, added->metadata.uid, origin_});
   }
+  follow_check(backend, *added);
   add_event(v1::CHANGE_CREATED, backend, added);
-  touched_.server = ServerView{backend.settings->name, added, {}, 0, std::nullopt};
+  touched_.server = ServerView{.backend = backend.settings->name, .record = added};
   return std::nullopt;
+}
+
+void Applier::follow_check(const BackendState& backend, const config::Server& server) {
+  if (!backend.settings->health_check) return;
+  effects_.effects.push_back(FollowCheck{backend.handle(), server.slot, server.metadata.uid, origin_});
 }
 
 auto Applier::replace_server(BackendState& backend, base::Ref<const config::Server> before,
                              base::Ref<config::Server> after) -> Failed {
-  touched_.server = ServerView{backend.settings->name, before, {}, 0, std::nullopt};
+  touched_.server = ServerView{.backend = backend.settings->name, .record = before};
   if (config::same_settings(*before, *after)) return std::nullopt;
   const std::string* listener = model_.listener_at(after->address);
   if (listener && before->address != after->address) {
@@ -95,6 +101,7 @@ auto Applier::replace_server(BackendState& backend, base::Ref<const config::Serv
       after->admin_state.value_or(config::AdminState::kReady)) {
     effects_.effects.push_back(FollowAdminState{backend.handle(), after->slot, after->metadata.uid, origin_});
   }
+  follow_check(backend, *after);
   add_event(v1::CHANGE_UPDATED, backend, changed_server, before);
   touched_.server->record = std::move(changed_server);
   return std::nullopt;
@@ -174,6 +181,10 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
     changed();
     base::Ref<const config::Backend> before = backend->settings;
     model_.replace_backend(*backend, write.draft);
+    if (before->health_check != backend->settings->health_check) {
+      bool members = before->health_check.has_value() != backend->settings->health_check.has_value();
+      effects_.effects.push_back(FollowChecks{backend->handle(), members});
+    }
     add_event(v1::CHANGE_UPDATED, *backend, std::move(before));
     touched_.backend = BackendView{backend->settings};
     return std::nullopt;

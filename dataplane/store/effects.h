@@ -36,7 +36,21 @@ struct FollowAdminState {
   std::shared_ptr<const Origin> origin;
 };
 
-using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainDeparting, FollowAdminState>;
+// A member of a checked backend was added or changed.
+struct FollowCheck {
+  config::BackendHandle backend;
+  config::Slot slot;
+  config::Uid uid;
+  std::shared_ptr<const Origin> origin;
+};
+// How a backend's servers are checked has changed; with `members`, whether they are.
+struct FollowChecks {
+  config::BackendHandle backend;
+  bool members;
+};
+
+using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainDeparting, FollowAdminState, FollowCheck,
+                            FollowChecks>;
 
 struct Effects {
   std::vector<Effect> effects;

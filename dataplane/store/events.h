@@ -36,6 +36,9 @@ struct ServerStep {
   config::Uid uid = 0;
   v1::Lifecycle lifecycle = v1::LIFECYCLE_UNSPECIFIED;
   uint64_t cut_off = 0;
+  // Where its checks have changed it, with what they found.
+  v1::Health health = v1::HEALTH_UNSPECIFIED;
+  std::string reason{};
 };
 
 struct Event {
@@ -44,7 +47,7 @@ struct Event {
   config::Version version = 0;
   // Grows by one with each event, and in a later life goes on further up.
   uint64_t number = 0;
-  // Of a step: who deleted the server or changed its admin state.
+  // Of a step: who deleted the server or changed its admin state; who added one that is READY for the first time.
   std::shared_ptr<const Origin> origin{};
 };
 

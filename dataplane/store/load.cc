@@ -35,6 +35,7 @@ class Loader {
 
   // When all rows are there: what may refer to any of them.
   absl::Status open_listeners(journal::Journal& journal);
+  void follow_checks();
   bool has_moved() const { return moved_; }
 
  private:
@@ -109,6 +110,12 @@ absl::Status Loader::open_listeners(journal::Journal& journal) {
   return absl::OkStatus();
 }
 
+void Loader::follow_checks() {
+  for (const auto& [name, backend] : model_.backends()) {
+    if (backend->settings->health_check) effects_.effects.push_back(FollowChecks{backend->handle(), /*members=*/true});
+  }
+}
+
 absl::Status Loader::open(config::Listener& listener) {
   for (size_t i = 0; i < listener.bind.size(); ++i) {
     const config::Endpoint& wanted = listener.bind[i];
@@ -145,6 +152,7 @@ absl::Status load(journal::Journal& journal, uint64_t epoch, Model& model, Readi
   absl::Status read = journal.load(take, check);
   if (!read.ok()) return read;
   if (absl::Status opened = loader.open_listeners(journal); !opened.ok()) return opened;
+  loader.follow_checks();
   model.restore_counters(before.version, before.last_uid, digest);
   if (!journal.is_new() && !loader.has_moved()) return absl::OkStatus();
   auto written = journal.commit(state_of(model, journal.is_new() ? epoch : before.epoch, before.election));

@@ -22,9 +22,40 @@ void BackendState::take_settings(base::Ref<const config::Backend> record) {
   settings = std::move(record);
 }
 
+base::Ref<const Health> BackendState::health_of(config::Slot slot) const {
+  const base::Ref<const Health>* record = health.find(slot);
+  return record ? *record : base::Ref<const Health>();
+}
+
+bool BackendState::is_fit(config::Slot slot) const {
+  const base::Ref<const Health>* record = health.find(slot);
+  return !record || (*record)->is_fit();
+}
+
+void BackendState::set_health(config::Slot slot, base::Ref<const Health> record) {
+  auto count = [this](const Health& counted, uint64_t change) {
+    if (counted.state == Health::State::kPending) pending += change;
+    if (counted.state == Health::State::kDown) down += change;
+  };
+  if (const base::Ref<const Health>* before = health.find(slot)) count(**before, ~uint64_t{0});
+  if (!record) {
+    health.erase(slot);
+    return;
+  }
+  count(*record, 1);
+  health.set(slot, std::move(record));
+}
+
 BackendState* Model::find_backend(std::string_view name) const {
   auto at = backends_.find(name);
   return at == backends_.end() ? nullptr : at->second.get();
+}
+
+BackendState* Model::find_backend(config::BackendHandle handle) const {
+  auto at = backends_by_slot_.find(handle.slot);
+  bool is_there =
+      at != backends_by_slot_.end() && at->second->handle() == handle && !gone_backends_.contains(handle.uid);
+  return is_there ? at->second : nullptr;
 }
 
 const config::Listener* Model::find_listener(std::string_view name) const {
@@ -78,7 +109,7 @@ void Model::set_version(config::Version version) {
 }
 
 void Model::place_server(BackendState& backend, const base::Ref<const config::Server>& before,
-                         const base::Ref<const config::Server>& after) {
+                         const base::Ref<const config::Server>& after, base::Ref<const Health> health) {
   // The key is in the record, so it changes with the record.
   if (before) backend.by_name.erase(*before);
   if (after) {
@@ -87,9 +118,11 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   } else {
     backend.members.erase(before->slot);
   }
-  if (after) {
+  config::Slot slot = after ? after->slot : before->slot;
+  if (health || !backend.health.empty()) backend.set_health(slot, std::move(health));
+  if (after && backend.is_fit(slot)) {
     backend.eligible.upsert(before, after);
-  } else {
+  } else if (before) {
     backend.eligible.erase(*before);
   }
   if (before) addresses_.remove(before->address);
@@ -102,6 +135,56 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   members_ += (after ? 1 : 0) - (before ? 1 : 0);
   backend.limited += (after && has_limit(*after) ? 1 : 0) - (before && has_limit(*before) ? 1 : 0);
   changed_backends_.insert(backend.settings->slot);
+}
+
+base::Ref<const Health> Model::begin_check(Health::State state) {
+  auto health = base::make_ref<Health>();
+  health->state = state;
+  health->check = ++last_check_;
+  return health;
+}
+
+base::Ref<const Health> Model::health_after(const BackendState& backend, const config::Server* before,
+                                            const config::Server* after) {
+  if (!backend.settings->health_check || !after || !backend.settings->checks(*after)) return nullptr;
+  // One that is the same, as far as its health goes, keeps what is known of it.
+  bool was_checked = before && backend.settings->checks(*before);
+  if (was_checked && before->address == after->address) return backend.health_of(after->slot);
+  // One that took requests unchecked goes on to.
+  bool was_in_service = before && !was_checked && before->admin_state != config::AdminState::kMaintenance &&
+                        before->address == after->address;
+  bool begins_up = backend.settings->health_check->effective_initial_state() == config::InitialState::kUp;
+  return begin_check(was_in_service || begins_up ? Health::State::kPresumed : Health::State::kPending);
+}
+
+void Model::begin_checks(BackendState& backend) {
+  backend.members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
+    if (backend.settings->checks(*server)) backend.set_health(slot, begin_check(Health::State::kPresumed));
+  });
+}
+
+void Model::end_checks(BackendState& backend) {
+  backend.health.for_each([&](config::Slot slot, const base::Ref<const Health>& health) {
+    if (!health->is_fit()) backend.eligible.upsert(nullptr, *backend.members.find(slot));
+  });
+  backend.health = {};
+  backend.pending = backend.down = 0;
+}
+
+void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health) {
+  FAIRLEAD_CHECK(undo_.empty());
+  const base::Ref<const config::Server>& server = *backend.members.find(slot);
+  bool was_fit = backend.is_fit(slot);
+  backend.set_health(slot, std::move(health));
+  bool is_fit = backend.is_fit(slot);
+  if (is_fit == was_fit) return;
+  if (is_fit) {
+    backend.eligible.upsert(nullptr, server);
+  } else {
+    backend.eligible.erase(*server);
+  }
+  changed_backends_.insert(backend.settings->slot);
+  unpublished_health_ = true;
 }
 
 void Model::note_before(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
@@ -119,25 +202,27 @@ void Model::note_after(RowLog::Entry& row, Digest::Kind kind, const config::Meta
 void Model::add_server(BackendState& backend, base::Ref<config::Server> server) {
   server->slot = backend.slots.take();
   base::Ref<const config::Server> added = std::move(server);
-  place_server(backend, nullptr, added);
-  undo_.emplace_back(ServerPlaced{&backend, nullptr, std::move(added)});
+  place_server(backend, nullptr, added, health_after(backend, nullptr, added.get()));
+  undo_.emplace_back(ServerPlaced{&backend, nullptr, std::move(added), nullptr});
 }
 
 void Model::replace_server(BackendState& backend, base::Ref<const config::Server> before,
                            base::Ref<const config::Server> after) {
-  place_server(backend, before, after);
-  undo_.emplace_back(ServerPlaced{&backend, std::move(before), std::move(after)});
+  base::Ref<const Health> health = backend.health_of(after->slot);
+  place_server(backend, before, after, health_after(backend, before.get(), after.get()));
+  undo_.emplace_back(ServerPlaced{&backend, std::move(before), std::move(after), std::move(health)});
 }
 
 void Model::remove_server(BackendState& backend, base::Ref<const config::Server> server, DepartingServer departing) {
-  place_server(backend, server, nullptr);
+  base::Ref<const Health> health = backend.health_of(server->slot);
+  place_server(backend, server, nullptr, nullptr);
   insert_departing(std::move(departing));
-  undo_.emplace_back(ServerPlaced{&backend, std::move(server), nullptr});
+  undo_.emplace_back(ServerPlaced{&backend, std::move(server), nullptr, std::move(health)});
 }
 
 void Model::undo(ServerPlaced& placed) {
   if (!placed.after) erase_departing(placed.before->metadata.uid);
-  place_server(*placed.backend, placed.after, placed.before);
+  place_server(*placed.backend, placed.after, placed.before, std::move(placed.health));
   if (!placed.before) placed.backend->slots.release(placed.after->slot);
 }
 
@@ -228,8 +313,23 @@ void Model::add_backend(base::Ref<config::Backend> backend) {
 }
 
 void Model::replace_backend(BackendState& backend, base::Ref<const config::Backend> after) {
-  on_roll_back([this, &backend, before = backend.settings] { place_settings(backend, before); });
+  bool was_checked = backend.settings->health_check.has_value();
+  bool is_checked = after->health_check.has_value();
+  if (is_checked == was_checked) {
+    on_roll_back([this, &backend, before = backend.settings] { place_settings(backend, before); });
+    return place_settings(backend, std::move(after));
+  }
+  on_roll_back([this, &backend, before = backend.settings, health = backend.health] {
+    if (backend.settings->health_check) end_checks(backend);
+    place_settings(backend, before);
+    health.for_each([&](config::Slot slot, const base::Ref<const Health>& record) {
+      backend.set_health(slot, record);
+      if (!record->is_fit()) backend.eligible.erase(**backend.members.find(slot));
+    });
+  });
+  if (was_checked) end_checks(backend);
   place_settings(backend, std::move(after));
+  if (is_checked) begin_checks(backend);
 }
 
 void Model::place_settings(BackendState& backend, base::Ref<const config::Backend> settings) {
@@ -321,6 +421,10 @@ void Model::restore_server(BackendState& backend, base::Ref<config::Server> serv
   backend.eligible.upsert(nullptr, added);
   backend.limited += has_limit(*added) ? 1 : 0;
   ++members_;
+  // It was in service before the last process ended, as far as anybody knows.
+  if (backend.settings->health_check && backend.settings->checks(*added)) {
+    backend.set_health(added->slot, begin_check(Health::State::kPresumed));
+  }
 }
 
 void Model::restore_listener(base::Ref<config::Listener> listener) {
@@ -332,6 +436,7 @@ void Model::restore_listener(base::Ref<config::Listener> listener) {
 }
 
 base::Ref<const config::Snapshot> Model::make_snapshot() {
+  ++revision_;
   for (config::Slot slot : changed_backends_) {
     auto at = backends_by_slot_.find(slot);
     bool present = at != backends_by_slot_.end() && !gone_backends_.contains(at->second->settings->metadata.uid);
@@ -340,16 +445,18 @@ base::Ref<const config::Snapshot> Model::make_snapshot() {
       continue;
     }
     auto backend = base::make_ref<config::BackendSnapshot>();
-    backend->version = version_;
+    backend->revision = revision_;
     backend->settings = at->second->settings;
     backend->eligible = at->second->eligible;
     backend->counts_in_flight = config::has_to_count(*backend->settings, at->second->limited);
     const config::BackendSnapshot* former = working_.find(at->second->handle());
-    if (backend->counts_in_flight && former && !former->counts_in_flight) working_.counting_since = version_;
+    if (backend->counts_in_flight && former && !former->counts_in_flight) working_.counting_since = revision_;
     working_.backends.set(slot, base::Ref<const config::BackendSnapshot>(backend));
   }
   changed_backends_.clear();
+  unpublished_health_ = false;
   working_.version = version_;
+  working_.revision = revision_;
   return base::Ref<const config::Snapshot>(new config::Snapshot(working_));
 }
 

@@ -19,6 +19,7 @@
 #include "config/snapshot.h"
 #include "store/address_counts.h"
 #include "store/digest.h"
+#include "store/health.h"
 #include "store/row_log.h"
 #include "store/slot_allocator.h"
 #include "store/transaction.h"
@@ -67,11 +68,22 @@ struct BackendState {
   uint64_t departing = 0;
   // Members with a limit of their own.
   uint64_t limited = 0;
+  // Of members that are checked.
+  HealthBySlot health;
+  // How many of these are pending, and down.
+  uint64_t pending = 0;
+  uint64_t down = 0;
 
   config::BackendHandle handle() const { return {settings->slot, settings->metadata.uid}; }
   const base::Ref<const config::Server>* find(std::string_view name) const;
   // What is picked from follows the algorithm.
   void take_settings(base::Ref<const config::Backend> record);
+  // Null for a member that is not checked.
+  base::Ref<const Health> health_of(config::Slot slot) const;
+  // Null ends it. Whether the server may be picked is the caller's part.
+  void set_health(config::Slot slot, base::Ref<const Health> record);
+  // What is known of a member does not forbid that it is picked.
+  bool is_fit(config::Slot slot) const;
 };
 
 // A deleted server that finishes what it has. Keeps its slot.
@@ -108,6 +120,8 @@ class Model {
   const Listeners& listeners() const { return listeners_; }
   const Departing& departing() const { return departing_; }
   BackendState* find_backend(std::string_view name) const;
+  // Null where it is deleted.
+  BackendState* find_backend(config::BackendHandle handle) const;
   const config::Listener* find_listener(std::string_view name) const;
   const base::Ref<const config::Listener>* find_listener(config::Slot slot) const {
     return working_.listeners.find(slot);
@@ -170,6 +184,10 @@ class Model {
 
   // --- facts; nothing to undo, and not within a transaction ---
   void release_departed(config::Uid uid);
+  // A check has found something. Requires a member that is checked.
+  void note_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health);
+  // By note_health(), whatever the version is.
+  bool has_unpublished_health() const { return unpublished_health_; }
 
   // All changes so far.
   base::Ref<const config::Snapshot> make_snapshot();
@@ -182,13 +200,22 @@ class Model {
     base::Ref<const config::Server> before;
     // Null where it was removed.
     base::Ref<const config::Server> after;
+    // As it was before.
+    base::Ref<const Health> health;
   };
   using Undo = std::variant<ServerPlaced, absl::AnyInvocable<void()>>;
 
   void undo(ServerPlaced& placed);
   void undo(absl::AnyInvocable<void()>& undo) { undo(); }
   void place_server(BackendState& backend, const base::Ref<const config::Server>& before,
-                    const base::Ref<const config::Server>& after);
+                    const base::Ref<const config::Server>& after, base::Ref<const Health> health);
+  // What a server's health is after a change of its record.
+  base::Ref<const Health> health_after(const BackendState& backend, const config::Server* before,
+                                       const config::Server* after);
+  base::Ref<const Health> begin_check(Health::State state);
+  // Its servers begin to be checked, or are checked no more.
+  void begin_checks(BackendState& backend);
+  void end_checks(BackendState& backend);
   void place_listener(const base::Ref<const config::Listener>& before, const base::Ref<const config::Listener>& after);
   // A side of a change, in the digest and in the log. `canonical`: the resource's bytes.
   void note_before(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
@@ -204,6 +231,8 @@ class Model {
 
   config::Version version_ = 0;
   config::Uid last_uid_ = 0;
+  config::Revision revision_ = 0;
+  uint64_t last_check_ = 0;
   Digest digest_;
   uint64_t members_ = 0;
   // Of members.
@@ -226,6 +255,7 @@ class Model {
   config::Snapshot working_;
   // Slots of backends that differ from `working_`.
   absl::flat_hash_set<config::Slot> changed_backends_;
+  bool unpublished_health_ = false;
 };
 
 }  // namespace fairlead::store

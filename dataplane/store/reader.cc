@@ -133,21 +133,30 @@ uint64_t count_eligible(const BackendState& backend) {
 }  // namespace
 
 ServerView Reader::view(const BackendState& backend, const base::Ref<const config::Server>& server) const {
-  return {backend.settings->name,
-          server,
-          lifecycle_of(*server, drains_.is_drained(server->metadata.uid)),
-          effective_weight_of(*server, *backend.settings),
-          std::nullopt,
-          backend.handle()};
+  base::Ref<const Health> health = backend.health_of(server->slot);
+  return {.backend = backend.settings->name,
+          .record = server,
+          .lifecycle = lifecycle_of(*server, drains_.is_drained(server->metadata.uid), health.get()),
+          .effective_weight = effective_weight_of(*server, *backend.settings, health.get()),
+          .health = std::move(health),
+          .handle = backend.handle()};
 }
 
 ServerView Reader::view(const DepartingServer& server) const {
-  return {server.backend_name, server.record, v1::LIFECYCLE_DRAINING, 0, server.deadline, server.handle};
+  return {.backend = server.backend_name,
+          .record = server.record,
+          .lifecycle = v1::LIFECYCLE_DRAINING,
+          .drain_deadline = server.deadline,
+          .handle = server.handle};
 }
 
 BackendView Reader::view(const BackendState& backend) const {
-  return {backend.settings, backend.members.size(), count_eligible(backend),
-          backend.departing + drains_.draining_members(backend.settings->metadata.uid)};
+  return {.record = backend.settings,
+          .servers = backend.members.size(),
+          .eligible = count_eligible(backend),
+          .draining = backend.departing + drains_.draining_members(backend.settings->metadata.uid),
+          .pending = backend.pending,
+          .down = backend.down};
 }
 
 std::optional<ServerView> Reader::find_server(const std::string& backend, const std::string& name) const {
@@ -213,7 +222,8 @@ Page<ListenerView> Reader::list_listeners(const config::Labels& labels, const Pa
 Everything Reader::everything() const {
   Everything all{.version = version(), .listeners = {}, .backends = {}, .drained = drains_.drained(), .departing = {}};
   for (const auto& [name, listener] : model_.listeners()) all.listeners.push_back({listener});
-  for (const auto& [name, state] : model_.backends()) all.backends.push_back({view(*state), state->members});
+  for (const auto& [name, state] : model_.backends())
+    all.backends.push_back({view(*state), state->members, state->health});
   for (const auto& [key, departing] : model_.departing()) all.departing.push_back(view(departing));
   return all;
 }
@@ -224,7 +234,17 @@ std::vector<BackendView> Reader::backends() const {
   return result;
 }
 
-absl::flat_hash_map<config::Uid, v1::Lifecycle> Reader::lifecycles() const { return drains_.lifecycles(); }
+absl::flat_hash_map<config::Uid, v1::Lifecycle> Reader::lifecycles() const {
+  absl::flat_hash_map<config::Uid, v1::Lifecycle> result = drains_.lifecycles();
+  for (const auto& [name, state] : model_.backends()) {
+    if (state->pending == 0) continue;
+    state->health.for_each([&](config::Slot slot, const base::Ref<const Health>& health) {
+      config::Uid uid = (*state->members.find(slot))->metadata.uid;
+      if (health->state == Health::State::kPending) result.try_emplace(uid, v1::LIFECYCLE_PENDING);
+    });
+  }
+  return result;
+}
 
 Reader::Counts Reader::counts() const {
   return {model_.servers() - model_.departing().size(), static_cast<uint32_t>(model_.backends().size()),

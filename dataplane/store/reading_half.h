@@ -31,6 +31,27 @@ struct Drained {
   uint64_t cut_off = 0;
 };
 
+// A server that is to be checked, as its backend's settings say.
+struct CheckOrder {
+  base::Ref<const config::Backend> backend;
+  base::Ref<const config::Server> server;
+  // Told with its results.
+  uint64_t check = 0;
+  // It takes requests until its first check says otherwise; else it takes none before one has succeeded.
+  bool in_service = false;
+};
+
+// What a check has found: where that changes what was known, and the reason of a failure wherever that changes.
+struct CheckResult {
+  config::BackendHandle backend;
+  config::Slot slot = 0;
+  config::Uid server = 0;
+  uint64_t check = 0;
+  bool is_up = false;
+  // As in ServerStatus.health_reason; never empty.
+  std::string reason;
+};
+
 class ReadingHalf {
  public:
   virtual ~ReadingHalf() = default;
@@ -64,6 +85,16 @@ class ReadingHalf {
   virtual void drain(const DrainOrder& order, std::function<void(Drained)> drained) = 0;
   // Ends a drain without a deadline: the server takes requests again.
   virtual void cancel_drain(config::BackendHandle backend, config::Slot slot, config::Uid server) = 0;
+
+  // Where results go, from any thread. Before the first order.
+  virtual void on_check_results(std::function<void(std::vector<CheckResult>)> take) = 0;
+  // Begins to check each of these. For a server that is checked already: with the same number, goes on with the record
+  // that it has now; with another, begins anew.
+  virtual void check(std::vector<CheckOrder> orders) = 0;
+  // How those of its servers that are checked are checked from now on.
+  virtual void change_checks(base::Ref<const config::Backend> backend) = 0;
+  // Breaks off what is under way. Results of before may still come.
+  virtual void stop_checks(std::vector<config::Uid> servers) = 0;
 };
 
 }  // namespace fairlead::store

@@ -4,10 +4,10 @@
 
 namespace fairlead::store {
 
-v1::Lifecycle lifecycle_of(const config::Server& server, bool drained) {
+v1::Lifecycle lifecycle_of(const config::Server& server, bool drained, const Health* health) {
   switch (server.admin_state.value_or(config::AdminState::kReady)) {
     case config::AdminState::kReady:
-      return v1::LIFECYCLE_READY;
+      return health && health->state == Health::State::kPending ? v1::LIFECYCLE_PENDING : v1::LIFECYCLE_READY;
     case config::AdminState::kDrain:
       return drained ? v1::LIFECYCLE_DRAINED : v1::LIFECYCLE_DRAINING;
     case config::AdminState::kMaintenance:
@@ -16,14 +16,25 @@ v1::Lifecycle lifecycle_of(const config::Server& server, bool drained) {
   return v1::LIFECYCLE_UNSPECIFIED;
 }
 
-uint32_t effective_weight_of(const config::Server& server, const config::Backend& backend) {
-  return server.takes_requests() ? server.weight.value_or(backend.effective_default_weight()) : 0;
+uint32_t effective_weight_of(const config::Server& server, const config::Backend& backend, const Health* health) {
+  bool is_fit = !health || health->is_fit();
+  return is_fit && server.takes_requests() ? server.weight.value_or(backend.effective_default_weight()) : 0;
+}
+
+v1::Health health_of(const Health* health) {
+  if (!health || !health->has_result()) return v1::HEALTH_UNKNOWN;
+  return health->state == Health::State::kUp ? v1::HEALTH_UP : v1::HEALTH_DOWN;
 }
 
 ServerView Everything::view(const Group& group, const base::Ref<const config::Server>& server) const {
   bool is_drained = std::ranges::binary_search(drained, server->metadata.uid);
-  return {group.backend.record->name, server, lifecycle_of(*server, is_drained),
-          effective_weight_of(*server, *group.backend.record), std::nullopt};
+  const base::Ref<const Health>* known = group.health.find(server->slot);
+  const Health* health = known ? known->get() : nullptr;
+  return {.backend = group.backend.record->name,
+          .record = server,
+          .lifecycle = lifecycle_of(*server, is_drained, health),
+          .effective_weight = effective_weight_of(*server, *group.backend.record, health),
+          .health = base::Ref<const Health>(health)};
 }
 
 }  // namespace fairlead::store

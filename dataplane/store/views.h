@@ -8,6 +8,7 @@
 #include "base/slot_map.h"
 #include "config/model.h"
 #include "fairlead/v1/resources.pb.h"
+#include "store/health.h"
 
 namespace fairlead::store {
 
@@ -17,8 +18,10 @@ struct ServerView {
   v1::Lifecycle lifecycle = v1::LIFECYCLE_UNSPECIFIED;
   // What the balancer uses; 0 for one that takes nothing new.
   uint32_t effective_weight = 0;
+  // Null: it is not checked.
+  base::Ref<const Health> health{};
   // Of a deleted server that finishes.
-  std::optional<config::WallTime> drain_deadline;
+  std::optional<config::WallTime> drain_deadline{};
   // The backend's, for those who ask the workers of it; only from a Reader.
   config::BackendHandle handle{};
 };
@@ -30,6 +33,9 @@ struct BackendView {
   uint64_t eligible = 0;
   // Members and deleted ones.
   uint64_t draining = 0;
+  // Of the checked members.
+  uint64_t pending = 0;
+  uint64_t down = 0;
 };
 
 struct ListenerView {
@@ -51,6 +57,7 @@ struct Everything {
   struct Group {
     BackendView backend;
     Members members;
+    HealthBySlot health;
   };
   config::Version version = 0;
   std::vector<ListenerView> listeners;
@@ -63,8 +70,10 @@ struct Everything {
   ServerView view(const Group& group, const base::Ref<const config::Server>& server) const;
 };
 
-// From the record alone; `drained` tells DRAINED from DRAINING.
-v1::Lifecycle lifecycle_of(const config::Server& server, bool drained);
-uint32_t effective_weight_of(const config::Server& server, const config::Backend& backend);
+// `drained` tells DRAINED from DRAINING; `health`: null where it is not checked.
+v1::Lifecycle lifecycle_of(const config::Server& server, bool drained, const Health* health);
+uint32_t effective_weight_of(const config::Server& server, const config::Backend& backend, const Health* health);
+// As clients see it.
+v1::Health health_of(const Health* health);
 
 }  // namespace fairlead::store

@@ -1,6 +1,7 @@
 #include "store/writer.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -58,6 +59,21 @@ void write_audit_line(const Transaction& transaction, const Result& result, std:
                what);
 }
 
+// Of steps that checks have made: DOWN is what an operator looks for.
+void write_health_lines(std::span<const Event> events) {
+  size_t named = 0;
+  for (const Event& event : events) {
+    const auto& step = std::get<ServerStep>(event.what);
+    if (named++ == kAuditedMax) {
+      spdlog::warn("health: {} more servers changed at the same time", events.size() - kAuditedMax);
+      return;
+    }
+    bool is_up = step.health == v1::HEALTH_UP;
+    spdlog::log(is_up ? spdlog::level::info : spdlog::level::warn, "health: {} is {}: {}",
+                api::server_title(step.backend, step.name), is_up ? "UP" : "DOWN", step.reason);
+  }
+}
+
 bool touches_listeners(const Transaction& transaction) {
   return std::ranges::any_of(transaction.operations, [](const api::Operation& operation) {
     const auto* patch = std::get_if<api::PatchResource>(&operation.action);
@@ -82,7 +98,14 @@ Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<
       inbox_(std::move(inbox)),
       durability_(std::move(journal), inbox_),
       drains_(reading_half_, inbox_, [this](const Drains::Ended& ended) { on_drain_ended(ended); }),
+      checks_(reading_half_),
       reader_(model_, drains_, election_, events_) {
+  // The inbox may outlive this writer, which alone runs its tasks.
+  reading_half_.on_check_results([this, inbox = inbox_](std::vector<CheckResult> results) {
+    inbox->post_fact([this, results = std::move(results)]() mutable {
+      std::ranges::move(results, std::back_inserter(check_results_));
+    });
+  });
   publish();
 }
 
@@ -157,7 +180,8 @@ void Writer::commit() {
   ended_resync_.reset();
   awaited_.clear();
   for (const Drains::Ended& ended : std::exchange(ended_, {})) end_drain(ended);
-  if (model_.version() != published_version_) publish();
+  take_check_results();
+  if (model_.version() != published_version_ || model_.has_unpublished_health()) publish();
   perform_effects();
   events_.number(effects_.events);
   for (Answer& answer : std::exchange(accepted_, {})) {
@@ -215,6 +239,7 @@ void Writer::perform_effects() {
       std::visit([this](const auto& what) { perform(what); }, effect);
     }
   }
+  checks_.send();
 }
 
 void Writer::perform(const AcceptListener& effect) {
@@ -245,7 +270,17 @@ void Writer::perform(const CloseAddresses& effect) {
 }
 
 void Writer::perform(const DrainDeparting& effect) {
+  checks_.forget(effect.uid);
   if (const DepartingServer* departing = model_.find_departing(effect.uid)) drains_.depart(*departing);
+}
+
+void Writer::perform(const FollowCheck& effect) {
+  const config::Server* server = model_.find_member(effect.backend, effect.slot, effect.uid);
+  if (server) checks_.follow(*model_.find_backend_at(effect.backend.slot), *server, effect.origin);
+}
+
+void Writer::perform(const FollowChecks& effect) {
+  if (const BackendState* backend = model_.find_backend(effect.backend)) checks_.follow(*backend, effect.members);
 }
 
 void Writer::perform(const FollowAdminState& effect) {
@@ -254,6 +289,8 @@ void Writer::perform(const FollowAdminState& effect) {
   const BackendState& backend = *model_.find_backend_at(effect.backend.slot);
   v1::Lifecycle entered = drains_.follow_admin_state(backend, *server, effect.origin);
   if (entered == v1::LIFECYCLE_UNSPECIFIED) return;
+  // It may have to pass a check first.
+  if (entered == v1::LIFECYCLE_READY) entered = lifecycle_of(*server, false, backend.health_of(server->slot).get());
   add_step({backend.settings->name, server->name, server->metadata.uid, entered}, effect.origin);
 }
 
@@ -279,6 +316,40 @@ void Writer::end_drain(const Drains::Ended& ended) {
     awaited->answer.follows_change = false;
     active_.push_back(std::move(awaited->answer));
   }
+}
+
+void Writer::take_check_results() {
+  if (check_results_.empty()) return;
+  size_t first = effects_.events.size();
+  for (const CheckResult& result : std::exchange(check_results_, {})) take(result);
+  write_health_lines(std::span(effects_.events).subspan(first));
+}
+
+// Nothing where it is about a server, or a check, that is no more.
+void Writer::take(const CheckResult& result) {
+  const config::Server* server = model_.find_member(result.backend, result.slot, result.server);
+  if (!server) return;
+  BackendState& backend = *model_.find_backend(result.backend);
+  base::Ref<const Health> before = backend.health_of(result.slot);
+  if (!before || before->check != result.check) return;
+  auto after = base::make_ref<Health>();
+  after->check = result.check;
+  after->reason = result.reason;
+  bool stays_pending = !result.is_up && before->state == Health::State::kPending;
+  after->state = result.is_up ? Health::State::kUp : stays_pending ? Health::State::kPending : Health::State::kDown;
+  v1::Health health = health_of(after.get());
+  bool has_changed = health != health_of(before.get());
+  after->time = has_changed ? std::chrono::system_clock::now() : before->time;
+  v1::Lifecycle lifecycle = lifecycle_of(*server, drains_.is_drained(result.server), after.get());
+  ServerStep step{.backend = backend.settings->name,
+                  .name = server->name,
+                  .uid = result.server,
+                  .lifecycle = lifecycle,
+                  .health = health,
+                  .reason = result.reason};
+  model_.note_health(backend, result.slot, std::move(after));
+  if (!has_changed) return;
+  add_step(std::move(step), result.is_up ? checks_.take_waiting(result.server) : nullptr);
 }
 
 void Writer::on_visible(uint64_t publication) { visible_ = std::max(visible_, publication); }

@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "store/answers.h"
+#include "store/checks.h"
 #include "store/drains.h"
 #include "store/durability.h"
 #include "store/effects.h"
@@ -108,6 +109,11 @@ class Writer {
   void perform(const CloseAddresses& effect);
   void perform(const DrainDeparting& effect);
   void perform(const FollowAdminState& effect);
+  void perform(const FollowCheck& effect);
+  void perform(const FollowChecks& effect);
+  // What checks have found changes whom the workers may pick; at the next publication.
+  void take_check_results();
+  void take(const CheckResult& result);
   void on_drain_ended(const Drains::Ended& ended);
   void on_visible(uint64_t publication);
   void release_pending();
@@ -121,6 +127,7 @@ class Writer {
   Durability durability_;
   Model model_;
   Drains drains_;
+  Checks checks_;
   Election election_;
   EventHub events_;
   Reader reader_;
@@ -138,6 +145,7 @@ class Writer {
   std::vector<std::pair<config::Uid, std::shared_ptr<AwaitedRemoval>>> awaited_;
   // Facts that came while the batch could still be rolled back.
   std::vector<Drains::Ended> ended_;
+  std::vector<CheckResult> check_results_;
 
   config::Version published_version_ = 0;
   uint64_t publications_ = 0;

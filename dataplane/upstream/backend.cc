@@ -13,9 +13,9 @@ Backend::~Backend() { FAIRLEAD_CHECK(uses_ == 0); }
 struct Backend::OwnLoads {
   struct Holder {
     SharedHolder& shared;
-    config::Version version;
+    config::Revision revision;
     config::Uid uid() const { return shared.uid(); }
-    config::Uid elect(config::Uid gone, config::Uid next) { return shared.elect(gone, next, version); }
+    config::Uid elect(config::Uid gone, config::Uid next) { return shared.elect(gone, next, revision); }
   };
 
   uint32_t operator()(const config::Server& record) const {
@@ -36,7 +36,7 @@ struct Backend::OwnLoads {
   Holder sticky_holder() const {
     if (!backend.holder_) [[unlikely]]
       backend.holder_ = backend.shared_.holder_of(backend.uid());
-    return {*backend.holder_, snapshot.version};
+    return {*backend.holder_, snapshot.revision};
   }
 
   Backend& backend;

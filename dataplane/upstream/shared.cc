@@ -11,11 +11,11 @@ SharedLoadRef::~SharedLoadRef() {
   if (load_) load_->owner_.release(*load_);
 }
 
-config::Uid SharedHolder::elect(config::Uid gone, config::Uid next, config::Version version) {
+config::Uid SharedHolder::elect(config::Uid gone, config::Uid next, config::Revision revision) {
   std::lock_guard lock(mutex_);
   config::Uid now = uid_.load(std::memory_order_relaxed);
-  if (now != gone || version < elected_in_) return now;
-  elected_in_ = version;
+  if (now != gone || revision < elected_in_) return now;
+  elected_in_ = revision;
   uid_.store(next, std::memory_order_release);
   return next;
 }

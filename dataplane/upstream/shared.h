@@ -82,14 +82,14 @@ class SharedHolder {
  public:
   // 0: nobody yet. For the path of a request: it changes rarely.
   config::Uid uid() const { return uid_.load(std::memory_order_acquire); }
-  // As balancing::StickyHolder, by somebody who knows the backend as it is in `version`. Whoever knows a former one
+  // As balancing::StickyHolder, by somebody who knows the backend as it is in `revision`. Whoever knows a former one
   // changes nothing: what is gone there may be back by now.
-  config::Uid elect(config::Uid gone, config::Uid next, config::Version version);
+  config::Uid elect(config::Uid gone, config::Uid next, config::Revision revision);
 
  private:
   std::atomic<config::Uid> uid_ = 0;
   std::mutex mutex_;
-  config::Version elected_in_ = 0;  // guarded by mutex_
+  config::Revision elected_in_ = 0;  // guarded by mutex_
 };
 
 class Shared {

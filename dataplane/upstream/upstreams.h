@@ -49,7 +49,7 @@ class Upstreams {
   base::Random& random_;
   Shared& shared_;
   const config::Snapshot* snapshot_ = nullptr;
-  config::Version counting_since_ = 0;
+  config::Revision counting_since_ = 0;
   // By slot: the present holder, where this worker has used it.
   std::vector<std::unique_ptr<Backend>> backends_;
   // Former holders of slots, still in use.

@@ -5,11 +5,13 @@ And what a long connection holds is its server, not the configuration of the day
 
 import threading
 
+from google.protobuf.message import Message
+
 from harness import Connection, ScriptedOrigin, main, plane, wait_until
 from harness.api import ApiCase, management, resources, server, upsert
 
 # Each is set to both in turn, on top of what identifies the resource.
-SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
+SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "health_check.disabled": (True, False), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
 BACKEND = {
     "balance.hash.key": ("{path}", "{source}"), "balance.algorithm": (3, 1, 2, 4, 5, 6, 7, 8, 10), "balance.draws": (1, 3), "balance.peak_ewma.decay": ("1s", "2s"),
     "balance.prequal.pool_size": (4, 8), "balance.prequal.probes": (1, 2), "balance.prequal.hot_percent": (50, 90),
@@ -18,6 +20,15 @@ BACKEND = {
     "timeouts.response": ("20s", "40s"), "timeouts.idle": ("50s", "70s"), "retry.attempts": (1, 3),
     "drain.timeout": ("10s", "60s"), "drain.jitter": ("1s", "2s"), "connection_pool.idle_timeout": ("20s", "40s"),
     "connection_pool.max_idle": (100, 300), "labels": ({"tier": "a"}, {}),
+}
+# Set while the backend's servers are checked, at servers that do nothing else.
+CHECK = {
+    "health_check.http.path": ("/a", "/b"), "health_check.http.method": (2, 1), "health_check.http.host": ("a.example", ""),
+    "health_check.http.headers": ({"X-A": "b"}, {}), "health_check.http.expected_statuses": ([(200, 299)], []),
+    "health_check.http.body_contains": ("check", ""), "health_check.interval": ("4s", "3s"),
+    "health_check.fast_interval": ("0.01s", "0.03s"), "health_check.down_interval": ("0.01s", "0.02s"),
+    "health_check.timeout": ("2.5s", "3s"), "health_check.rise": (1, 3), "health_check.fall": (50, 100),
+    "health_check.initial_state": (2, 1),
 }
 LISTENER = {
     "routes": ([{"pathPrefix": "/api", "backend": "app"}], [{"hosts": ["a.example"], "backend": "app"}]),
@@ -41,6 +52,11 @@ def with_field(item, path, value):
         getattr(target, last).FromJsonString(value)
     elif isinstance(value, dict):
         getattr(target, last).update(value)
+    elif isinstance(value, Message):
+        getattr(target, last).CopyFrom(value)
+    elif last == "expected_statuses":
+        for first, until in value:
+            target.expected_statuses.add(first=first, last=until)
     elif isinstance(value, list):
         for entry in value:
             getattr(target, last).add(hosts=entry.get("hosts", []), path_prefix=entry.get("pathPrefix", ""),
@@ -90,6 +106,7 @@ class FieldsInPlace(ApiCase):
             wait_until(lambda: self.served > 10 or self.failures, "the first requests")
             self.toggle("server", "server app/s1", SERVER, lambda: resources.Server(backend="app", name="s1"))
             self.toggle("backend", "backend app", BACKEND, lambda: resources.Backend(name="app"))
+            self.toggle_checks()
             self.toggle("listener", "listener web", LISTENER, lambda: resources.Listener(name="web"))
         finally:
             self.stop.set()
@@ -99,6 +116,26 @@ class FieldsInPlace(ApiCase):
         # As many as there are requests at once, and no more.
         self.assertLessEqual(self.live.connections, len(self.clients), "connections to the server were closed")
         self.assertEqual(self.uids(), uids)
+
+    def toggle_checks(self):
+        """Checks are set, changed in each of their fields, and taken away."""
+        others = [self.origin("check"), self.origin("check")]
+        ports = [int(other.address.rsplit(":", 1)[1]) for other in others]
+        checks = [resources.HealthCheck(http={}, port=ports[0]), None, resources.HealthCheck(tcp={}, port=ports[1])]
+        for check in checks:
+            if check:
+                check.interval.FromJsonString("3s")
+        backend = lambda: resources.Backend(name="app")  # noqa: E731
+        self.toggle("backend", "backend app", {"health_check": (*checks, checks[0])}, backend)
+        self.toggle("backend", "backend app", {"health_check.port": ports, **CHECK}, backend)
+        self.toggle("server", "server app/s1", {
+            "health_check.disabled": (True, False), "health_check.port": ports[::-1] + [None],
+            "health_check.address": [other.address for other in others] + [None]},
+            lambda: resources.Server(backend="app", name="s1"))
+        self.toggle("backend", "backend app", {"health_check.port": (None,), "health_check.address": [
+            other.address for other in others]}, backend)
+        self.assertGreater(min(other.count for other in others), 0)
+        self.toggle("backend", "backend app", {"health_check": (None,)}, backend)
 
     def uids(self):
         whole = self.api.export()[0]

@@ -75,10 +75,9 @@ class Unary(ApiCase):
                               (calls.GetCertificate, management.GetCertificateRequest()),
                               (calls.ListCertificates, management.ListCertificatesRequest())):
             self.assert_refused(grpc.StatusCode.UNIMPLEMENTED, call, request)
-        checked = management.Resource(backend=resources.Backend(name="app", health_check={"tcp": {}}))
-        refused = api.apply([management.Operation(upsert=checked)])
-        self.assertEqual((refused.failures[0].reason, refused.failures[0].field),
-                         (management.REASON_UNIMPLEMENTED, "health_check"))
+        certificate = management.Resource(certificate=resources.Certificate(name="c"))
+        refused = api.apply([management.Operation(upsert=certificate)])
+        self.assertEqual(refused.failures[0].reason, management.REASON_UNIMPLEMENTED)
 
     def test_health_and_reflection(self):
         _, api = self.start_with_api(plane([]))

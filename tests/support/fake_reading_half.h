@@ -66,7 +66,44 @@ class FakeReadingHalf : public store::ReadingHalf {
     drained({.server = server, .cut_off = cut_off});
   }
 
+  // What checks have found; each is an answer to the server's last order.
+  void find(config::Uid server, bool is_up, const std::string& reason) { find(order_of(server), is_up, reason); }
+  void find(const store::CheckOrder& order, bool is_up, const std::string& reason) {
+    find({result_of(order, is_up, reason)});
+  }
+  void find(std::vector<store::CheckResult> results) {
+    std::function<void(std::vector<store::CheckResult>)> take;
+    {
+      std::lock_guard lock(mutex_);
+      take = take_results_;
+    }
+    take(std::move(results));
+  }
+  static store::CheckResult result_of(const store::CheckOrder& order, bool is_up, const std::string& reason) {
+    return {.backend = {order.backend->slot, order.backend->metadata.uid},
+            .slot = order.server->slot,
+            .server = order.server->metadata.uid,
+            .check = order.check,
+            .is_up = is_up,
+            .reason = reason};
+  }
+
   // --- what a test asks ---
+  // Of a server that is being checked.
+  store::CheckOrder order_of(config::Uid server) const {
+    std::lock_guard lock(mutex_);
+    return checked_.at(server);
+  }
+  std::set<config::Uid> checked() const {
+    std::lock_guard lock(mutex_);
+    std::set<config::Uid> result;
+    for (const auto& [uid, order] : checked_) result.insert(uid);
+    return result;
+  }
+  int check_changes() const {
+    std::lock_guard lock(mutex_);
+    return check_changes_;
+  }
   base::Ref<const config::Snapshot> snapshot() const {
     std::lock_guard lock(mutex_);
     return snapshot_;
@@ -159,6 +196,29 @@ class FakeReadingHalf : public store::ReadingHalf {
     std::lock_guard lock(mutex_);
     cancelled_.push_back(server);
   }
+  void on_check_results(std::function<void(std::vector<store::CheckResult>)> take) override {
+    std::lock_guard lock(mutex_);
+    take_results_ = std::move(take);
+  }
+  void check(std::vector<store::CheckOrder> orders) override {
+    std::lock_guard lock(mutex_);
+    for (store::CheckOrder& order : orders) {
+      FAIRLEAD_CHECK(order.backend->checks(*order.server) && order.check > 0);
+      config::Uid uid = order.server->metadata.uid;
+      checked_[uid] = std::move(order);
+    }
+  }
+  void change_checks(base::Ref<const config::Backend> backend) override {
+    std::lock_guard lock(mutex_);
+    ++check_changes_;
+    for (auto& [uid, order] : checked_) {
+      if (order.backend->metadata.uid == backend->metadata.uid) order.backend = backend;
+    }
+  }
+  void stop_checks(std::vector<config::Uid> servers) override {
+    std::lock_guard lock(mutex_);
+    for (config::Uid uid : servers) FAIRLEAD_CHECK(checked_.erase(uid) == 1);
+  }
 
  private:
   using HeldDrains = std::vector<std::pair<store::DrainOrder, std::function<void(store::Drained)>>>;
@@ -190,6 +250,9 @@ class FakeReadingHalf : public store::ReadingHalf {
   HeldDrains held_drains_;
   std::vector<store::DrainOrder> orders_;
   std::vector<config::Uid> cancelled_;
+  std::function<void(std::vector<store::CheckResult>)> take_results_;
+  std::map<config::Uid, store::CheckOrder> checked_;
+  int check_changes_ = 0;
 };
 
 }  // namespace fairlead::test_support

@@ -94,7 +94,8 @@ Table server_table(const std::vector<v1::Server>& servers) {
                {"LABELS"}});
   for (const v1::Server& server : servers) {
     const v1::ServerStatus& status = server.status();
-    const std::string health = status.health() == v1::HEALTH_UNSPECIFIED ? "-" : word(status.health());
+    std::string health = status.health() == v1::HEALTH_UNSPECIFIED ? "-" : word(status.health());
+    if (status.health() == v1::HEALTH_DOWN) absl::StrAppend(&health, " (", status.health_reason(), ")");
     table.add(
         {{server_title(server)},
          {server.address()},

@@ -37,19 +37,22 @@ Result<std::string> routes_text(const std::vector<std::string>& values) {
   return "[" + text + "]";
 }
 
-Result<std::string> labels_text(const std::vector<std::string>& values) {
-  auto parsed = parse_labels("--label", values);
+Result<std::string> map_text(const std::string& option, const std::vector<std::string>& values) {
+  auto parsed = parse_labels("--" + option, values);
   if (!parsed) return std::unexpected(parsed.error());
   std::string text;
   for (const auto& [key, value] : *parsed) absl::StrAppend(&text, base::quoted(key), ": ", base::quoted(value), ", ");
   return "{" + text + "}";
 }
 
-Result<std::string> check_text(const std::string& value) {
-  Result<v1::HealthCheck> check = parse_check(value);
-  if (!check) return std::unexpected(check.error());
-  if (check->has_http()) return "{http: {path: " + base::quoted(check->http().path()) + "}}";
-  return std::string(check->has_tcp() ? "{tcp: {}}" : "{}");
+Result<std::string> statuses_text(const std::string& option, const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) {
+    Result<v1::StatusRange> range = parse_status_range("--" + option, value);
+    if (!range) return std::unexpected(range.error());
+    absl::StrAppend(&text, "{first: ", range->first(), ", last: ", range->last(), "}, ");
+  }
+  return "[" + text + "]";
 }
 
 // The option's value as YAML; the schema's reader then checks it as it would in a file.
@@ -60,7 +63,7 @@ Result<std::string> yaml_value(const ResourceOption& option, const std::vector<s
     case ValueForm::kEnum:
       return base::quoted(absl::AsciiStrToUpper(absl::StrReplaceAll(values.back(), {{"-", "_"}})));
     case ValueForm::kLabels:
-      return labels_text(values);
+      return map_text(option.option.name, values);
     case ValueForm::kList: {
       const auto quote = [](std::string* out, const std::string& value) { out->append(base::quoted(value)); };
       return absl::StrCat("[", absl::StrJoin(values, ", ", quote), "]");
@@ -68,7 +71,9 @@ Result<std::string> yaml_value(const ResourceOption& option, const std::vector<s
     case ValueForm::kRoutes:
       return routes_text(values);
     case ValueForm::kCheck:
-      return check_text(values.back());
+      return base::quoted(values.back());
+    case ValueForm::kStatuses:
+      return statuses_text(option.option.name, values);
   }
   return std::string();
 }
@@ -80,9 +85,10 @@ std::string without_place(const std::string& text, const std::string& path) {
   return text;
 }
 
-Result<void> fill_field(const ResourceOption& option, const std::string& value, Message& resource) {
+Result<void> fill_field(const ResourceOption& option, const std::string& path, const std::string& value,
+                        Message& resource) {
   std::string text = value;
-  std::vector<std::string> steps = absl::StrSplit(option.path, '.');
+  std::vector<std::string> steps = absl::StrSplit(path, '.');
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) text = absl::StrCat("{", *step, ": ", text, "}");
   std::unique_ptr<Message> part(resource.New());
   const absl::Status status = api::parse_yaml(text, "option", *part);
@@ -90,10 +96,21 @@ Result<void> fill_field(const ResourceOption& option, const std::string& value, 
     std::string message(status.message());
     // The schema's words are upper case, those of a command line are not.
     if (option.form == ValueForm::kEnum) message = absl::AsciiStrToLower(message);
-    return usage_error(absl::StrCat("--", option.option.name, ": ", without_place(message, option.path)));
+    return usage_error(absl::StrCat("--", option.option.name, ": ", without_place(message, path)));
   }
   resource.MergeFrom(*part);
   return {};
+}
+
+// A kind of check is a field of its own: what goes for all kinds stays. "none": the whole field, unset.
+Result<std::string> fill_check(const ResourceOption& option, const std::string& value, Message& resource) {
+  Result<v1::HealthCheck> check = parse_check(value);
+  if (!check) return std::unexpected(check.error());
+  if (check->check_case() == v1::HealthCheck::CHECK_NOT_SET) return option.path;
+  const std::string path = option.path + (check->has_http() ? ".http.path" : ".tcp");
+  const std::string text = check->has_http() ? base::quoted(check->http().path()) : "{}";
+  if (Result<void> filled = fill_field(option, path, text, resource); !filled) return std::unexpected(filled.error());
+  return path;
 }
 
 }  // namespace
@@ -105,6 +122,9 @@ std::vector<ResourceOption> server_options() {
       {{.name = "admin-state", .value = "STATE", .help = "ready, drain or maintenance"},
        "admin_state",
        ValueForm::kEnum},
+      {{.name = "check-disabled", .value = "BOOL", .help = "true: is not checked"}, "health_check.disabled"},
+      {{.name = "check-port", .value = "PORT", .help = "where it is checked, on its address"}, "health_check.port"},
+      {{.name = "check-address", .value = "ADDRESS", .help = "where it is checked"}, "health_check.address"},
       labels(),
   };
 }
@@ -146,6 +166,38 @@ std::vector<ResourceOption> backend_options() {
       {{.name = "drain-timeout", .value = "TIME", .help = "how long a leaving server may finish"}, "drain.timeout"},
       {{.name = "drain-jitter", .value = "TIME", .help = "spreads the closing at the drain's end"}, "drain.jitter"},
       {{.name = "check", .value = "CHECK", .help = "http:/path, tcp or none"}, "health_check", ValueForm::kCheck},
+      {{.name = "check-method", .value = "METHOD", .help = "http: get, head, options or post"},
+       "health_check.http.method",
+       ValueForm::kEnum},
+      {{.name = "check-host", .value = "HOST", .help = "http: the Host field"}, "health_check.http.host"},
+      {{.name = "check-header",
+        .value = "NAME=VALUE",
+        .help = "http: a field to send; repeatable, set replaces all",
+        .repeatable = true},
+       "health_check.http.headers",
+       ValueForm::kLabels},
+      {{.name = "check-status",
+        .value = "FIRST-LAST",
+        .help = "http: statuses of a healthy server, 200-399 by default; repeatable, set replaces all",
+        .repeatable = true},
+       "health_check.http.expected_statuses",
+       ValueForm::kStatuses},
+      {{.name = "check-body", .value = "TEXT", .help = "http: what the body must contain"},
+       "health_check.http.body_contains"},
+      {{.name = "check-interval", .value = "TIME", .help = "from check to check"}, "health_check.interval"},
+      {{.name = "check-fast-interval", .value = "TIME", .help = "the same while the state may change"},
+       "health_check.fast_interval"},
+      {{.name = "check-down-interval", .value = "TIME", .help = "the same for servers that are down"},
+       "health_check.down_interval"},
+      {{.name = "check-timeout", .value = "TIME", .help = "for a whole check"}, "health_check.timeout"},
+      {{.name = "check-rise", .value = "N", .help = "successes in a row that make a server up"}, "health_check.rise"},
+      {{.name = "check-fall", .value = "N", .help = "failures in a row that make it down"}, "health_check.fall"},
+      {{.name = "check-port", .value = "PORT", .help = "where servers are checked, on their addresses"},
+       "health_check.port"},
+      {{.name = "check-address", .value = "ADDRESS", .help = "where all are checked"}, "health_check.address"},
+      {{.name = "check-initial-state", .value = "STATE", .help = "of a new server: pending or up"},
+       "health_check.initial_state",
+       ValueForm::kEnum},
       {{.name = "pool-idle-timeout", .value = "TIME", .help = "how long an idle connection is kept"},
        "connection_pool.idle_timeout"},
       {{.name = "pool-max-idle", .value = "N", .help = "most idle ones for one server and worker"},
@@ -191,12 +243,20 @@ Result<google::protobuf::FieldMask> fill_resource(const std::vector<ResourceOpti
   google::protobuf::FieldMask mask;
   for (const ResourceOption& option : options) {
     if (!arguments.has(option.option.name)) continue;
-    mask.add_paths(option.path);
     const std::vector<std::string> values = arguments.values(option.option.name);
-    if (values == std::vector<std::string>{kDefaultWord}) continue;
+    const bool is_default = values == std::vector<std::string>{kDefaultWord};
+    if (option.form == ValueForm::kCheck && !is_default) {
+      Result<std::string> path = fill_check(option, values.back(), resource);
+      if (!path) return std::unexpected(path.error());
+      mask.add_paths(*path);
+      continue;
+    }
+    mask.add_paths(option.path);
+    if (is_default) continue;
     Result<std::string> text = yaml_value(option, values);
     if (!text) return std::unexpected(text.error());
-    if (Result<void> filled = fill_field(option, *text, resource); !filled) return std::unexpected(filled.error());
+    Result<void> filled = fill_field(option, option.path, *text, resource);
+    if (!filled) return std::unexpected(filled.error());
   }
   return mask;
 }

@@ -130,6 +130,7 @@ TopBackend TopModel::backend_of(const v1::BackendStatistics& statistics, double 
     backend.servers.push_back({.name = server.name(),
                                .address = {},
                                .lifecycle = server.lifecycle(),
+                               .health = {},
                                .weight = 0,
                                .numbers = numbers_of(server.counters(), seconds)});
   }
@@ -148,6 +149,7 @@ void TopModel::complete(TopBackend& backend) const {
     if (details == found->second.end()) continue;
     server.address = details->second.address();
     server.weight = details->second.status().effective_weight();
+    server.health = details->second.status().health();
     if (server.lifecycle == v1::LIFECYCLE_UNSPECIFIED) server.lifecycle = details->second.status().lifecycle();
   }
   for (const auto& [name, details] : found->second) {
@@ -155,6 +157,7 @@ void TopModel::complete(TopBackend& backend) const {
     backend.servers.push_back({.name = name,
                                .address = details.address(),
                                .lifecycle = details.status().lifecycle(),
+                               .health = details.status().health(),
                                .weight = details.status().effective_weight(),
                                .numbers = {},
                                .unused = true});

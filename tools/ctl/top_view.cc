@@ -94,11 +94,17 @@ void add_backend(Table& table, const TopBackend& backend) {
   table.add(std::move(cells));
 }
 
+// A server that its checks have found down is that, whatever it may take otherwise.
+Cell state_cell(const TopServer& server) {
+  if (server.lifecycle == v1::LIFECYCLE_READY && server.health == v1::HEALTH_DOWN) return {"down", Colour::kRed};
+  return {lifecycle_word(server.lifecycle), lifecycle_colour(server.lifecycle)};
+}
+
 void add_server(Table& table, const TopServer& server) {
   std::vector<Cell> cells = {
       {"  " + server.name},
       {server.address, Colour::kDim},
-      {lifecycle_word(server.lifecycle), lifecycle_colour(server.lifecycle)},
+      state_cell(server),
       {absl::StrCat(server.weight), server.weight == 0 ? Colour::kYellow : Colour::kNone},
       {},
   };

@@ -97,6 +97,19 @@ Result<std::vector<v1::Lifecycle>> parse_lifecycles(const std::string& text) {
   return lifecycles;
 }
 
+Result<v1::StatusRange> parse_status_range(const std::string& option, const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits('-', 1));
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  if (!absl::SimpleAtoi(parts.front(), &first) || !absl::SimpleAtoi(parts.back(), &last)) {
+    return usage_error(absl::StrCat(option, ": \"", text, "\" is not a status or a range as 200-299"));
+  }
+  v1::StatusRange range;
+  range.set_first(first);
+  range.set_last(last);
+  return range;
+}
+
 Result<v1::HealthCheck> parse_check(const std::string& text) {
   v1::HealthCheck check;
   if (text == "tcp") {

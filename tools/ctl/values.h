@@ -33,6 +33,9 @@ Result<std::vector<v1::Lifecycle>> parse_lifecycles(const std::string& text);
 // "7", or "1:7" for one above 64 bits.
 Result<v1::ElectionId> parse_election_id(const std::string& text);
 
+// "200", "200-299".
+Result<v1::StatusRange> parse_status_range(const std::string& option, const std::string& text);
+
 // "http:/healthz", "tcp" or "none".
 Result<v1::HealthCheck> parse_check(const std::string& text);
 

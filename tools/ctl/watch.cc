@@ -167,7 +167,10 @@ std::string WatchLines::server_line(const v1::ServerEvent& event) const {
   const std::string title = printable(absl::StrCat("server ", event.server().backend(), "/", event.server().name()));
   const std::string state = coloured(lifecycle_word(event.lifecycle()), lifecycle_colour(event.lifecycle()), colour_);
   const std::string cut_off = event.cut_off() > 0 ? absl::StrCat(", ", event.cut_off(), " cut off") : "";
-  return absl::StrCat(title, " ", state, cut_off);
+  if (event.health() == v1::HEALTH_UNSPECIFIED) return absl::StrCat(title, " ", state, cut_off);
+  const bool up = event.health() == v1::HEALTH_UP;
+  const std::string health = coloured(up ? "up" : "down", up ? Colour::kGreen : Colour::kRed, colour_);
+  return absl::StrCat(title, " ", state, ", ", health, ": ", printable(event.health_reason()));
 }
 
 std::string WatchLines::snapshot_line() const {

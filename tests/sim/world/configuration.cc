@@ -44,7 +44,9 @@ void Configuration::delete_backend(const std::string& name) { backends_.erase(na
 void Configuration::replace_server(const std::string& backend, Ref<config::Server> after) {
   BackendState& state = backends_.at(backend);
   auto before = state.servers.find(after->name);
-  state.eligible.upsert(before == state.servers.end() ? Ref<const config::Server>() : before->second, after);
+  if (!state.unfit.contains(after->metadata.uid)) {
+    state.eligible.upsert(before == state.servers.end() ? Ref<const config::Server>() : before->second, after);
+  }
   state.servers[after->name] = after;
 }
 
@@ -80,6 +82,13 @@ void Configuration::set_admin_state(const std::string& backend, const std::strin
   auto record = copy_server(backend, name);
   record->admin_state = state;
   replace_server(backend, record);
+}
+
+void Configuration::set_fit(const std::string& backend, const std::string& name, bool fit) {
+  BackendState& state = backends_.at(backend);
+  const Ref<const config::Server>& record = state.servers.at(name);
+  if (fit && state.unfit.erase(record->metadata.uid) > 0) state.eligible.upsert(nullptr, record);
+  if (!fit && state.unfit.insert(record->metadata.uid).second) state.eligible.erase(*record);
 }
 
 Ref<const config::Server> Configuration::delete_server(const std::string& backend, const std::string& name) {
@@ -121,18 +130,26 @@ Ref<const config::Server> Configuration::server(const std::string& backend, cons
   return backends_.at(backend).servers.at(name);
 }
 
+std::string Configuration::name_of(const std::string& backend, config::Uid server) const {
+  for (const auto& [name, record] : backends_.at(backend).servers) {
+    if (record->metadata.uid == server) return name;
+  }
+  return "";
+}
+
 Ref<const config::Snapshot> Configuration::snapshot() {
   auto snapshot = make_ref<config::Snapshot>();
   snapshot->version = ++last_version_;
+  snapshot->revision = snapshot->version;
   for (auto& [name, state] : backends_) {
     auto backend = make_ref<config::BackendSnapshot>();
-    backend->version = snapshot->version;
+    backend->revision = snapshot->revision;
     backend->settings = state.settings;
     backend->eligible = state.eligible;
     uint64_t limited = 0;
     for (auto& [server, record] : state.servers) limited += record->max_connections.value_or(0) > 0;
     backend->counts_in_flight = config::has_to_count(*state.settings, limited);
-    if (backend->counts_in_flight && !state.counted) counting_since_ = snapshot->version;
+    if (backend->counts_in_flight && !state.counted) counting_since_ = snapshot->revision;
     state.counted = backend->counts_in_flight;
     snapshot->backends.set(state.settings->slot, Ref<const config::BackendSnapshot>(backend));
   }

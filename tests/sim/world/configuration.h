@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,8 @@ class Configuration {
   void set_weight(const std::string& backend, const std::string& name, std::optional<uint16_t> weight);
   void set_max_connections(const std::string& backend, const std::string& name, std::optional<uint32_t> limit);
   void set_admin_state(const std::string& backend, const std::string& name, config::AdminState state);
+  // What its checks say.
+  void set_fit(const std::string& backend, const std::string& name, bool fit);
   // Gives its record as it was.
   base::Ref<const config::Server> delete_server(const std::string& backend, const std::string& name);
   // Adds, or replaces the record of the same name; routes to backends that exist.
@@ -27,6 +30,11 @@ class Configuration {
 
   config::BackendHandle backend(const std::string& name) const;
   base::Ref<const config::Server> server(const std::string& backend, const std::string& name) const;
+  base::Ref<const config::Backend> backend_record(const std::string& name) const { return backends_.at(name).settings; }
+  std::string name_of(const std::string& backend, config::Uid server) const;
+  bool is_fit(const std::string& backend, const std::string& name) const {
+    return !backends_.at(backend).unfit.contains(server(backend, name)->metadata.uid);
+  }
   base::Ref<const config::Listener> listener(const std::string& name) const { return listeners_.at(name); }
   base::Ref<const config::Snapshot> snapshot();
 
@@ -35,6 +43,7 @@ class Configuration {
     base::Ref<const config::Backend> settings;
     config::EligibleServers eligible;
     std::map<std::string, base::Ref<const config::Server>> servers;
+    std::set<config::Uid> unfit{};
     // In the last snapshot.
     bool counted = false;
   };
@@ -46,7 +55,7 @@ class Configuration {
   std::map<std::string, BackendState> backends_;
   std::map<std::string, base::Ref<const config::Listener>> listeners_;
   config::Version last_version_ = 0;
-  config::Version counting_since_ = 0;
+  config::Revision counting_since_ = 0;
 };
 
 }  // namespace fairlead::sim

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "api/decode.h"
+#include "config/settings.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "gtest/gtest.h"
@@ -50,6 +51,13 @@ class CanonicalTest : public testing::Test {
     message.set_address(address());
     if (maybe()) message.set_weight(number(256));
     if (maybe()) message.set_admin_state(static_cast<v1::AdminState>(1 + number(2)));
+    if (number(3) == 0) {
+      v1::ServerHealthCheck& check = *message.mutable_health_check();
+      check.set_disabled(number(1) == 1);
+      if (maybe()) check.set_port(1 + number(65534));
+      if (!check.has_port() && maybe()) check.set_address(address());
+      if (!check.disabled() && !check.has_port() && check.address().empty()) message.clear_health_check();
+    }
     for (uint32_t left = maybe() ? number(8) : 0; left > 0; --left) (*message.mutable_labels())[text(1)] = text(0);
     return message;
   }
@@ -64,7 +72,11 @@ TEST_F(CanonicalTest, OfServersIsWhatProtobufWrites) {
     v1::Server message = server();
     Decoded<ServerDraft> draft = decode_server(message);
     ASSERT_TRUE(draft) << draft.error().text();
-    ASSERT_EQ(canonical(*draft->record, draft->backend), by_protobuf(message)) << message.ShortDebugString();
+    std::string bytes = canonical(*draft->record, draft->backend);
+    ASSERT_EQ(bytes, by_protobuf(message)) << message.ShortDebugString();
+    config::Server read;
+    ASSERT_TRUE(read_canonical(bytes, read)) << message.ShortDebugString();
+    ASSERT_TRUE(config::same_settings(read, *draft->record)) << message.ShortDebugString();
   }
 }
 

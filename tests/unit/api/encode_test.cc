@@ -18,7 +18,7 @@ Message from_text(const std::string& text) {
 
 TEST(EncodeTest, AServerWithEveryField) {
   auto message = from_text<v1::Server>(R"(backend: "web" name: "s1" address: "[::1]:80" weight: 0
-    admin_state: ADMIN_STATE_DRAIN labels { key: "zone" value: "a" } labels { key: "rack" value: "" })");
+    admin_state: ADMIN_STATE_DRAIN health_check { disabled: true port: 7 } labels { key: "zone" value: "a" } labels { key: "rack" value: "" })");
   Decoded<ServerDraft> draft = decode_server(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Server encoded;
@@ -32,6 +32,11 @@ TEST(EncodeTest, ABackendWithEveryField) {
   auto message = from_text<v1::Backend>(R"(name: "web" balance { algorithm: ALGORITHM_RANDOM }
     server_defaults { weight: 3 } timeouts { connect { nanos: 1000000 } response { seconds: 2 } idle { seconds: 3 } }
     retry { attempts: 0 } drain { timeout { seconds: 4 } jitter { seconds: 1 nanos: 5 } }
+    health_check { http { path: "/x?y" method: HTTP_CHECK_METHOD_OPTIONS host: "[::1]:80" headers { key: "a" value: "b" }
+                          expected_statuses { first: 200 last: 204 } expected_statuses { first: 404 last: 404 }
+                          body_contains: "ok" }
+                   interval { seconds: 5 } timeout { seconds: 4 } rise: 1 fall: 100 fast_interval { seconds: 1 }
+                   down_interval { seconds: 60 } address: "unix:/run/x" initial_state: INITIAL_STATE_UP }
     connection_pool { idle_timeout {} max_idle: 0 } labels { key: "a" value: "b" })");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
@@ -39,6 +44,18 @@ TEST(EncodeTest, ABackendWithEveryField) {
   encode(**draft, encoded);
   encoded.clear_metadata();
   EXPECT_EQ(encoded.DebugString(), message.DebugString());
+}
+
+TEST(EncodeTest, AChecksKindIsAChoice) {
+  for (const char* text : {"health_check { tcp {} }", "health_check { http {} port: 1 }"}) {
+    auto message = from_text<v1::Backend>(std::string("name: \"web\" ") + text);
+    Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
+    ASSERT_TRUE(draft) << draft.error().text();
+    v1::Backend encoded;
+    encode(**draft, encoded);
+    encoded.clear_metadata();
+    EXPECT_EQ(encoded.DebugString(), message.DebugString());
+  }
 }
 
 TEST(EncodeTest, AListenerWithEveryField) {

@@ -48,7 +48,7 @@ TEST(ResourceOptions, FillNestedFieldsOfABackend) {
                                         {"--balance", "round_robin", "--connect-timeout", "500ms", "--idle-timeout=1m",
                                          "--default-weight", "7", "--check", "http:/healthz", "--retries", "0"});
   EXPECT_THAT(filled.mask, ElementsAre("balance.algorithm", "server_defaults.weight", "timeouts.connect",
-                                       "timeouts.idle", "retry.attempts", "health_check"));
+                                       "timeouts.idle", "retry.attempts", "health_check.http.path"));
   EXPECT_EQ(filled.resource.balance().algorithm(), v1::ALGORITHM_ROUND_ROBIN);
   EXPECT_EQ(filled.resource.timeouts().connect().nanos(), 500'000'000);
   EXPECT_EQ(filled.resource.timeouts().idle().seconds(), 60);
@@ -75,6 +75,31 @@ TEST(ResourceOptions, FillWhatAlgorithmsTake) {
   EXPECT_EQ(balance.prequal().probe_age().nanos(), 500'000'000);
   EXPECT_EQ(balance.hash().key(), "{header:X-User}");
   EXPECT_EQ(balance.hash().type(), v1::HASH_TYPE_CONSISTENT);
+}
+
+TEST(ResourceOptions, FillAChecksKindApartFromTheRest) {
+  const auto tcp = fill<v1::Backend>(backend_options(), {"--check", "tcp", "--check-interval", "1s", "--check-rise=3"});
+  EXPECT_THAT(tcp.mask, ElementsAre("health_check.tcp", "health_check.interval", "health_check.rise"));
+  EXPECT_TRUE(tcp.resource.health_check().has_tcp());
+  const auto none = fill<v1::Backend>(backend_options(), {"--check", "none"});
+  EXPECT_THAT(none.mask, ElementsAre("health_check"));
+  EXPECT_FALSE(none.resource.has_health_check());
+  const auto http = fill<v1::Backend>(backend_options(),
+                                      {"--check-method", "head", "--check-header", "X-A=b", "--check-status", "200-204",
+                                       "--check-status", "404", "--check-initial-state", "up", "--check-port", "81"});
+  EXPECT_THAT(http.mask,
+              ElementsAre("health_check.http.method", "health_check.http.headers",
+                          "health_check.http.expected_statuses", "health_check.port", "health_check.initial_state"));
+  const v1::HealthCheck& check = http.resource.health_check();
+  EXPECT_EQ(check.http().method(), v1::HTTP_CHECK_METHOD_HEAD);
+  EXPECT_EQ(check.http().headers().at("X-A"), "b");
+  ASSERT_EQ(check.http().expected_statuses_size(), 2);
+  EXPECT_EQ(check.http().expected_statuses(0).last(), 204u);
+  EXPECT_EQ(check.http().expected_statuses(1).first(), 404u);
+  EXPECT_EQ(check.http().expected_statuses(1).last(), 404u);
+  EXPECT_EQ(check.initial_state(), v1::INITIAL_STATE_UP);
+  EXPECT_EQ(fill<v1::Backend>(backend_options(), {"--check-status", "2xx"}).failure.text,
+            "--check-status: \"2xx\" is not a status or a range as 200-299");
 }
 
 TEST(ResourceOptions, FillAListenerWithItsLists) {

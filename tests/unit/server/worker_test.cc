@@ -35,40 +35,40 @@ class WorkerTest : public testing::Test {
     started_ = true;
     worker_->start();
   }
-  config::Version publish() {
+  config::Revision publish() {
     worker_->publish(make_snapshot());
-    return version_;
+    return revision_;
   }
   // False: the worker sleeps through it.
-  bool adopts(config::Version version) {
+  bool adopts(config::Revision revision) {
     std::unique_lock lock(mutex_);
-    bool seen = changed_.wait_for(lock, kDeadline, [&] { return adopted_ >= version; });
-    while (snapshots_.front()->version < version) snapshots_.pop_front();
+    bool seen = changed_.wait_for(lock, kDeadline, [&] { return adopted_ >= revision; });
+    while (snapshots_.front()->revision < revision) snapshots_.pop_front();
     return seen;
   }
 
   upstream::Shared shared_;
   std::optional<Worker> worker_;
-  int adoptions_ = 0;            // guarded by mutex_
-  config::Version adopted_ = 0;  // guarded by mutex_
+  int adoptions_ = 0;             // guarded by mutex_
+  config::Revision adopted_ = 0;  // guarded by mutex_
   std::mutex mutex_;
 
  private:
   const config::Snapshot* make_snapshot() {
     auto snapshot = base::make_ref<config::Snapshot>();
-    snapshot->version = ++version_;
+    snapshot->revision = ++revision_;
     snapshots_.push_back(std::move(snapshot));
     return snapshots_.back().get();
   }
   void adopted() {
     std::lock_guard lock(mutex_);
     ++adoptions_;
-    adopted_ = worker_->adopted_version();
+    adopted_ = worker_->adopted_revision();
     changed_.notify_one();
   }
 
   bool started_ = false;
-  config::Version version_ = 0;
+  config::Revision revision_ = 0;
   // Those that the worker may look at.
   std::deque<base::Ref<const config::Snapshot>> snapshots_;
   std::condition_variable changed_;
@@ -77,7 +77,7 @@ class WorkerTest : public testing::Test {
 TEST_F(WorkerTest, OfWhatWasPublishedBeforeItsTurnItAdoptsTheNewest) {
   publish();
   publish();
-  config::Version newest = publish();
+  config::Revision newest = publish();
   start();
   ASSERT_TRUE(adopts(newest));
   std::lock_guard lock(mutex_);

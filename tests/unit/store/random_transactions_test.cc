@@ -17,11 +17,13 @@ struct PlainServer {
   int weight = -1;  // unset
   int admin_state = 0;
   int max_connections = -1;
+  bool unchecked = false;
   friend bool operator==(const PlainServer&, const PlainServer&) = default;
 };
 struct PlainBackend {
   int default_weight = -1;
   int algorithm = 0;
+  bool checked = false;
   std::map<std::string, PlainServer> servers;
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
@@ -44,14 +46,17 @@ struct PlainModel {
     if (resource.has_backend()) {
       PlainBackend backend{.default_weight = weight_of(resource.backend().server_defaults()),
                            .algorithm = resource.backend().balance().algorithm(),
+                           .checked = resource.backend().has_health_check(),
                            .servers = {}};
       bool exists = backends.contains(resource.backend().name());
       if (exists) {
         PlainBackend& before = backends[resource.backend().name()];
-        bool same = before.default_weight == backend.default_weight && before.algorithm == backend.algorithm;
+        bool same = before.default_weight == backend.default_weight && before.algorithm == backend.algorithm &&
+                    before.checked == backend.checked;
         if (create && !same) return false;
         before.default_weight = backend.default_weight;
         before.algorithm = backend.algorithm;
+        before.checked = backend.checked;
         return true;
       }
       if (!replace) backends[resource.backend().name()] = backend;
@@ -66,7 +71,8 @@ struct PlainModel {
     auto backend = backends.find(server.backend());
     if (backend == backends.end() || server.weight() > 256) return false;
     PlainServer plain{server.address(), weight_of(server), server.admin_state(),
-                      server.has_max_connections() ? static_cast<int>(server.max_connections()) : -1};
+                      server.has_max_connections() ? static_cast<int>(server.max_connections()) : -1,
+                      server.health_check().disabled()};
     return put(backend->second.servers, server.name(), plain, create, replace);
   }
 
@@ -153,6 +159,7 @@ class Draw {
       if (below(2) == 0) resource.mutable_backend()->mutable_server_defaults()->set_weight(below(3));
       constexpr std::array kAlgorithms = {v1::ALGORITHM_LEAST_CONNECTIONS, v1::ALGORITHM_FIRST, v1::ALGORITHM_STICKY};
       if (below(2) == 0) resource.mutable_backend()->mutable_balance()->set_algorithm(kAlgorithms[below(3)]);
+      if (below(3) > 0) resource.mutable_backend()->mutable_health_check()->mutable_tcp();
     } else if (kind == 1) {
       resource.mutable_listener()->set_name(name("l", 3));
       resource.mutable_listener()->add_bind("127.0.0.1:0");
@@ -170,6 +177,7 @@ class Draw {
     if (below(60) == 0) server.set_weight(300);
     if (below(20) == 0) server.set_max_connections(below(3));
     if (below(4) == 0) server.set_admin_state(static_cast<v1::AdminState>(1 + below(3)));
+    if (below(8) == 0) server.mutable_health_check()->set_disabled(true);
   }
 
   std::mt19937_64 random_;
@@ -217,7 +225,9 @@ class RandomTransactionsTest : public StoreFixture {
       ASSERT_NE(backend, nullptr) << record->name;
       EXPECT_EQ(backend->settings, record);
       expect_rebuilt(group, *backend);
+      expect_checked(group);
     }
+    EXPECT_EQ(half_.checked(), checked_of(everything));
     EXPECT_EQ(half_.open_addresses().size(), everything.listeners.size());
     EXPECT_EQ(half_.accepting().size(), everything.listeners.size());
   }
@@ -242,12 +252,14 @@ class RandomTransactionsTest : public StoreFixture {
     for (const Everything::Group& group : everything.backends) {
       PlainBackend& backend = model.backends[group.backend.record->name];
       if (group.backend.record->algorithm) backend.algorithm = number_of(*group.backend.record->algorithm);
+      backend.checked = group.backend.record->health_check.has_value();
       if (group.backend.record->default_weight) backend.default_weight = *group.backend.record->default_weight;
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
         PlainServer& entry = backend.servers[server->name];
         entry.address = server->address.to_string();
         if (server->max_connections) entry.max_connections = static_cast<int>(*server->max_connections);
         if (server->weight) entry.weight = *server->weight;
+        entry.unchecked = server->check && server->check->disabled;
         if (server->admin_state) entry.admin_state = static_cast<int>(*server->admin_state) + 1;
       });
     }
@@ -255,6 +267,35 @@ class RandomTransactionsTest : public StoreFixture {
       model.listeners[listener.record->name] = {listener.record->default_backend};
     }
     return model;
+  }
+  static std::set<config::Uid> checked_of(const Everything& everything) {
+    std::set<config::Uid> all;
+    for (const Everything::Group& group : everything.backends) {
+      group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
+        if (group.backend.record->checks(*server)) all.insert(server->metadata.uid);
+      });
+    }
+    return all;
+  }
+  // There is a record for each that is checked, and for nobody else; the one that its check is known by.
+  void expect_checked(const Everything::Group& group) {
+    uint64_t checked = 0;
+    uint64_t pending = 0;
+    uint64_t down = 0;
+    group.members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
+      const base::Ref<const Health>* health = group.health.find(slot);
+      ASSERT_EQ(health != nullptr, group.backend.record->checks(*server)) << server->name;
+      if (!health) return;
+      ++checked;
+      pending += (*health)->state == Health::State::kPending;
+      down += (*health)->state == Health::State::kDown;
+      store::CheckOrder order = half_.order_of(server->metadata.uid);
+      EXPECT_EQ(order.check, (*health)->check) << server->name;
+      EXPECT_EQ(order.server, server) << server->name;
+    });
+    EXPECT_EQ(group.health.size(), checked);
+    EXPECT_EQ(group.backend.pending, pending);
+    EXPECT_EQ(group.backend.down, down);
   }
   static int number_of(config::Algorithm algorithm) {
     if (algorithm == config::Algorithm::kFirst) return v1::ALGORITHM_FIRST;
@@ -273,7 +314,10 @@ class RandomTransactionsTest : public StoreFixture {
     std::ranges::reverse(members);
     config::EligibleServers rebuilt;
     rebuilt.keep_by_age(config::goes_by_age(snapshot.settings->effective_algorithm()));
-    for (const auto& server : members) rebuilt.upsert(nullptr, server);
+    for (const auto& server : members) {
+      const base::Ref<const Health>* health = group.health.find(server->slot);
+      if (!health || (*health)->is_fit()) rebuilt.upsert(nullptr, server);
+    }
     auto limited =
         std::ranges::count_if(members, [](const auto& server) { return server->max_connections.value_or(0); });
     EXPECT_EQ(snapshot.counts_in_flight, config::has_to_count(*snapshot.settings, static_cast<uint64_t>(limited)));
@@ -299,10 +343,18 @@ TEST_F(RandomTransactionsTest, EqualAPlainModelAndASnapshotBuiltFromScratch) {
   Draw draw(seed);
   PlainModel model;
   config::Version version = 0;
+  std::vector<store::CheckOrder> kept;
   for (uint64_t id = 1; id <= 3000 && !HasFailure(); ++id) {
     // Some drains take their time, so that slots and names are used around them.
     if (draw.below(50) == 0) half_.hold_drains();
     if (draw.below(20) == 0) half_.finish_drains(static_cast<uint64_t>(draw.below(3)));
+    // What checks find, now and then too late.
+    for (const store::CheckOrder& order : kept) half_.find(order, draw.below(2) == 0, "late");
+    kept.clear();
+    for (config::Uid server : half_.checked()) {
+      if (draw.below(10) == 0) half_.find(server, draw.below(2) == 0, "found");
+      if (draw.below(20) == 0) kept.push_back(half_.order_of(server));
+    }
     v1::Transaction transaction = draw.transaction(id);
     SCOPED_TRACE(transaction.ShortDebugString());
     Expected expected = expect(model, transaction);

@@ -196,13 +196,13 @@ TEST_F(TransactionTest, TheSnapshotSaysSinceWhenInFlightIsCounted) {
   must(kWebS1);
   auto patch = [this](const std::string& mask, const std::string& fields) {
     must("operations { patch { update_mask { paths: \"" + mask + "\" } resource { " + fields + " } } }");
-    return half_.snapshot()->version;
+    return half_.snapshot()->revision;
   };
   auto limit = [&](const std::string& value) {
     return patch("max_connections", "server { backend: \"web\" name: \"s1\" " + value + " }");
   };
   EXPECT_EQ(half_.snapshot()->counting_since, 0u);
-  config::Version first = limit("max_connections: 5");
+  config::Revision first = limit("max_connections: 5");
   EXPECT_EQ(half_.snapshot()->counting_since, first);
   limit("max_connections: 7");
   patch("balance.algorithm", "backend { name: \"web\" balance { algorithm: ALGORITHM_LEAST_CONNECTIONS } }");
@@ -210,7 +210,7 @@ TEST_F(TransactionTest, TheSnapshotSaysSinceWhenInFlightIsCounted) {
   EXPECT_EQ(half_.snapshot()->counting_since, first) << "it has been counted all the time";
   patch("balance.algorithm", "backend { name: \"web\" }");
   EXPECT_EQ(half_.snapshot()->counting_since, first);
-  config::Version second =
+  config::Revision second =
       patch("server_defaults.max_connections", "backend { name: \"web\" server_defaults { max_connections: 3 } }");
   EXPECT_EQ(half_.snapshot()->counting_since, second);
   limit("max_connections: 1");

@@ -1,0 +1,223 @@
+#include "api/health_check.h"
+
+#include <algorithm>
+
+#include "api/encode.h"
+#include "config/text.h"
+#include "http/text.h"
+
+namespace fairlead::api {
+namespace {
+
+using config::concat;
+
+constexpr DurationRange kInterval{config::kCheckIntervalMin, config::kTimeoutMax};
+constexpr config::Range kCount{1, 100};
+constexpr config::Range kStatus{100, 599};
+constexpr config::Range kPort{1, 65535};
+
+std::optional<config::CheckMethod> method(FieldChecker& checker, v1::HttpCheckMethod value) {
+  switch (value) {
+    case v1::HTTP_CHECK_METHOD_UNSPECIFIED:
+      return std::nullopt;
+    case v1::HTTP_CHECK_METHOD_GET:
+      return config::CheckMethod::kGet;
+    case v1::HTTP_CHECK_METHOD_HEAD:
+      return config::CheckMethod::kHead;
+    case v1::HTTP_CHECK_METHOD_OPTIONS:
+      return config::CheckMethod::kOptions;
+    case v1::HTTP_CHECK_METHOD_POST:
+      return config::CheckMethod::kPost;
+    default:
+      checker.unknown_enum("health_check.http.method", value, "GET, HEAD, OPTIONS, POST");
+      return std::nullopt;
+  }
+}
+
+v1::HttpCheckMethod encode_method(config::CheckMethod method) {
+  switch (method) {
+    case config::CheckMethod::kGet:
+      return v1::HTTP_CHECK_METHOD_GET;
+    case config::CheckMethod::kHead:
+      return v1::HTTP_CHECK_METHOD_HEAD;
+    case config::CheckMethod::kOptions:
+      return v1::HTTP_CHECK_METHOD_OPTIONS;
+    case config::CheckMethod::kPost:
+      return v1::HTTP_CHECK_METHOD_POST;
+  }
+  return v1::HTTP_CHECK_METHOD_UNSPECIFIED;
+}
+
+std::optional<config::InitialState> initial_state(FieldChecker& checker, v1::InitialState value) {
+  switch (value) {
+    case v1::INITIAL_STATE_UNSPECIFIED:
+      return std::nullopt;
+    case v1::INITIAL_STATE_PENDING:
+      return config::InitialState::kPending;
+    case v1::INITIAL_STATE_UP:
+      return config::InitialState::kUp;
+    default:
+      checker.unknown_enum("health_check.initial_state", value, "PENDING, UP");
+      return std::nullopt;
+  }
+}
+
+void decode_headers(FieldChecker& checker, const v1::HttpCheck& http, config::HttpCheck& check) {
+  constexpr std::string_view kField = "health_check.http.headers";
+  check.headers.assign(http.headers().begin(), http.headers().end());
+  std::ranges::sort(check.headers);
+  if (check.headers.size() > config::kCheckHeadersMax) {
+    checker.fail(kField,
+                 concat("has ", check.headers.size(), " entries, at most ", config::kCheckHeadersMax, " are allowed"));
+    return;
+  }
+  for (auto header = check.headers.begin(); header != check.headers.end(); ++header) {
+    checker.check(kField, config::check_header(header->first, header->second));
+    auto same = [&](const auto& other) { return http::equals_ignoring_case(other.first, header->first); };
+    if (std::find_if(check.headers.begin(), header, same) == header) continue;
+    checker.fail(kField, concat(config::quoted(header->first), " is there twice"));
+  }
+}
+
+void decode_statuses(FieldChecker& checker, const v1::HttpCheck& http, config::HttpCheck& check) {
+  constexpr std::string_view kField = "health_check.http.expected_statuses";
+  if (static_cast<size_t>(http.expected_statuses_size()) > config::kStatusRangesMax) {
+    checker.fail(kField, concat("has ", http.expected_statuses_size(), " ranges, at most ", config::kStatusRangesMax,
+                                " are allowed"));
+    return;
+  }
+  for (int i = 0; i < http.expected_statuses_size(); ++i) {
+    const v1::StatusRange& range = http.expected_statuses(i);
+    std::string field = concat(kField, "[", i, "]");
+    checker.check(field + ".first", config::check_range(range.first(), kStatus));
+    checker.check(field + ".last", config::check_range(range.last(), {range.first(), kStatus.max}));
+    check.expected.push_back({static_cast<uint16_t>(range.first()), static_cast<uint16_t>(range.last())});
+  }
+}
+
+config::HttpCheck decode_http(FieldChecker& checker, const v1::HttpCheck& http) {
+  config::HttpCheck check;
+  check.path = http.path();
+  if (!check.path.empty()) checker.check("health_check.http.path", config::check_check_path(check.path));
+  check.method = method(checker, http.method());
+  check.host = http.host();
+  if (!check.host.empty()) checker.check("health_check.http.host", config::check_host_field(check.host));
+  decode_headers(checker, http, check);
+  decode_statuses(checker, http, check);
+  check.body_contains = http.body_contains();
+  if (check.body_contains.size() > config::kCheckTextMax) {
+    checker.fail("health_check.http.body_contains",
+                 concat("has ", check.body_contains.size(), " bytes, at most ", config::kCheckTextMax, " are allowed"));
+  }
+  if (!check.body_contains.empty() && check.method == config::CheckMethod::kHead) {
+    checker.fail("health_check.http.body_contains", "looks for a body, which a response to HEAD has not");
+  }
+  return check;
+}
+
+void encode_http(const config::HttpCheck& check, v1::HttpCheck& out) {
+  out.set_path(check.path);
+  if (check.method) out.set_method(encode_method(*check.method));
+  out.set_host(check.host);
+  for (const auto& [name, value] : check.headers) (*out.mutable_headers())[name] = value;
+  for (const config::StatusRange& range : check.expected) {
+    v1::StatusRange& encoded = *out.add_expected_statuses();
+    encoded.set_first(range.first);
+    encoded.set_last(range.last);
+  }
+  out.set_body_contains(check.body_contains);
+}
+
+// Where to connect, other than to the server.
+struct Place {
+  std::optional<uint16_t> port;
+  std::optional<config::Endpoint> address;
+};
+
+template <typename Message>
+Place decode_place(FieldChecker& checker, const Message& message) {
+  Place place;
+  std::optional<uint32_t> port = checker.number("health_check.port", message.has_port(), message.port(), kPort);
+  if (port) place.port = static_cast<uint16_t>(*port);
+  if (message.address().empty()) return place;
+  if (port) checker.fail("health_check.port", "is set beside an address, which has one");
+  place.address = checker.endpoint("health_check.address", message.address());
+  if (place.address) checker.check("health_check.address", config::check_destination(*place.address));
+  return place;
+}
+
+template <typename Check, typename Message>
+void encode_place(const Check& check, Message& out) {
+  if (check.port) out.set_port(*check.port);
+  if (check.address) out.set_address(check.address->to_string());
+}
+
+}  // namespace
+
+std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, const v1::Backend& backend) {
+  if (!backend.has_health_check()) return std::nullopt;
+  const v1::HealthCheck& message = backend.health_check();
+  config::HealthCheck check;
+  switch (message.check_case()) {
+    case v1::HealthCheck::kHttp:
+      check.kind = decode_http(checker, message.http());
+      break;
+    case v1::HealthCheck::kTcp:
+      check.kind = config::TcpCheck();
+      break;
+    case v1::HealthCheck::CHECK_NOT_SET:
+      checker.fail("health_check", "says not how to check; set one of http, tcp");
+  }
+  check.interval = checker.duration("health_check.interval", message.has_interval(), message.interval(), kInterval);
+  check.fast_interval =
+      checker.duration("health_check.fast_interval", message.has_fast_interval(), message.fast_interval(), kInterval);
+  check.down_interval =
+      checker.duration("health_check.down_interval", message.has_down_interval(), message.down_interval(), kInterval);
+  check.timeout = checker.duration("health_check.timeout", message.has_timeout(), message.timeout(),
+                                   {config::kTimeoutMin, check.effective_interval()});
+  check.rise = checker.number("health_check.rise", message.has_rise(), message.rise(), kCount);
+  check.fall = checker.number("health_check.fall", message.has_fall(), message.fall(), kCount);
+  Place place = decode_place(checker, message);
+  check.port = place.port;
+  check.address = std::move(place.address);
+  check.initial_state = initial_state(checker, message.initial_state());
+  return check;
+}
+
+void encode(const config::HealthCheck& check, v1::HealthCheck& out) {
+  if (const auto* http = std::get_if<config::HttpCheck>(&check.kind)) {
+    encode_http(*http, *out.mutable_http());
+  } else {
+    out.mutable_tcp();
+  }
+  if (check.interval) encode(*check.interval, *out.mutable_interval());
+  if (check.fast_interval) encode(*check.fast_interval, *out.mutable_fast_interval());
+  if (check.down_interval) encode(*check.down_interval, *out.mutable_down_interval());
+  if (check.timeout) encode(*check.timeout, *out.mutable_timeout());
+  if (check.rise) out.set_rise(*check.rise);
+  if (check.fall) out.set_fall(*check.fall);
+  encode_place(check, out);
+  if (check.initial_state) {
+    out.set_initial_state(*check.initial_state == config::InitialState::kUp ? v1::INITIAL_STATE_UP
+                                                                            : v1::INITIAL_STATE_PENDING);
+  }
+}
+
+base::Ref<const config::ServerCheck> decode_server_check(FieldChecker& checker, const v1::Server& server) {
+  if (!server.has_health_check()) return nullptr;
+  const v1::ServerHealthCheck& message = server.health_check();
+  Place place = decode_place(checker, message);
+  if (!message.disabled() && !place.port && !place.address) return nullptr;
+  auto check = base::make_ref<config::ServerCheck>();
+  check->disabled = message.disabled();
+  check->port = place.port;
+  check->address = std::move(place.address);
+  return check;
+}
+
+void encode(const config::ServerCheck& check, v1::ServerHealthCheck& out) {
+  out.set_disabled(check.disabled);
+  encode_place(check, out);
+}
+
+}  // namespace fairlead::api

@@ -1,0 +1,20 @@
+// Settings of checks, from the schema's messages to the model and back. Pure; any thread.
+#pragma once
+
+#include <optional>
+
+#include "api/field_checker.h"
+#include "config/health_check.h"
+#include "fairlead/v1/resources.pb.h"
+
+namespace fairlead::api {
+
+// Of a backend; fields are named "health_check.interval". What is wrong is the checker's to tell.
+std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, const v1::Backend& backend);
+void encode(const config::HealthCheck& check, v1::HealthCheck& out);
+
+// Of a server; null where it says nothing.
+base::Ref<const config::ServerCheck> decode_server_check(FieldChecker& checker, const v1::Server& server);
+void encode(const config::ServerCheck& check, v1::ServerHealthCheck& out);
+
+}  // namespace fairlead::api

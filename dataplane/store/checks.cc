@@ -1,0 +1,46 @@
+#include "store/checks.h"
+
+#include <utility>
+
+namespace fairlead::store {
+
+void Checks::follow(const BackendState& backend, const config::Server& server,
+                    const std::shared_ptr<const Origin>& origin) {
+  config::Uid uid = server.metadata.uid;
+  base::Ref<const Health> health = backend.health_of(server.slot);
+  if (!health) return forget(uid);
+  checked_.insert(uid);
+  if (origin && health->state == Health::State::kPending) waiting_[uid] = origin;
+  orders_.push_back({.backend = backend.settings,
+                     .server = base::Ref<const config::Server>(&server),
+                     .check = health->check,
+                     .in_service = health->is_fit()});
+}
+
+void Checks::follow(const BackendState& backend, bool members) {
+  if (backend.settings->health_check) {
+    send();
+    reading_half_.change_checks(backend.settings);
+  }
+  if (!members) return;
+  backend.members.for_each(
+      [&](config::Slot, const base::Ref<const config::Server>& server) { follow(backend, *server, nullptr); });
+}
+
+void Checks::forget(config::Uid server) {
+  if (checked_.erase(server) == 0) return;
+  waiting_.erase(server);
+  stops_.push_back(server);
+}
+
+void Checks::send() {
+  if (!stops_.empty()) reading_half_.stop_checks(std::exchange(stops_, {}));
+  if (!orders_.empty()) reading_half_.check(std::exchange(orders_, {}));
+}
+
+std::shared_ptr<const Origin> Checks::take_waiting(config::Uid server) {
+  auto waiting = waiting_.extract(server);
+  return waiting.empty() ? nullptr : std::move(waiting.mapped());
+}
+
+}  // namespace fairlead::store
