@@ -77,15 +77,35 @@ std::optional<config::HashType> hash_type(FieldChecker& checker, v1::HashType va
       return std::nullopt;
     case v1::HASH_TYPE_CONSISTENT:
       return config::HashType::kConsistent;
+    case v1::HASH_TYPE_RING:
+      return config::HashType::kRing;
+    case v1::HASH_TYPE_MAGLEV:
+      return config::HashType::kMaglev;
+    case v1::HASH_TYPE_MODULO:
+      return config::HashType::kModulo;
     default:
-      checker.unknown_enum("balance.hash.type", value, "CONSISTENT");
+      checker.unknown_enum("balance.hash.type", value, "CONSISTENT, RING, MAGLEV, MODULO");
       return std::nullopt;
   }
+}
+
+std::optional<uint32_t> balance_factor(FieldChecker& checker, const v1::HashPolicy& hash) {
+  constexpr std::string_view kField = "balance.hash.balance_factor";
+  if (!hash.has_balance_factor() || hash.balance_factor() == 0) {
+    return checker.number(kField, hash.has_balance_factor(), hash.balance_factor(), {0, 0});
+  }
+  config::Problem problem = config::check_range(hash.balance_factor(), {101, config::kBalanceFactorMax});
+  if (problem) checker.fail(kField, *problem + ", and is not 0, which is no bound");
+  return hash.balance_factor();
 }
 
 config::HashSettings decode_hash(FieldChecker& checker, const v1::HashPolicy& hash, bool is_needed) {
   config::HashSettings settings;
   settings.type = hash_type(checker, hash.type());
+  settings.table_size = checker.number("balance.hash.table_size", hash.has_table_size(), hash.table_size(),
+                                       {config::kTableSizeMin, config::kTableSizeMax});
+  if (settings.table_size) checker.check("balance.hash.table_size", config::check_prime(*settings.table_size));
+  settings.balance_factor = balance_factor(checker, hash);
   if (hash.key().empty() && !is_needed) return settings;
   std::expected<config::HashKey, std::string> key = config::parse_hash_key(hash.key());
   if (!key) {

@@ -44,6 +44,12 @@ v1::HashType encode_hash_type(config::HashType type) {
   switch (type) {
     case config::HashType::kConsistent:
       return v1::HASH_TYPE_CONSISTENT;
+    case config::HashType::kRing:
+      return v1::HASH_TYPE_RING;
+    case config::HashType::kMaglev:
+      return v1::HASH_TYPE_MAGLEV;
+    case config::HashType::kModulo:
+      return v1::HASH_TYPE_MODULO;
   }
   return v1::HASH_TYPE_UNSPECIFIED;
 }
@@ -52,6 +58,8 @@ void encode_hash(const config::HashSettings& settings, v1::Balance& out) {
   v1::HashPolicy& encoded = *out.mutable_hash();
   encoded.set_key(settings.key_text);
   if (settings.type) encoded.set_type(encode_hash_type(*settings.type));
+  if (settings.table_size) encoded.set_table_size(*settings.table_size);
+  if (settings.balance_factor) encoded.set_balance_factor(*settings.balance_factor);
 }
 
 void encode_balance(const config::Backend& record, v1::Backend& out) {

@@ -11,9 +11,10 @@
 #include <optional>
 #include <span>
 
-#include "balancing/consistent_hash.h"
 #include "balancing/first.h"
+#include "balancing/hash.h"
 #include "balancing/least_connections.h"
+#include "balancing/load_bound.h"
 #include "balancing/prequal.h"
 #include "balancing/random.h"
 #include "balancing/round_robin.h"
@@ -28,7 +29,8 @@ namespace fairlead::balancing {
 // The servers that a request has been tried on already. Few: one for each attempt.
 using Tried = std::span<const config::Uid>;
 
-// The hash of what HASH goes by; empty where the request has nothing of it, or the algorithm is another.
+// The hash of what HASH goes by (XXH64; for RING the first eight bytes of MD5, the first the lowest); empty where the
+// request has nothing of it, or the algorithm is another.
 using Key = std::optional<uint64_t>;
 
 // What a pick asks about servers is a callable `loads`: loads(server) gives what is in flight there, as an unsigned
@@ -44,6 +46,11 @@ concept KnowsLatencies = requires(Loads& loads, const config::Server& server) {
   { loads.ewma_cost(server) } -> std::same_as<double>;
   { loads.probe(server) } -> std::same_as<Probe>;
   { loads.now() } -> std::same_as<config::Duration>;
+};
+// what all servers of the backend have in flight together: HASH's bounded load,
+template <typename Loads>
+concept KnowsTotal = requires(Loads& loads) {
+  { loads.total_in_flight() } -> std::same_as<uint64_t>;
 };
 // and who holds a STICKY backend, where that is shared.
 template <typename Loads>
@@ -97,7 +104,16 @@ class Balancer {
         return pick_in_turn();
       case config::Algorithm::kHash: {
         if (!key) return pick_in_turn();
-        const config::Server* server = pick_consistent(eligible, default_weight, *key, allowed);
+        if constexpr (KnowsTotal<Loads>) {
+          if (backend.counts_total) {
+            LoadBound bound(backend, loads.total_in_flight());
+            auto below = [&](const config::Server& server) {
+              return !bound.is_reached(server, loads(server)) && allowed(server);
+            };
+            if (const config::Server* server = pick_by_hash(backend, *key, below)) return server;
+          }
+        }
+        const config::Server* server = pick_by_hash(backend, *key, allowed);
         return server ? server : find_allowed(eligible, default_weight, random, allowed);
       }
       case config::Algorithm::kRandom:

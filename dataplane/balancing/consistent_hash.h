@@ -84,35 +84,42 @@ class ConsistentSearch {
   const config::Server* best() const { return best_; }
   bool has_given_up() const { return refusals_left_ <= 0; }
 
+  // `is_last`: no class is searched after this one.
   template <typename Allowed>
-  void look_through(const config::EligibleServers::Class& servers, uint32_t weight, Allowed& allowed) {
+  void look_through(const config::EligibleServers::Class& servers, uint32_t weight, bool is_last, Allowed& allowed) {
     config::Slot top = 0;
     if (!servers.last(top)) return;
     limit_ = best_score_ * weight;
     for (unsigned number = PlaceRange::number_of(top) + 1; number > 0 && !has_given_up(); --number) {
       PlaceRange range(number - 1);
+      KeyProcess::Arrival first = process_.arrival(range, 0);
       // Most ranges end here: the first arrival comes too late, as -ln(x) >= 1 - x says without the logarithm.
-      double first = process_.arrival(range, 0).uniform;
-      if (1 - first >= limit_ * range.size) continue;
-      look_through(range, servers, allowed);
+      if (1 - first.uniform >= limit_ * range.size) continue;
+      look_through(range, first, is_last && number == 1, servers, allowed);
     }
     best_score_ = limit_ / weight;
   }
 
  private:
+  // `is_last`: when the best of it was, does not matter any more.
   template <typename Allowed>
-  void look_through(const PlaceRange& range, const config::EligibleServers::Class& servers, Allowed& allowed) {
-    // Times are sums of -ln(uniform) / size; so the product of the uniforms, which needs no logarithm, is kept above
-    // what the limit stands for.
-    const double product_min = std::exp(-limit_ * range.size);
-    double product = 1;
-    for (uint32_t i = 0; i < kArrivalsMax; ++i) {
-      KeyProcess::Arrival arrival = process_.arrival(range, i);
-      product *= arrival.uniform;
+  void look_through(const PlaceRange& range, KeyProcess::Arrival arrival, bool is_last,
+                    const config::EligibleServers::Class& servers, Allowed& allowed) {
+    // Times are sums of -ln(uniform) / size. As long as nobody is met, the product of the uniforms, which needs no
+    // logarithm, says enough: whether the limit has passed, for certain.
+    const double budget = limit_ * range.size;
+    const double product_min = budget < 1 ? 1 - budget : budget < kBudgetMax ? std::exp(-budget) : 0;
+    double product = arrival.uniform;
+    for (uint32_t i = 1;; ++i) {
       if (product <= product_min) return;
       const auto* server = servers.find(arrival.place);
-      if (!server || !is_allowed(**server, allowed)) continue;
-      return take(**server, -std::log(product) / range.size);
+      if (server && is_allowed(**server, allowed)) {
+        if (is_last && !best_) return void(best_ = server->get());
+        return take(**server, -std::log(product) / range.size);
+      }
+      if (i == kArrivalsMax) break;
+      arrival = process_.arrival(range, i);
+      product *= arrival.uniform;
     }
     look_at_each(range, -std::log(product) / range.size, servers, allowed);
   }
@@ -120,6 +127,7 @@ class ConsistentSearch {
   template <typename Allowed>
   void look_at_each(const PlaceRange& range, double since, const config::EligibleServers::Class& servers,
                     Allowed& allowed) {
+    if (since >= limit_) return;
     config::Slot slot = range.first;
     while (const auto* server = servers.next_from(slot, slot)) {
       if (slot - range.first >= range.size || has_given_up()) return;
@@ -138,9 +146,13 @@ class ConsistentSearch {
     return false;
   }
   void take(const config::Server& server, double time) {
+    if (time >= limit_) return;
     best_ = &server;
     limit_ = time;
   }
+
+  // Where e^-x is nothing.
+  static constexpr double kBudgetMax = 700;
 
   const KeyProcess process_;
   const config::Server* best_ = nullptr;
@@ -166,7 +178,8 @@ const config::Server* pick_consistent(const config::EligibleServers& eligible, u
   for (size_t i = 0; i < classes.size() && !search.has_given_up(); ++i) {
     const auto& entry = classes[i == 0 ? largest : i <= largest ? i - 1 : i];
     if (uint32_t weight = weight_of(entry, default_weight); weight > 0) {
-      search.look_through(entry.servers, weight, allowed);
+      bool is_last = i + 1 == classes.size();
+      search.look_through(entry.servers, weight, is_last, allowed);
     }
   }
   return search.best();

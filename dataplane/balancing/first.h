@@ -1,7 +1,7 @@
 // First: the oldest server that may take the request.
 //
 // Fills servers one after the other, where they have limits. By uid, so that the order does not depend on slots, which
-// are given anew when a data plane starts. Costs a look at each server before the one that it picks. Without state.
+// are used again. Costs a look at each server before the one that it picks. Without state.
 #pragma once
 
 #include <cstdint>

@@ -54,6 +54,13 @@ void EligibleServers::keep_by_age(bool keep) {
   }
 }
 
+const base::Ref<const Server>* EligibleServers::find(Slot slot) const {
+  for (const Entry& entry : classes_) {
+    if (const auto* server = entry.servers.find(slot)) return server;
+  }
+  return nullptr;
+}
+
 uint64_t EligibleServers::size() const {
   uint64_t size = 0;
   for (const Entry& entry : classes_) size += entry.servers.size();

@@ -20,10 +20,6 @@ namespace fairlead::config {
 
 class MaglevTable : public base::RefCounted {
  public:
-  static constexpr uint32_t kSizeDefault = 65'537;
-  static constexpr uint32_t kSizeMin = 251;
-  static constexpr uint32_t kSizeMax = 5'000'011;
-
   // `size`: a prime.
   MaglevTable(std::span<const HashCandidate> candidates, uint32_t size);
 

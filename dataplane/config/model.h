@@ -61,7 +61,7 @@ enum class Algorithm : uint8_t {
   kPrequal,
   kHash,
 };
-enum class HashType : uint8_t { kConsistent };
+enum class HashType : uint8_t { kConsistent, kRing, kMaglev, kModulo };
 
 // As std::optional<T>, but no larger than T, for records of which there are a million. Never holds T's greatest value.
 template <typename T>
@@ -132,8 +132,13 @@ struct HashSettings {
   // As parsed.
   HashKey key;
   std::optional<HashType> type;
+  std::optional<uint32_t> table_size;
+  std::optional<uint32_t> balance_factor;
 
   HashType effective_type() const { return type.value_or(HashType::kConsistent); }
+  uint32_t effective_table_size() const { return table_size.value_or(65'537); }
+  // 0: no bound.
+  uint32_t effective_balance_factor() const { return balance_factor.value_or(0); }
   bool operator==(const HashSettings&) const = default;
 };
 

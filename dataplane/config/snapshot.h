@@ -11,6 +11,8 @@
 
 #include "base/ref.h"
 #include "base/slot_map.h"
+#include "config/hash_ring.h"
+#include "config/maglev_table.h"
 #include "config/model.h"
 
 namespace fairlead::config {
@@ -38,6 +40,8 @@ class EligibleServers {
   // Few: one for each distinct weight in use; sorted by weight class.
   const std::vector<Entry>& classes() const { return classes_; }
   uint64_t size() const;
+  // Whoever stands at the slot, in whatever class; null for nobody.
+  const base::Ref<const Server>* find(Slot slot) const;
 
   // Whether by_age() is kept: for algorithms that go by it. Beginning to costs a pass over all.
   void keep_by_age(bool keep);
@@ -58,20 +62,38 @@ constexpr bool goes_by_age(Algorithm algorithm) {
   return algorithm == Algorithm::kFirst || algorithm == Algorithm::kSticky;
 }
 
+// By a table that is made of all servers which take requests, whether they are healthy or not: who is not eligible is
+// passed over, and has its keys again when it is.
+constexpr bool hashes_by_table(const Backend& backend) {
+  return backend.effective_algorithm() == Algorithm::kHash && backend.hash.effective_type() != HashType::kConsistent;
+}
+
+constexpr bool bounds_load(const Backend& backend) {
+  return backend.effective_algorithm() == Algorithm::kHash && backend.hash.effective_balance_factor() > 0;
+}
+
 // A backend's settings and its members, which change apart from each other.
 struct BackendSnapshot : base::RefCounted {
   // In which it became as it is, or a later one.
   Revision revision = 0;
   base::Ref<const Backend> settings;
   EligibleServers eligible;
+  // Where it hashes: MODULO,
+  EligibleServers assigned;
+  // RING,
+  base::Ref<const HashRing> ring;
+  // MAGLEV.
+  base::Ref<const MaglevTable> maglev;
   // What is in flight on its servers is counted over all workers: the algorithm goes by that, or a server or the
   // backend's default has a limit.
   bool counts_in_flight = false;
+  // And what all of them have together.
+  bool counts_total = false;
 };
 
 // `limited`: how many servers of the backend, whatever their state, have a limit of their own.
 constexpr bool has_to_count(const Backend& backend, uint64_t limited) {
-  return backend.effective_algorithm() == Algorithm::kLeastConnections ||
+  return backend.effective_algorithm() == Algorithm::kLeastConnections || bounds_load(backend) ||
          backend.default_max_connections.value_or(0) > 0 || limited > 0;
 }
 

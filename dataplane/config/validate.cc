@@ -41,6 +41,15 @@ bool has_dot_segment(std::string_view path) {
                              [](absl::string_view segment) { return segment == "." || segment == ".."; });
 }
 
+// By trial: for numbers of some millions.
+bool is_prime(uint32_t value) {
+  if (value < 2) return false;
+  for (uint32_t divisor = 2; uint64_t{divisor} * divisor <= value; ++divisor) {
+    if (value % divisor == 0) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string quoted(std::string_view value) { return base::quoted_excerpt(value); }
@@ -60,6 +69,13 @@ Problem check_name(std::string_view name) {
 Problem check_range(uint64_t value, Range allowed) {
   if (allowed.min <= value && value <= allowed.max) return std::nullopt;
   return concat(value, " is out of range [", allowed.min, ", ", allowed.max, "]");
+}
+
+Problem check_prime(uint32_t value) {
+  if (is_prime(value)) return std::nullopt;
+  uint32_t near = value;
+  while (!is_prime(near)) ++near;
+  return concat(value, " is not a prime; ", near, " is");
 }
 
 Problem check_duration(Duration value, Duration min, Duration max) {

@@ -19,6 +19,10 @@ inline constexpr size_t kRoutesMax = 1000;
 inline constexpr size_t kRouteHostsMax = 100;
 inline constexpr size_t kPathPrefixMax = 1024;
 inline constexpr uint32_t kMaxConnectionsMax = 1'000'000;
+inline constexpr uint32_t kTableSizeMin = 251;
+inline constexpr uint32_t kTableSizeMax = 5'000'011;
+// Percent.
+inline constexpr uint32_t kBalanceFactorMax = 10'000;
 inline constexpr Duration kTimeoutMin = std::chrono::milliseconds(1);
 inline constexpr Duration kTimeoutMax = std::chrono::hours(24);
 inline constexpr Duration kCheckIntervalMin = std::chrono::milliseconds(10);
@@ -40,6 +44,8 @@ struct Range {
 
 Problem check_name(std::string_view name);
 Problem check_range(uint64_t value, Range allowed);
+// Names a prime nearby.
+Problem check_prime(uint32_t value);
 Problem check_duration(Duration value, Duration min, Duration max);
 Problem check_label(std::string_view key, std::string_view value);
 // "api.example.com", "*.example.com".

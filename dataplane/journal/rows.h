@@ -22,7 +22,7 @@ struct Row {
   int64_t update_time = 0;
   // Canonical bytes of the settings.
   std::string_view content{};
-  // Of a listener: the addresses that it was bound to, a line each.
+  // Of a listener: the addresses that it was bound to, a line each. Of a server: its slot, in digits.
   std::string_view bound{};
 };
 

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "base/md5.h"
 #include "base/xxh64.h"
 #include "http/request_fields.h"
 
@@ -44,8 +45,9 @@ Value value_of(const HashKeyPart& part, const http::RequestHead* head, std::stri
   return std::nullopt;
 }
 
-balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead* head, std::string_view source) {
-  base::Xxh64 hash;
+// Adds the key's text to the hash. False where it has none of the fields.
+template <typename Hash>
+bool add_to(Hash& hash, const config::HashSettings& settings, const http::RequestHead* head, std::string_view source) {
   bool any = false;
   for (const HashKeyPart& part : settings.key) {
     if (part.kind == HashKeyPart::Kind::kText) {
@@ -59,7 +61,19 @@ balancing::Key key_of(const config::HashSettings& settings, const http::RequestH
       any = true;
     }
   }
-  return any ? balancing::Key(hash.value()) : std::nullopt;
+  return any;
+}
+
+balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead* head, std::string_view source) {
+  if (settings.effective_type() == config::HashType::kRing) {
+    base::Md5 digest;
+    if (!add_to(digest, settings, head, source)) return std::nullopt;
+    auto words = digest.words();
+    return uint64_t{words[1]} << 32 | words[0];
+  }
+  base::Xxh64 hash;
+  if (!add_to(hash, settings, head, source)) return std::nullopt;
+  return hash.value();
 }
 
 }  // namespace

@@ -4,9 +4,13 @@
 
 #include "api/canonical.h"
 #include "base/check.h"
+#include "store/rows.h"
 
 namespace fairlead::store {
 namespace {
+
+// More than there can be servers: what is said to be beyond was never given.
+constexpr config::Slot kSlotsMax = 1 << 24;
 
 bool has_limit(const config::Server& server) { return server.max_connections.value_or(0) > 0; }
 
@@ -19,6 +23,7 @@ const base::Ref<const config::Server>* BackendState::find(std::string_view name)
 
 void BackendState::take_settings(base::Ref<const config::Backend> record) {
   eligible.keep_by_age(config::goes_by_age(record->effective_algorithm()));
+  hash_tables.take_settings(*record, members);
   settings = std::move(record);
 }
 
@@ -125,12 +130,19 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   } else if (before) {
     backend.eligible.erase(*before);
   }
+  if (after) {
+    backend.hash_tables.upsert(before, after);
+  } else {
+    backend.hash_tables.erase(*before);
+  }
   if (before) addresses_.remove(before->address);
   if (after) addresses_.add(after->address);
   const config::Backend& settings = *backend.settings;
   RowLog::Entry& row = rows_.begin(journal::Kind::kServer, settings.metadata.uid, undo_.size());
-  if (before) note_before(row, Digest::Kind::kServer, before->metadata, api::canonical(*before, settings.name));
-  if (after) note_after(row, Digest::Kind::kServer, after->metadata, api::canonical(*after, settings.name));
+  // It keeps its slot, and its keys, when the data plane starts again.
+  std::string slot_text = bound_to_slot(slot);
+  if (before) note_before(row, Digest::Kind::kServer, before->metadata, api::canonical(*before, settings.name), slot_text);
+  if (after) note_after(row, Digest::Kind::kServer, after->metadata, api::canonical(*after, settings.name), slot_text);
   if (!before) rows_.name(row, settings.name, after->name);
   members_ += (after ? 1 : 0) - (before ? 1 : 0);
   backend.limited += (after && has_limit(*after) ? 1 : 0) - (before && has_limit(*before) ? 1 : 0);
@@ -188,13 +200,13 @@ void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<cons
 }
 
 void Model::note_before(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
-                        const std::string& canonical, const std::vector<config::Endpoint>& bound) {
+                        const std::string& canonical, std::string_view bound) {
   digest_.remove(Digest::hash(kind, canonical));
   rows_.note(row.before, metadata, canonical, bound);
 }
 
 void Model::note_after(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
-                       const std::string& canonical, const std::vector<config::Endpoint>& bound) {
+                       const std::string& canonical, std::string_view bound) {
   digest_.add(Digest::hash(kind, canonical));
   rows_.note(row.after, metadata, canonical, bound);
 }
@@ -360,13 +372,13 @@ void Model::place_listener(const base::Ref<const config::Listener>& before,
   if (before) {
     for (const config::Endpoint& endpoint : before->bound) bound_.erase(endpoint);
     listeners_.erase(before->name);
-    note_before(row, Digest::Kind::kListener, before->metadata, api::canonical(*before), before->bound);
+    note_before(row, Digest::Kind::kListener, before->metadata, api::canonical(*before), bound_to_lines(before->bound));
     working_.listeners.erase(before->slot);
   }
   if (after) {
     for (const config::Endpoint& endpoint : after->bound) bound_.emplace(endpoint, after->name);
     listeners_.emplace(after->name, after);
-    note_after(row, Digest::Kind::kListener, after->metadata, api::canonical(*after), after->bound);
+    note_after(row, Digest::Kind::kListener, after->metadata, api::canonical(*after), bound_to_lines(after->bound));
     working_.listeners.set(after->slot, after);
   }
   if (!before) rows_.name(row, after->name);
@@ -412,13 +424,16 @@ void Model::restore_backend(base::Ref<config::Backend> backend) {
   backends_.emplace(std::move(name), std::move(state));
 }
 
-void Model::restore_server(BackendState& backend, base::Ref<config::Server> server) {
-  server->slot = backend.slots.take();
+void Model::restore_server(BackendState& backend, base::Ref<config::Server> server,
+                           std::optional<config::Slot> wanted) {
+  bool has_wanted = wanted && *wanted < kSlotsMax && backend.slots.try_take(*wanted);
+  server->slot = has_wanted ? *wanted : backend.slots.take();
   base::Ref<const config::Server> added = std::move(server);
   backend.by_name.append(*added);
   addresses_.add(added->address);
   backend.members.set(added->slot, added);
   backend.eligible.upsert(nullptr, added);
+  backend.hash_tables.upsert(nullptr, added);
   backend.limited += has_limit(*added) ? 1 : 0;
   ++members_;
   // It was in service before the last process ended, as far as anybody knows.
@@ -448,9 +463,13 @@ base::Ref<const config::Snapshot> Model::make_snapshot() {
     backend->revision = revision_;
     backend->settings = at->second->settings;
     backend->eligible = at->second->eligible;
+    at->second->hash_tables.put_into(*backend);
     backend->counts_in_flight = config::has_to_count(*backend->settings, at->second->limited);
+    backend->counts_total = config::bounds_load(*backend->settings);
     const config::BackendSnapshot* former = working_.find(at->second->handle());
-    if (backend->counts_in_flight && former && !former->counts_in_flight) working_.counting_since = revision_;
+    bool begins = former && ((backend->counts_in_flight && !former->counts_in_flight) ||
+                             (backend->counts_total && !former->counts_total));
+    if (begins) working_.counting_since = revision_;
     working_.backends.set(slot, base::Ref<const config::BackendSnapshot>(backend));
   }
   changed_backends_.clear();

@@ -19,6 +19,7 @@
 #include "config/snapshot.h"
 #include "store/address_counts.h"
 #include "store/digest.h"
+#include "store/hash_tables.h"
 #include "store/health.h"
 #include "store/row_log.h"
 #include "store/slot_allocator.h"
@@ -61,6 +62,7 @@ class ServersByName {
 struct BackendState {
   base::Ref<const config::Backend> settings;
   config::EligibleServers eligible;
+  HashTables hash_tables;
   Members members;
   ServersByName by_name;
   SlotAllocator slots;
@@ -176,9 +178,10 @@ class Model {
   void note_rows() { rows_.enable(); }
 
   // --- loading, into an empty model and with nothing to undo: backends before their servers and listeners. Slots are
-  // given here. The digest and the counters come as a whole ---
+  // given here; a server's is `wanted` where nobody has that. The digest and the counters come as a whole ---
   void restore_backend(base::Ref<config::Backend> backend);
-  void restore_server(BackendState& backend, base::Ref<config::Server> server);
+  void restore_server(BackendState& backend, base::Ref<config::Server> server,
+                      std::optional<config::Slot> wanted = std::nullopt);
   void restore_listener(base::Ref<config::Listener> listener);
   void restore_counters(config::Version version, config::Uid last_uid, const Digest& digest);
 
@@ -219,9 +222,9 @@ class Model {
   void place_listener(const base::Ref<const config::Listener>& before, const base::Ref<const config::Listener>& after);
   // A side of a change, in the digest and in the log. `canonical`: the resource's bytes.
   void note_before(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
-                   const std::string& canonical, const std::vector<config::Endpoint>& bound = {});
+                   const std::string& canonical, std::string_view bound = {});
   void note_after(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata, const std::string& canonical,
-                  const std::vector<config::Endpoint>& bound = {});
+                  std::string_view bound = {});
   void place_settings(BackendState& backend, base::Ref<const config::Backend> settings);
   void insert_backend(std::unique_ptr<BackendState> backend);
   std::unique_ptr<BackendState> extract_backend(BackendState& backend);

@@ -20,17 +20,14 @@ RowLog::Entry& RowLog::begin(journal::Kind kind, config::Uid backend, size_t pos
 }
 
 void RowLog::note(std::optional<Version>& version, const config::Metadata& metadata, std::string_view content,
-                  const std::vector<config::Endpoint>& bound) {
+                  std::string_view bound) {
   if (!enabled_) return;
   version.emplace();
   version->metadata = metadata;
   version->content_at = bytes_.size();
   version->content_size = static_cast<uint32_t>(content.size());
-  bytes_ += content;
-  if (bound.empty()) return;
-  std::string lines = bound_to_lines(bound);
-  version->bound_size = static_cast<uint32_t>(lines.size());
-  bytes_ += lines;
+  version->bound_size = static_cast<uint32_t>(bound.size());
+  (bytes_ += content) += bound;
 }
 
 void RowLog::name(Entry& entry, std::string_view first, std::string_view second) {

@@ -42,7 +42,7 @@ class RowLog {
   // A change begins. The reference holds until the next.
   Entry& begin(journal::Kind kind, config::Uid backend, size_t position);
   void note(std::optional<Version>& version, const config::Metadata& metadata, std::string_view content,
-            const std::vector<config::Endpoint>& bound);
+            std::string_view bound);
   // Of a created resource: "name" or "backend/name".
   void name(Entry& entry, std::string_view first, std::string_view second = {});
 

@@ -1,5 +1,6 @@
 #include "store/rows.h"
 
+#include <charconv>
 #include <utility>
 
 #include "absl/strings/str_split.h"
@@ -45,6 +46,8 @@ std::string bound_to_lines(const std::vector<config::Endpoint>& bound) {
   return lines;
 }
 
+std::string bound_to_slot(config::Slot slot) { return std::to_string(slot); }
+
 journal::Row make_row(journal::Kind kind, config::Uid backend, const config::Metadata& metadata,
                       std::string_view content, std::string_view bound) {
   return {.uid = metadata.uid,
@@ -67,6 +70,14 @@ absl::StatusOr<base::Ref<config::Server>> read_server(const journal::Row& row) {
   if (!draft.ok()) return draft.status();
   set_metadata(row, *draft->record);
   return std::move(draft->record);
+}
+
+std::optional<config::Slot> read_slot(const journal::Row& row) {
+  config::Slot slot = 0;
+  const char* end = row.bound.data() + row.bound.size();
+  auto [at, error] = std::from_chars(row.bound.data(), end, slot);
+  if (error != std::errc() || at != end) return std::nullopt;
+  return slot;
 }
 
 absl::StatusOr<base::Ref<config::Backend>> read_backend(const journal::Row& row) {
@@ -104,7 +115,8 @@ journal::EachRow rows_of(Everything everything) {
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
         if (!status.ok()) return;
         std::string content = api::canonical(*server, settings.name);
-        status = visit(make_row(journal::Kind::kServer, settings.metadata.uid, server->metadata, content, {}));
+        std::string slot = bound_to_slot(server->slot);
+        status = visit(make_row(journal::Kind::kServer, settings.metadata.uid, server->metadata, content, slot));
       });
       if (!status.ok()) return status;
     }

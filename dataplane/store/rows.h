@@ -1,6 +1,7 @@
 // Between the model's records and the journal's rows. Pure; any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,13 +14,17 @@
 
 namespace fairlead::store {
 
+// What a row has as `bound`.
 std::string bound_to_lines(const std::vector<config::Endpoint>& bound);
+std::string bound_to_slot(config::Slot slot);
 
 journal::Row make_row(journal::Kind kind, config::Uid backend, const config::Metadata& metadata,
                       std::string_view content, std::string_view bound);
 
 // DataLoss where the content makes no sense.
 absl::StatusOr<base::Ref<config::Server>> read_server(const journal::Row& row);
+// Unset where the row does not say it: it is of a former version.
+std::optional<config::Slot> read_slot(const journal::Row& row);
 absl::StatusOr<base::Ref<config::Backend>> read_backend(const journal::Row& row);
 // `bound` as the row says; not compiled.
 absl::StatusOr<base::Ref<config::Listener>> read_listener(const journal::Row& row);

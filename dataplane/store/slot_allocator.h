@@ -17,9 +17,11 @@ class SlotAllocator {
   }
 
   // Takes back what was released; requires that it is free.
-  void take_exactly(config::Slot slot) {
-    for (; next_ <= slot; ++next_) free_.insert(next_);
-    FAIRLEAD_CHECK(free_.erase(slot) == 1);
+  void take_exactly(config::Slot slot) { FAIRLEAD_CHECK(try_take(slot)); }
+  // False where it is taken.
+  bool try_take(config::Slot slot) {
+    for (; next_ <= slot; ++next_) free_.insert(free_.end(), next_);
+    return free_.erase(slot) == 1;
   }
 
   void release(config::Slot slot) {

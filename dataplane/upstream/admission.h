@@ -1,8 +1,8 @@
 // How an exchange gets onto a server: the one way there is.
 //
 // An Admission is a server with a place on it, taken before anything is sent. The place counts over all workers where
-// the backend has limits or balances by global counts (config::BackendSnapshot::counts_in_flight), and costs nothing
-// elsewhere. Whoever is to wait for a place would wait here.
+// the backend has limits or balances by global counts (config::BackendSnapshot::counts_in_flight, counts_total), and
+// costs nothing elsewhere. Whoever is to wait for a place would wait here.
 #pragma once
 
 #include <cstdint>
@@ -21,20 +21,32 @@ class Place {
   Place() = default;
   // Counted already.
   explicit Place(SharedLoad& entered) : load_(&entered) {}
-  Place(Place&& other) noexcept : load_(std::exchange(other.load_, nullptr)) {}
+  Place(Place&& other) noexcept
+      : load_(std::exchange(other.load_, nullptr)), total_(std::exchange(other.total_, nullptr)) {}
   Place& operator=(Place&& other) noexcept {
     std::swap(load_, other.load_);
+    std::swap(total_, other.total_);
     return *this;
   }
   ~Place() { leave(); }
 
   bool is_counted() const { return load_ != nullptr; }
+  // Counts in the backend's total as well, once.
+  void enter(SharedTotal& total) {
+    if (total_) return;
+    total_ = &total;
+    total.enter();
+  }
   void leave() {
     if (load_) std::exchange(load_, nullptr)->leave();
+    if (total_) std::exchange(total_, nullptr)->leave();
   }
 
  private:
+  friend class Server;
+
   SharedLoad* load_ = nullptr;
+  SharedTotal* total_ = nullptr;
 };
 
 class Admission {

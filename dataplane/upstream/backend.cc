@@ -50,6 +50,7 @@ struct Backend::SharedLoads : OwnLoads {
     uint32_t limit = snapshot.settings->max_connections_of(record);
     return limit > 0 && (*this)(record) >= limit;
   }
+  uint64_t total_in_flight() const { return backend.total().in_flight(); }
 };
 
 Admission Backend::admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key) {
@@ -64,7 +65,9 @@ Admission Backend::admit_counted(const config::BackendSnapshot& snapshot, balanc
     Server& server = begin_on(*record, snapshot);
     // Another worker may have taken the last place since.
     if (!server.load().try_enter(snapshot.settings->max_connections_of(*record))) continue;
-    return Admission(server, Place(server.load()));
+    Place place(server.load());
+    if (snapshot.counts_total) place.enter(total());
+    return Admission(server, std::move(place));
   }
   bool any = balancing::has_weight(snapshot.eligible, snapshot.settings->effective_default_weight());
   return Admission(any ? Admission::Refusal::kFull : Admission::Refusal::kNoServer);
@@ -76,9 +79,16 @@ Server& Backend::begin_on(const config::Server& record, const config::BackendSna
   return server;
 }
 
-void Backend::begin_counting() {
-  servers_.for_each([](Server& server) { server.count_leases(); });
-  for (auto& leaving : leaving_) leaving->count_leases();
+void Backend::begin_counting(bool of_all) {
+  SharedTotal* shared_total = of_all ? &total() : nullptr;
+  servers_.for_each([shared_total](Server& server) { server.count_leases(shared_total); });
+  for (auto& leaving : leaving_) leaving->count_leases(shared_total);
+}
+
+SharedTotal& Backend::total() {
+  if (!total_) [[unlikely]]
+    total_ = shared_.total_of(uid());
+  return *total_;
 }
 
 Server* Backend::find(config::Slot slot, config::Uid server) {

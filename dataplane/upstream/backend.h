@@ -34,8 +34,9 @@ class Backend {
 
   // To a server that may take an exchange; to one of those that were not tried yet, if there is one. `key`: for HASH.
   Admission admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key = {});
-  // The snapshot says so since now: what is in flight is counted over all workers.
-  void begin_counting();
+  // The snapshot says so since now: what is in flight is counted over all workers, and the total where it says that
+  // too.
+  void begin_counting(bool of_all);
 
   // `request.done` is called at once where the worker has nothing in flight on that server.
   void drain(config::Slot slot, config::Uid server, DrainRequest request);
@@ -72,6 +73,7 @@ class Backend {
   // The one that was picked, which is measured from now on where the algorithm wants that.
   Server& begin_on(const config::Server& record, const config::BackendSnapshot& snapshot);
   Server* find(config::Slot slot, config::Uid server);
+  SharedTotal& total();
 
   runtime::Loop& loop_;
   base::Random& random_;
@@ -80,6 +82,8 @@ class Backend {
   balancing::Balancer balancer_;
   // Where the backend has been STICKY.
   std::shared_ptr<SharedHolder> holder_;
+  // Where its load has been bounded.
+  std::shared_ptr<SharedTotal> total_;
   uint32_t uses_ = 0;
   observe::Counters counters_;
   // By slot: the present holder, where this worker has used it.

@@ -48,13 +48,14 @@ void Server::replace_record(const config::Server* record) {
 
 void Server::find_load() { load_ = backend_.shared().load_of(backend_.uid(), record_); }
 
-void Server::count_leases() {
-  leases_.for_each([this](Lease& lease) {
+void Server::count_leases(SharedTotal* total) {
+  leases_.for_each([this, total](Lease& lease) {
+    if (total) lease.place_.enter(*total);
     Connection* connection = lease.connection();
     bool is_elsewhere = connection && connection->address_generation() != address_generation_;
     if (lease.place_.is_counted() || is_elsewhere) return;
     load().enter();
-    lease.place_ = Place(load());
+    lease.place_.load_ = &load();
   });
 }
 

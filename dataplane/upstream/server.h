@@ -62,8 +62,8 @@ class Server {
       measurements_ = std::make_unique<Measurements>();
     return *measurements_;
   }
-  // From now on what is in flight is counted: also what began before.
-  void count_leases();
+  // From now on what is in flight is counted, also what began before; where `total` is given, there as well.
+  void count_leases(SharedTotal* total);
 
   // The record that the snapshot has now, of the same uid. Where its address differs, idle connections are closed.
   void refresh(const config::Server* record) {

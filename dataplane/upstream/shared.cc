@@ -46,17 +46,6 @@ void Shared::release(SharedLoad& load) {
   delete &load;
 }
 
-std::shared_ptr<SharedHolder> Shared::holder_of(config::Uid backend) {
-  std::lock_guard lock(mutex_);
-  if (auto known = holders_.find(backend); known != holders_.end()) {
-    if (auto holder = known->second.lock()) return holder;
-  }
-  absl::erase_if(holders_, [](const auto& entry) { return entry.second.expired(); });
-  auto holder = std::make_shared<SharedHolder>();
-  holders_[backend] = holder;
-  return holder;
-}
-
 size_t Shared::loads() const {
   std::lock_guard lock(mutex_);
   return loads_.size();

@@ -54,6 +54,17 @@ class SharedLoad {
   const base::Ref<const config::Server> record_;
 };
 
+// What is in flight on all servers of one backend over all workers, where its load is bounded. Any thread.
+class SharedTotal {
+ public:
+  uint64_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
+  void enter() { in_flight_.fetch_add(1, std::memory_order_relaxed); }
+  void leave() { in_flight_.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> in_flight_ = 0;
+};
+
 // Keeps a SharedLoad. One for each worker that has used the server, and not for each request.
 class SharedLoadRef {
  public:
@@ -102,7 +113,9 @@ class Shared {
   // By backend, name and address, not by uid: a server that is deleted and added again is the same machine, which may
   // still be busy with what it had before.
   SharedLoadRef load_of(config::Uid backend, const base::Ref<const config::Server>& record);
-  std::shared_ptr<SharedHolder> holder_of(config::Uid backend);
+  std::shared_ptr<SharedHolder> holder_of(config::Uid backend) { return one_of(holders_, backend); }
+  // Whoever has entered keeps it.
+  std::shared_ptr<SharedTotal> total_of(config::Uid backend) { return one_of(totals_, backend); }
   // Servers that somebody keeps the load of.
   size_t loads() const;
 
@@ -126,12 +139,30 @@ class Shared {
     static bool equal(const Key& a, const Key& b);
   };
 
+  // An entry whose value nobody has any more is replaced, or goes when others are added.
+  template <typename T>
+  using ByBackend = absl::flat_hash_map<config::Uid, std::weak_ptr<T>>;
+
   void release(SharedLoad& load);
+  template <typename T>
+  std::shared_ptr<T> one_of(ByBackend<T>& all, config::Uid backend);
 
   mutable std::mutex mutex_;
   absl::flat_hash_set<SharedLoad*, Hash, Equal> loads_;  // guarded by mutex_
-  // An entry whose holder nobody has any more is replaced, or goes when others are added.
-  absl::flat_hash_map<config::Uid, std::weak_ptr<SharedHolder>> holders_;  // guarded by mutex_
+  ByBackend<SharedHolder> holders_;                      // guarded by mutex_
+  ByBackend<SharedTotal> totals_;                        // guarded by mutex_
 };
+
+template <typename T>
+std::shared_ptr<T> Shared::one_of(ByBackend<T>& all, config::Uid backend) {
+  std::lock_guard lock(mutex_);
+  if (auto known = all.find(backend); known != all.end()) {
+    if (auto value = known->second.lock()) return value;
+  }
+  absl::erase_if(all, [](const auto& entry) { return entry.second.expired(); });
+  auto value = std::make_shared<T>();
+  all[backend] = value;
+  return value;
+}
 
 }  // namespace fairlead::upstream

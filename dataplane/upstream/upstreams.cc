@@ -17,7 +17,7 @@ void Upstreams::begin_counting() {
   for (auto& backend : backends_) {
     if (!backend) continue;
     const config::BackendSnapshot* members = snapshot_->find({backend->settings().slot, backend->uid()});
-    if (members && members->counts_in_flight) backend->begin_counting();
+    if (members && members->counts_in_flight) backend->begin_counting(members->counts_total);
   }
 }
 

@@ -13,7 +13,8 @@ from harness.api import ApiCase, management, resources, server, upsert
 # Each is set to both in turn, on top of what identifies the resource.
 SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "health_check.disabled": (True, False), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
 BACKEND = {
-    "balance.hash.key": ("{path}", "{source}"), "balance.algorithm": (3, 1, 2, 4, 5, 6, 7, 8, 10), "balance.draws": (1, 3), "balance.peak_ewma.decay": ("1s", "2s"),
+    "balance.hash.key": ("{path}", "{source}"), "balance.algorithm": (3, 1, 2, 4, 5, 6, 7, 8, 10), "balance.hash.type": (1, 2, 3, 4),
+    "balance.hash.table_size": (251, 1009), "balance.hash.balance_factor": (125, 200), "balance.draws": (1, 3), "balance.peak_ewma.decay": ("1s", "2s"),
     "balance.prequal.pool_size": (4, 8), "balance.prequal.probes": (1, 2), "balance.prequal.hot_percent": (50, 90),
     "balance.prequal.probe_age": ("2s", "3s"), "server_defaults.weight": (2, 5),
     "server_defaults.max_connections": (100, 200), "timeouts.connect": ("3s", "4s"),

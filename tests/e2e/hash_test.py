@@ -1,5 +1,7 @@
 """HASH, with real servers: what a key goes by, and that it keeps its server while others come and go."""
 
+import threading
+
 from harness import Connection, fetch, get, main, plane, wait_until
 from harness.api import ApiCase, server, upsert
 
@@ -13,9 +15,10 @@ class HashCase(ApiCase):
         super().setUp()
         self.origins = {f"s{number}": self.origin(f"s{number}") for number in range(self.servers)}
 
-    def hashing(self, key="{path}", listener=None, **fields):
+    def hashing(self, key="{path}", listener=None, others=None, **fields):
         addresses = {name: origin.address for name, origin in self.origins.items()}
-        return self.start(plane(addresses, listener, {"balance": {"algorithm": "HASH", "hash": {"key": key, **fields}}}))
+        balance = {"algorithm": "HASH", "hash": {"key": key, **fields}}
+        return self.start(plane(addresses, listener, {"balance": balance}, **(others or {})))
 
     def holders(self, fairlead):
         """Who serves each key, asked on one connection."""
@@ -97,7 +100,94 @@ class KeysOfRequests(HashCase):
         self.assertEqual(found, set(self.origins))
 
 
+class Types(HashCase):
+    def test_all_data_planes_agree_where_the_type_goes_by_addresses(self):
+        """Whatever the order in which servers came, and their names."""
+        for kind in ("RING", "MAGLEV"):
+            first = self.hashing(type=kind)
+            second = self.hashing(type=kind)
+            for name, origin in self.origins.items():
+                self.ctl(second, "server", "add", f"app/x{name}", origin.address)
+                self.ctl(second, "server", "delete", f"app/{name}")
+            holders = self.holders(first)
+            self.assertEqual(set(holders.values()), set(self.origins), kind)
+            self.assertEqual(self.holders(second), holders, kind)
+
+    def test_changing_the_type_under_load_fails_nothing(self):
+        fairlead = self.hashing()
+        stop, failures, served = threading.Event(), [], [0]
+
+        def ask():
+            with Connection(fairlead.address()) as connection:
+                while not stop.is_set():
+                    answer = connection.request(get(KEYS[served[0] % len(KEYS)]))
+                    served[0] += 1
+                    if answer.status != 200:
+                        failures.append(answer)
+
+        clients = [threading.Thread(target=ask) for _ in range(2)]
+        for client in clients:
+            client.start()
+        try:
+            for turn in range(40):
+                kind = ("ring", "maglev", "modulo", "consistent")[turn % 4]
+                self.ctl(fairlead, "backend", "set", "app", "--hash-type", kind,
+                         "--hash-balance-factor", str(turn % 3 and 125))
+                before = served[0]
+                wait_until(lambda before=before: served[0] > before + 20 or failures, "requests after it")
+        finally:
+            stop.set()
+            for client in clients:
+                client.join()
+        self.assertEqual(failures, [])
+
+    def test_every_type_keeps_keys_that_need_not_move(self):
+        for kind, most in (("RING", 0.1), ("MAGLEV", 0.1)):
+            fairlead = self.hashing(type=kind)
+            before = self.holders(fairlead)
+            self.ctl(fairlead, "server", "delete", "app/s3")
+            after = self.holders(fairlead)
+            moved = [key for key in KEYS if after[key] != before[key] and before[key] != "s3"]
+            self.assertLessEqual(len(moved), most * len(KEYS), kind)
+
+    def test_load_is_bounded(self):
+        fairlead = self.hashing(balance_factor=125)
+        for origin in self.origins.values():
+            origin.hold()
+        held = []
+        for number in range(24):
+            connection = Connection(fairlead.address())
+            self.addCleanup(connection.close)
+            connection.send(get("/the-same"))
+            held.append(connection)
+            wait_until(lambda number=number: sum(origin.count for origin in self.origins.values()) > number, "the request")
+        # A sixth of 24 is 4, and a quarter more 5.
+        counts = sorted(origin.count for origin in self.origins.values())
+        self.assertEqual(counts[-1], 5, counts)
+        for origin in self.origins.values():
+            origin.release()
+        for connection in held:
+            self.assertEqual(connection.read_response().status, 200)
+        with Connection(fairlead.address()) as connection:
+            bodies = {connection.request(get("/the-same")).body for _ in range(10)}
+        self.assertEqual(len(bodies), 1, "with nothing else in flight it has its server")
+
+
 class MembersComeAndGo(HashCase):
+    def test_keys_keep_their_servers_over_a_restart(self):
+        others = {"state_directory": str(self.folder / "state")}
+        first = self.hashing(others=others)
+        api = self.api_of(first)
+        for name in ("s1", "s4"):
+            self.ctl(first, "server", "delete", f"app/{name}")
+            wait_until(lambda name=name: name not in {one.name for one in api.servers("app")}, "the end of its drain")
+        self.ctl(first, "server", "add", "app/s4", self.origins["s4"].address)
+        before = self.holders(first)
+        self.assertEqual(set(before.values()), set(self.origins) - {"s1"})
+        first.stop()
+        again = self.hashing(others=others)
+        self.assertEqual(self.holders(again), before)
+
     def test_a_key_keeps_its_server(self):
         fairlead = self.hashing()
         api = self.api_of(fairlead)

@@ -12,6 +12,11 @@ struct Row {
   void (*choose)(config::Backend& settings);
 };
 
+inline void hash(config::Backend& settings, config::HashType type) {
+  settings.algorithm = config::Algorithm::kHash;
+  settings.hash.type = type;
+}
+
 inline const std::vector<Row>& algorithms() {
   using enum config::Algorithm;
   static const std::vector<Row> rows = {
@@ -23,7 +28,10 @@ inline const std::vector<Row>& algorithms() {
       {"STICKY", [](config::Backend& settings) { settings.algorithm = kSticky; }},
       {"PEAK_EWMA", [](config::Backend& settings) { settings.algorithm = kPeakEwma; }},
       {"PREQUAL", [](config::Backend& settings) { settings.algorithm = kPrequal; }},
-      {"HASH_CONSISTENT", [](config::Backend& settings) { settings.algorithm = kHash; }},
+      {"HASH_CONSISTENT", [](config::Backend& settings) { hash(settings, config::HashType::kConsistent); }},
+      {"HASH_RING", [](config::Backend& settings) { hash(settings, config::HashType::kRing); }},
+      {"HASH_MAGLEV", [](config::Backend& settings) { hash(settings, config::HashType::kMaglev); }},
+      {"HASH_MODULO", [](config::Backend& settings) { hash(settings, config::HashType::kModulo); }},
   };
   return rows;
 }

@@ -20,6 +20,14 @@ Slot free_slot(const Records& slots) {
   return slot;
 }
 
+// All of them, whatever the type: only one is looked at.
+void make_tables(config::BackendSnapshot& backend) {
+  auto candidates = config::hash_candidates(backend.assigned, backend.settings->effective_default_weight());
+  backend.ring = Ref<const config::HashRing>(new config::HashRing(candidates));
+  backend.maglev = Ref<const config::MaglevTable>(
+      new config::MaglevTable(candidates, backend.settings->hash.effective_table_size()));
+}
+
 }  // namespace
 
 void Configuration::set_backend(const std::string& name, const config::Backend& settings) {
@@ -149,8 +157,15 @@ Ref<const config::Snapshot> Configuration::snapshot() {
     uint64_t limited = 0;
     for (auto& [server, record] : state.servers) limited += record->max_connections.value_or(0) > 0;
     backend->counts_in_flight = config::has_to_count(*state.settings, limited);
-    if (backend->counts_in_flight && !state.counted) counting_since_ = snapshot->revision;
+    backend->counts_total = config::bounds_load(*state.settings);
+    bool begins = (backend->counts_in_flight && !state.counted) || (backend->counts_total && !state.total_counted);
+    if (begins) counting_since_ = snapshot->revision;
     state.counted = backend->counts_in_flight;
+    state.total_counted = backend->counts_total;
+    if (config::hashes_by_table(*state.settings)) {
+      for (auto& [server, record] : state.servers) backend->assigned.upsert(nullptr, record);
+      make_tables(*backend);
+    }
     snapshot->backends.set(state.settings->slot, Ref<const config::BackendSnapshot>(backend));
   }
   snapshot->counting_since = counting_since_;

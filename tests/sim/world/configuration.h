@@ -46,6 +46,7 @@ class Configuration {
     std::set<config::Uid> unfit{};
     // In the last snapshot.
     bool counted = false;
+    bool total_counted = false;
   };
 
   void replace_server(const std::string& backend, base::Ref<config::Server> after);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "config/snapshot.h"
@@ -73,6 +74,8 @@ class Members {
     server->metadata.uid = uid;
     server->slot = slot;
     server->weight = weight;
+    server->name = "s" + std::to_string(uid);
+    server->address = config::Endpoint(config::Ip4Endpoint{0x0a000000u + static_cast<uint32_t>(uid), 80});
     return server;
   }
 

@@ -57,14 +57,32 @@ TEST(ResourceOptions, FillNestedFieldsOfABackend) {
 }
 
 TEST(ResourceOptions, FillWhatAlgorithmsTake) {
-  const auto filled = fill<v1::Backend>(
-      backend_options(), {"--balance", "prequal", "--draws", "3", "--ewma-decay", "2s", "--prequal-pool-size", "8",
-                          "--prequal-probes", "2", "--prequal-hot-percent", "90", "--prequal-probe-age", "500ms",
-                          "--hash-key", "{header:X-User}", "--hash-type", "consistent"});
-  EXPECT_THAT(filled.mask,
-              ElementsAre("balance.algorithm", "balance.draws", "balance.peak_ewma.decay", "balance.prequal.pool_size",
-                          "balance.prequal.probes", "balance.prequal.hot_percent", "balance.prequal.probe_age",
-                          "balance.hash.key", "balance.hash.type"));
+  const auto filled = fill<v1::Backend>(backend_options(), {"--balance",
+                                                            "prequal",
+                                                            "--draws",
+                                                            "3",
+                                                            "--ewma-decay",
+                                                            "2s",
+                                                            "--prequal-pool-size",
+                                                            "8",
+                                                            "--prequal-probes",
+                                                            "2",
+                                                            "--prequal-hot-percent",
+                                                            "90",
+                                                            "--prequal-probe-age",
+                                                            "500ms",
+                                                            "--hash-key",
+                                                            "{header:X-User}",
+                                                            "--hash-type",
+                                                            "maglev",
+                                                            "--hash-table-size",
+                                                            "1009",
+                                                            "--hash-balance-factor",
+                                                            "125"});
+  EXPECT_THAT(filled.mask, ElementsAre("balance.algorithm", "balance.draws", "balance.peak_ewma.decay",
+                                       "balance.prequal.pool_size", "balance.prequal.probes",
+                                       "balance.prequal.hot_percent", "balance.prequal.probe_age", "balance.hash.key",
+                                       "balance.hash.type", "balance.hash.table_size", "balance.hash.balance_factor"));
   const v1::Balance& balance = filled.resource.balance();
   EXPECT_EQ(balance.algorithm(), v1::ALGORITHM_PREQUAL);
   EXPECT_EQ(balance.draws(), 3u);
@@ -74,7 +92,9 @@ TEST(ResourceOptions, FillWhatAlgorithmsTake) {
   EXPECT_EQ(balance.prequal().hot_percent(), 90u);
   EXPECT_EQ(balance.prequal().probe_age().nanos(), 500'000'000);
   EXPECT_EQ(balance.hash().key(), "{header:X-User}");
-  EXPECT_EQ(balance.hash().type(), v1::HASH_TYPE_CONSISTENT);
+  EXPECT_EQ(balance.hash().type(), v1::HASH_TYPE_MAGLEV);
+  EXPECT_EQ(balance.hash().table_size(), 1009u);
+  EXPECT_EQ(balance.hash().balance_factor(), 125u);
 }
 
 TEST(ResourceOptions, FillAChecksKindApartFromTheRest) {

@@ -96,7 +96,9 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(6)) backend.mutable_balance()->mutable_prequal()->set_pool_size(2 + number(1));
   if (one_in(9)) backend.mutable_balance()->mutable_prequal();
   if (one_in(4)) backend.mutable_balance()->mutable_hash()->set_key(one_in(6) ? "{host}" : "{header:A}{source}");
-  if (one_in(6)) backend.mutable_balance()->mutable_hash()->set_type(static_cast<v1::HashType>(number(2)));
+  if (one_in(6)) backend.mutable_balance()->mutable_hash()->set_type(static_cast<v1::HashType>(number(5)));
+  if (one_in(9)) backend.mutable_balance()->mutable_hash()->set_table_size(one_in(6) ? 300 : 251);
+  if (one_in(9)) backend.mutable_balance()->mutable_hash()->set_balance_factor(one_in(6) ? 100 : 125);
   if (one_in(6)) backend.mutable_balance()->set_algorithm(v1::ALGORITHM_HASH);
   if (one_in(3)) backend.mutable_server_defaults()->set_weight(number(2));
   if (one_in(30)) backend.mutable_server_defaults()->set_weight(257);

@@ -293,7 +293,9 @@ Reasons Reference::faults(const v1::Backend& backend) const {
   const v1::HashPolicy& hash = backend.balance().hash();
   bool needs_key = backend.balance().algorithm() == v1::ALGORITHM_HASH;
   if (hash.key() == "{host}" || (hash.key().empty() && needs_key)) reasons.insert(v1::REASON_INVALID);
-  if (hash.type() > v1::HASH_TYPE_CONSISTENT) reasons.insert(v1::REASON_INVALID);
+  if (hash.type() > v1::HASH_TYPE_MODULO) reasons.insert(v1::REASON_INVALID);
+  if (hash.has_table_size() && hash.table_size() != 251) reasons.insert(v1::REASON_INVALID);
+  if (hash.has_balance_factor() && hash.balance_factor() != 125) reasons.insert(v1::REASON_INVALID);
   return reasons;
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/md5.h"
 #include "base/xxh64.h"
 #include "codec/http1_request.h"
 
@@ -15,7 +16,9 @@ using balancing::Key;
 config::HashSettings settings(std::string_view text) {
   auto key = config::parse_hash_key(text);
   EXPECT_TRUE(key) << text;
-  return {.key_text = std::string(text), .key = *key, .type = {}};
+  config::HashSettings settings;
+  settings.key = *key;
+  return settings;
 }
 
 constexpr std::string_view kRequest =
@@ -45,6 +48,14 @@ TEST(RequestKey, IsTheHashOfItsText) {
   EXPECT_EQ(key_of_request("{header:host}"), hash("Example.org:80"));
   EXPECT_EQ(key_of_request("{cookie:session}"), hash("abc"));
   EXPECT_EQ(key_of_request("<{header:X-User}|{query:user}>{path}"), hash("<Jo|7>/a/b"));
+}
+
+TEST(RequestKey, IsItsMd5ForARing) {
+  config::HashSettings ring = settings("{source}:{source}");
+  ring.type = config::HashType::kRing;
+  auto words = base::Md5::of("10.0.0.1:10.0.0.1");
+  EXPECT_EQ(key_of(ring, "10.0.0.1"), Key(uint64_t{words[1]} << 32 | words[0]));
+  EXPECT_EQ(key_of(ring, "unix"), Key());
 }
 
 TEST(RequestKey, WhatIsAbsentIsEmptyUnlessAllIs) {

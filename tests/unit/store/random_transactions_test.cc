@@ -7,6 +7,7 @@
 #include <random>
 
 #include "api/canonical.h"
+#include "config/hash_candidates.h"
 #include "store_fixture.h"
 
 namespace fairlead::store {
@@ -24,6 +25,7 @@ struct PlainBackend {
   int default_weight = -1;
   int algorithm = 0;
   bool checked = false;
+  int hash_type = 0;
   std::map<std::string, PlainServer> servers;
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
@@ -47,16 +49,18 @@ struct PlainModel {
       PlainBackend backend{.default_weight = weight_of(resource.backend().server_defaults()),
                            .algorithm = resource.backend().balance().algorithm(),
                            .checked = resource.backend().has_health_check(),
+                           .hash_type = resource.backend().balance().hash().type(),
                            .servers = {}};
       bool exists = backends.contains(resource.backend().name());
       if (exists) {
         PlainBackend& before = backends[resource.backend().name()];
         bool same = before.default_weight == backend.default_weight && before.algorithm == backend.algorithm &&
-                    before.checked == backend.checked;
+                    before.checked == backend.checked && before.hash_type == backend.hash_type;
         if (create && !same) return false;
         before.default_weight = backend.default_weight;
         before.algorithm = backend.algorithm;
         before.checked = backend.checked;
+        before.hash_type = backend.hash_type;
         return true;
       }
       if (!replace) backends[resource.backend().name()] = backend;
@@ -160,6 +164,7 @@ class Draw {
       constexpr std::array kAlgorithms = {v1::ALGORITHM_LEAST_CONNECTIONS, v1::ALGORITHM_FIRST, v1::ALGORITHM_STICKY};
       if (below(2) == 0) resource.mutable_backend()->mutable_balance()->set_algorithm(kAlgorithms[below(3)]);
       if (below(3) > 0) resource.mutable_backend()->mutable_health_check()->mutable_tcp();
+      if (below(2) == 0) fill(*resource.mutable_backend()->mutable_balance());
     } else if (kind == 1) {
       resource.mutable_listener()->set_name(name("l", 3));
       resource.mutable_listener()->add_bind("127.0.0.1:0");
@@ -168,6 +173,12 @@ class Draw {
     } else {
       fill(*resource.mutable_server());
     }
+  }
+  void fill(v1::Balance& balance) {
+    balance.set_algorithm(v1::ALGORITHM_HASH);
+    balance.mutable_hash()->set_key("{path}");
+    balance.mutable_hash()->set_type(static_cast<v1::HashType>(below(5)));
+    balance.mutable_hash()->set_table_size(251);
   }
   void fill(v1::Server& server) {
     server.set_backend(name("b", 4));
@@ -253,6 +264,7 @@ class RandomTransactionsTest : public StoreFixture {
       PlainBackend& backend = model.backends[group.backend.record->name];
       if (group.backend.record->algorithm) backend.algorithm = number_of(*group.backend.record->algorithm);
       backend.checked = group.backend.record->health_check.has_value();
+      if (auto type = group.backend.record->hash.type) backend.hash_type = static_cast<int>(*type) + 1;
       if (group.backend.record->default_weight) backend.default_weight = *group.backend.record->default_weight;
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
         PlainServer& entry = backend.servers[server->name];
@@ -299,6 +311,7 @@ class RandomTransactionsTest : public StoreFixture {
   }
   static int number_of(config::Algorithm algorithm) {
     if (algorithm == config::Algorithm::kFirst) return v1::ALGORITHM_FIRST;
+    if (algorithm == config::Algorithm::kHash) return v1::ALGORITHM_HASH;
     return algorithm == config::Algorithm::kSticky ? v1::ALGORITHM_STICKY : v1::ALGORITHM_LEAST_CONNECTIONS;
   }
   static std::map<config::Uid, const config::Server*> by_age(const config::EligibleServers& eligible) {
@@ -322,6 +335,37 @@ class RandomTransactionsTest : public StoreFixture {
         std::ranges::count_if(members, [](const auto& server) { return server->max_connections.value_or(0); });
     EXPECT_EQ(snapshot.counts_in_flight, config::has_to_count(*snapshot.settings, static_cast<uint64_t>(limited)));
     EXPECT_EQ(by_age(actual), by_age(rebuilt));
+    expect_same(actual, rebuilt);
+    // Whatever their health is.
+    config::EligibleServers assigned;
+    for (const auto& server : members) assigned.upsert(nullptr, server);
+    expect_tables(snapshot, assigned);
+  }
+  // `assigned`: all servers that take requests.
+  static void expect_tables(const config::BackendSnapshot& snapshot, const config::EligibleServers& assigned) {
+    std::optional<config::HashType> type;
+    if (config::hashes_by_table(*snapshot.settings)) type = snapshot.settings->hash.effective_type();
+    expect_same(snapshot.assigned, type == config::HashType::kModulo ? assigned : config::EligibleServers());
+    ASSERT_EQ(bool(snapshot.ring), type == config::HashType::kRing);
+    ASSERT_EQ(bool(snapshot.maglev), type == config::HashType::kMaglev);
+    auto candidates = config::hash_candidates(assigned, snapshot.settings->effective_default_weight());
+    if (snapshot.ring) {
+      config::HashRing ring(candidates);
+      ASSERT_EQ(snapshot.ring->size(), ring.size());
+      for (size_t i = 0; i < ring.size(); ++i) {
+        ASSERT_EQ(snapshot.ring->point(i).position, ring.point(i).position);
+        ASSERT_EQ(snapshot.ring->point(i).slot, ring.point(i).slot);
+      }
+    }
+    if (snapshot.maglev) {
+      config::MaglevTable table(candidates, 251);
+      ASSERT_EQ(snapshot.maglev->empty(), table.empty());
+      for (uint64_t key = 0; key < 251 && !table.empty(); ++key) {
+        ASSERT_EQ(snapshot.maglev->slot_of(key), table.slot_of(key));
+      }
+    }
+  }
+  static void expect_same(const config::EligibleServers& actual, const config::EligibleServers& rebuilt) {
     EXPECT_EQ(actual.size(), rebuilt.size());
     ASSERT_EQ(actual.classes().size(), rebuilt.classes().size());
     for (size_t i = 0; i < actual.classes().size(); ++i) {

@@ -70,6 +70,29 @@ TEST(Place, LeavesOnceWhereverItWent) {
   EXPECT_EQ((*load).in_flight(), 0u);
 }
 
+TEST(SharedTotal, IsOneForEachBackendWhileSomebodyKeepsIt) {
+  Shared shared;
+  auto total = shared.total_of(1);
+  EXPECT_EQ(shared.total_of(1), total);
+  EXPECT_NE(shared.total_of(2), total);
+  {
+    Place place;
+    place.enter(*total);
+    place.enter(*total);
+    EXPECT_EQ(total->in_flight(), 1u) << "once";
+    Place other = std::move(place);
+    place.leave();
+    EXPECT_EQ(total->in_flight(), 1u);
+    auto load = shared.load_of(1, make_server(1, "s1"));
+    (*load).enter();
+    other = Place(*load);
+    EXPECT_EQ((*load).in_flight(), 1u);
+    other.leave();
+    EXPECT_EQ((*load).in_flight(), 0u);
+  }
+  EXPECT_EQ(total->in_flight(), 0u);
+}
+
 // Threads that come and go as workers do; the server is kept and let go all the time.
 TEST(SharedLoad, IsNeverOverItsLimitWhateverTheThreadsDo) {
   constexpr int kThreads = 4;

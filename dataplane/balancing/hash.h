@@ -1,0 +1,90 @@
+// Hash: a key's server, by the type that the backend has.
+//
+// CONSISTENT is consistent_hash.h. The others ask a table for the key's servers, one after the other, until one may
+// take the request: RING goes on to the next points, MAGLEV and MODULO hash the key again. After kAttemptsMax the key's
+// server is the one that it would have with CONSISTENT. Without state.
+#pragma once
+
+#include <cstdint>
+
+#include "balancing/consistent_hash.h"
+#include "balancing/shares.h"
+#include "base/random.h"
+#include "config/snapshot.h"
+
+namespace fairlead::balancing {
+
+constexpr uint32_t kAttemptsMax = 128;
+
+// The key hashed again, for another attempt; attempt 0 is the key itself.
+inline uint64_t key_of_attempt(uint64_t key, uint32_t attempt) {
+  return attempt == 0 ? key : base::split_mix(key + attempt * base::kSplitMixStep);
+}
+
+// MODULO: each server has as many remainders as it weighs. Null where nobody weighs anything.
+inline const config::Server* server_of_remainder(const config::EligibleServers& assigned, uint16_t default_weight,
+                                                 uint64_t key) {
+  uint64_t total = 0;
+  for (const auto& entry : assigned.classes()) total += share_of(entry, default_weight);
+  if (total == 0) return nullptr;
+  uint64_t remainder = key % total;
+  for (const auto& entry : assigned.classes()) {
+    uint64_t share = share_of(entry, default_weight);
+    if (remainder < share) {
+      config::Slot found = 0;
+      auto rank = static_cast<uint32_t>(remainder / weight_of(entry, default_weight));
+      return entry.servers.nth(rank, found)->get();
+    }
+    remainder -= share;
+  }
+  return nullptr;
+}
+
+// `slot_of(attempt)`: of whom to ask. Null where none of so many may take the request.
+template <typename SlotOf, typename Allowed>
+const config::Server* pick_first_allowed(const config::EligibleServers& eligible, SlotOf slot_of, Allowed& allowed) {
+  for (uint32_t attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const auto* server = eligible.find(slot_of(attempt));
+    if (server && allowed(**server)) return server->get();
+  }
+  return nullptr;
+}
+
+template <typename Allowed>
+const config::Server* pick_by_table(const config::BackendSnapshot& backend, uint16_t default_weight, uint64_t key,
+                                    Allowed& allowed) {
+  switch (backend.settings->hash.effective_type()) {
+    case config::HashType::kConsistent:
+      return nullptr;
+    case config::HashType::kRing: {
+      if (!backend.ring || backend.ring->empty()) return nullptr;
+      const config::HashRing& ring = *backend.ring;
+      size_t first = ring.find(static_cast<uint32_t>(key));
+      auto slot_of = [&](uint32_t attempt) { return ring.point((first + attempt) % ring.size()).slot; };
+      return pick_first_allowed(backend.eligible, slot_of, allowed);
+    }
+    case config::HashType::kMaglev: {
+      if (!backend.maglev || backend.maglev->empty()) return nullptr;
+      auto slot_of = [&](uint32_t attempt) { return backend.maglev->slot_of(key_of_attempt(key, attempt)); };
+      return pick_first_allowed(backend.eligible, slot_of, allowed);
+    }
+    case config::HashType::kModulo: {
+      if (!has_weight(backend.assigned, default_weight)) return nullptr;
+      auto slot_of = [&](uint32_t attempt) {
+        return server_of_remainder(backend.assigned, default_weight, key_of_attempt(key, attempt))->slot;
+      };
+      return pick_first_allowed(backend.eligible, slot_of, allowed);
+    }
+  }
+  return nullptr;
+}
+
+// Null where nobody may take the request, or too many may not.
+template <typename Allowed>
+const config::Server* pick_by_hash(const config::BackendSnapshot& backend, uint64_t key, Allowed& allowed) {
+  uint16_t default_weight = backend.settings->effective_default_weight();
+  if (const config::Server* server = pick_by_table(backend, default_weight, key, allowed)) return server;
+  return pick_consistent(backend.eligible, default_weight, key, allowed);
+}
+
+}  // namespace fairlead::balancing

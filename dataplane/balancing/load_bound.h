@@ -1,0 +1,39 @@
+// Bounded load: no server has more than so many percent of its share of what is in flight, as long as others may take
+// more.
+//
+// V. Mirrokni, M. Thorup, M. Zadimoghaddam, "Consistent hashing with bounded loads" (2016): with a bound above 100 %
+// there is always one below it, and only so many keys are away from their server. As HAProxy's hash-balance-factor, a
+// request that is to be placed counts already, and a bound is rounded up.
+#pragma once
+
+#include <cstdint>
+
+#include "balancing/shares.h"
+#include "config/snapshot.h"
+
+namespace fairlead::balancing {
+
+class LoadBound {
+ public:
+  // `total`: what all have in flight.
+  LoadBound(const config::BackendSnapshot& backend, uint64_t total)
+      : default_weight_(backend.settings->effective_default_weight()),
+        allowed_(static_cast<Wide>(backend.settings->hash.effective_balance_factor()) * (total + 1)) {
+    for (const auto& entry : backend.eligible.classes()) total_weight_ += share_of(entry, default_weight_);
+  }
+
+  // Whether the server has what it may have. One may always be there.
+  bool is_reached(const config::Server& server, uint64_t load) const {
+    uint64_t weight = server.weight.value_or(default_weight_);
+    return load > 0 && static_cast<Wide>(load) * 100 * total_weight_ >= allowed_ * weight;
+  }
+
+ private:
+  using Wide = unsigned __int128;
+
+  uint16_t default_weight_;
+  Wide allowed_;
+  uint64_t total_weight_ = 0;
+};
+
+}  // namespace fairlead::balancing
