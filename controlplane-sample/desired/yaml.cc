@@ -186,7 +186,7 @@ absl::Status Reader::read_value(const YAML::Node& node, Message& message, const 
       if (value == nullptr) {
         return error(node, path, absl::StrCat(quoted(text), " is none of ", values_of(*field.enum_type())));
       }
-      reflection.SetEnum(&message, &field, value);
+      field.is_repeated() ? reflection.AddEnum(&message, &field, value) : reflection.SetEnum(&message, &field, value);
       return absl::OkStatus();
     }
     default:
@@ -194,11 +194,11 @@ absl::Status Reader::read_value(const YAML::Node& node, Message& message, const 
   }
 }
 
-// Resources have no other numbers than unsigned ones, each once.
+// Resources have no other numbers than unsigned ones, and lists of them only of 32 bits.
 absl::Status Reader::read_number(const YAML::Node& node, Message& message, const FieldDescriptor& field,
                                  const std::string& path) {
   const bool wide = field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64;
-  if (field.is_repeated() || (!wide && field.cpp_type() != FieldDescriptor::CPPTYPE_UINT32)) {
+  if (wide ? field.is_repeated() : field.cpp_type() != FieldDescriptor::CPPTYPE_UINT32) {
     return error(node, path, "cannot be written here");
   }
   const std::uint64_t most = wide ? std::numeric_limits<std::uint64_t>::max() : 4294967295;
@@ -206,10 +206,13 @@ absl::Status Reader::read_number(const YAML::Node& node, Message& message, const
   if (!absl::SimpleAtoi(node.Scalar(), &number) || number > most) {
     return error(node, path, absl::StrCat(quoted(node.Scalar()), " is not a number from 0 to ", most));
   }
+  const auto& reflection = *message.GetReflection();
   if (wide) {
-    message.GetReflection()->SetUInt64(&message, &field, number);
+    reflection.SetUInt64(&message, &field, number);
+  } else if (field.is_repeated()) {
+    reflection.AddUInt32(&message, &field, static_cast<std::uint32_t>(number));
   } else {
-    message.GetReflection()->SetUInt32(&message, &field, static_cast<std::uint32_t>(number));
+    reflection.SetUInt32(&message, &field, static_cast<std::uint32_t>(number));
   }
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 
 #include "api/field_checker.h"
 #include "api/health_check.h"
+#include "api/retry_policy.h"
 #include "config/compile_routes.h"
 #include "config/text.h"
 
@@ -260,8 +261,7 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   record->timeouts.response =
       checker.duration("timeouts.response", timeouts.has_response(), timeouts.response(), kTimeout);
   record->timeouts.idle = checker.duration("timeouts.idle", timeouts.has_idle(), timeouts.idle(), kTimeout);
-  record->retry_attempts =
-      checker.number("retry.attempts", backend.retry().has_attempts(), backend.retry().attempts(), {0, 10});
+  record->retry = decode_retry(checker, backend.retry());
   record->drain = drain_policy(checker, backend.drain(), config::Backend().drain_timeout());
   record->health_check = decode_health_check(checker, backend);
   const v1::ConnectionPool& pool = backend.connection_pool();

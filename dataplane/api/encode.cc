@@ -1,6 +1,7 @@
 #include "api/encode.h"
 
 #include "api/health_check.h"
+#include "api/retry_policy.h"
 
 namespace fairlead::api {
 namespace {
@@ -133,7 +134,7 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (timeouts.connect) encode(*timeouts.connect, *out.mutable_timeouts()->mutable_connect());
   if (timeouts.response) encode(*timeouts.response, *out.mutable_timeouts()->mutable_response());
   if (timeouts.idle) encode(*timeouts.idle, *out.mutable_timeouts()->mutable_idle());
-  if (record.retry_attempts) out.mutable_retry()->set_attempts(*record.retry_attempts);
+  if (record.retry != config::RetryPolicy()) encode(record.retry, *out.mutable_retry());
   if (record.drain.timeout) encode(*record.drain.timeout, *out.mutable_drain()->mutable_timeout());
   if (record.drain.jitter) encode(*record.drain.jitter, *out.mutable_drain()->mutable_jitter());
   if (record.health_check) encode(*record.health_check, *out.mutable_health_check());

@@ -14,9 +14,11 @@
 #include <vector>
 
 #include "base/ref.h"
+#include "config/duration.h"
 #include "config/endpoint.h"
 #include "config/hash_key.h"
 #include "config/health_check.h"
+#include "config/retry_policy.h"
 #include "config/route_table.h"
 #include "http/forwarded_policy.h"
 
@@ -33,7 +35,6 @@ using Revision = uint64_t;
 // servers of each backend, count on their own.
 using Slot = uint32_t;
 
-using Duration = std::chrono::nanoseconds;
 using WallTime = std::chrono::system_clock::time_point;
 
 // Sorted by key.
@@ -160,7 +161,7 @@ struct Backend : base::RefCounted {
   std::optional<uint16_t> default_weight;
   std::optional<uint32_t> default_max_connections;
   BackendTimeouts timeouts;
-  std::optional<uint32_t> retry_attempts;
+  RetryPolicy retry;
   DrainPolicy drain;
   std::optional<HealthCheck> health_check;
   std::optional<Duration> pool_idle_timeout;
@@ -181,7 +182,6 @@ struct Backend : base::RefCounted {
   Duration connect_timeout() const { return timeouts.connect.value_or(std::chrono::seconds(5)); }
   Duration response_timeout() const { return timeouts.response.value_or(std::chrono::seconds(30)); }
   Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }
-  uint32_t effective_retry_attempts() const { return retry_attempts.value_or(2); }
   Duration drain_timeout() const { return drain.timeout.value_or(std::chrono::seconds(30)); }
   Duration drain_jitter() const { return drain.jitter.value_or(Duration::zero()); }
   Duration effective_pool_idle_timeout() const { return pool_idle_timeout.value_or(std::chrono::seconds(30)); }

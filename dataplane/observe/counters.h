@@ -18,6 +18,8 @@ struct Counters {
   uint64_t finished = 0;
   std::array<uint64_t, kFailures> failed{};
   uint64_t retried = 0;
+  // Further tries that the backend's budget did not allow.
+  uint64_t retries_refused = 0;
   // [0] is 1xx.
   std::array<uint64_t, 5> statuses{};
   uint64_t bytes_from_clients = 0;

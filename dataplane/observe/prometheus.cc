@@ -29,13 +29,15 @@ uint64_t all_failed(const Counters& counters) {
   return sum;
 }
 
-constexpr std::array<PlainFamily, 7> kBackendFamilies = {{
+constexpr std::array<PlainFamily, 8> kBackendFamilies = {{
     {"fairlead_backend_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
      [](const Counters& counters) { return counters.started; }},
     {"fairlead_backend_finished_total", MetricType::kCounter, "Those that ended with a whole response, of any status.",
      [](const Counters& counters) { return counters.finished; }},
     {"fairlead_backend_retried_total", MetricType::kCounter, "Further attempts on another server.",
      [](const Counters& counters) { return counters.retried; }},
+    {"fairlead_backend_retries_refused_total", MetricType::kCounter, "Further attempts that the budget did not allow.",
+     [](const Counters& counters) { return counters.retries_refused; }},
     {"fairlead_backend_cut_off_total", MetricType::kCounter, "Closed by the deadline of a drain.",
      [](const Counters& counters) { return counters.cut_off; }},
     {"fairlead_backend_bytes_from_clients_total", MetricType::kCounter, "Bytes received from clients.",

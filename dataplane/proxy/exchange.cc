@@ -6,6 +6,7 @@
 #include "proxy/exchange_state.h"
 #include "proxy/request_side.h"
 #include "proxy/response_side.h"
+#include "proxy/retry.h"
 
 namespace fairlead::proxy {
 namespace {
@@ -110,11 +111,13 @@ Task<After> exchange(Client& client, size_t request_size) {
       begin_upload(x);
       fault = co_await await_response(x, response_size);
     }
+    if (!fault) fault = unwelcome_status(x);
     if (!fault) break;
-    if (!x.may_retry(*fault)) co_return co_await give_up(x, *fault);
+    if (!may_retry(x, *fault)) co_return co_await give_up(x, *fault);
     count_fault(x, *fault);
-    ++x.backend->counters().retried;
-    x.log.retried();
+    begin_retry(x);
+    if (x.settings().retry.back_off.effective_base() > runtime::Duration::zero()) fault = co_await back_off(x);
+    if (fault == &faults::kClientGone) co_return co_await give_up(x, *fault);
   }
 
   x.lease->answered(&x.context.response);

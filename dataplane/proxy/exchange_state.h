@@ -52,6 +52,7 @@ struct ExchangeState {
   std::optional<upstream::Lease> lease;
   std::array<config::Uid, 11> tried;
   uint32_t tries = 0;
+  std::optional<upstream::Backend::Retry> retry;
 
   // The request as it is sent, kept until a response begins; then what is sent to the client.
   net::Buffer out;
@@ -64,10 +65,12 @@ struct ExchangeState {
   bool uploading = false;
   bool upload_begun = false;
   std::optional<RelayEnd> upload_end;
+  // When the present try has taken its time.
+  runtime::TimePoint try_deadline = runtime::kNever;
   // When the server had the whole request.
   runtime::TimePoint sent_at;
   int interim_heads = 0;
-  // Something came from the server, be it an interim response: there is no other try, and `out` may hold it.
+  // Something came from the server in this try, be it an interim response.
   bool answer_begun = false;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
@@ -97,10 +100,13 @@ struct ExchangeState {
   }
   // The client has sent all of its request, and nobody reads it any more.
   bool request_is_read() const { return request_body.done() && (!upload_begun || upload_end == RelayEnd::kDone); }
-  bool may_retry(const Fault& fault) const {
-    if (upload_begun || tries > settings().effective_retry_attempts() || tries >= tried.size()) return false;
-    if (fault.retry == Retry::kIfIdempotent) return http::is_idempotent(method);
-    return fault.retry == Retry::kSafe;
+  // What a try may take of `limit`, as its policy says.
+  runtime::Duration within_try(runtime::Duration limit) const {
+    return try_deadline == runtime::kNever ? limit : std::clamp(try_deadline - now(), runtime::Duration(1), limit);
+  }
+  void begin_try() {
+    const std::optional<config::Duration>& limit = settings().retry.per_try_timeout;
+    try_deadline = limit ? now() + *limit : runtime::kNever;
   }
 };
 

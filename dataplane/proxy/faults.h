@@ -15,6 +15,16 @@ enum class Retry : uint8_t {
   kSafe,
   // The server may have seen the request: only where doing it twice is doing it once.
   kIfIdempotent,
+  // Where the backend's policy chooses it: these are config::RetryCondition's, of which nothing has reached a server in
+  // the first two,
+  kConnectFailure,
+  kRefused,
+  kReset,
+  kEmptyResponse,
+  kTimeout,
+  kBadResponse,
+  // and the statuses that it lists.
+  kStatus,
 };
 
 struct Fault {
@@ -46,18 +56,22 @@ inline constexpr Fault kClientSlow{408, Failure::kClient, Retry::kNever, "reques
 inline constexpr Fault kClientGone{0, Failure::kClient, Retry::kNever, "client_gone"};
 
 // Before the server has seen anything.
-inline constexpr Fault kConnectRefused{503, Failure::kConnect, Retry::kSafe, "connect_failed"};
-inline constexpr Fault kConnectTimeout{504, Failure::kTimeout, Retry::kSafe, "connect_timeout"};
+inline constexpr Fault kConnectRefused{503, Failure::kConnect, Retry::kRefused, "connect_failed"};
+inline constexpr Fault kConnectFailed{503, Failure::kConnect, Retry::kConnectFailure, "connect_failed"};
+inline constexpr Fault kConnectTimeout{504, Failure::kTimeout, Retry::kConnectFailure, "connect_timeout"};
 inline constexpr Fault kCutOffConnecting{503, Failure::kConnect, Retry::kSafe, "drain_deadline"};
 inline constexpr Fault kNothingSent{502, Failure::kResponse, Retry::kSafe, "send_failed"};
 
 // Before its response began.
 inline constexpr Fault kCutOff{503, Failure::kResponse, Retry::kNever, "drain_deadline"};
-inline constexpr Fault kResponseTimeout{504, Failure::kTimeout, Retry::kNever, "response_timeout"};
+inline constexpr Fault kResponseTimeout{504, Failure::kTimeout, Retry::kTimeout, "response_timeout"};
 inline constexpr Fault kClosedWhileReused{502, Failure::kResponse, Retry::kIfIdempotent, "closed_before_response"};
-inline constexpr Fault kClosedEarly{502, Failure::kResponse, Retry::kNever, "closed_before_response"};
-inline constexpr Fault kSendFailed{502, Failure::kResponse, Retry::kNever, "send_failed"};
-inline constexpr Fault kBadResponse{502, Failure::kResponse, Retry::kNever, "malformed_response"};
+inline constexpr Fault kClosedEarly{502, Failure::kResponse, Retry::kReset, "closed_before_response"};
+inline constexpr Fault kEmptyResponse{502, Failure::kResponse, Retry::kEmptyResponse, "closed_before_response"};
+inline constexpr Fault kSendFailed{502, Failure::kResponse, Retry::kReset, "send_failed"};
+inline constexpr Fault kBadResponse{502, Failure::kResponse, Retry::kBadResponse, "malformed_response"};
+// Ends a try only where another follows.
+inline constexpr Fault kUnwelcomeStatus{502, Failure::kResponse, Retry::kStatus, "retried_status"};
 inline constexpr Fault kTooManyInterim{502, Failure::kResponse, Retry::kNever, "too_many_interim_responses"};
 
 // When a part of an interim one was sent: what follows would be taken for the rest of it.

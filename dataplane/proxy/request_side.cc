@@ -79,6 +79,7 @@ FaultOrNull pick_server(ExchangeState& x) {
     x.members = x.context.upstreams.find(x.route).members;
     if (!x.members) return &faults::kNoBackend;
   }
+  x.begin_try();
   upstream::Admission admission = x.backend->admit(*x.members, std::span(x.tried.data(), x.tries), x.key);
   if (!admission) return is_full(admission) ? &faults::kAllFull : &faults::kNoServer;
   x.tried[x.tries++] = admission.server().uid();
@@ -88,12 +89,12 @@ FaultOrNull pick_server(ExchangeState& x) {
 }
 
 Task<FaultOrNull> open_connection(ExchangeState& x) {
-  auto connected = co_await x.lease->connect(x.settings().connect_timeout());
+  auto connected = co_await x.lease->connect(x.within_try(x.settings().connect_timeout()));
   if (x.client_is_gone()) co_return &faults::kClientGone;
   if (x.lease->was_cut_off()) co_return &faults::kCutOffConnecting;
   if (!connected) {
-    bool timed_out = connected.error() == net::IoError::kTimedOut;
-    co_return timed_out ? &faults::kConnectTimeout : &faults::kConnectRefused;
+    if (connected.error() == net::IoError::kTimedOut) co_return &faults::kConnectTimeout;
+    co_return connected.error() == net::IoError::kRefused ? &faults::kConnectRefused : &faults::kConnectFailed;
   }
   x.log.connected();
   co_return nullptr;
@@ -103,7 +104,8 @@ Task<FaultOrNull> open_connection(ExchangeState& x) {
 // about the request.
 FaultOrNull broken_before_response(ExchangeState& x) {
   if (x.lease->was_cut_off()) return &faults::kCutOff;
-  return x.lease->connection()->is_reused() && !x.answer_begun ? &faults::kClosedWhileReused : &faults::kClosedEarly;
+  if (x.lease->connection()->is_reused() && !x.answer_begun) return &faults::kClosedWhileReused;
+  return x.answer_begun || x.lease->stream().channel().is_broken() ? &faults::kClosedEarly : &faults::kEmptyResponse;
 }
 
 FaultOrNull send_at_once(ExchangeState& x, std::string_view& rest) {
@@ -119,13 +121,14 @@ FaultOrNull send_at_once(ExchangeState& x, std::string_view& rest) {
 }
 
 Task<FaultOrNull> send_rest(ExchangeState& x, std::string_view rest) {
-  IoResult<void> written = co_await x.lease->stream().write_all(rest, x.settings().idle_timeout());
+  IoResult<void> written = co_await x.lease->stream().write_all(rest, x.within_try(x.settings().idle_timeout()));
   if (!written && x.client_is_gone()) co_return &faults::kClientGone;
   if (!written && written.error() == net::IoError::kTimedOut) co_return &faults::kResponseTimeout;
   // A server that does not read on may have answered already: then its response counts.
   if (!written && !x.lease->stream().channel().is_readable()) {
     FaultOrNull fault = broken_before_response(x);
-    co_return fault == &faults::kClosedEarly ? &faults::kSendFailed : fault;
+    bool is_plain = fault == &faults::kClosedEarly || fault == &faults::kEmptyResponse;
+    co_return is_plain ? &faults::kSendFailed : fault;
   }
   whole_request_is_sent(x);
   co_return nullptr;

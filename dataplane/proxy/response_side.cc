@@ -17,7 +17,8 @@ constexpr int kInterimHeadsMax = 16;
 
 // As long as the request is being sent, it is the upload that watches the time.
 TimePoint response_deadline(const ExchangeState& x) {
-  return (x.uploading ? x.now() : x.sent_at) + x.settings().response_timeout();
+  if (x.uploading) return x.now() + x.settings().response_timeout();
+  return std::min(x.sent_at + x.settings().response_timeout(), x.try_deadline);
 }
 
 // Null: it was only the time, and that has been given anew since the wait began.

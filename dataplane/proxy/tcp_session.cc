@@ -7,6 +7,7 @@
 #include "proxy/exchange_log.h"
 #include "proxy/relay.h"
 #include "proxy/request_key.h"
+#include "proxy/retry.h"
 
 namespace fairlead::proxy {
 namespace {
@@ -18,9 +19,20 @@ struct Connecting {
   config::BackendHandle route;
   upstream::Backend& backend;
   std::optional<upstream::Lease> lease;
+  std::optional<upstream::Backend::Retry> retry;
   std::array<config::Uid, 11> tried{};
   uint32_t tries = 0;
 };
+
+bool may_retry(Connecting& c, Retry retry) {
+  const config::RetryPolicy& policy = c.backend.settings().retry;
+  if (c.tries > policy.effective_attempts() || c.tries >= c.tried.size()) return false;
+  // What a connection is for is not known: but nothing of it has been sent.
+  if (!policy_allows(policy, retry, http::Method::kGet)) return false;
+  if (c.retry || c.backend.may_begin_retry()) return true;
+  ++c.backend.counters().retries_refused;
+  return false;
+}
 
 observe::Failure failure_of(upstream::Admission::Refusal refusal) {
   return refusal == upstream::Admission::Refusal::kFull ? observe::Failure::kFull : observe::Failure::kNoServer;
@@ -48,14 +60,15 @@ Task<std::optional<observe::Failure>> connect_to_a_server(Connecting& c, Exchang
       c.lease->answered(nullptr);
       co_return std::nullopt;
     }
+    const bool refused = connected.error() == net::IoError::kRefused;
     failure = connected.error() == net::IoError::kTimedOut ? observe::Failure::kTimeout : observe::Failure::kConnect;
     ++server.counters().failed[static_cast<int>(*failure)];
     if (c.client.stream().channel().is_hung_up() || c.client.stream().channel().is_cancelled())
       co_return observe::Failure::kClient;
     if (c.lease->was_cut_off()) co_return failure;
     c.lease->failed();
-    if (c.tries > c.backend.settings().effective_retry_attempts() || c.tries >= c.tried.size()) co_return failure;
-    ++c.backend.counters().retried;
+    if (!may_retry(c, refused ? Retry::kRefused : Retry::kConnectFailure)) co_return failure;
+    c.retry.emplace(c.backend);
     log.retried();
   }
 }
@@ -131,7 +144,7 @@ Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted 
   }
   upstream::Backend::Use use(*found.backend);
   log.backend(found.backend->settings());
-  Connecting c{.client = client, .route = route, .backend = *found.backend, .lease = {}};
+  Connecting c{.client = client, .route = route, .backend = *found.backend, .lease = {}, .retry = {}};
   auto failure = co_await connect_to_a_server(c, log);
   if (failure) {
     ++c.backend.counters().failed[static_cast<int>(*failure)];

@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace fairlead::upstream {
+namespace {
+
+// Further tries at a time that no budget forbids: what is little in flight would have none else.
+constexpr uint32_t kRetriesAlways = 3;
+
+}  // namespace
 
 Backend::Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::Ref<const config::Backend> settings)
     : loop_(loop), random_(random), shared_(shared), settings_(std::move(settings)) {}
@@ -109,6 +115,11 @@ Server& Backend::server_of(const config::Server& record) {
   // The slot's former holder has left the configuration; its drain ends it.
   if (holder) leaving_.push_back(servers_.take(record.slot));
   return servers_.put(record.slot, std::make_unique<Server>(*this, loop_, base::Ref<const config::Server>(&record)));
+}
+
+bool Backend::may_begin_retry() const {
+  std::optional<uint32_t> percent = settings_->retry.budget_percent;
+  return !percent || retries_ < kRetriesAlways || uint64_t{retries_} * 100 < uint64_t{uses_} * *percent;
 }
 
 void Backend::drain(config::Slot slot, config::Uid uid, DrainRequest request) {

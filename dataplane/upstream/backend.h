@@ -58,6 +58,22 @@ class Backend {
    private:
     Backend& backend_;
   };
+  // So does a further try of an exchange hold a Retry, from the second try until the exchange ends.
+  class Retry {
+   public:
+    explicit Retry(Backend& backend) : backend_(backend) {
+      ++backend_.retries_;
+      ++backend_.counters_.retried;
+    }
+    ~Retry() { --backend_.retries_; }
+    Retry(const Retry&) = delete;
+    Retry& operator=(const Retry&) = delete;
+
+   private:
+    Backend& backend_;
+  };
+  // Whether the policy's budget leaves room for one more.
+  bool may_begin_retry() const;
   uint32_t in_flight() const { return uses_; }
   // On one of its servers.
   uint32_t in_flight(config::Slot slot, config::Uid server);
@@ -85,6 +101,7 @@ class Backend {
   // Where its load has been bounded.
   std::shared_ptr<SharedTotal> total_;
   uint32_t uses_ = 0;
+  uint32_t retries_ = 0;
   observe::Counters counters_;
   // By slot: the present holder, where this worker has used it.
   base::SparseTable<Server> servers_;

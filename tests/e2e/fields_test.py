@@ -19,6 +19,8 @@ BACKEND = {
     "balance.prequal.probe_age": ("2s", "3s"), "server_defaults.weight": (2, 5),
     "server_defaults.max_connections": (100, 200), "timeouts.connect": ("3s", "4s"),
     "timeouts.response": ("20s", "40s"), "timeouts.idle": ("50s", "70s"), "retry.attempts": (1, 3),
+    "retry.conditions": ([3], [5, 6]), "retry.statuses": ([500], [502, 503]), "retry.non_idempotent": (True, None),
+    "retry.per_try_timeout": ("20s", "30s"), "retry.back_off.base": ("0.1s", "0.2s"), "retry.budget_percent": (20, 50),
     "drain.timeout": ("10s", "60s"), "drain.jitter": ("1s", "2s"), "connection_pool.idle_timeout": ("20s", "40s"),
     "connection_pool.max_idle": (100, 300), "labels": ({"tier": "a"}, {}),
 }
@@ -58,6 +60,8 @@ def with_field(item, path, value):
     elif last == "expected_statuses":
         for first, until in value:
             target.expected_statuses.add(first=first, last=until)
+    elif isinstance(value, list) and isinstance(value[0], int):
+        getattr(target, last).extend(value)
     elif isinstance(value, list):
         for entry in value:
             getattr(target, last).add(hosts=entry.get("hosts", []), path_prefix=entry.get("pathPrefix", ""),

@@ -167,7 +167,7 @@ TEST_F(Case, AnUploadThatStallsGets408AndTheServerIsNotToldThatItIsWhole) {
 TEST_F(Case, AConnectThatIsNotAnsweredGives504) {
   config::Backend settings;
   settings.timeouts.connect = seconds(3);
-  settings.retry_attempts = 0;
+  settings.retry.attempts = 0;
   w_.set_backend(settings);
   open();
   RawExchange exchange(w_, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -178,7 +178,7 @@ TEST_P(Http, ARequestThatMeetsAClosingConnectionIsRetriedOnlyWhereThatIsSafe) {
     faults.latency_max = milliseconds(3);
     w.world.network().faults() = faults;
     config::Backend settings;
-    settings.retry_attempts = 10;
+    settings.retry.attempts = 10;
     w.set_backend(settings);
     for (int i = 0; i < 4; ++i) w.add_origin();
     w.world.publish();

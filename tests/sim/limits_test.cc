@@ -275,7 +275,7 @@ TEST_P(LimitSeeds, AreNeverExceededAndAllPlacesComeBack) {
         settings.timeouts.response = seconds(random.between(1, 20));
         settings.algorithm = static_cast<config::Algorithm>(random.below(6));
         settings.default_max_connections = kLimit;
-        settings.retry_attempts = static_cast<uint32_t>(random.below(4));
+        settings.retry.attempts = static_cast<uint32_t>(random.below(4));
         settings.pool_max_idle = static_cast<uint32_t>(random.below(4));
         w.world.configuration().set_backend("app", settings);
         break;

@@ -55,18 +55,34 @@ Result<std::string> statuses_text(const std::string& option, const std::vector<s
   return "[" + text + "]";
 }
 
+std::string list_text(const std::vector<std::string>& values) {
+  const auto quote = [](std::string* out, const std::string& value) { out->append(base::quoted(value)); };
+  return absl::StrCat("[", absl::StrJoin(values, ", ", quote), "]");
+}
+
+// "connect-failure", "connect_failure": the schema's words are upper case.
+std::string enum_word(const std::string& value) {
+  return absl::AsciiStrToUpper(absl::StrReplaceAll(value, {{"-", "_"}}));
+}
+
 // The option's value as YAML; the schema's reader then checks it as it would in a file.
 Result<std::string> yaml_value(const ResourceOption& option, const std::vector<std::string>& values) {
   switch (option.form) {
     case ValueForm::kScalar:
       return base::quoted(values.back());
+    case ValueForm::kBool:
+      // In quotes it would be a text.
+      return values.back() == "true" || values.back() == "false" ? values.back() : base::quoted(values.back());
     case ValueForm::kEnum:
-      return base::quoted(absl::AsciiStrToUpper(absl::StrReplaceAll(values.back(), {{"-", "_"}})));
+      return base::quoted(enum_word(values.back()));
     case ValueForm::kLabels:
       return map_text(option.option.name, values);
-    case ValueForm::kList: {
-      const auto quote = [](std::string* out, const std::string& value) { out->append(base::quoted(value)); };
-      return absl::StrCat("[", absl::StrJoin(values, ", ", quote), "]");
+    case ValueForm::kList:
+      return list_text(values);
+    case ValueForm::kEnumList: {
+      std::vector<std::string> words;
+      for (const std::string& value : values) words.push_back(enum_word(value));
+      return list_text(words);
     }
     case ValueForm::kRoutes:
       return routes_text(values);
@@ -95,7 +111,7 @@ Result<void> fill_field(const ResourceOption& option, const std::string& path, c
   if (!status.ok()) {
     std::string message(status.message());
     // The schema's words are upper case, those of a command line are not.
-    if (option.form == ValueForm::kEnum) message = absl::AsciiStrToLower(message);
+    if (option.form == ValueForm::kEnum || option.form == ValueForm::kEnumList) message = absl::AsciiStrToLower(message);
     return usage_error(absl::StrCat("--", option.option.name, ": ", without_place(message, path)));
   }
   resource.MergeFrom(*part);
@@ -122,7 +138,9 @@ std::vector<ResourceOption> server_options() {
       {{.name = "admin-state", .value = "STATE", .help = "ready, drain or maintenance"},
        "admin_state",
        ValueForm::kEnum},
-      {{.name = "check-disabled", .value = "BOOL", .help = "true: is not checked"}, "health_check.disabled"},
+      {{.name = "check-disabled", .value = "BOOL", .help = "true: is not checked"},
+       "health_check.disabled",
+       ValueForm::kBool},
       {{.name = "check-port", .value = "PORT", .help = "where it is checked, on its address"}, "health_check.port"},
       {{.name = "check-address", .value = "ADDRESS", .help = "where it is checked"}, "health_check.address"},
       labels(),
@@ -170,7 +188,29 @@ std::vector<ResourceOption> backend_options() {
       {{.name = "response-timeout", .value = "TIME", .help = "until a response's head is complete"},
        "timeouts.response"},
       {{.name = "idle-timeout", .value = "TIME", .help = "without progress of a body or connection"}, "timeouts.idle"},
-      {{.name = "retries", .value = "N", .help = "further tries where it is safe, 0 to 10"}, "retry.attempts"},
+      {{.name = "retries", .value = "N", .help = "further tries on other servers, 0 to 10"}, "retry.attempts"},
+      {{.name = "retry-on",
+        .value = "CONDITION",
+        .help = "connect_failure, refused, reset, empty_response, timeout or bad_response; repeatable",
+        .repeatable = true},
+       "retry.conditions",
+       ValueForm::kEnumList},
+      {{.name = "retry-status",
+        .value = "STATUS",
+        .help = "a response's status that leads to another try; repeatable",
+        .repeatable = true},
+       "retry.statuses",
+       ValueForm::kList},
+      {{.name = "retry-non-idempotent", .value = "BOOL", .help = "POST and the like, too"},
+       "retry.non_idempotent",
+       ValueForm::kBool},
+      {{.name = "try-timeout", .value = "TIME", .help = "of each try, until a response's head is complete"},
+       "retry.per_try_timeout"},
+      {{.name = "back-off", .value = "TIME", .help = "a pause before the second try, longer before each further one"},
+       "retry.back_off.base"},
+      {{.name = "back-off-max", .value = "TIME", .help = "the longest pause"}, "retry.back_off.max"},
+      {{.name = "retry-budget", .value = "PERCENT", .help = "most retries at a time, of what is in flight"},
+       "retry.budget_percent"},
       {{.name = "drain-timeout", .value = "TIME", .help = "how long a leaving server may finish"}, "drain.timeout"},
       {{.name = "drain-jitter", .value = "TIME", .help = "spreads the closing at the drain's end"}, "drain.jitter"},
       {{.name = "check", .value = "CHECK", .help = "http:/path, tcp or none"}, "health_check", ValueForm::kCheck},

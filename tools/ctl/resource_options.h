@@ -11,7 +11,7 @@
 
 namespace fairlead::ctl {
 
-enum class ValueForm { kScalar, kEnum, kLabels, kList, kRoutes, kCheck, kStatuses };
+enum class ValueForm { kScalar, kBool, kEnum, kLabels, kList, kEnumList, kRoutes, kCheck, kStatuses };
 
 // The word that puts a field back to its default.
 inline constexpr char kDefaultWord[] = "default";

@@ -41,6 +41,10 @@ from fairlead.v1 import management_pb2_grpc, observation_pb2_grpc  # noqa: E402
 from fairlead.v1 import observation_pb2 as observation  # noqa: E402
 from fairlead.v1 import resources_pb2 as resources  # noqa: E402
 
+# gRPC's core ends with the last channel and begins anew with the next one. A late callback of the end's then finds its
+# threads gone and aborts the process; so there is always one channel, which nobody uses.
+_keeps_grpc = grpc.insecure_channel("unix:/nobody")
+
 __all__ = ["DEADLINE", "Api", "ApiCase", "Session", "delete", "grpc", "management", "observation", "resources", "upsert", "server"]
 
 

@@ -21,7 +21,7 @@ class HealthWorld {
   void set_check(const config::HealthCheck& check) {
     config::Backend settings;
     settings.health_check = check;
-    settings.retry_attempts = 0;
+    settings.retry.attempts = 0;
     world.configuration().set_backend("app", settings);
     world.publish();
     settings_ = world.configuration().backend_record("app");

@@ -74,7 +74,10 @@ Task<bool> Origin::exchange(HttpPeer& peer) {
     seen_.strange.push_back(head->start_line);
     co_return false;
   }
-  ++seen_.requests[plan->id];
+  if (++seen_.requests[plan->id] > plan->fated_tries) {
+    plan->fate = Fate::kGood;
+    plan->status = 200;
+  }
   if (plan->early) {
     // Both directions at once.
     runtime::Scope sending(world_.origins().loop);

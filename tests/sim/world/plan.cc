@@ -89,7 +89,7 @@ std::string Plan::encode() const {
   text << id << ' ' << method << ' ' << request_size << ' ' << static_cast<int>(request_framing) << ' '
        << expect_continue << ' ' << status << ' ' << response_size << ' ' << static_cast<int>(response_framing) << ' '
        << interim_responses << ' ' << early << ' ' << close << ' ' << close_silently << ' ' << delay_ms << ' '
-       << static_cast<int>(fate);
+       << static_cast<int>(fate) << ' ' << fated_tries;
   return text.str();
 }
 
@@ -101,7 +101,7 @@ std::optional<Plan> Plan::decode(std::string_view text) {
   int fate = 0;
   in >> plan.id >> plan.method >> plan.request_size >> request_framing >> plan.expect_continue >> plan.status >>
       plan.response_size >> response_framing >> plan.interim_responses >> plan.early >> plan.close >>
-      plan.close_silently >> plan.delay_ms >> fate;
+      plan.close_silently >> plan.delay_ms >> fate >> plan.fated_tries;
   if (!in) return {};
   plan.request_framing = static_cast<Framing>(request_framing);
   plan.response_framing = static_cast<Framing>(response_framing);

@@ -45,6 +45,8 @@ struct Plan {
   bool close_silently = false;
   int delay_ms = 0;
   Fate fate = Fate::kGood;
+  // How many tries have this fate and this status; further ones end well, with 200.
+  int fated_tries = 1'000;
 
   bool has_response_body() const { return method != "HEAD" && status != 204 && status != 304; }
   bool is_idempotent() const { return method != "POST" && method != "PATCH"; }

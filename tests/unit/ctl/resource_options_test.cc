@@ -56,6 +56,16 @@ TEST(ResourceOptions, FillNestedFieldsOfABackend) {
   EXPECT_TRUE(filled.resource.retry().has_attempts());
 }
 
+TEST(ResourceOptions, FillListsAndTruths) {
+  const auto filled = fill<v1::Backend>(
+      backend_options(), {"--retry-on", "empty-response", "--retry-on=timeout", "--retry-status", "503",
+                          "--retry-status", "429", "--retry-non-idempotent", "true"});
+  EXPECT_THAT(filled.resource.retry().conditions(),
+              ElementsAre(v1::RETRY_CONDITION_EMPTY_RESPONSE, v1::RETRY_CONDITION_TIMEOUT));
+  EXPECT_THAT(filled.resource.retry().statuses(), ElementsAre(503, 429));
+  EXPECT_TRUE(filled.resource.retry().non_idempotent());
+}
+
 TEST(ResourceOptions, FillWhatAlgorithmsTake) {
   const auto filled = fill<v1::Backend>(backend_options(), {"--balance",
                                                             "prequal",

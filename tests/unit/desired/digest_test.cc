@@ -64,7 +64,8 @@ TEST(Digest, IsTheDataPlanesWhateverIsSet) {
       "backends: [{name: app}]",
       // Messages that say nothing, and a duration that does.
       "backends: [{name: app, balance: {}, timeouts: {}, server_defaults: {}, retry: {}, drain: {timeout: 0s}}]",
-      "backends: [{name: app, balance: {algorithm: RANDOM}, server_defaults: {weight: 0}, retry: {attempts: 0},"
+      "backends: [{name: app, balance: {algorithm: RANDOM}, server_defaults: {weight: 0}, retry: {attempts: 0,"
+      " conditions: [RESET, TIMEOUT], statuses: [503, 300], non_idempotent: true},"
       " timeouts: {connect: 250ms, response: 1m30s, idle: 1.5s}, drain: {timeout: 10s, jitter: 1s},"
       " connection_pool: {idle_timeout: 0s, max_idle: 0}, labels: {b: '2', a: '1', c: ''}}]",
       "backends: [{name: app, balance: {algorithm: ALGORITHM_UNSPECIFIED}}]",

@@ -51,7 +51,20 @@ void put_labels(std::string& out, const Message& message, const FieldDescriptor&
   }
 }
 
+// Numbers and enums, in one field.
+void put_packed(std::string& out, const Message& message, const FieldDescriptor& field) {
+  const Reflection& reflection = *message.GetReflection();
+  std::string packed;
+  for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
+    bool is_enum = field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM;
+    put_varint(packed, is_enum ? static_cast<uint64_t>(reflection.GetRepeatedEnumValue(message, &field, i))
+                               : reflection.GetRepeatedUInt32(message, &field, i));
+  }
+  put_bytes(out, field.number(), packed);
+}
+
 void put_repeated(std::string& out, const Message& message, const FieldDescriptor& field) {
+  if (field.is_packable()) return put_packed(out, message, field);
   const Reflection& reflection = *message.GetReflection();
   for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
     bool is_text = field.cpp_type() == FieldDescriptor::CPPTYPE_STRING;
@@ -68,6 +81,8 @@ void put_single(std::string& out, const Message& message, const FieldDescriptor&
       return put_bytes(out, field.number(), reflection.GetString(message, &field));
     case FieldDescriptor::CPPTYPE_UINT32:
       return put_number(out, field.number(), reflection.GetUInt32(message, &field));
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return put_number(out, field.number(), reflection.GetBool(message, &field) ? 1 : 0);
     case FieldDescriptor::CPPTYPE_INT32:
       return put_number(out, field.number(), static_cast<uint64_t>(int64_t{reflection.GetInt32(message, &field)}));
     case FieldDescriptor::CPPTYPE_INT64:

@@ -112,6 +112,11 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(3)) backend.mutable_connection_pool()->mutable_idle_timeout()->set_seconds(number(1) * 30);
   if (one_in(3)) backend.mutable_connection_pool()->set_max_idle(number(1) * 256);
   if (one_in(6)) backend.mutable_retry();
+  if (one_in(6)) backend.mutable_retry()->add_conditions(static_cast<v1::RetryCondition>(1 + number(5)));
+  if (one_in(6)) backend.mutable_retry()->add_statuses(500 + number(3));
+  if (one_in(9)) backend.mutable_retry()->set_non_idempotent(number(1) == 1);
+  if (one_in(9)) backend.mutable_retry()->mutable_back_off()->mutable_base()->set_seconds(number(2));
+  if (one_in(9)) backend.mutable_retry()->set_budget_percent(number(100));
   fill(*backend.mutable_labels());
   if (one_in(3)) {
     for (size_t i = random_.below(4); i > 0; --i) {
@@ -153,7 +158,7 @@ void RandomOperations::fill(v1::Patch& patch) {
     patch.mutable_resource()->mutable_backend()->clear_servers();
     paths({"balance", "balance.algorithm", "balance.draws", "balance.peak_ewma", "balance.prequal.pool_size",
            "balance.prequal", "balance.hash", "balance.hash.key", "server_defaults.weight",
-           "server_defaults.max_connections", "timeouts.connect", "timeouts", "retry", "drain", "drain.timeout",
+           "server_defaults.max_connections", "timeouts.connect", "timeouts", "retry", "retry.conditions", "retry.back_off", "drain", "drain.timeout",
            "drain.jitter", "connection_pool.idle_timeout", "connection_pool.max_idle", "labels"});
   } else if (patch.resource().listener().protocol() == v1::PROTOCOL_HTTP) {
     paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "http.max_headers",

@@ -191,7 +191,8 @@ TEST_F(SessionTest, WhoDoesNotReadItsResultsIsCutOffAndTakesNoMoreThanTheWindow)
   do request.mutable_transaction()->set_id(++sent);
   while (sent < 1'000'000 && session.send(request));
   EXPECT_LT(sent, 1'000'000) << "nothing holds it back";
-  EXPECT_EQ(session.end().error_code(), StatusCode::CANCELLED);
+  // Why, where that still gets through.
+  EXPECT_THAT(session.end().error_code(), testing::AnyOf(StatusCode::CANCELLED, StatusCode::RESOURCE_EXHAUSTED));
   Session next(*stub_, "election_id { low: 2 }");
   EXPECT_EQ(next.opened.highest_election_id().low(), 2);
 }

@@ -1,0 +1,9 @@
+#pragma once
+
+#include <chrono>
+
+namespace fairlead::config {
+
+using Duration = std::chrono::nanoseconds;
+
+}  // namespace fairlead::config

@@ -1,0 +1,103 @@
+#include "proxy/retry.h"
+
+#include <algorithm>
+
+#include "runtime/sleep.h"
+
+namespace fairlead::proxy {
+namespace {
+
+using runtime::Duration;
+using runtime::Task;
+using runtime::TimePoint;
+
+// How soon somebody who waits for the next try is seen to have left.
+constexpr Duration kLookAtClient = std::chrono::milliseconds(50);
+
+config::RetryCondition condition_of(Retry retry) {
+  switch (retry) {
+    case Retry::kRefused:
+      return config::RetryCondition::kRefused;
+    case Retry::kReset:
+      return config::RetryCondition::kReset;
+    case Retry::kEmptyResponse:
+      return config::RetryCondition::kEmptyResponse;
+    case Retry::kTimeout:
+      return config::RetryCondition::kTimeout;
+    case Retry::kBadResponse:
+      return config::RetryCondition::kBadResponse;
+    default:
+      return config::RetryCondition::kConnectFailure;
+  }
+}
+
+// Half to all of `whole`, so that those that failed together do not come back together.
+Duration jittered(Duration whole, base::Random& random) {
+  return whole - Duration(static_cast<int64_t>(random.below(static_cast<uint64_t>(whole.count()) / 2 + 1)));
+}
+
+}  // namespace
+
+bool policy_allows(const config::RetryPolicy& policy, Retry retry, http::Method method) {
+  bool may_do_twice = http::is_idempotent(method) || policy.non_idempotent;
+  switch (retry) {
+    case Retry::kNever:
+      return false;
+    case Retry::kSafe:
+      return true;
+    case Retry::kIfIdempotent:
+      return http::is_idempotent(method);
+    case Retry::kConnectFailure:
+    case Retry::kRefused:
+      return policy.retries_on(condition_of(retry));
+    case Retry::kReset:
+    case Retry::kEmptyResponse:
+    case Retry::kTimeout:
+    case Retry::kBadResponse:
+      return may_do_twice && policy.retries_on(condition_of(retry));
+    case Retry::kStatus:
+      return may_do_twice;
+  }
+  return false;
+}
+
+bool may_retry(ExchangeState& x, const Fault& fault) {
+  const config::RetryPolicy& policy = x.settings().retry;
+  // An interim response that was passed on stands where the request was kept.
+  if (x.upload_begun || x.interim_heads > 0) return false;
+  if (x.tries > policy.effective_attempts() || x.tries >= x.tried.size()) return false;
+  if (!policy_allows(policy, fault.retry, x.method)) return false;
+  if (x.retry || x.backend->may_begin_retry()) return true;
+  ++x.backend->counters().retries_refused;
+  return false;
+}
+
+FaultOrNull unwelcome_status(ExchangeState& x) {
+  if (!x.settings().retry.retries_on(x.context.response.status)) [[likely]]
+    return nullptr;
+  if (!may_retry(x, faults::kUnwelcomeStatus)) return nullptr;
+  x.lease->answered(&x.context.response);
+  return &faults::kUnwelcomeStatus;
+}
+
+void begin_retry(ExchangeState& x) {
+  x.lease.reset();
+  x.reply.clear();
+  x.answer_begun = false;
+  x.retry.emplace(*x.backend);
+  x.log.retried();
+}
+
+Task<FaultOrNull> back_off(ExchangeState& x) {
+  const config::BackOff& policy = x.settings().retry.back_off;
+  Duration pause = policy.effective_base();
+  for (uint32_t i = 1; i < x.tries && pause < policy.effective_max(); ++i) pause *= 2;
+  const TimePoint end = x.now() + jittered(std::min(pause, policy.effective_max()), x.context.random);
+  while (x.now() < end) {
+    co_await runtime::Sleep(x.context.loop, std::min(end, x.now() + kLookAtClient));
+    if (x.client_is_gone()) co_return &faults::kClientGone;
+  }
+  co_return nullptr;
+}
+
+}  // namespace fairlead::proxy

@@ -1,0 +1,26 @@
+// Whether, and when, another server is tried: the backend's policy (config/retry_policy.h) applied to a fault.
+#pragma once
+
+#include "proxy/exchange_state.h"
+#include "runtime/task.h"
+
+namespace fairlead::proxy {
+
+// Whether a policy allows another try after such a fault, for a request that can be sent again.
+bool policy_allows(const config::RetryPolicy& policy, Retry retry, http::Method method);
+
+// Whether this exchange gets another try after `fault`. The count of those that get none for their backend's budget is
+// kept here.
+bool may_retry(ExchangeState& x, const Fault& fault);
+
+// A final response that the policy would rather not pass on, as a fault, where another try can be had. The lease has
+// been told that it answered.
+FaultOrNull unwelcome_status(ExchangeState& x);
+
+// Lets go of what the failed try had.
+void begin_retry(ExchangeState& x);
+
+// The pause before the next try. kClientGone: nobody waits for it any more. Else null.
+runtime::Task<FaultOrNull> back_off(ExchangeState& x);
+
+}  // namespace fairlead::proxy
