@@ -94,11 +94,12 @@ Result<std::string> yaml_value(const ResourceOption& option, const std::vector<s
   return std::string();
 }
 
-// "f:1:2: timeouts.connect: what" without place and path: on a command line the option's name says it.
+// "f:1:2: timeouts.connect: what" without place and path, of a list "f:1:2: retry.statuses[0]: what": on a command line
+// the option's name says it.
 std::string without_place(const std::string& text, const std::string& path) {
-  const std::size_t found = text.find(path + ": ");
-  if (found != std::string::npos) return text.substr(found + path.size() + 2);
-  return text;
+  const std::size_t found = text.find(path);
+  const std::size_t end = found == std::string::npos ? found : text.find(": ", found + path.size());
+  return end == std::string::npos ? text : text.substr(end + 2);
 }
 
 Result<void> fill_field(const ResourceOption& option, const std::string& path, const std::string& value,

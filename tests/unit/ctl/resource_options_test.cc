@@ -157,6 +157,10 @@ TEST(ResourceOptions, SayWhatIsWrongInTheCommandLinesWords) {
             "--weight: \"heavy\" is not a number from 0 to 4294967295");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--admin-state", "off"}).failure.text,
             "--admin-state: \"off\" is not one of ready, drain, maintenance");
+  EXPECT_EQ(fill<v1::Backend>(backend_options(), {"--retry-on", "reset", "--retry-on", "luck"}).failure.text,
+            "--retry-on: \"luck\" is not one of connect_failure, refused, reset, empty_response, timeout, bad_response");
+  EXPECT_EQ(fill<v1::Server>(server_options(), {"--check-disabled", "maybe"}).failure.text,
+            "--check-disabled: \"maybe\" is not true or false");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--label", "zone"}).failure.text,
             "--label: \"zone\" is not of the form key=value");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--label", "a=1", "--label", "a=2"}).failure.text,
