@@ -41,7 +41,8 @@ def canonical(message):
             parts = [part.encode() if isinstance(part, str) else canonical(part) for part in value]
         elif field.message_type:
             inner = canonical(value)
-            parts = [inner] if inner or field.message_type.full_name == "google.protobuf.Duration" else []
+            is_value = field.containing_oneof or field.message_type.full_name == "google.protobuf.Duration"
+            parts = [inner] if inner or is_value else []
         elif isinstance(value, str):
             parts = [value.encode()]
         else:

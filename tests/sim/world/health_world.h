@@ -64,6 +64,8 @@ class HealthWorld {
     std::string reason;
   };
   std::vector<Told> all;
+  // Called when what was found is published.
+  std::function<void()> on_told = [] {};
   // The present check of each server.
   std::map<config::Uid, uint64_t> checks;
 
@@ -82,6 +84,7 @@ class HealthWorld {
       world.configuration().set_fit("app", name, result.is_up);
     }
     world.publish();
+    on_told();
   }
 
   base::Ref<const config::Backend> settings_;

@@ -92,7 +92,8 @@ void put_single(std::string& out, const Message& message, const FieldDescriptor&
     case FieldDescriptor::CPPTYPE_MESSAGE: {
       std::string inner = canonical_bytes(reflection.GetMessage(message, &field));
       bool is_duration = field.message_type() == google::protobuf::Duration::descriptor();
-      if (!inner.empty() || is_duration) put_bytes(out, field.number(), inner);
+      bool is_choice = field.real_containing_oneof() != nullptr;
+      if (!inner.empty() || is_duration || is_choice) put_bytes(out, field.number(), inner);
       return;
     }
     default:

@@ -117,6 +117,7 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_retry()->set_non_idempotent(number(1) == 1);
   if (one_in(9)) backend.mutable_retry()->mutable_back_off()->mutable_base()->set_seconds(number(2));
   if (one_in(9)) backend.mutable_retry()->set_budget_percent(number(100));
+  if (one_in(4)) fill(*backend.mutable_health_check());
   fill(*backend.mutable_labels());
   if (one_in(3)) {
     for (size_t i = random_.below(4); i > 0; --i) {
@@ -129,6 +130,18 @@ void RandomOperations::fill(v1::Backend& backend) {
   }
 }
 
+// Nobody makes the checks: what is checked takes requests until its first one.
+void RandomOperations::fill(v1::HealthCheck& check) {
+  check.set_initial_state(v1::INITIAL_STATE_UP);
+  if (one_in(2)) check.mutable_tcp();
+  if (one_in(2)) check.mutable_http();
+  if (one_in(4)) (*check.mutable_http()->mutable_headers())[absl::StrCat("x-", random_.below(3))] = "v";
+  if (one_in(4)) check.mutable_http()->set_path(one_in(2) ? "/" : "");
+  if (one_in(3)) check.mutable_interval()->set_seconds(2 + number(1));
+  if (one_in(3)) check.set_rise(number(2));
+  if (one_in(3)) check.set_port(1 + number(1));
+}
+
 void RandomOperations::fill(v1::Server& server) {
   server.set_backend(name("b", 4));
   server.set_name(absl::StrCat("s", random_.below(30)));
@@ -138,6 +151,8 @@ void RandomOperations::fill(v1::Server& server) {
   if (one_in(60)) server.set_weight(257);
   if (one_in(4)) server.set_max_connections(number(3) * 10);
   if (one_in(3)) server.set_admin_state(static_cast<v1::AdminState>(1 + number(2)));
+  if (one_in(8)) server.mutable_health_check()->set_disabled(one_in(2));
+  if (one_in(20)) server.mutable_health_check()->set_port(1 + number(1));
   fill(*server.mutable_labels());
   // Output only: ignored.
   if (one_in(8)) server.mutable_metadata()->set_uid(random_.between(1, 50));
@@ -153,7 +168,7 @@ void RandomOperations::fill(v1::Patch& patch) {
     if (patch.update_mask().paths().empty()) patch.mutable_update_mask()->add_paths("labels");
   };
   if (patch.resource().has_server()) {
-    paths({"weight", "address", "max_connections", "admin_state", "labels"});
+    paths({"weight", "address", "max_connections", "admin_state", "health_check", "health_check.port", "labels"});
   } else if (patch.resource().has_backend()) {
     patch.mutable_resource()->mutable_backend()->clear_servers();
     paths({"balance", "balance.algorithm", "balance.draws", "balance.peak_ewma", "balance.prequal.pool_size",

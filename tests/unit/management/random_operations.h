@@ -26,6 +26,7 @@ class RandomOperations {
   void fill(v1::Resource& resource);
   void fill(v1::Listener& listener);
   void fill(v1::Backend& backend);
+  void fill(v1::HealthCheck& check);
   void fill(v1::Server& server);
   void fill(v1::Patch& patch);
   void fill(v1::Delete& request);
