@@ -143,8 +143,9 @@ bool read_check(std::string_view bytes, base::Ref<const config::ServerCheck>& ou
 
 bool read_address(std::string_view text, config::Endpoint& out) {
   absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
-  if (endpoint.ok()) out = *std::move(endpoint);
-  return endpoint.ok();
+  if (!endpoint.ok()) return false;
+  out = *std::move(endpoint);
+  return true;
 }
 
 }  // namespace

@@ -128,6 +128,32 @@ void encode_http(const config::HttpCheck& check, v1::HttpCheck& out) {
   out.set_body_contains(check.body_contains);
 }
 
+config::GrpcCheck decode_grpc(FieldChecker& checker, const v1::GrpcCheck& grpc) {
+  config::GrpcCheck check{.service = grpc.service(), .authority = grpc.authority()};
+  if (check.service.size() > config::kGrpcServiceMax) {
+    checker.fail("health_check.grpc.service",
+                 concat("has ", check.service.size(), " bytes, at most ", config::kGrpcServiceMax, " are allowed"));
+  }
+  if (!check.authority.empty()) {
+    checker.check("health_check.grpc.authority", config::check_host_field(check.authority));
+  }
+  return check;
+}
+
+std::optional<config::ProxyHeader> proxy_header(FieldChecker& checker, v1::ProxyHeader value) {
+  switch (value) {
+    case v1::PROXY_HEADER_UNSPECIFIED:
+      return std::nullopt;
+    case v1::PROXY_HEADER_V1:
+      return config::ProxyHeader::kV1;
+    case v1::PROXY_HEADER_V2:
+      return config::ProxyHeader::kV2;
+    default:
+      checker.unknown_enum("health_check.proxy_header", value, "V1, V2");
+      return std::nullopt;
+  }
+}
+
 // Where to connect, other than to the server.
 struct Place {
   std::optional<uint16_t> port;
@@ -165,8 +191,11 @@ std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, co
     case v1::HealthCheck::kTcp:
       check.kind = config::TcpCheck();
       break;
+    case v1::HealthCheck::kGrpc:
+      check.kind = decode_grpc(checker, message.grpc());
+      break;
     case v1::HealthCheck::CHECK_NOT_SET:
-      checker.fail("health_check", "says not how to check; set one of http, tcp");
+      checker.fail("health_check", "says not how to check; set one of http, tcp, grpc");
   }
   check.interval = checker.duration("health_check.interval", message.has_interval(), message.interval(), kInterval);
   check.fast_interval =
@@ -181,12 +210,16 @@ std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, co
   check.port = place.port;
   check.address = std::move(place.address);
   check.initial_state = initial_state(checker, message.initial_state());
+  check.proxy_header = proxy_header(checker, message.proxy_header());
   return check;
 }
 
 void encode(const config::HealthCheck& check, v1::HealthCheck& out) {
   if (const auto* http = std::get_if<config::HttpCheck>(&check.kind)) {
     encode_http(*http, *out.mutable_http());
+  } else if (const auto* grpc = std::get_if<config::GrpcCheck>(&check.kind)) {
+    out.mutable_grpc()->set_service(grpc->service);
+    out.mutable_grpc()->set_authority(grpc->authority);
   } else {
     out.mutable_tcp();
   }
@@ -200,6 +233,9 @@ void encode(const config::HealthCheck& check, v1::HealthCheck& out) {
   if (check.initial_state) {
     out.set_initial_state(*check.initial_state == config::InitialState::kUp ? v1::INITIAL_STATE_UP
                                                                             : v1::INITIAL_STATE_PENDING);
+  }
+  if (check.proxy_header) {
+    out.set_proxy_header(*check.proxy_header == config::ProxyHeader::kV1 ? v1::PROXY_HEADER_V1 : v1::PROXY_HEADER_V2);
   }
 }
 

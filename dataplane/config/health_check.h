@@ -18,6 +18,7 @@
 namespace fairlead::config {
 
 enum class InitialState : uint8_t { kPending, kUp };
+enum class ProxyHeader : uint8_t { kV1, kV2 };
 enum class CheckMethod : uint8_t { kGet, kHead, kOptions, kPost };
 
 // Both included.
@@ -28,16 +29,16 @@ struct StatusRange {
 };
 
 struct HttpCheck {
-  std::string path;
-  std::optional<CheckMethod> method;
+  std::string path{};
+  std::optional<CheckMethod> method{};
   // Empty: the address that is checked.
-  std::string host;
+  std::string host{};
   // Sorted by name.
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::pair<std::string, std::string>> headers{};
   // Empty: 200 to 399.
-  std::vector<StatusRange> expected;
+  std::vector<StatusRange> expected{};
   // Empty: the body is not looked at.
-  std::string body_contains;
+  std::string body_contains{};
 
   std::string_view effective_path() const { return path.empty() ? std::string_view("/") : path; }
   CheckMethod effective_method() const { return method.value_or(CheckMethod::kGet); }
@@ -53,10 +54,18 @@ struct TcpCheck {
   friend bool operator==(const TcpCheck&, const TcpCheck&) = default;
 };
 
+struct GrpcCheck {
+  // Empty: the server as a whole.
+  std::string service;
+  // Empty: the address that is checked.
+  std::string authority;
+  friend bool operator==(const GrpcCheck&, const GrpcCheck&) = default;
+};
+
 struct HealthCheck {
   using Duration = std::chrono::nanoseconds;
 
-  std::variant<TcpCheck, HttpCheck> kind;
+  std::variant<TcpCheck, HttpCheck, GrpcCheck> kind;
   std::optional<Duration> interval;
   std::optional<Duration> fast_interval;
   std::optional<Duration> down_interval;
@@ -67,6 +76,7 @@ struct HealthCheck {
   std::optional<uint16_t> port;
   std::optional<Endpoint> address;
   std::optional<InitialState> initial_state;
+  std::optional<ProxyHeader> proxy_header;
 
   Duration effective_interval() const { return interval.value_or(std::chrono::seconds(2)); }
   Duration effective_fast_interval() const { return fast_interval.value_or(effective_interval()); }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "codec/grpc_health.h"
 #include "config/text.h"
 #include "config/validate.h"
 
@@ -9,6 +10,15 @@ namespace fairlead::health {
 
 using config::concat;
 using runtime::Task;
+
+namespace {
+
+// Of the PROXY protocol, versions 1 and 2 (HAProxy's proxy-protocol.txt, sections 2.1 and 2.2): a connection of the
+// proxy itself, of which there is nothing more to say.
+constexpr std::string_view kProxyV1 = "PROXY UNKNOWN\r\n";
+constexpr std::string_view kProxyV2("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
+
+}  // namespace
 
 config::Endpoint place_of(const config::HealthCheck& settings, const config::Server& server) {
   const config::ServerCheck* own = server.check.get();
@@ -26,7 +36,6 @@ Attempt::Attempt(Equipment& equipment, base::Ref<const config::Backend> settings
       deadline_(equipment.loop.now() + settings_->health_check->effective_timeout()) {}
 
 void Attempt::cancel() {
-  cancelled_ = true;
   if (stream_) stream_->cancel();
 }
 
@@ -36,11 +45,14 @@ Task<Finding> Attempt::run() {
   Finding finding{};
   if (const auto* http = std::get_if<config::HttpCheck>(&settings().kind)) {
     finding = co_await ask(*http);
+  } else if (const auto* grpc = std::get_if<config::GrpcCheck>(&settings().kind)) {
+    finding = co_await ask(*grpc);
   } else {
     finding = co_await ask(std::get<config::TcpCheck>(settings().kind));
   }
-  // What is known is known: no lingering, and no port that this process waits for.
-  if (!stream_->channel().end_of_input()) stream_->reset_on_close();
+  // What is known is known: no lingering, and no port that this process waits for. (But a header on its way arrives.)
+  bool arrives = std::holds_alternative<config::TcpCheck>(settings().kind) && settings().proxy_header;
+  if (!stream_->channel().end_of_input() && !arrives) stream_->reset_on_close();
   stream_->close();
   co_return finding;
 }
@@ -77,7 +89,46 @@ Task<std::optional<Finding>> Attempt::connect() {
   co_return std::nullopt;
 }
 
-// NOLINTNEXTLINE(readability-convert-member-functions-to-static): as the others.
-Task<Finding> Attempt::ask(const config::TcpCheck&) { co_return Finding{Finding::Kind::kUp, "connected"}; }
+std::string Attempt::authority(const std::string& given) const {
+  if (!given.empty()) return given;
+  return address_.is_unix() ? "localhost" : address_.to_string();
+}
+
+Task<net::IoResult<void>> Attempt::send(std::string bytes) {
+  if (!std::exchange(has_sent_, true) && settings().proxy_header) {
+    bytes = std::string(*settings().proxy_header == config::ProxyHeader::kV1 ? kProxyV1 : kProxyV2) + bytes;
+  }
+  net::IoResult<void> sent = co_await stream_->write_all(bytes, left());
+  co_return sent;
+}
+
+// There is nothing to say, but for who expects to hear first who comes.
+Task<Finding> Attempt::ask(const config::TcpCheck&) {
+  net::IoResult<void> sent = co_await send("");
+  if (!sent) co_return failure("send", sent.error());
+  co_return Finding{Finding::Kind::kUp, "connected"};
+}
+
+Task<Finding> Attempt::ask(const config::GrpcCheck& check) {
+  net::IoResult<void> sent = co_await send(codec::GrpcHealthCall::begin(check.service, authority(check.authority)));
+  if (!sent) co_return failure("send", sent.error());
+  net::Buffer buffer(equipment_.buffers);
+  codec::GrpcHealthCall call;
+  bool ended = false;
+  while (!ended) {
+    std::optional<Finding> failed = co_await read_more(buffer, "response", ended);
+    if (failed) co_return *std::move(failed);
+    std::string reply;
+    std::optional<codec::GrpcHealthCall::Answer> answer = call.take(buffer.unread(), reply);
+    buffer.clear();
+    if (answer) {
+      co_return Finding{answer->is_serving ? Finding::Kind::kUp : Finding::Kind::kDown, concat("grpc: ", answer->text)};
+    }
+    if (reply.empty()) continue;
+    sent = co_await send(std::move(reply));
+    if (!sent) co_return failure("send", sent.error());
+  }
+  co_return Finding{Finding::Kind::kDown, "response: closed before the call was over"};
+}
 
 }  // namespace fairlead::health

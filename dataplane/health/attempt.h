@@ -52,6 +52,11 @@ class Attempt {
   runtime::Task<std::optional<Finding>> connect();
   runtime::Task<Finding> ask(const config::TcpCheck& check);
   runtime::Task<Finding> ask(const config::HttpCheck& check);
+  runtime::Task<Finding> ask(const config::GrpcCheck& check);
+  // Who is asked, as they are called where nothing else was said.
+  std::string authority(const std::string& given) const;
+  // Behind what goes before everything on this connection.
+  runtime::Task<net::IoResult<void>> send(std::string bytes);
   std::string request_of(const config::HttpCheck& check) const;
   // The final head, consumed; its status and framing are in the equipment's head until something is awaited.
   runtime::Task<std::optional<Finding>> read_head(net::Buffer& buffer, http::Method method);
@@ -64,7 +69,7 @@ class Attempt {
   const config::Endpoint address_;
   const runtime::TimePoint deadline_;
   std::optional<net::Stream> stream_;
-  bool cancelled_ = false;
+  bool has_sent_ = false;
 };
 
 // Where a server is checked.

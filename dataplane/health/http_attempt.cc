@@ -72,10 +72,8 @@ class Search {
 }  // namespace
 
 std::string Attempt::request_of(const config::HttpCheck& check) const {
-  std::string host = check.host;
-  if (host.empty()) host = address_.is_unix() ? "localhost" : address_.to_string();
   std::string text = concat(method_of(check.effective_method()).text, " ", check.effective_path(),
-                            " HTTP/1.1\r\nHost: ", host, "\r\nConnection: close\r\n");
+                            " HTTP/1.1\r\nHost: ", authority(check.host), "\r\nConnection: close\r\n");
   auto is_agent = [](const auto& header) { return http::equals_ignoring_case(header.first, "user-agent"); };
   if (std::ranges::none_of(check.headers, is_agent)) text += "User-Agent: fairlead-check\r\n";
   if (check.effective_method() == config::CheckMethod::kPost) text += "Content-Length: 0\r\n";
@@ -84,8 +82,7 @@ std::string Attempt::request_of(const config::HttpCheck& check) const {
 }
 
 Task<Finding> Attempt::ask(const config::HttpCheck& check) {
-  std::string request = request_of(check);
-  net::IoResult<void> sent = co_await stream_->write_all(request, left());
+  net::IoResult<void> sent = co_await send(request_of(check));
   if (!sent) co_return failure("send", sent.error());
   net::Buffer buffer(equipment_.buffers);
   std::optional<Finding> headless = co_await read_head(buffer, method_of(check.effective_method()).method);

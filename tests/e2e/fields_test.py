@@ -26,12 +26,13 @@ BACKEND = {
 }
 # Set while the backend's servers are checked, at servers that do nothing else.
 CHECK = {
+    "health_check.grpc.service": ("a", ""), "health_check.grpc.authority": ("a.example", ""),
     "health_check.http.path": ("/a", "/b"), "health_check.http.method": (2, 1), "health_check.http.host": ("a.example", ""),
     "health_check.http.headers": ({"X-A": "b"}, {}), "health_check.http.expected_statuses": ([(200, 299)], []),
     "health_check.http.body_contains": ("check", ""), "health_check.interval": ("4s", "3s"),
     "health_check.fast_interval": ("0.01s", "0.03s"), "health_check.down_interval": ("0.01s", "0.02s"),
     "health_check.timeout": ("2.5s", "3s"), "health_check.rise": (1, 3), "health_check.fall": (50, 100),
-    "health_check.initial_state": (2, 1),
+    "health_check.initial_state": (2, 1), "health_check.proxy_header": (1, 2, 0),
 }
 LISTENER = {
     "routes": ([{"pathPrefix": "/api", "backend": "app"}], [{"hosts": ["a.example"], "backend": "app"}]),

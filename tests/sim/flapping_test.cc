@@ -43,9 +43,8 @@ class Flapping : public testing::Test {
     machines_.resize(kMachines);
     for (Machine& machine : machines_) {
       machine.closed_since = w_.world.network().now();
-      machine.server = std::make_unique<ScriptedServer>(w_.world, [this, &machine](HttpPeer& peer) {
-        return serve(peer, machine);
-      });
+      machine.server =
+          std::make_unique<ScriptedServer>(w_.world, [this, &machine](HttpPeer& peer) { return serve(peer, machine); });
     }
     config::Listener listener;
     listener.default_backend = "app";

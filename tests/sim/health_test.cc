@@ -95,6 +95,11 @@ class Checked {
 
 constexpr const char* kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+Task<void> read_into(HttpPeer& peer, std::string& seen) {
+  PeerBody body = co_await peer.read_to_end();
+  seen = body.bytes;
+}
+
 class Checks : public testing::Test {
  protected:
   // What is told of a server that answers so.
@@ -211,6 +216,55 @@ TEST_F(Checks, TcpIsUpWhereSomebodyListens) {
   w.world.network().faults().black_hole_connect = 1;
   w.run_for(minutes(1));
   EXPECT_EQ(w.told["listens"], "down: connect: timed out after 2s");
+}
+
+// The bytes that come first on a connection of a check, of so many.
+std::string first_bytes(const config::HealthCheck& check, size_t count) {
+  HealthWorld w(1);
+  std::string seen;
+  ScriptedServer server(w.world, [&](HttpPeer& peer) -> Task<void> { return read_into(peer, seen); });
+  w.set_check(check);
+  w.add("s", server.address());
+  w.run_for(milliseconds(500));
+  w.close();
+  EXPECT_GE(seen.size(), count);
+  return seen.substr(0, count);
+}
+
+TEST_F(Checks, AProxyHeaderGoesFirst) {
+  config::HealthCheck check = http();
+  check.proxy_header = config::ProxyHeader::kV1;
+  EXPECT_EQ(first_bytes(check, 32), "PROXY UNKNOWN\r\nGET /healthz HTTP/");
+  check.proxy_header = config::ProxyHeader::kV2;
+  EXPECT_EQ(first_bytes(check, 20), std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0GET ", 20));
+  check.kind = config::TcpCheck();
+  EXPECT_EQ(first_bytes(check, 16), std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16));
+  check.kind = config::GrpcCheck();
+  EXPECT_EQ(first_bytes(check, 19), std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0PRI", 19));
+}
+
+TEST_F(Checks, AGrpcServerIsUpWhereItSaysSo) {
+  config::HealthCheck check = http();
+  check.kind = config::GrpcCheck{.service = "shop", .authority = ""};
+  auto blind = [](Checked& server) { server.reads = false; };
+  const std::string settings("\0\0\0\x04\0\0\0\0\0", 9);
+  const std::string headers("\0\0\x01\x01\x04\0\0\0\x01\x88", 10);
+  const std::string trailers("\0\0\x01\x01\x05\0\0\0\x01\x88", 10);
+  const std::string serving("\0\0\x07\0\0\0\0\0\x01\0\0\0\0\x02\x08\x01", 16);
+  EXPECT_EQ(told_of(settings + headers + serving + trailers, check, blind), "up: grpc: SERVING");
+  EXPECT_EQ(told_of(settings + trailers, check, blind), "down: grpc: the call failed: there is no message");
+  EXPECT_EQ(told_of("HTTP/1.1 400 Bad Request\r\n\r\n", check, blind), "down: grpc: this is no HTTP/2");
+  EXPECT_EQ(told_of(settings, check, blind), "down: response: closed before the call was over");
+  auto silent = [](Checked& server) {
+    server.reads = false;
+    server.closes = false;
+  };
+  EXPECT_EQ(told_of(settings, check, silent), "down: response: timed out after 2s");
+  auto pings = [](Checked& server) {
+    server.reads = false;
+    server.endless = std::string("\0\0\x08\x06\0\0\0\0\0pingping", 17);
+  };
+  EXPECT_EQ(told_of(settings, check, pings), "down: grpc: more than 64 KiB, and no end");
 }
 
 TEST_F(Checks, ComeWhenTheStateWantsThem) {

@@ -124,8 +124,15 @@ Result<std::string> fill_check(const ResourceOption& option, const std::string& 
   Result<v1::HealthCheck> check = parse_check(value);
   if (!check) return std::unexpected(check.error());
   if (check->check_case() == v1::HealthCheck::CHECK_NOT_SET) return option.path;
-  const std::string path = option.path + (check->has_http() ? ".http.path" : ".tcp");
-  const std::string text = check->has_http() ? base::quoted(check->http().path()) : "{}";
+  std::string path = option.path + ".tcp";
+  std::string text = "{}";
+  if (check->has_http()) {
+    path = option.path + ".http.path";
+    text = base::quoted(check->http().path());
+  } else if (check->has_grpc()) {
+    path = option.path + ".grpc.service";
+    text = base::quoted(check->grpc().service());
+  }
   if (Result<void> filled = fill_field(option, path, text, resource); !filled) return std::unexpected(filled.error());
   return path;
 }
@@ -214,7 +221,9 @@ std::vector<ResourceOption> backend_options() {
        "retry.budget_percent"},
       {{.name = "drain-timeout", .value = "TIME", .help = "how long a leaving server may finish"}, "drain.timeout"},
       {{.name = "drain-jitter", .value = "TIME", .help = "spreads the closing at the drain's end"}, "drain.jitter"},
-      {{.name = "check", .value = "CHECK", .help = "http:/path, tcp or none"}, "health_check", ValueForm::kCheck},
+      {{.name = "check", .value = "CHECK", .help = "http:/path, tcp, grpc, grpc:service or none"},
+       "health_check",
+       ValueForm::kCheck},
       {{.name = "check-method", .value = "METHOD", .help = "http: get, head, options or post"},
        "health_check.http.method",
        ValueForm::kEnum},
@@ -246,6 +255,9 @@ std::vector<ResourceOption> backend_options() {
       {{.name = "check-address", .value = "ADDRESS", .help = "where all are checked"}, "health_check.address"},
       {{.name = "check-initial-state", .value = "STATE", .help = "of a new server: pending or up"},
        "health_check.initial_state",
+       ValueForm::kEnum},
+      {{.name = "check-proxy-header", .value = "VERSION", .help = "PROXY header to send first: v1 or v2"},
+       "health_check.proxy_header",
        ValueForm::kEnum},
       {{.name = "pool-idle-timeout", .value = "TIME", .help = "how long an idle connection is kept"},
        "connection_pool.idle_timeout"},

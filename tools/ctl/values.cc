@@ -116,8 +116,11 @@ Result<v1::HealthCheck> parse_check(const std::string& text) {
     check.mutable_tcp();
   } else if (text.starts_with("http:/")) {
     check.mutable_http()->set_path(text.substr(5));
+  } else if (text == "grpc" || text.starts_with("grpc:")) {
+    check.mutable_grpc()->set_service(text.substr(std::min<std::size_t>(text.size(), 5)));
   } else if (text != "none") {
-    return usage_error(absl::StrCat("--check: \"", text, "\" is not \"http:/path\", \"tcp\" or \"none\""));
+    return usage_error(
+        absl::StrCat("--check: \"", text, "\" is not \"http:/path\", \"tcp\", \"grpc\", \"grpc:service\" or \"none\""));
   }
   return check;
 }

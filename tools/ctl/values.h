@@ -36,7 +36,7 @@ Result<v1::ElectionId> parse_election_id(const std::string& text);
 // "200", "200-299".
 Result<v1::StatusRange> parse_status_range(const std::string& option, const std::string& text);
 
-// "http:/healthz", "tcp" or "none".
+// "http:/healthz", "tcp", "grpc", "grpc:service" or "none".
 Result<v1::HealthCheck> parse_check(const std::string& text);
 
 }  // namespace fairlead::ctl

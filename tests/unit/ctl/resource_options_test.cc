@@ -111,6 +111,11 @@ TEST(ResourceOptions, FillAChecksKindApartFromTheRest) {
   const auto tcp = fill<v1::Backend>(backend_options(), {"--check", "tcp", "--check-interval", "1s", "--check-rise=3"});
   EXPECT_THAT(tcp.mask, ElementsAre("health_check.tcp", "health_check.interval", "health_check.rise"));
   EXPECT_TRUE(tcp.resource.health_check().has_tcp());
+  const auto grpc = fill<v1::Backend>(backend_options(), {"--check", "grpc:shop", "--check-proxy-header", "v2"});
+  EXPECT_THAT(grpc.mask, ElementsAre("health_check.grpc.service", "health_check.proxy_header"));
+  EXPECT_EQ(grpc.resource.health_check().grpc().service(), "shop");
+  EXPECT_EQ(grpc.resource.health_check().proxy_header(), v1::PROXY_HEADER_V2);
+  EXPECT_TRUE(fill<v1::Backend>(backend_options(), {"--check", "grpc"}).resource.health_check().has_grpc());
   const auto none = fill<v1::Backend>(backend_options(), {"--check", "none"});
   EXPECT_THAT(none.mask, ElementsAre("health_check"));
   EXPECT_FALSE(none.resource.has_health_check());
