@@ -83,7 +83,12 @@ void normalize(api::Backend& backend) {
   backend.clear_metadata();
   backend.clear_status();
   backend.clear_servers();
-  if (backend.has_health_check()) normalize_address(*backend.mutable_health_check()->mutable_address());
+  if (backend.has_health_check()) {
+    normalize_address(*backend.mutable_health_check()->mutable_address());
+    if (backend.health_check().has_agent()) {
+      normalize_address(*backend.mutable_health_check()->mutable_agent()->mutable_address());
+    }
+  }
   clear_empty(backend);
 }
 

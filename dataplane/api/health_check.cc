@@ -160,15 +160,18 @@ struct Place {
   std::optional<config::Endpoint> address;
 };
 
+// `path`: of the message.
 template <typename Message>
-Place decode_place(FieldChecker& checker, const Message& message) {
+Place decode_place(FieldChecker& checker, const Message& message, std::string_view path = "health_check") {
   Place place;
-  std::optional<uint32_t> port = checker.number("health_check.port", message.has_port(), message.port(), kPort);
+  std::string port_field = concat(path, ".port");
+  std::string address_field = concat(path, ".address");
+  std::optional<uint32_t> port = checker.number(port_field, message.has_port(), message.port(), kPort);
   if (port) place.port = static_cast<uint16_t>(*port);
   if (message.address().empty()) return place;
-  if (port) checker.fail("health_check.port", "is set beside an address, which has one");
-  place.address = checker.endpoint("health_check.address", message.address());
-  if (place.address) checker.check("health_check.address", config::check_destination(*place.address));
+  if (port) checker.fail(port_field, "is set beside an address, which has one");
+  place.address = checker.endpoint(address_field, message.address());
+  if (place.address) checker.check(address_field, config::check_destination(*place.address));
   return place;
 }
 
@@ -176,6 +179,29 @@ template <typename Check, typename Message>
 void encode_place(const Check& check, Message& out) {
   if (check.port) out.set_port(*check.port);
   if (check.address) out.set_address(check.address->to_string());
+}
+
+std::optional<config::AgentCheck> decode_agent(FieldChecker& checker, const v1::HealthCheck& message) {
+  if (!message.has_agent()) return std::nullopt;
+  constexpr std::string_view kPath = "health_check.agent";
+  const v1::AgentCheck& agent = message.agent();
+  Place place = decode_place(checker, agent, kPath);
+  if (!place.port && agent.address().empty()) checker.fail(concat(kPath, ".port"), "is not set, nor is an address");
+  if (agent.send().size() > config::kAgentSendMax) {
+    checker.fail(concat(kPath, ".send"),
+                 concat("has ", agent.send().size(), " bytes, at most ", config::kAgentSendMax, " are allowed"));
+  }
+  return config::AgentCheck{
+      .port = place.port,
+      .address = std::move(place.address),
+      .interval = checker.duration(concat(kPath, ".interval"), agent.has_interval(), agent.interval(), kInterval),
+      .send = agent.send()};
+}
+
+void encode_agent(const config::AgentCheck& agent, v1::AgentCheck& out) {
+  encode_place(agent, out);
+  if (agent.interval) encode(*agent.interval, *out.mutable_interval());
+  out.set_send(agent.send);
 }
 
 }  // namespace
@@ -195,7 +221,10 @@ std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, co
       check.kind = decode_grpc(checker, message.grpc());
       break;
     case v1::HealthCheck::CHECK_NOT_SET:
-      checker.fail("health_check", "says not how to check; set one of http, tcp, grpc");
+      check.kind = config::NoCheck();
+      if (!message.has_agent()) {
+        checker.fail("health_check", "says not how to check; set one of http, tcp, grpc, or agent");
+      }
   }
   check.interval = checker.duration("health_check.interval", message.has_interval(), message.interval(), kInterval);
   check.fast_interval =
@@ -211,6 +240,7 @@ std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, co
   check.address = std::move(place.address);
   check.initial_state = initial_state(checker, message.initial_state());
   check.proxy_header = proxy_header(checker, message.proxy_header());
+  check.agent = decode_agent(checker, message);
   return check;
 }
 
@@ -220,7 +250,7 @@ void encode(const config::HealthCheck& check, v1::HealthCheck& out) {
   } else if (const auto* grpc = std::get_if<config::GrpcCheck>(&check.kind)) {
     out.mutable_grpc()->set_service(grpc->service);
     out.mutable_grpc()->set_authority(grpc->authority);
-  } else {
+  } else if (check.has_check()) {
     out.mutable_tcp();
   }
   if (check.interval) encode(*check.interval, *out.mutable_interval());
@@ -237,6 +267,7 @@ void encode(const config::HealthCheck& check, v1::HealthCheck& out) {
   if (check.proxy_header) {
     out.set_proxy_header(*check.proxy_header == config::ProxyHeader::kV1 ? v1::PROXY_HEADER_V1 : v1::PROXY_HEADER_V2);
   }
+  if (check.agent) encode_agent(*check.agent, *out.mutable_agent());
 }
 
 base::Ref<const config::ServerCheck> decode_server_check(FieldChecker& checker, const v1::Server& server) {

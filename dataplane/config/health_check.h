@@ -62,10 +62,24 @@ struct GrpcCheck {
   friend bool operator==(const GrpcCheck&, const GrpcCheck&) = default;
 };
 
+// Only an agent is asked.
+struct NoCheck {
+  friend bool operator==(const NoCheck&, const NoCheck&) = default;
+};
+
+struct AgentCheck {
+  // One of the two.
+  std::optional<uint16_t> port{};
+  std::optional<Endpoint> address{};
+  std::optional<std::chrono::nanoseconds> interval{};
+  std::string send{};
+  friend bool operator==(const AgentCheck&, const AgentCheck&) = default;
+};
+
 struct HealthCheck {
   using Duration = std::chrono::nanoseconds;
 
-  std::variant<TcpCheck, HttpCheck, GrpcCheck> kind;
+  std::variant<TcpCheck, HttpCheck, GrpcCheck, NoCheck> kind;
   std::optional<Duration> interval;
   std::optional<Duration> fast_interval;
   std::optional<Duration> down_interval;
@@ -77,7 +91,10 @@ struct HealthCheck {
   std::optional<Endpoint> address;
   std::optional<InitialState> initial_state;
   std::optional<ProxyHeader> proxy_header;
+  std::optional<AgentCheck> agent;
 
+  bool has_check() const { return !std::holds_alternative<NoCheck>(kind); }
+  Duration agent_interval() const { return agent && agent->interval ? *agent->interval : effective_interval(); }
   Duration effective_interval() const { return interval.value_or(std::chrono::seconds(2)); }
   Duration effective_fast_interval() const { return fast_interval.value_or(effective_interval()); }
   Duration effective_down_interval() const { return down_interval.value_or(effective_interval()); }

@@ -30,6 +30,7 @@ inline constexpr size_t kCheckHeadersMax = 32;
 inline constexpr size_t kCheckTextMax = 1024;
 inline constexpr size_t kStatusRangesMax = 16;
 inline constexpr size_t kGrpcServiceMax = 255;
+inline constexpr size_t kAgentSendMax = 255;
 
 using Problem = std::optional<std::string>;
 

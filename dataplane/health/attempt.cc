@@ -1,5 +1,6 @@
 #include "health/attempt.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "codec/grpc_health.h"
@@ -20,20 +21,38 @@ constexpr std::string_view kProxyV2("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
 
 }  // namespace
 
-config::Endpoint place_of(const config::HealthCheck& settings, const config::Server& server) {
+config::Endpoint place_of(const config::HealthCheck& settings, const config::Server& server, Role role) {
   const config::ServerCheck* own = server.check.get();
-  bool has_own = own && (own->port || own->address);
-  const std::optional<config::Endpoint>& address = has_own ? own->address : settings.address;
-  std::optional<uint16_t> port = has_own ? own->port : settings.port;
-  if (address) return *address;
+  std::optional<uint16_t> port = settings.port;
+  const std::optional<config::Endpoint>* address = &settings.address;
+  if (role == Role::kAgent) {
+    port = settings.agent->port;
+    address = &settings.agent->address;
+  } else if (own && (own->port || own->address)) {
+    port = own->port;
+    address = &own->address;
+  }
+  if (*address) return **address;
   return port && !server.address.is_unix() ? server.address.with_port(*port) : server.address;
 }
 
-Attempt::Attempt(Equipment& equipment, base::Ref<const config::Backend> settings, const config::Server& server)
+namespace {
+
+runtime::Duration timeout_of(const config::HealthCheck& settings, Role role) {
+  runtime::Duration timeout = settings.effective_timeout();
+  return role == Role::kAgent ? std::min<runtime::Duration>(timeout, settings.agent_interval()) : timeout;
+}
+
+}  // namespace
+
+Attempt::Attempt(Equipment& equipment, base::Ref<const config::Backend> settings, const config::Server& server,
+                 Role role)
     : equipment_(equipment),
       settings_(std::move(settings)),
-      address_(place_of(*settings_->health_check, server)),
-      deadline_(equipment.loop.now() + settings_->health_check->effective_timeout()) {}
+      role_(role),
+      address_(place_of(*settings_->health_check, server, role)),
+      timeout_(timeout_of(*settings_->health_check, role)),
+      deadline_(equipment.loop.now() + timeout_) {}
 
 void Attempt::cancel() {
   if (stream_) stream_->cancel();
@@ -42,14 +61,7 @@ void Attempt::cancel() {
 Task<Finding> Attempt::run() {
   std::optional<Finding> unconnected = co_await connect();
   if (unconnected) co_return *std::move(unconnected);
-  Finding finding{};
-  if (const auto* http = std::get_if<config::HttpCheck>(&settings().kind)) {
-    finding = co_await ask(*http);
-  } else if (const auto* grpc = std::get_if<config::GrpcCheck>(&settings().kind)) {
-    finding = co_await ask(*grpc);
-  } else {
-    finding = co_await ask(std::get<config::TcpCheck>(settings().kind));
-  }
+  Finding finding = co_await ask();
   // What is known is known: no lingering, and no port that this process waits for. (But a header on its way arrives.)
   bool arrives = std::holds_alternative<config::TcpCheck>(settings().kind) && settings().proxy_header;
   if (!stream_->channel().end_of_input() && !arrives) stream_->reset_on_close();
@@ -57,11 +69,24 @@ Task<Finding> Attempt::run() {
   co_return finding;
 }
 
+Task<Finding> Attempt::ask() {
+  Finding finding{};
+  if (role_ == Role::kAgent) {
+    finding = co_await ask(*settings().agent);
+  } else if (const auto* http = std::get_if<config::HttpCheck>(&settings().kind)) {
+    finding = co_await ask(*http);
+  } else if (const auto* grpc = std::get_if<config::GrpcCheck>(&settings().kind)) {
+    finding = co_await ask(*grpc);
+  } else {
+    finding = co_await ask(config::TcpCheck());
+  }
+  co_return finding;
+}
+
 Finding Attempt::failure(std::string_view step, net::IoError error) const {
   switch (error) {
     case net::IoError::kTimedOut:
-      return {Finding::Kind::kDown,
-              concat(step, ": timed out after ", config::to_text(settings().effective_timeout()))};
+      return {Finding::Kind::kDown, concat(step, ": timed out after ", config::to_text(timeout_))};
     case net::IoError::kReset:
       return {Finding::Kind::kDown, concat(step, ": reset")};
     case net::IoError::kRefused:
@@ -95,7 +120,7 @@ std::string Attempt::authority(const std::string& given) const {
 }
 
 Task<net::IoResult<void>> Attempt::send(std::string bytes) {
-  if (!std::exchange(has_sent_, true) && settings().proxy_header) {
+  if (!std::exchange(has_sent_, true) && role_ == Role::kCheck && settings().proxy_header) {
     bytes = std::string(*settings().proxy_header == config::ProxyHeader::kV1 ? kProxyV1 : kProxyV2) + bytes;
   }
   net::IoResult<void> sent = co_await stream_->write_all(bytes, left());
@@ -129,6 +154,29 @@ Task<Finding> Attempt::ask(const config::GrpcCheck& check) {
     if (!sent) co_return failure("send", sent.error());
   }
   co_return Finding{Finding::Kind::kDown, "response: closed before the call was over"};
+}
+
+// The first line, whether it ends with a line end or with the connection.
+Task<Finding> Attempt::ask(const config::AgentCheck& agent) {
+  constexpr size_t kLineMax = 1024;
+  net::IoResult<void> sent = co_await send(agent.send);
+  if (!sent) co_return failure("send", sent.error());
+  net::Buffer buffer(equipment_.buffers);
+  bool ended = false;
+  while (true) {
+    std::string_view line = buffer.empty() ? std::string_view() : buffer.unread();
+    size_t end = line.find_first_of("\r\n");
+    if (end == std::string_view::npos && line.size() > kLineMax) break;
+    if (end == std::string_view::npos && !ended) {
+      std::optional<Finding> failed = co_await read_more(buffer, "answer", ended);
+      if (failed) co_return *std::move(failed);
+      continue;
+    }
+    if (line.empty()) co_return Finding{Finding::Kind::kDown, "answer: closed without a word"};
+    if (std::min(end, line.size()) > kLineMax) break;
+    co_return Finding{Finding::Kind::kUp, std::string(line.substr(0, end))};
+  }
+  co_return Finding{Finding::Kind::kDown, "answer: a line of more than 1 KiB"};
 }
 
 }  // namespace fairlead::health

@@ -36,10 +36,13 @@ struct Equipment {
   http::ResponseHead head;
 };
 
+// Who is asked: the server, or the agent beside it.
+enum class Role : uint8_t { kCheck, kAgent };
+
 class Attempt {
  public:
-  // `settings` has a check.
-  Attempt(Equipment& equipment, base::Ref<const config::Backend> settings, const config::Server& server);
+  // `settings` has what the role asks for. Of an agent that has answered a Finding is kUp, and its reason is the line.
+  Attempt(Equipment& equipment, base::Ref<const config::Backend> settings, const config::Server& server, Role role);
 
   runtime::Task<Finding> run();
   void cancel();
@@ -53,6 +56,8 @@ class Attempt {
   runtime::Task<Finding> ask(const config::TcpCheck& check);
   runtime::Task<Finding> ask(const config::HttpCheck& check);
   runtime::Task<Finding> ask(const config::GrpcCheck& check);
+  runtime::Task<Finding> ask(const config::AgentCheck& agent);
+  runtime::Task<Finding> ask();
   // Who is asked, as they are called where nothing else was said.
   std::string authority(const std::string& given) const;
   // Behind what goes before everything on this connection.
@@ -66,13 +71,15 @@ class Attempt {
 
   Equipment& equipment_;
   const base::Ref<const config::Backend> settings_;
+  const Role role_;
   const config::Endpoint address_;
+  const runtime::Duration timeout_;
   const runtime::TimePoint deadline_;
   std::optional<net::Stream> stream_;
   bool has_sent_ = false;
 };
 
-// Where a server is checked.
-config::Endpoint place_of(const config::HealthCheck& settings, const config::Server& server);
+// Where a server is checked, or its agent asked.
+config::Endpoint place_of(const config::HealthCheck& settings, const config::Server& server, Role role);
 
 }  // namespace fairlead::health

@@ -4,12 +4,25 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "health/agent_line.h"
 #include "health/schedule.h"
 
 namespace fairlead::health {
 
 using runtime::Task;
 using runtime::TimePoint;
+
+namespace {
+
+// As far as it goes into a text for people.
+std::string printable(std::string_view line) {
+  constexpr size_t kMax = 256;
+  std::string text(line.substr(0, kMax));
+  std::ranges::replace_if(text, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
+}
+
+}  // namespace
 
 struct Checker::Group {
   base::Ref<const config::Backend> settings;
@@ -18,19 +31,25 @@ struct Checker::Group {
 
 // A server that is checked. Its own timer is that of its next check.
 struct Checker::Subject : runtime::Timer, base::ListNode<DueTag>, base::ListNode<GroupTag> {
-  Subject(Fire fire, Checker& owner, Group& its_group, const Order& order)
+  Subject(Fire fire, Checker& owner, Group& its_group, const Order& order, Role its_role)
       : Timer(fire),
         checker(owner),
         group(its_group),
+        role(its_role),
         server(order.server),
         check(order.check),
         thresholds(order.in_service) {}
 
   bool is_due() const { return ListNode<DueTag>::is_linked(); }
   const config::HealthCheck& settings() const { return *group.settings->health_check; }
+  Key key() const { return {server->metadata.uid, role}; }
+  runtime::Duration interval() const {
+    return role == Role::kAgent ? settings().agent_interval() : interval_of(thresholds, settings());
+  }
 
   Checker& checker;
   Group& group;
+  const Role role;
   base::Ref<const config::Server> server;
   uint64_t check;
   Thresholds thresholds;
@@ -38,10 +57,14 @@ struct Checker::Subject : runtime::Timer, base::ListNode<DueTag>, base::ListNode
   bool is_spread = false;
   // Nobody wants to know any more.
   bool stopped = false;
+  // What is under way is worth nothing.
+  bool begins_anew = false;
   // Null while none is under way.
   Attempt* attempt = nullptr;
   // Of the reason that was told last.
   size_t told = 0;
+  // What an agent has said.
+  std::unique_ptr<config::AgentState> agent;
   uint64_t checks = 0;
   uint64_t failures = 0;
 };
@@ -73,24 +96,33 @@ Checker::Group& Checker::group_of(const base::Ref<const config::Backend>& backen
 
 void Checker::check(const Order& order) {
   if (closed_) return;
+  const config::HealthCheck& settings = *order.backend->health_check;
+  config::Uid uid = order.server->metadata.uid;
+  settings.has_check() ? check(order, Role::kCheck) : stop({uid, Role::kCheck});
+  settings.agent ? check(order, Role::kAgent) : stop({uid, Role::kAgent});
+}
+
+void Checker::check(const Order& order, Role role) {
   Group& group = group_of(order.backend);
-  std::unique_ptr<Subject>& place = subjects_[order.server->metadata.uid];
+  std::unique_ptr<Subject>& place = subjects_[{order.server->metadata.uid, role}];
   if (!place) {
     auto fire = [](runtime::Timer& timer) {
       auto& subject = static_cast<Subject&>(timer);
       subject.checker.make_due(subject);
     };
-    place = std::make_unique<Subject>(fire, *this, group, order);
+    place = std::make_unique<Subject>(fire, *this, group, order, role);
     group.subjects.push_back(*place);
     return make_due(*place);
   }
   Subject& subject = *place;
   subject.server = order.server;
-  subject.stopped = false;
-  if (subject.check == order.check) return;
+  bool was_stopped = std::exchange(subject.stopped, false);
+  if (subject.check == order.check && !was_stopped) return;
   subject.check = order.check;
+  subject.begins_anew = true;
   subject.thresholds = Thresholds(order.in_service);
   subject.told = 0;
+  subject.agent.reset();
   // What is under way is of the former check; the new one follows its end.
   if (subject.attempt) return subject.attempt->cancel();
   subject.cancel();
@@ -104,13 +136,18 @@ void Checker::change(const base::Ref<const config::Backend>& backend) {
   group.settings = backend;
   group.subjects.for_each([this](Subject& subject) {
     if (!subject.is_scheduled()) return;
-    TimePoint next = loop_.now() + spread(interval_of(subject.thresholds, subject.settings()), random_);
+    TimePoint next = loop_.now() + spread(subject.interval(), random_);
     loop_.timers().schedule(subject, next);
   });
 }
 
 void Checker::stop(config::Uid server) {
-  auto known = subjects_.find(server);
+  stop({server, Role::kCheck});
+  stop({server, Role::kAgent});
+}
+
+void Checker::stop(const Key& key) {
+  auto known = subjects_.find(key);
   if (known == subjects_.end()) return;
   Subject& subject = *known->second;
   if (!subject.attempt) return erase(subject);
@@ -123,16 +160,16 @@ void Checker::erase(Subject& subject) {
   subject.cancel();
   subject.base::ListNode<DueTag>::unlink();
   subject.base::ListNode<GroupTag>::unlink();
-  subjects_.erase(subject.server->metadata.uid);
+  subjects_.erase(subject.key());
   if (group.subjects.empty()) groups_.erase(group.settings->metadata.uid);
 }
 
 Task<void> Checker::close() {
   closed_ = true;
   start_timer_.cancel();
-  std::vector<config::Uid> all;
-  for (const auto& [uid, subject] : subjects_) all.push_back(uid);
-  for (config::Uid uid : all) stop(uid);
+  std::vector<Key> all;
+  for (const auto& [key, subject] : subjects_) all.push_back(key);
+  for (const Key& key : all) stop(key);
   co_await scope_.join();
 }
 
@@ -160,7 +197,7 @@ void Checker::start_due() {
 }
 
 void Checker::schedule(Subject& subject, TimePoint began, bool is_first) {
-  runtime::Duration interval = interval_of(subject.thresholds, subject.settings());
+  runtime::Duration interval = subject.interval();
   TimePoint next = began + (is_first ? spread(interval, random_) : jittered(interval, random_));
   loop_.timers().schedule(subject, std::max(next, loop_.now()));
 }
@@ -168,12 +205,12 @@ void Checker::schedule(Subject& subject, TimePoint began, bool is_first) {
 // ---- one check
 
 Task<void> Checker::run(Subject& subject) {
-  uint64_t check = subject.check;
   TimePoint began = loop_.now();
   Finding finding{};
+  subject.begins_anew = false;
   ++under_way_;
   {
-    Attempt attempt(equipment_, subject.group.settings, *subject.server);
+    Attempt attempt(equipment_, subject.group.settings, *subject.server, subject.role);
     subject.attempt = &attempt;
     finding = co_await attempt.run();
     subject.attempt = nullptr;
@@ -181,17 +218,19 @@ Task<void> Checker::run(Subject& subject) {
   --under_way_;
   if (subject.stopped) {
     erase(subject);
-  } else if (subject.check != check) {
+  } else if (subject.begins_anew) {
     make_due(subject);
   } else {
-    take(subject, std::move(finding), began);
+    bool is_first = !std::exchange(subject.is_spread, true);
+    if (finding.kind != Finding::Kind::kNotMade) {
+      subject.role == Role::kAgent ? take_answer(subject, std::move(finding)) : take(subject, std::move(finding));
+    }
+    schedule(subject, began, is_first);
   }
   start_more();
 }
 
-void Checker::take(Subject& subject, Finding finding, TimePoint began) {
-  bool is_first = !std::exchange(subject.is_spread, true);
-  if (finding.kind == Finding::Kind::kNotMade) return schedule(subject, began, is_first);
+void Checker::take(Subject& subject, Finding finding) {
   bool success = finding.kind == Finding::Kind::kUp;
   ++subject.checks;
   subject.failures += !success;
@@ -199,22 +238,44 @@ void Checker::take(Subject& subject, Finding finding, TimePoint began) {
   bool is_up = subject.thresholds.state() == Thresholds::State::kUp;
   // Also why it is still down, where that is something else by now.
   bool is_news = has_changed || (!success && !is_up && absl::HashOf(finding.reason) != subject.told);
-  if (is_news) {
-    subject.told = absl::HashOf(finding.reason);
-    tell(subject, is_up, std::move(finding.reason));
-  }
-  schedule(subject, began, is_first);
+  if (!is_news) return;
+  subject.told = absl::HashOf(finding.reason);
+  tell(subject, is_up, std::move(finding.reason));
 }
 
-void Checker::tell(const Subject& subject, bool is_up, std::string reason) {
+void Checker::take_answer(Subject& subject, Finding finding) {
+  bool answered = finding.kind == Finding::Kind::kUp;
+  ++subject.checks;
+  subject.failures += !answered;
+  config::AgentState after = subject.agent ? *subject.agent : config::AgentState();
+  if (!answered) {
+    after.problem = std::move(finding.reason);
+  } else if (std::optional<std::string> problem = take_agent_line(finding.reason, after)) {
+    after.problem = "answer: " + *problem;
+  } else {
+    after.said = printable(finding.reason);
+    after.problem.clear();
+  }
+  if (subject.agent && after == *subject.agent) return;
+  subject.agent = std::make_unique<config::AgentState>(after);
+  new_result(subject).agent = std::move(after);
+}
+
+Result& Checker::new_result(const Subject& subject) {
   const config::Backend& backend = *subject.group.settings;
   if (results_.empty()) loop_.make_ready(telling_, runtime::Wake::kReady);
   results_.push_back({.backend = {backend.slot, backend.metadata.uid},
                       .slot = subject.server->slot,
                       .server = subject.server->metadata.uid,
                       .check = subject.check,
-                      .is_up = is_up,
-                      .reason = std::move(reason)});
+                      .reason = {}});
+  return results_.back();
+}
+
+void Checker::tell(const Subject& subject, bool is_up, std::string reason) {
+  Result& result = new_result(subject);
+  result.is_up = is_up;
+  result.reason = std::move(reason);
 }
 
 void Checker::Telling::on_wake(Waiter& waiter, runtime::Wake) {
@@ -225,14 +286,17 @@ void Checker::Telling::on_wake(Waiter& waiter, runtime::Wake) {
 std::vector<observe::CheckStatistics> Checker::statistics() const {
   std::vector<observe::CheckStatistics> result;
   result.reserve(subjects_.size());
-  for (const auto& [uid, subject] : subjects_) {
-    if (subject->stopped) continue;
+  for (const auto& [key, subject] : subjects_) {
+    bool speaks_alone = subject->role == Role::kAgent && !subject->settings().has_check();
+    if (subject->stopped || (subject->role == Role::kAgent && !speaks_alone)) continue;
     Thresholds::State state = subject->thresholds.state();
+    bool is_up = state == Thresholds::State::kUp || state == Thresholds::State::kPresumed;
+    if (speaks_alone) is_up = !subject->agent || !subject->agent->is_down;
     result.push_back({.backend_uid = subject->group.settings->metadata.uid,
                       .backend = subject->group.settings->name,
-                      .server_uid = uid,
+                      .server_uid = key.first,
                       .server = subject->server->name,
-                      .is_up = state == Thresholds::State::kUp || state == Thresholds::State::kPresumed,
+                      .is_up = is_up,
                       .checks = subject->checks,
                       .failures = subject->failures});
   }

@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/intrusive_list.h"
 #include "base/random.h"
+#include "config/agent_state.h"
 #include "health/attempt.h"
 #include "health/thresholds.h"
 #include "observe/statistics.h"
@@ -22,7 +23,7 @@
 
 namespace fairlead::health {
 
-// A server to be checked as its backend's settings say, which have a check.
+// A server to be checked, and its agent to be asked, as its backend's settings say.
 struct Order {
   base::Ref<const config::Backend> backend;
   base::Ref<const config::Server> server;
@@ -36,8 +37,11 @@ struct Result {
   config::Slot slot = 0;
   config::Uid server = 0;
   uint64_t check = 0;
+  // Of a check.
   bool is_up = false;
   std::string reason;
+  // Of an agent.
+  std::optional<config::AgentState> agent{};
 };
 
 struct CheckerOptions {
@@ -69,20 +73,25 @@ class Checker {
   std::vector<observe::CheckStatistics> statistics() const;
 
  private:
+  // A server or its agent.
+  using Key = std::pair<config::Uid, Role>;
   struct DueTag {};
   struct GroupTag {};
   struct Group;
   struct Subject;
 
+  void check(const Order& order, Role role);
+  void stop(const Key& key);
   Group& group_of(const base::Ref<const config::Backend>& backend);
-  void leave_group(Subject& subject);
   void make_due(Subject& subject);
   void schedule(Subject& subject, runtime::TimePoint began, bool is_first);
   void start_due();
   void start_more();
   runtime::Task<void> run(Subject& subject);
-  void take(Subject& subject, Finding finding, runtime::TimePoint began);
+  void take(Subject& subject, Finding finding);
+  void take_answer(Subject& subject, Finding finding);
   void tell(const Subject& subject, bool is_up, std::string reason);
+  Result& new_result(const Subject& subject);
   void erase(Subject& subject);
 
   struct StartTimer : runtime::Timer {
@@ -100,10 +109,10 @@ class Checker {
   const TakeResults take_results_;
   base::Random random_;
   Equipment equipment_;
-  // By uid: of backends with a server here, and of servers. One that was stopped stays until its check under way is
-  // over.
+  // Of backends with a server here, by uid.
   absl::flat_hash_map<config::Uid, std::unique_ptr<Group>> groups_;
-  absl::flat_hash_map<config::Uid, std::unique_ptr<Subject>> subjects_;
+  // One that was stopped stays until what is under way is over.
+  absl::flat_hash_map<Key, std::unique_ptr<Subject>> subjects_;
   base::List<Subject, DueTag> due_;
   StartTimer start_timer_;
   std::vector<Result> results_;

@@ -24,6 +24,27 @@ struct EventEncoder {
   void operator()(const store::ServerStep& step) const { encode(step, *out.mutable_server()); }
 };
 
+void encode(const store::Agent& agent, v1::AgentStatus& out) {
+  const config::AgentState& state = agent.state;
+  out.set_said(state.said);
+  out.set_problem(state.problem);
+  if (state.weight_percent) out.set_weight_percent(*state.weight_percent);
+  if (state.max_connections) out.set_max_connections(*state.max_connections);
+  switch (state.wish) {
+    case config::AgentState::Wish::kReady:
+      out.set_wish(v1::ADMIN_STATE_READY);
+      break;
+    case config::AgentState::Wish::kDrain:
+      out.set_wish(v1::ADMIN_STATE_DRAIN);
+      break;
+    case config::AgentState::Wish::kMaintenance:
+      out.set_wish(v1::ADMIN_STATE_MAINTENANCE);
+      break;
+  }
+  out.set_down(state.is_down);
+  api::encode(agent.time, *out.mutable_time());
+}
+
 }  // namespace
 
 void encode(const store::ServerView& view, v1::Server& out) {
@@ -31,10 +52,11 @@ void encode(const store::ServerView& view, v1::Server& out) {
   v1::ServerStatus& status = *out.mutable_status();
   status.set_lifecycle(view.lifecycle);
   status.set_health(store::health_of(view.health.get()));
-  if (view.health && view.health->has_result()) {
-    status.set_health_reason(view.health->reason);
+  if (status.health() != v1::HEALTH_UNKNOWN) {
+    status.set_health_reason(store::reason_of(*view.health));
     api::encode(view.health->time, *status.mutable_health_time());
   }
+  if (view.health && view.health->agent) encode(*view.health->agent, *status.mutable_agent());
   status.set_effective_weight(view.effective_weight);
   if (view.drain_deadline) api::encode(*view.drain_deadline, *status.mutable_drain_deadline());
 }

@@ -138,7 +138,8 @@ void Workers::take_check_results(std::vector<health::Result> results) {
                     .server = result.server,
                     .check = result.check,
                     .is_up = result.is_up,
-                    .reason = std::move(result.reason)});
+                    .reason = std::move(result.reason),
+                    .agent = std::move(result.agent)});
   }
   on_check_results_(std::move(told));
 }

@@ -103,11 +103,12 @@ config::Metadata Applier::updated(const config::Metadata& before) {
 void Applier::add_event(v1::Change change, const BackendState& backend, const base::Ref<const config::Server>& server,
                         base::Ref<const config::Server> before) {
   base::Ref<const Health> health = backend.health_of(server->slot);
-  ServerView view{.backend = backend.settings->name,
-                  .record = server,
-                  .lifecycle = lifecycle_of(*server, false, health.get()),
-                  .effective_weight = effective_weight_of(*server, *backend.settings, health.get()),
-                  .health = std::move(health)};
+  ServerView view{
+      .backend = backend.settings->name,
+      .record = server,
+      .lifecycle = lifecycle_of(*server, false, health.get()),
+      .effective_weight = effective_weight_of(*backend.adjusted_of(server), *backend.settings, health.get()),
+      .health = std::move(health)};
   add_event({.what = ServerChange{change, std::move(view), std::move(before)}});
 }
 

@@ -37,6 +37,12 @@ std::string title_of(const BackendState& backend, const config::Server& server) 
   return api::server_title(backend.settings->name, server.name);
 }
 
+// Whether servers are checked, and whether agents are asked.
+std::pair<bool, bool> asks_of(const config::Backend& backend) {
+  const std::optional<config::HealthCheck>& check = backend.health_check;
+  return {check && check->has_check(), check && check->agent};
+}
+
 }  // namespace
 
 auto Applier::apply(api::WriteServer& write) -> Failed {
@@ -182,7 +188,7 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
     base::Ref<const config::Backend> before = backend->settings;
     model_.replace_backend(*backend, write.draft);
     if (before->health_check != backend->settings->health_check) {
-      bool members = before->health_check.has_value() != backend->settings->health_check.has_value();
+      bool members = asks_of(*before) != asks_of(*backend->settings);
       effects_.effects.push_back(FollowChecks{backend->handle(), members});
     }
     add_event(v1::CHANGE_UPDATED, *backend, std::move(before));

@@ -36,7 +36,7 @@ struct ServerStep {
   config::Uid uid = 0;
   v1::Lifecycle lifecycle = v1::LIFECYCLE_UNSPECIFIED;
   uint64_t cut_off = 0;
-  // Where its checks have changed it, with what they found.
+  // Where its checks or its agent have changed something, with what they found or said.
   v1::Health health = v1::HEALTH_UNSPECIFIED;
   std::string reason{};
 };

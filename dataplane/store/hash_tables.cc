@@ -17,7 +17,8 @@ HashTables::Shape HashTables::shape_of(const config::Backend& settings) {
           .default_weight = settings.effective_default_weight()};
 }
 
-void HashTables::take_settings(const config::Backend& settings, const Members& members) {
+void HashTables::take_settings(const config::Backend& settings, const Members& members,
+                               const Members& adjusted) {
   Shape shape = shape_of(settings);
   if (shape == shape_) return;
   bool was_there = shape_.type.has_value();
@@ -26,8 +27,10 @@ void HashTables::take_settings(const config::Backend& settings, const Members& m
   if (shape.type.has_value() == was_there) return;
   assigned_ = {};
   if (!shape.type) return;
-  members.for_each(
-      [this](config::Slot, const base::Ref<const config::Server>& server) { assigned_.upsert(nullptr, server); });
+  members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
+    const base::Ref<const config::Server>* other = adjusted.find(slot);
+    assigned_.upsert(nullptr, other ? *other : server);
+  });
 }
 
 void HashTables::upsert(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after) {

@@ -13,8 +13,9 @@ class HashTables {
  public:
   using Members = base::SlotMap<base::Ref<const config::Server>>;
 
-  // The backend's settings are these from now on, and `members` all its servers.
-  void take_settings(const config::Backend& settings, const Members& members);
+  // The backend's settings are these from now on, and `members` all its servers, in place of which the workers see some
+  // `adjusted` records.
+  void take_settings(const config::Backend& settings, const Members& members, const Members& adjusted);
   // As config::EligibleServers.
   void upsert(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after);
   void erase(const config::Server& server);

@@ -1,4 +1,5 @@
-// What is known of a checked server's health. An immutable record, shared by the model and those who list it.
+// What is known of a checked server's health, and what its agent says. Immutable records, shared by the model and those
+// who list it.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +7,16 @@
 
 #include "base/ref.h"
 #include "base/slot_map.h"
+#include "config/agent_state.h"
 #include "config/model.h"
 
 namespace fairlead::store {
+
+struct Agent : base::RefCounted {
+  config::AgentState state;
+  // When it last changed.
+  config::WallTime time{};
+};
 
 struct Health : base::RefCounted {
   enum class State : uint8_t {
@@ -26,10 +34,30 @@ struct Health : base::RefCounted {
   // When the health that clients see last changed; with `reason`, of the last result that counts. Empty: none so far.
   config::WallTime time{};
   std::string reason;
+  // Null: it has said nothing.
+  base::Ref<const Agent> agent;
 
-  bool is_fit() const { return state == State::kPresumed || state == State::kUp; }
-  bool has_result() const { return !reason.empty(); }
+  bool is_fit() const {
+    bool passes = state == State::kPresumed || state == State::kUp;
+    return passes && (!agent || agent->state.takes_requests());
+  }
+  bool is_pending() const { return state == State::kPending; }
+  bool is_down_by_agent() const { return agent && agent->state.is_down; }
+  // Has been in service, and is not.
+  bool is_down() const { return state == State::kDown || (!is_pending() && is_down_by_agent()); }
 };
+
+// As clients see it; null is not checked.
+enum class SeenHealth : uint8_t { kUnknown, kUp, kDown };
+inline SeenHealth seen(const Health* health) {
+  if (health && health->is_down_by_agent()) return SeenHealth::kDown;
+  if (!health || health->reason.empty()) return SeenHealth::kUnknown;
+  return health->state == Health::State::kUp ? SeenHealth::kUp : SeenHealth::kDown;
+}
+// Why it is so; empty for unknown.
+inline std::string reason_of(const Health& health) {
+  return health.is_down_by_agent() ? "agent: " + health.agent->state.said : health.reason;
+}
 
 // Of a backend's checked servers, by slot.
 using HealthBySlot = base::SlotMap<base::Ref<const Health>>;

@@ -1,9 +1,11 @@
 #include "store/model.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/canonical.h"
 #include "base/check.h"
+#include "config/settings.h"
 #include "store/rows.h"
 
 namespace fairlead::store {
@@ -23,7 +25,7 @@ const base::Ref<const config::Server>* BackendState::find(std::string_view name)
 
 void BackendState::take_settings(base::Ref<const config::Backend> record) {
   eligible.keep_by_age(config::goes_by_age(record->effective_algorithm()));
-  hash_tables.take_settings(*record, members);
+  hash_tables.take_settings(*record, members, adjusted);
   settings = std::move(record);
 }
 
@@ -32,23 +34,73 @@ base::Ref<const Health> BackendState::health_of(config::Slot slot) const {
   return record ? *record : base::Ref<const Health>();
 }
 
-bool BackendState::is_fit(config::Slot slot) const {
-  const base::Ref<const Health>* record = health.find(slot);
-  return !record || (*record)->is_fit();
+const base::Ref<const config::Server>& BackendState::adjusted_of(const base::Ref<const config::Server>& record) const {
+  const base::Ref<const config::Server>* other = adjusted.find(record->slot);
+  return other ? *other : record;
 }
 
-void BackendState::set_health(config::Slot slot, base::Ref<const Health> record) {
-  auto count = [this](const Health& counted, uint64_t change) {
-    if (counted.state == Health::State::kPending) pending += change;
-    if (counted.state == Health::State::kDown) down += change;
-  };
-  if (const base::Ref<const Health>* before = health.find(slot)) count(**before, ~uint64_t{0});
-  if (!record) {
-    health.erase(slot);
+base::Ref<const config::Server> BackendState::fit_of(const base::Ref<const config::Server>& record) const {
+  const base::Ref<const Health>* known = health.find(record->slot);
+  if (known && !(*known)->is_fit()) return nullptr;
+  return adjusted_of(record);
+}
+
+void BackendState::count(const base::Ref<const config::Server>& record, uint64_t change) {
+  if (has_limit(*adjusted_of(record))) limited += change;
+  const base::Ref<const Health>* known = health.find(record->slot);
+  if (known && (*known)->is_pending()) pending += change;
+  if (known && (*known)->is_down()) down += change;
+}
+
+// What an agent wants in place of the record's, of which the weight follows the backend's default where it has none.
+void BackendState::adjust(const config::Server& record, const Health* health_now) {
+  const config::AgentState* wants = health_now && health_now->agent ? &health_now->agent->state : nullptr;
+  if (!wants || (!wants->weight_percent && !wants->max_connections)) {
+    adjusted.erase(record.slot);
     return;
   }
-  count(*record, 1);
-  health.set(slot, std::move(record));
+  auto changed = base::make_ref<config::Server>(record);
+  if (wants->weight_percent) {
+    uint32_t weight = record.weight.value_or(settings->effective_default_weight());
+    changed->weight = static_cast<uint16_t>(std::min((weight * *wants->weight_percent + 99) / 100, config::kWeightMax));
+  }
+  if (wants->max_connections) changed->max_connections = *wants->max_connections;
+  const base::Ref<const config::Server>* there = adjusted.find(record.slot);
+  bool is_same = there && (*there)->metadata.uid == record.metadata.uid &&
+                 (*there)->metadata.version == record.metadata.version && config::same_settings(**there, *changed);
+  if (is_same) return;
+  adjusted.set(record.slot, base::Ref<const config::Server>(changed));
+}
+
+void BackendState::place(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after,
+                         base::Ref<const Health> health_after) {
+  base::Ref<const config::Server> fit_before = before ? fit_of(before) : nullptr;
+  base::Ref<const config::Server> adjusted_before = before ? adjusted_of(before) : nullptr;
+  if (before) count(before, ~uint64_t{0});
+  const config::Server& record = after ? *after : *before;
+  if (after) {
+    members.set(record.slot, after);
+  } else {
+    members.erase(record.slot);
+  }
+  if (!health.empty() || health_after) adjust(record, after ? health_after.get() : nullptr);
+  if (health_after) {
+    health.set(record.slot, std::move(health_after));
+  } else {
+    health.erase(record.slot);
+  }
+  if (after) count(after, 1);
+  base::Ref<const config::Server> fit_after = after ? fit_of(after) : nullptr;
+  if (fit_after) {
+    eligible.upsert(fit_before, fit_after);
+  } else if (fit_before) {
+    eligible.erase(*fit_before);
+  }
+  if (after) {
+    hash_tables.upsert(adjusted_before, adjusted_of(after));
+  } else {
+    hash_tables.erase(*adjusted_before);
+  }
 }
 
 BackendState* Model::find_backend(std::string_view name) const {
@@ -117,35 +169,18 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
                          const base::Ref<const config::Server>& after, base::Ref<const Health> health) {
   // The key is in the record, so it changes with the record.
   if (before) backend.by_name.erase(*before);
-  if (after) {
-    backend.by_name.insert(*after);
-    backend.members.set(after->slot, after);
-  } else {
-    backend.members.erase(before->slot);
-  }
-  config::Slot slot = after ? after->slot : before->slot;
-  if (health || !backend.health.empty()) backend.set_health(slot, std::move(health));
-  if (after && backend.is_fit(slot)) {
-    backend.eligible.upsert(before, after);
-  } else if (before) {
-    backend.eligible.erase(*before);
-  }
-  if (after) {
-    backend.hash_tables.upsert(before, after);
-  } else {
-    backend.hash_tables.erase(*before);
-  }
+  if (after) backend.by_name.insert(*after);
+  backend.place(before, after, std::move(health));
   if (before) addresses_.remove(before->address);
   if (after) addresses_.add(after->address);
   const config::Backend& settings = *backend.settings;
   RowLog::Entry& row = rows_.begin(journal::Kind::kServer, settings.metadata.uid, undo_.size());
   // It keeps its slot, and its keys, when the data plane starts again.
-  std::string slot_text = bound_to_slot(slot);
+  std::string slot_text = bound_to_slot(after ? after->slot : before->slot);
   if (before) note_before(row, Digest::Kind::kServer, before->metadata, api::canonical(*before, settings.name), slot_text);
   if (after) note_after(row, Digest::Kind::kServer, after->metadata, api::canonical(*after, settings.name), slot_text);
   if (!before) rows_.name(row, settings.name, after->name);
   members_ += (after ? 1 : 0) - (before ? 1 : 0);
-  backend.limited += (after && has_limit(*after) ? 1 : 0) - (before && has_limit(*before) ? 1 : 0);
   changed_backends_.insert(backend.settings->slot);
 }
 
@@ -162,39 +197,50 @@ base::Ref<const Health> Model::health_after(const BackendState& backend, const c
   // One that is the same, as far as its health goes, keeps what is known of it.
   bool was_checked = before && backend.settings->checks(*before);
   if (was_checked && before->address == after->address) return backend.health_of(after->slot);
-  // One that took requests unchecked goes on to.
+  // One that took requests unchecked goes on to; where there is only an agent, it has to say otherwise.
   bool was_in_service = before && !was_checked && before->admin_state != config::AdminState::kMaintenance &&
                         before->address == after->address;
-  bool begins_up = backend.settings->health_check->effective_initial_state() == config::InitialState::kUp;
+  const config::HealthCheck& check = *backend.settings->health_check;
+  bool begins_up = check.effective_initial_state() == config::InitialState::kUp || !check.has_check();
   return begin_check(was_in_service || begins_up ? Health::State::kPresumed : Health::State::kPending);
 }
 
+void Model::set_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health) {
+  base::Ref<const config::Server> server = *backend.members.find(slot);
+  backend.place(server, server, std::move(health));
+  changed_backends_.insert(backend.settings->slot);
+}
+
 void Model::begin_checks(BackendState& backend) {
-  backend.members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
-    if (backend.settings->checks(*server)) backend.set_health(slot, begin_check(Health::State::kPresumed));
+  Members members = backend.members;
+  members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
+    if (backend.settings->checks(*server)) set_health(backend, slot, begin_check(Health::State::kPresumed));
   });
 }
 
 void Model::end_checks(BackendState& backend) {
-  backend.health.for_each([&](config::Slot slot, const base::Ref<const Health>& health) {
-    if (!health->is_fit()) backend.eligible.upsert(nullptr, *backend.members.find(slot));
+  HealthBySlot all = backend.health;
+  all.for_each([&](config::Slot slot, const base::Ref<const Health>&) { set_health(backend, slot, nullptr); });
+}
+
+void Model::forget_agents(BackendState& backend) {
+  HealthBySlot all = backend.health;
+  all.for_each([&](config::Slot slot, const base::Ref<const Health>& health) {
+    if (!health->agent) return;
+    auto without = base::make_ref<Health>(*health);
+    without->agent = nullptr;
+    set_health(backend, slot, base::Ref<const Health>(without));
   });
-  backend.health = {};
-  backend.pending = backend.down = 0;
 }
 
 void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health) {
   FAIRLEAD_CHECK(undo_.empty());
-  const base::Ref<const config::Server>& server = *backend.members.find(slot);
-  bool was_fit = backend.is_fit(slot);
-  backend.set_health(slot, std::move(health));
-  bool is_fit = backend.is_fit(slot);
-  if (is_fit == was_fit) return;
-  if (is_fit) {
-    backend.eligible.upsert(nullptr, server);
-  } else {
-    backend.eligible.erase(*server);
-  }
+  base::Ref<const config::Server> server = *backend.members.find(slot);
+  base::Ref<const config::Server> fit_before = backend.fit_of(server);
+  base::Ref<const config::Server> adjusted_before = backend.adjusted_of(server);
+  backend.place(server, server, std::move(health));
+  // Why it is down is nothing that workers see; a weight is in the tables of keys also while it is down.
+  if (backend.fit_of(server) == fit_before && backend.adjusted_of(server) == adjusted_before) return;
   changed_backends_.insert(backend.settings->slot);
   unpublished_health_ = true;
 }
@@ -325,23 +371,26 @@ void Model::add_backend(base::Ref<config::Backend> backend) {
 }
 
 void Model::replace_backend(BackendState& backend, base::Ref<const config::Backend> after) {
-  bool was_checked = backend.settings->health_check.has_value();
-  bool is_checked = after->health_check.has_value();
-  if (is_checked == was_checked) {
-    on_roll_back([this, &backend, before = backend.settings] { place_settings(backend, before); });
-    return place_settings(backend, std::move(after));
-  }
+  const std::optional<config::HealthCheck>& former = backend.settings->health_check;
+  const std::optional<config::HealthCheck>& next = after->health_check;
+  bool ends = former && (!next || former->has_check() != next->has_check());
+  bool begins = next && (!former || former->has_check() != next->has_check());
+  bool loses_agents = former && former->agent && (!next || !next->agent);
   on_roll_back([this, &backend, before = backend.settings, health = backend.health] {
-    if (backend.settings->health_check) end_checks(backend);
     place_settings(backend, before);
+    HealthBySlot now = backend.health;
+    now.for_each([&](config::Slot slot, const auto&) {
+      if (!health.find(slot)) set_health(backend, slot, nullptr);
+    });
     health.for_each([&](config::Slot slot, const base::Ref<const Health>& record) {
-      backend.set_health(slot, record);
-      if (!record->is_fit()) backend.eligible.erase(**backend.members.find(slot));
+      const base::Ref<const Health>* there = now.find(slot);
+      if (!there || !(*there == record)) set_health(backend, slot, record);
     });
   });
-  if (was_checked) end_checks(backend);
+  if (ends) end_checks(backend);
+  if (!ends && loses_agents) forget_agents(backend);
   place_settings(backend, std::move(after));
-  if (is_checked) begin_checks(backend);
+  if (begins) begin_checks(backend);
 }
 
 void Model::place_settings(BackendState& backend, base::Ref<const config::Backend> settings) {
@@ -350,6 +399,9 @@ void Model::place_settings(BackendState& backend, base::Ref<const config::Backen
   note_before(row, Digest::Kind::kBackend, backend.settings->metadata, api::canonical(*backend.settings));
   note_after(row, Digest::Kind::kBackend, settings->metadata, api::canonical(*settings));
   backend.take_settings(std::move(settings));
+  // What agents want in percent may be of the default.
+  Members adjusted = backend.adjusted;
+  adjusted.for_each([&](config::Slot slot, const auto&) { set_health(backend, slot, backend.health_of(slot)); });
 }
 
 void Model::remove_backend(BackendState& backend) {
@@ -431,15 +483,10 @@ void Model::restore_server(BackendState& backend, base::Ref<config::Server> serv
   base::Ref<const config::Server> added = std::move(server);
   backend.by_name.append(*added);
   addresses_.add(added->address);
-  backend.members.set(added->slot, added);
-  backend.eligible.upsert(nullptr, added);
-  backend.hash_tables.upsert(nullptr, added);
-  backend.limited += has_limit(*added) ? 1 : 0;
-  ++members_;
   // It was in service before the last process ended, as far as anybody knows.
-  if (backend.settings->health_check && backend.settings->checks(*added)) {
-    backend.set_health(added->slot, begin_check(Health::State::kPresumed));
-  }
+  bool is_checked = backend.settings->checks(*added);
+  backend.place(nullptr, added, is_checked ? begin_check(Health::State::kPresumed) : nullptr);
+  ++members_;
 }
 
 void Model::restore_listener(base::Ref<config::Listener> listener) {

@@ -68,11 +68,13 @@ struct BackendState {
   SlotAllocator slots;
   // Deleted servers that have a slot still.
   uint64_t departing = 0;
-  // Members with a limit of their own.
+  // Members with a limit of their own, or of their agent's.
   uint64_t limited = 0;
   // Of members that are checked.
   HealthBySlot health;
-  // How many of these are pending, and down.
+  // Of members whose agents want another weight or limit for them: the records that the workers see.
+  Members adjusted;
+  // How many of the checked ones are pending, and down.
   uint64_t pending = 0;
   uint64_t down = 0;
 
@@ -82,10 +84,18 @@ struct BackendState {
   void take_settings(base::Ref<const config::Backend> record);
   // Null for a member that is not checked.
   base::Ref<const Health> health_of(config::Slot slot) const;
-  // Null ends it. Whether the server may be picked is the caller's part.
-  void set_health(config::Slot slot, base::Ref<const Health> record);
-  // What is known of a member does not forbid that it is picked.
-  bool is_fit(config::Slot slot) const;
+  // A member's record with what its agent wants.
+  const base::Ref<const config::Server>& adjusted_of(const base::Ref<const config::Server>& record) const;
+  // The same where nothing that is known of it forbids that it is picked; else null.
+  base::Ref<const config::Server> fit_of(const base::Ref<const config::Server>& record) const;
+  // A member's record and health take the place of what they were (null: none), and all that follows from them.
+  void place(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after,
+             base::Ref<const Health> health_after);
+
+ private:
+  void adjust(const config::Server& record, const Health* health_now);
+  // Counts a member, or (-1) counts it no more.
+  void count(const base::Ref<const config::Server>& record, uint64_t change);
 };
 
 // A deleted server that finishes what it has. Keeps its slot.
@@ -219,6 +229,8 @@ class Model {
   // Its servers begin to be checked, or are checked no more.
   void begin_checks(BackendState& backend);
   void end_checks(BackendState& backend);
+  void forget_agents(BackendState& backend);
+  void set_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health);
   void place_listener(const base::Ref<const config::Listener>& before, const base::Ref<const config::Listener>& after);
   // A side of a change, in the digest and in the log. `canonical`: the resource's bytes.
   void note_before(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,

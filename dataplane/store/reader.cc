@@ -137,7 +137,7 @@ ServerView Reader::view(const BackendState& backend, const base::Ref<const confi
   return {.backend = backend.settings->name,
           .record = server,
           .lifecycle = lifecycle_of(*server, drains_.is_drained(server->metadata.uid), health.get()),
-          .effective_weight = effective_weight_of(*server, *backend.settings, health.get()),
+          .effective_weight = effective_weight_of(*backend.adjusted_of(server), *backend.settings, health.get()),
           .health = std::move(health),
           .handle = backend.handle()};
 }
@@ -223,7 +223,7 @@ Everything Reader::everything() const {
   Everything all{.version = version(), .listeners = {}, .backends = {}, .drained = drains_.drained(), .departing = {}};
   for (const auto& [name, listener] : model_.listeners()) all.listeners.push_back({listener});
   for (const auto& [name, state] : model_.backends())
-    all.backends.push_back({view(*state), state->members, state->health});
+    all.backends.push_back({view(*state), state->members, state->health, state->adjusted});
   for (const auto& [key, departing] : model_.departing()) all.departing.push_back(view(departing));
   return all;
 }

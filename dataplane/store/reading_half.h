@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "config/agent_state.h"
 #include "config/snapshot.h"
 
 namespace fairlead::store {
@@ -41,7 +42,8 @@ struct CheckOrder {
   bool in_service = false;
 };
 
-// What a check has found: where that changes what was known, and the reason of a failure wherever that changes.
+// What a check has found: where that changes what was known, and the reason of a failure wherever that changes. Or what
+// the server's agent says, where that changes.
 struct CheckResult {
   config::BackendHandle backend;
   config::Slot slot = 0;
@@ -50,6 +52,8 @@ struct CheckResult {
   bool is_up = false;
   // As in ServerStatus.health_reason; never empty.
   std::string reason;
+  // Of an agent; then the check's fields say nothing.
+  std::optional<config::AgentState> agent{};
 };
 
 class ReadingHalf {

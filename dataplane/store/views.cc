@@ -22,18 +22,26 @@ uint32_t effective_weight_of(const config::Server& server, const config::Backend
 }
 
 v1::Health health_of(const Health* health) {
-  if (!health || !health->has_result()) return v1::HEALTH_UNKNOWN;
-  return health->state == Health::State::kUp ? v1::HEALTH_UP : v1::HEALTH_DOWN;
+  switch (seen(health)) {
+    case SeenHealth::kUnknown:
+      return v1::HEALTH_UNKNOWN;
+    case SeenHealth::kUp:
+      return v1::HEALTH_UP;
+    case SeenHealth::kDown:
+      return v1::HEALTH_DOWN;
+  }
+  return v1::HEALTH_UNSPECIFIED;
 }
 
 ServerView Everything::view(const Group& group, const base::Ref<const config::Server>& server) const {
   bool is_drained = std::ranges::binary_search(drained, server->metadata.uid);
   const base::Ref<const Health>* known = group.health.find(server->slot);
   const Health* health = known ? known->get() : nullptr;
+  const base::Ref<const config::Server>* adjusted = group.adjusted.find(server->slot);
   return {.backend = group.backend.record->name,
           .record = server,
           .lifecycle = lifecycle_of(*server, is_drained, health),
-          .effective_weight = effective_weight_of(*server, *group.backend.record, health),
+          .effective_weight = effective_weight_of(adjusted ? **adjusted : *server, *group.backend.record, health),
           .health = base::Ref<const Health>(health)};
 }
 

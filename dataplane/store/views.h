@@ -58,6 +58,8 @@ struct Everything {
     BackendView backend;
     Members members;
     HealthBySlot health;
+    // As BackendState.adjusted.
+    Members adjusted;
   };
   config::Version version = 0;
   std::vector<ListenerView> listeners;
@@ -72,6 +74,7 @@ struct Everything {
 
 // `drained` tells DRAINED from DRAINING; `health`: null where it is not checked.
 v1::Lifecycle lifecycle_of(const config::Server& server, bool drained, const Health* health);
+// `server`: with what its agent wants.
 uint32_t effective_weight_of(const config::Server& server, const config::Backend& backend, const Health* health);
 // As clients see it.
 v1::Health health_of(const Health* health);

@@ -59,6 +59,21 @@ void write_audit_line(const Transaction& transaction, const Result& result, std:
                what);
 }
 
+base::Ref<const Agent> make_agent(const config::AgentState& state, config::WallTime now) {
+  auto agent = base::make_ref<Agent>();
+  agent->state = state;
+  agent->time = now;
+  return base::Ref<const Agent>(agent);
+}
+
+// More than its words differ.
+bool wants_other(const Agent* before, const config::AgentState& after) {
+  config::AgentState known = before ? before->state : config::AgentState();
+  known.said = after.said;
+  known.problem = after.problem;
+  return known != after;
+}
+
 // Of steps that checks have made: DOWN is what an operator looks for.
 void write_health_lines(std::span<const Event> events) {
   size_t named = 0;
@@ -68,9 +83,9 @@ void write_health_lines(std::span<const Event> events) {
       spdlog::warn("health: {} more servers changed at the same time", events.size() - kAuditedMax);
       return;
     }
-    bool is_up = step.health == v1::HEALTH_UP;
-    spdlog::log(is_up ? spdlog::level::info : spdlog::level::warn, "health: {} is {}: {}",
-                api::server_title(step.backend, step.name), is_up ? "UP" : "DOWN", step.reason);
+    bool is_down = step.health == v1::HEALTH_DOWN;
+    spdlog::log(is_down ? spdlog::level::warn : spdlog::level::info, "health: {} is {}: {}",
+                api::server_title(step.backend, step.name), v1::Health_Name(step.health).substr(7), step.reason);
   }
 }
 
@@ -332,24 +347,29 @@ void Writer::take(const CheckResult& result) {
   BackendState& backend = *model_.find_backend(result.backend);
   base::Ref<const Health> before = backend.health_of(result.slot);
   if (!before || before->check != result.check) return;
-  auto after = base::make_ref<Health>();
-  after->check = result.check;
-  after->reason = result.reason;
-  bool stays_pending = !result.is_up && before->state == Health::State::kPending;
-  after->state = result.is_up ? Health::State::kUp : stays_pending ? Health::State::kPending : Health::State::kDown;
+  if (result.agent && !backend.settings->health_check->agent) return;
+  auto after = base::make_ref<Health>(*before);
+  config::WallTime now = std::chrono::system_clock::now();
+  if (result.agent) {
+    after->agent = make_agent(*result.agent, now);
+  } else {
+    after->reason = result.reason;
+    bool stays_pending = !result.is_up && before->is_pending();
+    after->state = result.is_up ? Health::State::kUp : stays_pending ? Health::State::kPending : Health::State::kDown;
+  }
   v1::Health health = health_of(after.get());
-  bool has_changed = health != health_of(before.get());
-  after->time = has_changed ? std::chrono::system_clock::now() : before->time;
-  v1::Lifecycle lifecycle = lifecycle_of(*server, drains_.is_drained(result.server), after.get());
+  bool is_other = health != health_of(before.get());
+  if (is_other) after->time = now;
+  bool is_news = is_other || (result.agent && wants_other(before->agent.get(), *result.agent));
   ServerStep step{.backend = backend.settings->name,
                   .name = server->name,
                   .uid = result.server,
-                  .lifecycle = lifecycle,
+                  .lifecycle = lifecycle_of(*server, drains_.is_drained(result.server), after.get()),
                   .health = health,
-                  .reason = result.reason};
-  model_.note_health(backend, result.slot, std::move(after));
-  if (!has_changed) return;
-  add_step(std::move(step), result.is_up ? checks_.take_waiting(result.server) : nullptr);
+                  .reason = result.agent ? "agent: " + result.agent->said : result.reason};
+  bool is_ready = after->is_fit() && before->is_pending();
+  model_.note_health(backend, result.slot, base::Ref<const Health>(after));
+  if (is_news) add_step(std::move(step), is_ready ? checks_.take_waiting(result.server) : nullptr);
 }
 
 void Writer::on_visible(uint64_t publication) { visible_ = std::max(visible_, publication); }

@@ -33,6 +33,7 @@ CHECK = {
     "health_check.fast_interval": ("0.01s", "0.03s"), "health_check.down_interval": ("0.01s", "0.02s"),
     "health_check.timeout": ("2.5s", "3s"), "health_check.rise": (1, 3), "health_check.fall": (50, 100),
     "health_check.initial_state": (2, 1), "health_check.proxy_header": (1, 2, 0),
+    "health_check.agent.send": ("a", "b"), "health_check.agent.interval": ("1s", "2s"), "health_check.agent": (None,),
 }
 LISTENER = {
     "routes": ([{"pathPrefix": "/api", "backend": "app"}], [{"hosts": ["a.example"], "backend": "app"}]),
@@ -133,7 +134,8 @@ class FieldsInPlace(ApiCase):
                 check.interval.FromJsonString("3s")
         backend = lambda: resources.Backend(name="app")  # noqa: E731
         self.toggle("backend", "backend app", {"health_check": (*checks, checks[0])}, backend)
-        self.toggle("backend", "backend app", {"health_check.port": ports, **CHECK}, backend)
+        # An agent that says no word of its own changes nothing.
+        self.toggle("backend", "backend app", {"health_check.port": ports, "health_check.agent.port": ports, **CHECK}, backend)
         self.toggle("server", "server app/s1", {
             "health_check.disabled": (True, False), "health_check.port": ports[::-1] + [None],
             "health_check.address": [other.address for other in others] + [None]},

@@ -146,6 +146,35 @@ class Health(ApiCase):
         event = session.read_event()
         self.assertEqual((event.server.name, event.lifecycle, event.health), ("s1", READY, UP))
 
+    def test_an_agent_steers_its_server(self):
+        says = [b"up\n"]
+        agent = self.scripted(lambda peer, _: peer.socket.sendall(says[0]))
+        well, other = self.well(), self.well("other")
+        fairlead, api = self.start_checked({"other": other.address}, {
+            **CHECK, "agent": {"port": int(agent.address.rsplit(":", 1)[1]), "interval": "50ms"}})
+        api.apply(upsert(server("s1", well.address, weight=100)))
+        # One agent for both here; only s1 has a weight that shows it.
+        self.wait_for_health(api, "s1", UP)
+
+        def wait(text, is_so):
+            says[0] = text
+            wait_until(lambda: is_so(self.status(api, "s1")), f"the effect of {text}")
+
+        wait(b"75% maxconn:30 up\n", lambda status: status.effective_weight == 75)
+        self.assertEqual(self.status(api, "s1").agent.max_connections, 30)
+        wait(b"drain\n", lambda status: status.effective_weight == 0)
+        self.assertEqual(fetch(fairlead.address()).status, 503)
+        self.assertIn("up (agent: drain)", self.ctl(fairlead, "server", "list", "app"))
+        wait(b"ready 100%\n", lambda status: status.effective_weight == 100)
+        self.assertEqual(fetch(fairlead.address()).status, 200)
+        wait(b"down # disk full\n", lambda status: status.health == DOWN)
+        self.assertEqual(self.status(api, "s1").health_reason, "agent: down # disk full")
+        wait(b"up\n", lambda status: status.health == UP)
+        for text, problem in ((b"what?\n", 'answer: "what?" is not a word of an agent'), (b"", "answer: closed without a word"),
+                              (b"x" * 4_000_000, "answer: a line of more than 1 KiB")):
+            wait(text, lambda status, problem=problem: status.agent.problem == problem)
+        self.assertEqual((self.status(api, "s1").health, self.status(api, "s1").effective_weight), (UP, 100))
+
     def test_each_way_to_fail_has_its_name(self):
         def script(act):
             def run(peer, _):

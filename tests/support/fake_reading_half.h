@@ -71,6 +71,12 @@ class FakeReadingHalf : public store::ReadingHalf {
   void find(const store::CheckOrder& order, bool is_up, const std::string& reason) {
     find({result_of(order, is_up, reason)});
   }
+  // What its agent says.
+  void say(config::Uid server, const config::AgentState& state) {
+    store::CheckResult result = result_of(order_of(server), false, "");
+    result.agent = state;
+    find({std::move(result)});
+  }
   void find(std::vector<store::CheckResult> results) {
     std::function<void(std::vector<store::CheckResult>)> take;
     {

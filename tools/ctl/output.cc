@@ -18,11 +18,6 @@ std::string word(Enum value) {
   return absl::AsciiStrToLower(api::short_enum_name(*found));
 }
 
-Colour health_colour(v1::Health health) {
-  if (health == v1::HEALTH_UP) return Colour::kGreen;
-  return health == v1::HEALTH_DOWN ? Colour::kRed : Colour::kDim;
-}
-
 std::string dash_if_empty(const std::string& text) { return text.empty() ? "-" : text; }
 
 std::string route_text(const v1::Listener& listener) {
@@ -78,6 +73,13 @@ Colour lifecycle_colour(v1::Lifecycle lifecycle) {
   }
 }
 
+std::string health_word(v1::Health health) { return health == v1::HEALTH_UNSPECIFIED ? "-" : word(health); }
+
+Colour health_colour(v1::Health health) {
+  if (health == v1::HEALTH_UP) return Colour::kGreen;
+  return health == v1::HEALTH_DOWN ? Colour::kRed : Colour::kDim;
+}
+
 std::string labels_text(const google::protobuf::Map<std::string, std::string>& labels) {
   const std::map<std::string, std::string> sorted(labels.begin(), labels.end());
   return absl::StrJoin(sorted, ",", absl::PairFormatter("="));
@@ -94,8 +96,13 @@ Table server_table(const std::vector<v1::Server>& servers) {
                {"LABELS"}});
   for (const v1::Server& server : servers) {
     const v1::ServerStatus& status = server.status();
-    std::string health = status.health() == v1::HEALTH_UNSPECIFIED ? "-" : word(status.health());
-    if (status.health() == v1::HEALTH_DOWN) absl::StrAppend(&health, " (", status.health_reason(), ")");
+    std::string health = health_word(status.health());
+    const v1::AdminState wish = status.agent().wish();
+    if (status.health() == v1::HEALTH_DOWN) {
+      absl::StrAppend(&health, " (", status.health_reason(), ")");
+    } else if (wish == v1::ADMIN_STATE_DRAIN || wish == v1::ADMIN_STATE_MAINTENANCE) {
+      absl::StrAppend(&health, " (agent: ", status.agent().said(), ")");
+    }
     table.add(
         {{server_title(server)},
          {server.address()},

@@ -22,6 +22,9 @@ std::string server_title(const v1::Server& server);
 // "ready".
 std::string lifecycle_word(v1::Lifecycle lifecycle);
 Colour lifecycle_colour(v1::Lifecycle lifecycle);
+// "up", "down", "unknown"; "-" where it is not said.
+std::string health_word(v1::Health health);
+Colour health_colour(v1::Health health);
 // "zone=a,tier=1", sorted.
 std::string labels_text(const google::protobuf::Map<std::string, std::string>& labels);
 

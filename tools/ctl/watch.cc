@@ -168,8 +168,7 @@ std::string WatchLines::server_line(const v1::ServerEvent& event) const {
   const std::string state = coloured(lifecycle_word(event.lifecycle()), lifecycle_colour(event.lifecycle()), colour_);
   const std::string cut_off = event.cut_off() > 0 ? absl::StrCat(", ", event.cut_off(), " cut off") : "";
   if (event.health() == v1::HEALTH_UNSPECIFIED) return absl::StrCat(title, " ", state, cut_off);
-  const bool up = event.health() == v1::HEALTH_UP;
-  const std::string health = coloured(up ? "up" : "down", up ? Colour::kGreen : Colour::kRed, colour_);
+  const std::string health = coloured(health_word(event.health()), health_colour(event.health()), colour_);
   return absl::StrCat(title, " ", state, ", ", health, ": ", printable(event.health_reason()));
 }
 

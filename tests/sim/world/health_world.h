@@ -56,6 +56,8 @@ class HealthWorld {
 
   // The last that was told, by name: "up: status 200".
   std::map<std::string, std::string> told;
+  // What their agents say.
+  std::map<std::string, config::AgentState> agents;
   // Everything that was, with its time.
   struct Told {
     TimePoint at;
@@ -79,6 +81,10 @@ class HealthWorld {
       auto known = checks.find(result.server);
       if (known == checks.end() || known->second != result.check) continue;
       std::string name = world.configuration().name_of("app", result.server);
+      if (result.agent) {
+        agents[name] = *result.agent;
+        continue;
+      }
       told[name] = (result.is_up ? "up: " : "down: ") + result.reason;
       all.push_back({world.network().now(), name, result.is_up, result.reason});
       world.configuration().set_fit("app", name, result.is_up);

@@ -40,7 +40,8 @@ TEST(EncodeTest, ABackendWithEveryField) {
                           expected_statuses { first: 200 last: 204 } expected_statuses { first: 404 last: 404 }
                           body_contains: "ok" }
                    interval { seconds: 5 } timeout { seconds: 4 } rise: 1 fall: 100 fast_interval { seconds: 1 }
-                   down_interval { seconds: 60 } address: "unix:/run/x" initial_state: INITIAL_STATE_UP proxy_header: PROXY_HEADER_V2 }
+                   down_interval { seconds: 60 } address: "unix:/run/x" initial_state: INITIAL_STATE_UP proxy_header: PROXY_HEADER_V2
+                   agent { port: 9 interval { seconds: 7 } send: "hi" } }
     connection_pool { idle_timeout {} max_idle: 0 } labels { key: "a" value: "b" })");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
@@ -52,6 +53,7 @@ TEST(EncodeTest, ABackendWithEveryField) {
 
 TEST(EncodeTest, AChecksKindIsAChoice) {
   for (const char* text : {"health_check { tcp {} }", "health_check { http {} port: 1 }", "health_check { grpc {} }",
+                           "health_check { agent { address: \"[::1]:9\" } }",
                            "health_check { grpc { service: \"a\" authority: \"b\" } }"}) {
     auto message = from_text<v1::Backend>(std::string("name: \"web\" ") + text);
     Decoded<base::Ref<config::Backend>> draft = decode_backend(message);

@@ -25,8 +25,10 @@ const std::string kTrailers = frame(1, 5, 1, "trailers, whatever they say");
 std::string message(const std::string& response) {
   return std::string(4, '\0') + static_cast<char>(response.size()) + response;
 }
-std::string data(const std::string& bytes, uint8_t flags = 0) { return frame(0, flags, 1, bytes); }
-std::string answer(const std::string& response) { return kSettings + kHeaders + data(message(response)) + kTrailers; }
+std::string data_frame(const std::string& bytes, uint8_t flags = 0) { return frame(0, flags, 1, bytes); }
+std::string answer(const std::string& response) {
+  return kSettings + kHeaders + data_frame(message(response)) + kTrailers;
+}
 
 struct Outcome {
   std::string text;  // with "up " before it where it serves; empty where the call goes on
@@ -81,20 +83,22 @@ TEST(GrpcHealth, WhatIsBesideTheAnswerIsAnsweredOrPassedOver) {
   const std::string unknown = frame(0xbe, 0xff, 7, "whatever");
   const std::string priority = frame(2, 0, 1, "12345");
   Outcome outcome = outcome_of(kSettings + window + ping + kSettingsAck + kHeaders + unknown + going + priority +
-                               data(message("\x08\x01")) + kTrailers);
+                               data_frame(message("\x08\x01")) + kTrailers);
   EXPECT_EQ(outcome.text, "up SERVING");
   EXPECT_EQ(outcome.reply, kSettingsAck + frame(6, 1, 0, "12345678"));
 }
 
 TEST(GrpcHealth, PiecesPaddingAndPriorityAreUnderstood) {
   std::string padded = std::string("\x03") + message("\x08\x01") + "pad";
-  EXPECT_EQ(text_of(kSettings + kHeaders + data(padded, 8) + kTrailers), "up SERVING");
+  EXPECT_EQ(text_of(kSettings + kHeaders + data_frame(padded, 8) + kTrailers), "up SERVING");
   std::string whole = message("\x08\x01");
-  EXPECT_EQ(text_of(kSettings + kHeaders + data(whole.substr(0, 3)) + data("") + data(whole.substr(3)) + kTrailers),
+  EXPECT_EQ(text_of(kSettings + kHeaders + data_frame(whole.substr(0, 3)) + data_frame("") +
+                    data_frame(whole.substr(3)) + kTrailers),
             "up SERVING");
   std::string in_pieces = frame(1, 0, 1, "a") + frame(9, 0, 1, "b") + frame(9, 4, 1, "c");
-  EXPECT_EQ(text_of(kSettings + in_pieces + data(whole) + frame(1, 1, 1, "t") + frame(9, 4, 1, "")), "up SERVING");
-  EXPECT_EQ(text_of(kSettings + frame(1, 4 + 32, 1, "12345x") + data(whole) + kTrailers), "up SERVING");
+  EXPECT_EQ(text_of(kSettings + in_pieces + data_frame(whole) + frame(1, 1, 1, "t") + frame(9, 4, 1, "")),
+            "up SERVING");
+  EXPECT_EQ(text_of(kSettings + frame(1, 4 + 32, 1, "12345x") + data_frame(whole) + kTrailers), "up SERVING");
 }
 
 TEST(GrpcHealth, WhatBreaksTheRulesIsRefused) {
@@ -116,15 +120,15 @@ TEST(GrpcHealth, WhatBreaksTheRulesIsRefused) {
   EXPECT_EQ(text_of(kSettings + kHeaders + kHeaders), "headers in the midst of the answer");
   EXPECT_EQ(text_of(kSettings + frame(1, 0, 1, "x") + kSettings), "a header block in pieces that do not fit");
   EXPECT_EQ(text_of(kSettings + frame(9, 4, 1, "x")), "a header block in pieces that do not fit");
-  EXPECT_EQ(text_of(kSettings + data(good)), "data that belongs to nothing");
+  EXPECT_EQ(text_of(kSettings + data_frame(good)), "data that belongs to nothing");
   EXPECT_EQ(text_of(kSettings + kHeaders + frame(0, 0, 3, good)), "data that belongs to nothing");
-  EXPECT_EQ(text_of(kSettings + kHeaders + data("\x05x", 8)), "malformed DATA");
-  EXPECT_EQ(text_of(kSettings + kHeaders + data(good, 1)), "no trailers");
-  EXPECT_EQ(text_of(kSettings + kHeaders + data(std::string(1025, 'x'))), "a message too large to be an answer");
-  EXPECT_EQ(text_of(kSettings + kHeaders + data("\x01" + good.substr(1)) + kTrailers),
+  EXPECT_EQ(text_of(kSettings + kHeaders + data_frame("\x05x", 8)), "malformed DATA");
+  EXPECT_EQ(text_of(kSettings + kHeaders + data_frame(good, 1)), "no trailers");
+  EXPECT_EQ(text_of(kSettings + kHeaders + data_frame(std::string(1025, 'x'))), "a message too large to be an answer");
+  EXPECT_EQ(text_of(kSettings + kHeaders + data_frame("\x01" + good.substr(1)) + kTrailers),
             "a compressed message, which nobody asked for");
-  EXPECT_EQ(text_of(kSettings + kHeaders + data(good + "x") + kTrailers), "a malformed message");
-  EXPECT_EQ(text_of(kSettings + kHeaders + data("123") + kTrailers), "a malformed message");
+  EXPECT_EQ(text_of(kSettings + kHeaders + data_frame(good + "x") + kTrailers), "a malformed message");
+  EXPECT_EQ(text_of(kSettings + kHeaders + data_frame("123") + kTrailers), "a malformed message");
   std::string pings = kSettings;
   while (pings.size() <= GrpcHealthCall::kBytesMax) pings += frame(6, 0, 0, "12345678");
   EXPECT_EQ(text_of(pings), "more than 64 KiB, and no end");

@@ -69,7 +69,9 @@ TEST(Digest, IsTheDataPlanesWhateverIsSet) {
       " timeouts: {connect: 250ms, response: 1m30s, idle: 1.5s}, drain: {timeout: 10s, jitter: 1s},"
       " connection_pool: {idle_timeout: 0s, max_idle: 0}, labels: {b: '2', a: '1', c: ''}}]",
       "backends: [{name: app, balance: {algorithm: ALGORITHM_UNSPECIFIED}}]",
-      "backends: [{name: app, health_check: {tcp: {}}}, {name: b, health_check: {http: {}, address: '[0:0::1]:80'}}]",
+      "backends: [{name: app, health_check: {tcp: {}}}, {name: b, health_check: {http: {}, address: '[0:0::1]:80'}},"
+      " {name: c, health_check: {agent: {address: '[0:0::1]:80'}}}, {name: d, health_check: {grpc: {}, agent: {port: "
+      "1}}}]",
       "backends: [{name: app, health_check: {http: {path: /x, headers: {b: '2', a: '1'}, body_contains: ok,"
       " expected_statuses: [{first: 200, last: 204}]}, interval: 5s, rise: 3, port: 81, initial_state: UP},"
       " servers: [{name: s1, address: '10.0.0.1:80', health_check: {disabled: true}},"

@@ -135,6 +135,7 @@ void RandomOperations::fill(v1::HealthCheck& check) {
   check.set_initial_state(v1::INITIAL_STATE_UP);
   if (one_in(2)) check.mutable_tcp();
   if (one_in(2)) check.mutable_http();
+  if (one_in(4)) check.mutable_agent()->set_port(7 + number(1));
   if (one_in(4)) (*check.mutable_http()->mutable_headers())[absl::StrCat("x-", random_.below(3))] = "v";
   if (one_in(4)) check.mutable_http()->set_path(one_in(2) ? "/" : "");
   if (one_in(3)) check.mutable_interval()->set_seconds(2 + number(1));

@@ -297,7 +297,8 @@ Reasons Reference::faults(const v1::Backend& backend) const {
   if (hash.has_table_size() && hash.table_size() != 251) reasons.insert(v1::REASON_INVALID);
   if (hash.has_balance_factor() && hash.balance_factor() != 125) reasons.insert(v1::REASON_INVALID);
   const v1::HealthCheck& check = backend.health_check();
-  bool is_of_no_kind = backend.has_health_check() && check.check_case() == v1::HealthCheck::CHECK_NOT_SET;
+  bool is_of_no_kind =
+      backend.has_health_check() && check.check_case() == v1::HealthCheck::CHECK_NOT_SET && !check.has_agent();
   if (is_of_no_kind || (check.has_rise() && check.rise() == 0)) reasons.insert(v1::REASON_INVALID);
   return reasons;
 }

@@ -11,6 +11,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr const char* kChecked = R"(operations { upsert { backend { name: "web" health_check { tcp {} } } } })";
+constexpr const char* kWithAgent =
+    R"(operations { upsert { backend { name: "web" server_defaults { weight: 10 } health_check { tcp {} agent { port: 9 } } } } })";
 constexpr const char* kUnchecked = R"(operations { upsert { backend { name: "web" } } })";
 
 std::string add(const std::string& name, const std::string& fields = "") {
@@ -26,7 +28,7 @@ class HealthTest : public StoreFixture {
     ServerView view = *server("web", name);
     std::string text =
         v1::Lifecycle_Name(view.lifecycle).substr(10) + " " + v1::Health_Name(health_of(view.health.get())).substr(7);
-    if (view.health && view.health->has_result()) text += " " + view.health->reason;
+    if (view.health && seen(view.health.get()) != SeenHealth::kUnknown) text += " " + store::reason_of(*view.health);
     EXPECT_EQ(view.effective_weight > 0, is_eligible(name));
     return text;
   }
@@ -240,6 +242,7 @@ TEST_F(HealthTest, WhatIsRefusedLeavesHealthAsItWas) {
         std::string(R"(operations { upsert { server { backend: "web" name: "s1" address: "10.0.0.9:80" } } })"),
         std::string(R"(operations { delete { server { backend: "web" name: "s2" } } })"),
         std::string(kUnchecked) + R"(operations { delete { server { backend: "web" name: "s2" } } })",
+        std::string(kWithAgent), std::string(kWithAgent) + kUnchecked,
         std::string(R"(operations { delete { backend: "web" } })")}) {
     for (const std::string& text : {good + bad, good + " validate_only: true"}) {
       SCOPED_TRACE(text);
@@ -255,6 +258,85 @@ TEST_F(HealthTest, WhatIsRefusedLeavesHealthAsItWas) {
   }
   find("s2", true, "connected");
   EXPECT_EQ(backend().eligible, 2u);
+}
+
+TEST_F(HealthTest, AnAgentsWordHoldsOnTopOfTheCheck) {
+  must(kWithAgent);
+  must(add("s1"));
+  half_.say(uid("s1"), {.is_down = true, .said = "down # full"});
+  EXPECT_EQ(state("s1"), "PENDING DOWN agent: down # full");
+  find("s1", true, "connected");
+  EXPECT_EQ(state("s1"), "READY DOWN agent: down # full");
+  EXPECT_EQ(backend().down, 1u);
+  auto queue = watch();
+  half_.say(uid("s1"), {.said = "up"});
+  EXPECT_EQ(state("s1"), "READY UP connected");
+  half_.say(uid("s1"), {.wish = config::AgentState::Wish::kDrain, .said = "drain"});
+  EXPECT_EQ(state("s1"), "READY UP connected");
+  EXPECT_FALSE(is_eligible("s1"));
+  find("s1", false, "connect: refused");
+  half_.say(uid("s1"), {.said = "ready"});
+  EXPECT_EQ(state("s1"), "READY DOWN connect: refused");
+  half_.say(uid("s1"), {.said = "ready", .problem = "connect: refused"});
+  EXPECT_EQ(server("web", "s1")->health->agent->state.problem, "connect: refused");
+  EXPECT_THAT(steps(*queue), ElementsAre("s1 READY UP agent: up", "s1 READY UP agent: drain",
+                                         "s1 READY DOWN connect: refused", "s1 READY DOWN agent: ready"));
+}
+
+TEST_F(HealthTest, AnAgentsWeightAndLimitAreWhatWorkersSee) {
+  must(kWithAgent);
+  must(add("s1"));
+  must(add("s2", "weight: 3 max_connections: 50"));
+  find("s1", true, "connected");
+  find("s2", true, "connected");
+  config::Version before = version();
+  auto seen_by_workers = [&](const std::string& name) {
+    auto view = *server("web", name);
+    base::Ref<const config::Snapshot> snapshot = half_.snapshot();
+    const config::BackendSnapshot* backend = snapshot->find(view.handle);
+    for (const auto& entry : backend->eligible.classes()) {
+      const auto* holder = entry.servers.find(view.record->slot);
+      if (!holder) continue;
+      EXPECT_EQ(entry.weight_class, (*holder)->weight.value_or(0));
+      return std::to_string((*holder)->weight.value_or(0)) + " " +
+             std::to_string((*holder)->max_connections.value_or(0)) + (backend->counts_in_flight ? " counted" : "");
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(seen_by_workers("s1"), "0 0 counted");
+  half_.say(uid("s1"), {.weight_percent = 75});
+  half_.say(uid("s2"), {.weight_percent = 50, .max_connections = 0});
+  EXPECT_EQ(server("web", "s1")->effective_weight, 8u) << "7.5, rounded up";
+  EXPECT_EQ(seen_by_workers("s1"), "8 0") << "nobody has a limit any more";
+  EXPECT_EQ(seen_by_workers("s2"), "2 0");
+  EXPECT_EQ(version(), before);
+  // The default changes, and the record.
+  must(
+      R"(operations { upsert { backend { name: "web" server_defaults { weight: 100 } health_check { tcp {} agent { port: 9 } } } } })");
+  EXPECT_EQ(seen_by_workers("s1"), "75 0");
+  must(add("s1", "weight: 200 labels { key: \"a\" value: \"b\" }"));
+  EXPECT_EQ(seen_by_workers("s1"), "150 0");
+  half_.say(uid("s1"), {.weight_percent = 1000, .max_connections = 5});
+  EXPECT_EQ(seen_by_workers("s1"), "256 5 counted");
+  half_.say(uid("s1"), {.weight_percent = 0});
+  EXPECT_EQ(seen_by_workers("s1"), "none");
+  EXPECT_EQ(server("web", "s1")->effective_weight, 0u);
+  // Without the agent it is as configured.
+  must(kChecked);
+  EXPECT_EQ(seen_by_workers("s1"), "200 0 counted");
+  EXPECT_EQ(seen_by_workers("s2"), "3 50 counted");
+  EXPECT_EQ(state("s1"), "READY UP connected") << "what the check has found stays";
+}
+
+TEST_F(HealthTest, AnAgentAloneLeavesServersInService) {
+  must(R"(operations { upsert { backend { name: "web" health_check { agent { port: 9 } } } } })");
+  must(add("s1"));
+  EXPECT_EQ(state("s1"), "READY UNKNOWN");
+  half_.say(uid("s1"), {.is_down = true, .said = "stopped"});
+  EXPECT_EQ(state("s1"), "READY DOWN agent: stopped");
+  // A check beside it has to say that it is up, but it was in service.
+  must(kWithAgent);
+  EXPECT_EQ(state("s1"), "READY UNKNOWN");
 }
 
 TEST_F(HealthTest, ManyResultsAreOnePublication) {

@@ -8,6 +8,7 @@
 
 #include "api/canonical.h"
 #include "config/hash_candidates.h"
+#include "config/settings.h"
 #include "store_fixture.h"
 
 namespace fairlead::store {
@@ -26,6 +27,7 @@ struct PlainBackend {
   int algorithm = 0;
   bool checked = false;
   int hash_type = 0;
+  bool has_agent = false;
   std::map<std::string, PlainServer> servers;
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
@@ -48,19 +50,22 @@ struct PlainModel {
     if (resource.has_backend()) {
       PlainBackend backend{.default_weight = weight_of(resource.backend().server_defaults()),
                            .algorithm = resource.backend().balance().algorithm(),
-                           .checked = resource.backend().has_health_check(),
+                           .checked = resource.backend().health_check().has_tcp(),
                            .hash_type = resource.backend().balance().hash().type(),
+                           .has_agent = resource.backend().health_check().has_agent(),
                            .servers = {}};
       bool exists = backends.contains(resource.backend().name());
       if (exists) {
         PlainBackend& before = backends[resource.backend().name()];
         bool same = before.default_weight == backend.default_weight && before.algorithm == backend.algorithm &&
-                    before.checked == backend.checked && before.hash_type == backend.hash_type;
+                    before.checked == backend.checked && before.hash_type == backend.hash_type &&
+                    before.has_agent == backend.has_agent;
         if (create && !same) return false;
         before.default_weight = backend.default_weight;
         before.algorithm = backend.algorithm;
         before.checked = backend.checked;
         before.hash_type = backend.hash_type;
+        before.has_agent = backend.has_agent;
         return true;
       }
       if (!replace) backends[resource.backend().name()] = backend;
@@ -122,6 +127,15 @@ class Draw {
   explicit Draw(uint64_t seed) : random_(seed) {}
   int below(int bound) { return static_cast<int>(random_() % static_cast<uint64_t>(bound)); }
 
+  config::AgentState agent() {
+    config::AgentState state;
+    if (below(2) == 0) state.weight_percent = static_cast<uint32_t>(below(4) * 50);
+    if (below(4) == 0) state.max_connections = static_cast<uint32_t>(below(3));
+    if (below(4) == 0) state.wish = config::AgentState::Wish::kDrain;
+    state.is_down = below(4) == 0;
+    return state;
+  }
+
   v1::Transaction transaction(uint64_t id) {
     v1::Transaction transaction;
     transaction.set_id(id);
@@ -165,6 +179,7 @@ class Draw {
       if (below(2) == 0) resource.mutable_backend()->mutable_balance()->set_algorithm(kAlgorithms[below(3)]);
       if (below(3) > 0) resource.mutable_backend()->mutable_health_check()->mutable_tcp();
       if (below(2) == 0) fill(*resource.mutable_backend()->mutable_balance());
+      if (below(3) == 0) resource.mutable_backend()->mutable_health_check()->mutable_agent()->set_port(9);
     } else if (kind == 1) {
       resource.mutable_listener()->set_name(name("l", 3));
       resource.mutable_listener()->add_bind("127.0.0.1:0");
@@ -263,7 +278,9 @@ class RandomTransactionsTest : public StoreFixture {
     for (const Everything::Group& group : everything.backends) {
       PlainBackend& backend = model.backends[group.backend.record->name];
       if (group.backend.record->algorithm) backend.algorithm = number_of(*group.backend.record->algorithm);
-      backend.checked = group.backend.record->health_check.has_value();
+      const auto& check = group.backend.record->health_check;
+      backend.checked = check && check->has_check();
+      backend.has_agent = check && check->agent;
       if (auto type = group.backend.record->hash.type) backend.hash_type = static_cast<int>(*type) + 1;
       if (group.backend.record->default_weight) backend.default_weight = *group.backend.record->default_weight;
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
@@ -300,7 +317,7 @@ class RandomTransactionsTest : public StoreFixture {
       if (!health) return;
       ++checked;
       pending += (*health)->state == Health::State::kPending;
-      down += (*health)->state == Health::State::kDown;
+      down += (*health)->is_down();
       store::CheckOrder order = half_.order_of(server->metadata.uid);
       EXPECT_EQ(order.check, (*health)->check) << server->name;
       EXPECT_EQ(order.server, server) << server->name;
@@ -314,10 +331,31 @@ class RandomTransactionsTest : public StoreFixture {
     if (algorithm == config::Algorithm::kHash) return v1::ALGORITHM_HASH;
     return algorithm == config::Algorithm::kSticky ? v1::ALGORITHM_STICKY : v1::ALGORITHM_LEAST_CONNECTIONS;
   }
-  static std::map<config::Uid, const config::Server*> by_age(const config::EligibleServers& eligible) {
-    std::map<config::Uid, const config::Server*> all;
-    eligible.by_age().for_each([&](config::Uid uid, const auto& server) { all[uid] = server.get(); });
+  // Versions and contents.
+  static std::map<config::Uid, std::pair<config::Version, std::string>> by_age(
+      const config::EligibleServers& eligible) {
+    std::map<config::Uid, std::pair<config::Version, std::string>> all;
+    eligible.by_age().for_each([&](config::Uid uid, const auto& server) {
+      all[uid] = {server->metadata.version, api::canonical(*server, "")};
+    });
     return all;
+  }
+  // What its agent wants in place of the record's.
+  static base::Ref<const config::Server> adjusted(const Everything::Group& group,
+                                                  const base::Ref<const config::Server>& server) {
+    const base::Ref<const Health>* health = group.health.find(server->slot);
+    const base::Ref<const config::Server>* other = group.adjusted.find(server->slot);
+    const config::AgentState* wants = health && (*health)->agent ? &(*health)->agent->state : nullptr;
+    EXPECT_EQ(other != nullptr, wants && (wants->weight_percent || wants->max_connections));
+    if (!other) return server;
+    config::Server expected(*server);
+    uint32_t weight = server->weight.value_or(group.backend.record->effective_default_weight());
+    if (wants->weight_percent) expected.weight = static_cast<uint16_t>((weight * *wants->weight_percent + 99) / 100);
+    if (wants->max_connections) expected.max_connections = *wants->max_connections;
+    EXPECT_TRUE(config::same_settings(**other, expected));
+    EXPECT_EQ((*other)->metadata.uid, server->metadata.uid);
+    EXPECT_EQ((*other)->metadata.version, server->metadata.version);
+    return *other;
   }
   // Invariant 4: as if the members had come in one after another, in any order.
   void expect_rebuilt(const Everything::Group& group, const config::BackendSnapshot& snapshot) {
@@ -329,16 +367,16 @@ class RandomTransactionsTest : public StoreFixture {
     rebuilt.keep_by_age(config::goes_by_age(snapshot.settings->effective_algorithm()));
     for (const auto& server : members) {
       const base::Ref<const Health>* health = group.health.find(server->slot);
-      if (!health || (*health)->is_fit()) rebuilt.upsert(nullptr, server);
+      if (!health || (*health)->is_fit()) rebuilt.upsert(nullptr, adjusted(group, server));
     }
-    auto limited =
-        std::ranges::count_if(members, [](const auto& server) { return server->max_connections.value_or(0); });
+    auto limited = std::ranges::count_if(
+        members, [&](const auto& server) { return adjusted(group, server)->max_connections.value_or(0); });
     EXPECT_EQ(snapshot.counts_in_flight, config::has_to_count(*snapshot.settings, static_cast<uint64_t>(limited)));
     EXPECT_EQ(by_age(actual), by_age(rebuilt));
     expect_same(actual, rebuilt);
     // Whatever their health is.
     config::EligibleServers assigned;
-    for (const auto& server : members) assigned.upsert(nullptr, server);
+    for (const auto& server : members) assigned.upsert(nullptr, adjusted(group, server));
     expect_tables(snapshot, assigned);
   }
   // `assigned`: all servers that take requests.
@@ -374,7 +412,11 @@ class RandomTransactionsTest : public StoreFixture {
       rebuilt.classes()[i].servers.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
         const base::Ref<const config::Server>* there = actual.classes()[i].servers.find(slot);
         ASSERT_NE(there, nullptr) << server->name;
-        EXPECT_EQ(*there, server);
+        // What an agent wants is put together anew where a change is taken back.
+        bool is_same = *there == server || ((*there)->metadata.uid == server->metadata.uid &&
+                                            (*there)->metadata.version == server->metadata.version &&
+                                            config::same_settings(**there, *server));
+        EXPECT_TRUE(is_same) << server->name;
       });
     }
   }
@@ -397,6 +439,7 @@ TEST_F(RandomTransactionsTest, EqualAPlainModelAndASnapshotBuiltFromScratch) {
     kept.clear();
     for (config::Uid server : half_.checked()) {
       if (draw.below(10) == 0) half_.find(server, draw.below(2) == 0, "found");
+      if (draw.below(10) == 0) half_.say(server, draw.agent());
       if (draw.below(20) == 0) kept.push_back(half_.order_of(server));
     }
     v1::Transaction transaction = draw.transaction(id);
