@@ -4,6 +4,7 @@
 
 #include "api/field_checker.h"
 #include "api/health_check.h"
+#include "api/persistence.h"
 #include "api/retry_policy.h"
 #include "config/compile_routes.h"
 #include "config/text.h"
@@ -269,6 +270,7 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
       checker.duration("connection_pool.idle_timeout", pool.has_idle_timeout(), pool.idle_timeout(), kPoolIdle);
   record->pool_max_idle =
       checker.number("connection_pool.max_idle", pool.has_max_idle(), pool.max_idle(), {0, 100'000});
+  record->persistence = decode_persistence(checker, backend.persistence());
   record->labels = checker.labels("labels", backend.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(backend_title(backend.name())));
   return record;

@@ -1,6 +1,7 @@
 #include "api/encode.h"
 
 #include "api/health_check.h"
+#include "api/persistence.h"
 #include "api/retry_policy.h"
 
 namespace fairlead::api {
@@ -142,6 +143,7 @@ void encode(const config::Backend& record, v1::Backend& out) {
     encode(*record.pool_idle_timeout, *out.mutable_connection_pool()->mutable_idle_timeout());
   }
   if (record.pool_max_idle) out.mutable_connection_pool()->set_max_idle(*record.pool_max_idle);
+  if (record.persistence) encode(*record.persistence, *out.mutable_persistence());
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
 }

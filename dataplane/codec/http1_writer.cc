@@ -203,6 +203,7 @@ std::optional<size_t> write_response_head(const ResponseHead& head, const Respon
     put_framing(output, {.kind = BodyKind::kLength, .length = *head.declared_length});
   }
   if (!head.is_informational() && !head.headers.contains(HeaderId::kDate)) output.put(options.date_line);
+  output.put(options.further_lines);
   put_via(output, head.version, options.via);
   put_response_connection(output, head, options, options.close || framing.kind == BodyKind::kUntilClose);
   output.put("\r\n");

@@ -67,6 +67,8 @@ struct ResponseOptions {
   const ViaLine* via = nullptr;  // Null: no Via from us.
   // "Date: ...", CR LF: sent if the server gave none (RFC 9110 section 6.6.1). Empty: none.
   std::string_view date_line = {};
+  // Whole lines of ours, each with its CR LF.
+  std::string_view further_lines = {};
 };
 
 // How a response's body goes to the client: chunks become bytes until close for HTTP/1.0, and a body of unknown length

@@ -18,6 +18,7 @@
 #include "config/endpoint.h"
 #include "config/hash_key.h"
 #include "config/health_check.h"
+#include "config/persistence.h"
 #include "config/retry_policy.h"
 #include "config/route_table.h"
 #include "http/forwarded_policy.h"
@@ -166,6 +167,7 @@ struct Backend : base::RefCounted {
   std::optional<HealthCheck> health_check;
   std::optional<Duration> pool_idle_timeout;
   std::optional<uint32_t> pool_max_idle;
+  std::optional<Persistence> persistence;
   Labels labels;
 
   Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }

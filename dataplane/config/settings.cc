@@ -15,7 +15,8 @@ bool same_check(const Server& a, const Server& b) {
 auto tied(const Backend& b) {
   return std::tie(b.name, b.algorithm, b.draws, b.peak_ewma, b.prequal, b.hash, b.default_weight,
                   b.default_max_connections, b.timeouts.connect, b.timeouts.response, b.timeouts.idle, b.retry,
-                  b.drain.timeout, b.drain.jitter, b.health_check, b.pool_idle_timeout, b.pool_max_idle, b.labels);
+                  b.drain.timeout, b.drain.jitter, b.health_check, b.pool_idle_timeout, b.pool_max_idle, b.persistence,
+                  b.labels);
 }
 
 auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend); }

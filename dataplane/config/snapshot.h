@@ -14,6 +14,7 @@
 #include "config/hash_ring.h"
 #include "config/maglev_table.h"
 #include "config/model.h"
+#include "config/persistence_targets.h"
 
 namespace fairlead::config {
 
@@ -84,6 +85,8 @@ struct BackendSnapshot : base::RefCounted {
   base::Ref<const HashRing> ring;
   // MAGLEV.
   base::Ref<const MaglevTable> maglev;
+  // Empty without persistence.
+  PersistenceTargets persistence;
   // What is in flight on its servers is counted over all workers: the algorithm goes by that, or a server or the
   // backend's default has a limit.
   bool counts_in_flight = false;

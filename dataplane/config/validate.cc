@@ -163,6 +163,34 @@ Problem check_header(std::string_view name, std::string_view value) {
                 " has other than visible ASCII characters, spaces and tabs, or a blank at ", "an end");
 }
 
+Problem check_cookie_name(std::string_view name) {
+  if (name.empty()) return "is not set; a cookie needs a name";
+  if (name.size() > kCookieNameMax) {
+    return concat(quoted(name), " has ", name.size(), " bytes, at most ", kCookieNameMax, " are allowed");
+  }
+  if (std::ranges::all_of(name, is_token_character)) return std::nullopt;
+  return concat(quoted(name), " is not a cookie's name, which has letters, digits and !#$%&'*+-.^_`|~");
+}
+
+Problem check_cookie_domain(std::string_view domain) {
+  if (domain.empty()) return std::nullopt;
+  std::string_view host = domain.starts_with('.') ? domain.substr(1) : domain;
+  if (host.starts_with("*.") || host.starts_with('[') || check_host(host)) {
+    return concat(quoted(domain), " is not a domain; it is a name as example.com or .example.com");
+  }
+  return std::nullopt;
+}
+
+Problem check_cookie_path(std::string_view path) {
+  if (path.empty()) return std::nullopt;
+  if (path.front() != '/') return concat(quoted(path), " does not begin with \"/\"");
+  if (path.size() > kCookiePathMax) {
+    return concat(quoted(path), " has ", path.size(), " bytes, at most ", kCookiePathMax, " are allowed");
+  }
+  if (std::ranges::all_of(path, [](char c) { return is_visible(c) && c != ';'; })) return std::nullopt;
+  return concat(quoted(path), " has other than visible ASCII characters, or \";\"");
+}
+
 Problem check_destination(const Endpoint& address) {
   if (address.is_destination()) return std::nullopt;
   std::string text = address.to_string();

@@ -60,6 +60,11 @@ Problem check_check_path(std::string_view path);
 Problem check_host_field(std::string_view host);
 // A header field that a check may send.
 Problem check_header(std::string_view name, std::string_view value);
+// Of persistence: a token.
+Problem check_cookie_name(std::string_view name);
+// Of a cookie: empty, or as check_host() with "." before it if one likes.
+Problem check_cookie_domain(std::string_view domain);
+Problem check_cookie_path(std::string_view path);
 // What a server may be connected to.
 Problem check_destination(const Endpoint& address);
 

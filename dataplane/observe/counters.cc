@@ -14,6 +14,8 @@ void for_each_count(Counters& mine, const Counters& other, F f) {
   for (int i = 0; i < kFailures; ++i) f(mine.failed[i], other.failed[i]);
   f(mine.retried, other.retried);
   f(mine.retries_refused, other.retries_refused);
+  f(mine.persisted, other.persisted);
+  f(mine.persistence_lost, other.persistence_lost);
   for (size_t i = 0; i < mine.statuses.size(); ++i) f(mine.statuses[i], other.statuses[i]);
   f(mine.bytes_from_clients, other.bytes_from_clients);
   f(mine.bytes_to_clients, other.bytes_to_clients);

@@ -20,6 +20,9 @@ struct Counters {
   uint64_t retried = 0;
   // Further tries that the backend's budget did not allow.
   uint64_t retries_refused = 0;
+  // Persistence led to a server that took them; and to one that did not.
+  uint64_t persisted = 0;
+  uint64_t persistence_lost = 0;
   // [0] is 1xx.
   std::array<uint64_t, 5> statuses{};
   uint64_t bytes_from_clients = 0;

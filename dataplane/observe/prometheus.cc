@@ -29,7 +29,7 @@ uint64_t all_failed(const Counters& counters) {
   return sum;
 }
 
-constexpr std::array<PlainFamily, 8> kBackendFamilies = {{
+constexpr std::array<PlainFamily, 10> kBackendFamilies = {{
     {"fairlead_backend_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
      [](const Counters& counters) { return counters.started; }},
     {"fairlead_backend_finished_total", MetricType::kCounter, "Those that ended with a whole response, of any status.",
@@ -38,6 +38,11 @@ constexpr std::array<PlainFamily, 8> kBackendFamilies = {{
      [](const Counters& counters) { return counters.retried; }},
     {"fairlead_backend_retries_refused_total", MetricType::kCounter, "Further attempts that the budget did not allow.",
      [](const Counters& counters) { return counters.retries_refused; }},
+    {"fairlead_backend_persisted_total", MetricType::kCounter, "Went to the server that a cookie or a table led to.",
+     [](const Counters& counters) { return counters.persisted; }},
+    {"fairlead_backend_persistence_lost_total", MetricType::kCounter,
+     "Went elsewhere, because that server took nothing.",
+     [](const Counters& counters) { return counters.persistence_lost; }},
     {"fairlead_backend_cut_off_total", MetricType::kCounter, "Closed by the deadline of a drain.",
      [](const Counters& counters) { return counters.cut_off; }},
     {"fairlead_backend_bytes_from_clients_total", MetricType::kCounter, "Bytes received from clients.",

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "codec/http1_writer.h"
 #include "config/snapshot.h"
+#include "http/cookies.h"
 #include "http/head.h"
 #include "net/buffer.h"
 #include "runtime/loop.h"
@@ -42,6 +43,8 @@ struct Context {
   // Scratch: filled by a parser, used before anything is awaited, filled again by somebody else.
   http::RequestHead request;
   http::ResponseHead response;
+  // For what persistence changes in them, until they are written.
+  http::CookieText cookie_text;
 
   // The Date line of this second, with its CR LF; made once a second.
   std::string_view date_line() {

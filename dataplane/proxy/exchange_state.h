@@ -9,6 +9,7 @@
 #include "proxy/client.h"
 #include "proxy/exchange_log.h"
 #include "proxy/faults.h"
+#include "proxy/persistence.h"
 #include "proxy/relay.h"
 #include "runtime/scope.h"
 
@@ -49,6 +50,7 @@ struct ExchangeState {
   std::optional<upstream::Backend::Use> use;
   // Where the backend hashes.
   balancing::Key key;
+  Persistent persistent;
   std::optional<upstream::Lease> lease;
   std::array<config::Uid, 11> tried;
   uint32_t tries = 0;

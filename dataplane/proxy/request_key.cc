@@ -47,9 +47,9 @@ Value value_of(const HashKeyPart& part, const http::RequestHead* head, std::stri
 
 // Adds the key's text to the hash. False where it has none of the fields.
 template <typename Hash>
-bool add_to(Hash& hash, const config::HashSettings& settings, const http::RequestHead* head, std::string_view source) {
+bool add_to(Hash& hash, const config::HashKey& key, const http::RequestHead* head, std::string_view source) {
   bool any = false;
-  for (const HashKeyPart& part : settings.key) {
+  for (const HashKeyPart& part : key) {
     if (part.kind == HashKeyPart::Kind::kText) {
       hash.add(part.text);
     } else if (part.kind == HashKeyPart::Kind::kUri && head) {
@@ -67,13 +67,11 @@ bool add_to(Hash& hash, const config::HashSettings& settings, const http::Reques
 balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead* head, std::string_view source) {
   if (settings.effective_type() == config::HashType::kRing) {
     base::Md5 digest;
-    if (!add_to(digest, settings, head, source)) return std::nullopt;
+    if (!add_to(digest, settings.key, head, source)) return std::nullopt;
     auto words = digest.words();
     return uint64_t{words[1]} << 32 | words[0];
   }
-  base::Xxh64 hash;
-  if (!add_to(hash, settings, head, source)) return std::nullopt;
-  return hash.value();
+  return proxy::key_of(settings.key, head, source);
 }
 
 }  // namespace
@@ -84,6 +82,12 @@ balancing::Key key_of(const config::HashSettings& settings, const http::RequestH
 
 balancing::Key key_of(const config::HashSettings& settings, std::string_view source) {
   return key_of(settings, nullptr, source);
+}
+
+balancing::Key key_of(const config::HashKey& key, const http::RequestHead* head, std::string_view source) {
+  base::Xxh64 hash;
+  if (!add_to(hash, key, head, source)) return std::nullopt;
+  return hash.value();
 }
 
 }  // namespace fairlead::proxy

@@ -13,5 +13,7 @@ namespace fairlead::proxy {
 balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead& head, std::string_view source);
 // Of a TCP connection.
 balancing::Key key_of(const config::HashSettings& settings, std::string_view source);
+// By XXH64. `head`: null for a TCP connection.
+balancing::Key key_of(const config::HashKey& key, const http::RequestHead* head, std::string_view source);
 
 }  // namespace fairlead::proxy

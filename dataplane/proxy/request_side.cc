@@ -56,12 +56,16 @@ FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head) {
   if (x.settings().effective_algorithm() == config::Algorithm::kHash) {
     x.key = key_of(x.settings().hash, head, x.client.address());
   }
+  if (x.settings().persistence) [[unlikely]]
+    x.persistent.look_up(*x.backend, *x.members, &head, x.client.address(), x.now());
   return nullptr;
 }
 
 FaultOrNull write_request(ExchangeState& x, const http::RequestHead& head) {
   codec::RequestOptions options{
       .forwarded = x.listener().effective_forwarded(), .client = x.client.forwarded(), .via = &x.context.via};
+  if (x.settings().persistence) [[unlikely]]
+    hide_cookie(x.settings(), x.context.request.headers, x.context.cookie_text);
   std::optional<size_t> size = codec::write_request_head(head, options, x.out.room());
   if (!size) return &faults::kHeadTooLarge;
   x.out.commit(*size);
@@ -80,8 +84,11 @@ FaultOrNull pick_server(ExchangeState& x) {
     if (!x.members) return &faults::kNoBackend;
   }
   x.begin_try();
-  upstream::Admission admission = x.backend->admit(*x.members, std::span(x.tried.data(), x.tries), x.key);
+  const config::Server* preferred = x.tries == 0 ? x.persistent.preferred(*x.members) : nullptr;
+  upstream::Admission admission = x.backend->admit(*x.members, std::span(x.tried.data(), x.tries), x.key, preferred);
   if (!admission) return is_full(admission) ? &faults::kAllFull : &faults::kNoServer;
+  if (x.settings().persistence) [[unlikely]]
+    x.persistent.picked(*x.backend, admission.server().record(), x.now());
   x.tried[x.tries++] = admission.server().uid();
   x.lease.emplace(std::move(admission), x.client.stream().channel());
   x.log.server(x.lease->server().record());

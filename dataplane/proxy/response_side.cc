@@ -115,8 +115,17 @@ FaultOrNull write_answer(ExchangeState& x, size_t head_size, Answer& answer) {
   // An unread body would stand between the client and its new protocol.
   if (answer.status == 101 && x.upload_begun && x.upload_end != RelayEnd::kDone) return &faults::kBadResponse;
   x.out.clear();
-  codec::ResponseOptions options{
-      .client_version = x.version, .close = answer.close, .via = &x.context.via, .date_line = x.context.date_line()};
+  std::optional<std::string_view> cookie_lines = std::string_view();
+  if (x.settings().persistence) [[unlikely]] {
+    cookie_lines = x.persistent.set_cookie(x.settings(), x.lease->server().record(), x.context.response.headers,
+                                           x.context.cookie_text);
+  }
+  if (!cookie_lines) return &faults::kBadResponse;
+  codec::ResponseOptions options{.client_version = x.version,
+                                 .close = answer.close,
+                                 .via = &x.context.via,
+                                 .date_line = x.context.date_line(),
+                                 .further_lines = *cookie_lines};
   std::optional<size_t> size = codec::write_response_head(x.context.response, options, x.out.room());
   if (!size) return &faults::kBadResponse;
   x.out.commit(*size);

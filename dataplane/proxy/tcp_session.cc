@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proxy/exchange_log.h"
+#include "proxy/persistence.h"
 #include "proxy/relay.h"
 #include "proxy/request_key.h"
 #include "proxy/retry.h"
@@ -22,6 +23,7 @@ struct Connecting {
   std::optional<upstream::Backend::Retry> retry;
   std::array<config::Uid, 11> tried{};
   uint32_t tries = 0;
+  Persistent persistent{};
 };
 
 bool may_retry(Connecting& c, Retry retry) {
@@ -49,8 +51,16 @@ Task<std::optional<observe::Failure>> connect_to_a_server(Connecting& c, Exchang
     if (found.backend->settings().effective_algorithm() == config::Algorithm::kHash) {
       key = key_of(found.backend->settings().hash, c.client.address());
     }
-    upstream::Admission admission = found.backend->admit(*found.members, std::span(c.tried.data(), c.tries), key);
+    const config::Server* preferred = nullptr;
+    if (c.tries == 0 && found.backend->settings().persistence) [[unlikely]] {
+      c.persistent.look_up(*found.backend, *found.members, nullptr, c.client.address(), c.client.now());
+      preferred = c.persistent.preferred(*found.members);
+    }
+    upstream::Admission admission =
+        found.backend->admit(*found.members, std::span(c.tried.data(), c.tries), key, preferred);
     if (!admission) co_return failure.value_or(failure_of(admission.refusal()));
+    if (found.backend->settings().persistence) [[unlikely]]
+      c.persistent.picked(*found.backend, admission.server().record(), c.client.now());
     c.tried[c.tries++] = admission.server().uid();
     c.lease.emplace(std::move(admission), c.client.stream().channel());
     upstream::Server& server = c.lease->server();

@@ -26,6 +26,9 @@ const base::Ref<const config::Server>* BackendState::find(std::string_view name)
 void BackendState::take_settings(base::Ref<const config::Backend> record) {
   eligible.keep_by_age(config::goes_by_age(record->effective_algorithm()));
   hash_tables.take_settings(*record, members, adjusted);
+  if (!persistence.take_settings(*record)) {
+    persistence.build(members, [this](const base::Ref<const config::Server>& member) { return fit_of(member); });
+  }
   settings = std::move(record);
 }
 
@@ -98,8 +101,10 @@ void BackendState::place(const base::Ref<const config::Server>& before, const ba
   }
   if (after) {
     hash_tables.upsert(adjusted_before, adjusted_of(after));
+    persistence.upsert(before, adjusted_of(after), bool(fit_after));
   } else {
     hash_tables.erase(*adjusted_before);
+    persistence.erase(*before);
   }
 }
 
@@ -511,6 +516,7 @@ base::Ref<const config::Snapshot> Model::make_snapshot() {
     backend->settings = at->second->settings;
     backend->eligible = at->second->eligible;
     at->second->hash_tables.put_into(*backend);
+    at->second->persistence.put_into(*backend);
     backend->counts_in_flight = config::has_to_count(*backend->settings, at->second->limited);
     backend->counts_total = config::bounds_load(*backend->settings);
     const config::BackendSnapshot* former = working_.find(at->second->handle());

@@ -21,6 +21,7 @@
 #include "store/digest.h"
 #include "store/hash_tables.h"
 #include "store/health.h"
+#include "store/persistence_index.h"
 #include "store/row_log.h"
 #include "store/slot_allocator.h"
 #include "store/transaction.h"
@@ -63,6 +64,7 @@ struct BackendState {
   base::Ref<const config::Backend> settings;
   config::EligibleServers eligible;
   HashTables hash_tables;
+  PersistenceIndex persistence;
   Members members;
   ServersByName by_name;
   SlotAllocator slots;

@@ -59,24 +59,41 @@ struct Backend::SharedLoads : OwnLoads {
   uint64_t total_in_flight() const { return backend.total().in_flight(); }
 };
 
-Admission Backend::admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key) {
+Admission Backend::admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key,
+                         const config::Server* preferred) {
+  if (preferred) [[unlikely]] {
+    if (Admission admission = admit_to(*preferred, snapshot)) return admission;
+  }
   if (snapshot.counts_in_flight) return admit_counted(snapshot, tried, key);
   const config::Server* record = balancer_.pick(snapshot, random_, OwnLoads{*this, snapshot}, tried, key);
   if (!record) return Admission(Admission::Refusal::kNoServer);
-  return Admission(begin_on(*record, snapshot), Place());
+  return admit_to(*record, snapshot);
+}
+
+Admission Backend::admit_to(const config::Server& record, const config::BackendSnapshot& snapshot) {
+  Server& server = begin_on(record, snapshot);
+  if (!snapshot.counts_in_flight) return Admission(server, Place());
+  if (!server.load().try_enter(snapshot.settings->max_connections_of(record))) {
+    return Admission(Admission::Refusal::kFull);
+  }
+  Place place(server.load());
+  if (snapshot.counts_total) place.enter(total());
+  return Admission(server, std::move(place));
 }
 
 Admission Backend::admit_counted(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key) {
   while (const config::Server* record = balancer_.pick(snapshot, random_, SharedLoads{{*this, snapshot}}, tried, key)) {
-    Server& server = begin_on(*record, snapshot);
     // Another worker may have taken the last place since.
-    if (!server.load().try_enter(snapshot.settings->max_connections_of(*record))) continue;
-    Place place(server.load());
-    if (snapshot.counts_total) place.enter(total());
-    return Admission(server, std::move(place));
+    if (Admission admission = admit_to(*record, snapshot)) return admission;
   }
   bool any = balancing::has_weight(snapshot.eligible, snapshot.settings->effective_default_weight());
   return Admission(any ? Admission::Refusal::kFull : Admission::Refusal::kNoServer);
+}
+
+void Backend::take_settings(const base::Ref<const config::Backend>& settings) {
+  settings_ = settings;
+  // The table ends with the last worker that lets go of it.
+  if (!settings_->persistence || !settings_->persistence->table) stick_table_ = nullptr;
 }
 
 Server& Backend::begin_on(const config::Server& record, const config::BackendSnapshot& snapshot) {

@@ -29,11 +29,19 @@ class Backend {
   // Takes the settings that the snapshot has now.
   void refresh(const base::Ref<const config::Backend>& settings) {
     if (!(settings == settings_)) [[unlikely]]
-      settings_ = settings;
+      take_settings(settings);
+  }
+  // Requires that the settings have one.
+  StickTable& stick_table() {
+    if (!stick_table_) [[unlikely]]
+      stick_table_ = shared_.table_of(uid());
+    return *stick_table_;
   }
 
   // To a server that may take an exchange; to one of those that were not tried yet, if there is one. `key`: for HASH.
-  Admission admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key = {});
+  // `preferred`: a server of the snapshot that persistence leads to, which takes it unless it is full; null for none.
+  Admission admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key = {},
+                  const config::Server* preferred = nullptr);
   // The snapshot says so since now: what is in flight is counted over all workers, and the total where it says that
   // too.
   void begin_counting(bool of_all);
@@ -84,6 +92,9 @@ class Backend {
  private:
   struct OwnLoads;
   struct SharedLoads;
+  void take_settings(const base::Ref<const config::Backend>& settings);
+  // To this one, unless it is full.
+  Admission admit_to(const config::Server& record, const config::BackendSnapshot& snapshot);
   Admission admit_counted(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key);
   Server& server_of(const config::Server& record);
   // The one that was picked, which is measured from now on where the algorithm wants that.
@@ -100,6 +111,8 @@ class Backend {
   std::shared_ptr<SharedHolder> holder_;
   // Where its load has been bounded.
   std::shared_ptr<SharedTotal> total_;
+  // Where it is persistent by a table.
+  std::shared_ptr<StickTable> stick_table_;
   uint32_t uses_ = 0;
   uint32_t retries_ = 0;
   observe::Counters counters_;

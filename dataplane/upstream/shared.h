@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "base/ref.h"
 #include "config/model.h"
+#include "upstream/stick_table.h"
 
 namespace fairlead::upstream {
 
@@ -116,6 +117,7 @@ class Shared {
   std::shared_ptr<SharedHolder> holder_of(config::Uid backend) { return one_of(holders_, backend); }
   // Whoever has entered keeps it.
   std::shared_ptr<SharedTotal> total_of(config::Uid backend) { return one_of(totals_, backend); }
+  std::shared_ptr<StickTable> table_of(config::Uid backend) { return one_of(tables_, backend); }
   // Servers that somebody keeps the load of.
   size_t loads() const;
 
@@ -151,6 +153,7 @@ class Shared {
   absl::flat_hash_set<SharedLoad*, Hash, Equal> loads_;  // guarded by mutex_
   ByBackend<SharedHolder> holders_;                      // guarded by mutex_
   ByBackend<SharedTotal> totals_;                        // guarded by mutex_
+  ByBackend<StickTable> tables_;                         // guarded by mutex_
 };
 
 template <typename T>

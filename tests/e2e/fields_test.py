@@ -21,6 +21,13 @@ BACKEND = {
     "timeouts.response": ("20s", "40s"), "timeouts.idle": ("50s", "70s"), "retry.attempts": (1, 3),
     "retry.conditions": ([3], [5, 6]), "retry.statuses": ([500], [502, 503]), "retry.non_idempotent": (True, None),
     "retry.per_try_timeout": ("20s", "30s"), "retry.back_off.base": ("0.1s", "0.2s"), "retry.budget_percent": (20, 50),
+    "persistence.cookie.name": ("A", "B"), "persistence.cookie.mode": (1, 3), "persistence.cookie.secret": ("x", "y"),
+    "persistence.cookie.indirect": (True, None), "persistence.cookie.nocache": (True, None),
+    "persistence.cookie.path": ("/a", "/b"), "persistence.cookie.domain": ("a.example", "b.example"),
+    "persistence.cookie.secure": (True, None), "persistence.cookie.http_only": (True, None),
+    "persistence.cookie.same_site": (1, 2), "persistence.cookie.max_age": ("60s", "90s"),
+    "persistence.table.key": ("{source}", "{path}"), "persistence.table.max_entries": (10, 20),
+    "persistence.table.expire": ("5s", "6s"),
     "drain.timeout": ("10s", "60s"), "drain.jitter": ("1s", "2s"), "connection_pool.idle_timeout": ("20s", "40s"),
     "connection_pool.max_idle": (100, 300), "labels": ({"tier": "a"}, {}),
 }

@@ -112,7 +112,8 @@ Result<void> fill_field(const ResourceOption& option, const std::string& path, c
   if (!status.ok()) {
     std::string message(status.message());
     // The schema's words are upper case, those of a command line are not.
-    if (option.form == ValueForm::kEnum || option.form == ValueForm::kEnumList) message = absl::AsciiStrToLower(message);
+    if (option.form == ValueForm::kEnum || option.form == ValueForm::kEnumList)
+      message = absl::AsciiStrToLower(message);
     return usage_error(absl::StrCat("--", option.option.name, ": ", without_place(message, path)));
   }
   resource.MergeFrom(*part);
@@ -269,6 +270,40 @@ std::vector<ResourceOption> backend_options() {
        "connection_pool.idle_timeout"},
       {{.name = "pool-max-idle", .value = "N", .help = "most idle ones for one server and worker"},
        "connection_pool.max_idle"},
+      {{.name = "cookie", .value = "NAME", .help = "a cookie that brings clients back to their servers"},
+       "persistence.cookie.name"},
+      {{.name = "cookie-mode", .value = "MODE", .help = "insert, or what servers set: rewrite or prefix"},
+       "persistence.cookie.mode",
+       ValueForm::kEnum},
+      {{.name = "cookie-secret", .value = "TEXT", .help = "without it nobody can make values"},
+       "persistence.cookie.secret"},
+      {{.name = "cookie-indirect", .value = "BOOL", .help = "insert: servers do not see it"},
+       "persistence.cookie.indirect",
+       ValueForm::kBool},
+      {{.name = "cookie-nocache", .value = "BOOL", .help = "insert: responses that set it are private"},
+       "persistence.cookie.nocache",
+       ValueForm::kBool},
+      {{.name = "cookie-path", .value = "PATH", .help = "insert: where it holds, / by default"},
+       "persistence.cookie.path"},
+      {{.name = "cookie-domain", .value = "DOMAIN", .help = "insert: where it holds, beside the host asked"},
+       "persistence.cookie.domain"},
+      {{.name = "cookie-secure", .value = "BOOL", .help = "insert: over TLS only"},
+       "persistence.cookie.secure",
+       ValueForm::kBool},
+      {{.name = "cookie-http-only", .value = "BOOL", .help = "insert: not for scripts"},
+       "persistence.cookie.http_only",
+       ValueForm::kBool},
+      {{.name = "cookie-same-site", .value = "WHEN", .help = "insert: strict, lax or none"},
+       "persistence.cookie.same_site",
+       ValueForm::kEnum},
+      {{.name = "cookie-max-age", .value = "TIME", .help = "insert: how long clients keep it"},
+       "persistence.cookie.max_age"},
+      {{.name = "stick", .value = "TEMPLATE", .help = "remembers each key's server: as --hash-key"},
+       "persistence.table.key"},
+      {{.name = "stick-entries", .value = "N", .help = "most keys that are remembered"},
+       "persistence.table.max_entries"},
+      {{.name = "stick-expire", .value = "TIME", .help = "how long, since a key was last used"},
+       "persistence.table.expire"},
       labels(),
   };
 }

@@ -20,6 +20,17 @@ Slot free_slot(const Records& slots) {
   return slot;
 }
 
+// Anew, and for all servers: what the store keeps step by step.
+void add_persistence(config::BackendSnapshot& backend, const Ref<const config::Server>& server, bool is_fit) {
+  if (!backend.settings->persistence) return;
+  const std::optional<config::CookiePersistence>& cookie = backend.settings->persistence->cookie;
+  if (cookie) {
+    config::CookieValue value = config::cookie_value(cookie->key, backend.settings->name, server->name);
+    backend.persistence.put_value(value, server->slot);
+  }
+  if (is_fit && server->admin_state != config::AdminState::kMaintenance) backend.persistence.put(server);
+}
+
 // All of them, whatever the type: only one is looked at.
 void make_tables(config::BackendSnapshot& backend) {
   auto candidates = config::hash_candidates(backend.assigned, backend.settings->effective_default_weight());
@@ -155,7 +166,10 @@ Ref<const config::Snapshot> Configuration::snapshot() {
     backend->settings = state.settings;
     backend->eligible = state.eligible;
     uint64_t limited = 0;
-    for (auto& [server, record] : state.servers) limited += record->max_connections.value_or(0) > 0;
+    for (auto& [server, record] : state.servers) {
+      limited += record->max_connections.value_or(0) > 0;
+      add_persistence(*backend, record, !state.unfit.contains(record->metadata.uid));
+    }
     backend->counts_in_flight = config::has_to_count(*state.settings, limited);
     backend->counts_total = config::bounds_load(*state.settings);
     bool begins = (backend->counts_in_flight && !state.counted) || (backend->counts_total && !state.total_counted);

@@ -74,6 +74,7 @@ Task<bool> Origin::exchange(HttpPeer& peer) {
     seen_.strange.push_back(head->start_line);
     co_return false;
   }
+  if (const std::string* cookie = head->find("x-set-cookie")) plan->set_cookie = *cookie;
   if (++seen_.requests[plan->id] > plan->fated_tries) {
     plan->fate = Fate::kGood;
     plan->status = 200;

@@ -75,6 +75,7 @@ std::string Plan::response_head() const {
   if (response_framing == Framing::kChunked && !bodiless_status) head << "Transfer-Encoding: chunked\r\n";
   if (response_framing == Framing::kSized && !bodiless_status) head << "Content-Length: " << response_size << "\r\n";
   if (close) head << "Connection: close\r\n";
+  if (!set_cookie.empty()) head << "Set-Cookie: " << set_cookie << "\r\n";
   head << "\r\n";
   return head.str();
 }

@@ -47,6 +47,8 @@ struct Plan {
   Fate fate = Fate::kGood;
   // How many tries have this fate and this status; further ones end well, with 200.
   int fated_tries = 1'000;
+  // What the origin sets, by a field of the request's; no part of what encode() gives. Empty: nothing.
+  std::string set_cookie{};
 
   bool has_response_body() const { return method != "HEAD" && status != 204 && status != 304; }
   bool is_idempotent() const { return method != "POST" && method != "PATCH"; }

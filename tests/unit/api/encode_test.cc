@@ -42,7 +42,11 @@ TEST(EncodeTest, ABackendWithEveryField) {
                    interval { seconds: 5 } timeout { seconds: 4 } rise: 1 fall: 100 fast_interval { seconds: 1 }
                    down_interval { seconds: 60 } address: "unix:/run/x" initial_state: INITIAL_STATE_UP proxy_header: PROXY_HEADER_V2
                    agent { port: 9 interval { seconds: 7 } send: "hi" } }
-    connection_pool { idle_timeout {} max_idle: 0 } labels { key: "a" value: "b" })");
+    connection_pool { idle_timeout {} max_idle: 0 } labels { key: "a" value: "b" }
+    persistence { cookie { name: "SRV" mode: COOKIE_MODE_REWRITE secret: "x" indirect: true nocache: true path: "/a"
+                           domain: ".example.com" secure: true http_only: true same_site: SAME_SITE_NONE
+                           max_age { seconds: 60 } }
+                  table { key: "{source}" max_entries: 5 expire { seconds: 1 } } })");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Backend encoded;

@@ -57,13 +57,26 @@ TEST(ResourceOptions, FillNestedFieldsOfABackend) {
 }
 
 TEST(ResourceOptions, FillListsAndTruths) {
-  const auto filled = fill<v1::Backend>(
-      backend_options(), {"--retry-on", "empty-response", "--retry-on=timeout", "--retry-status", "503",
-                          "--retry-status", "429", "--retry-non-idempotent", "true"});
+  const auto filled =
+      fill<v1::Backend>(backend_options(), {"--retry-on", "empty-response", "--retry-on=timeout", "--retry-status",
+                                            "503", "--retry-status", "429", "--retry-non-idempotent", "true"});
   EXPECT_THAT(filled.resource.retry().conditions(),
               ElementsAre(v1::RETRY_CONDITION_EMPTY_RESPONSE, v1::RETRY_CONDITION_TIMEOUT));
   EXPECT_THAT(filled.resource.retry().statuses(), ElementsAre(503, 429));
   EXPECT_TRUE(filled.resource.retry().non_idempotent());
+}
+
+TEST(ResourceOptions, FillPersistence) {
+  const auto filled =
+      fill<v1::Backend>(backend_options(), {"--cookie", "SRV", "--cookie-mode", "prefix", "--cookie-max-age=2m",
+                                            "--cookie-secure", "true", "--stick", "{source}", "--stick-entries", "9"});
+  const v1::Persistence& persistence = filled.resource.persistence();
+  EXPECT_EQ(persistence.cookie().name(), "SRV");
+  EXPECT_EQ(persistence.cookie().mode(), v1::COOKIE_MODE_PREFIX);
+  EXPECT_EQ(persistence.cookie().max_age().seconds(), 120);
+  EXPECT_TRUE(persistence.cookie().secure());
+  EXPECT_EQ(persistence.table().key(), "{source}");
+  EXPECT_EQ(persistence.table().max_entries(), 9u);
 }
 
 TEST(ResourceOptions, FillWhatAlgorithmsTake) {
@@ -162,8 +175,9 @@ TEST(ResourceOptions, SayWhatIsWrongInTheCommandLinesWords) {
             "--weight: \"heavy\" is not a number from 0 to 4294967295");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--admin-state", "off"}).failure.text,
             "--admin-state: \"off\" is not one of ready, drain, maintenance");
-  EXPECT_EQ(fill<v1::Backend>(backend_options(), {"--retry-on", "reset", "--retry-on", "luck"}).failure.text,
-            "--retry-on: \"luck\" is not one of connect_failure, refused, reset, empty_response, timeout, bad_response");
+  EXPECT_EQ(
+      fill<v1::Backend>(backend_options(), {"--retry-on", "reset", "--retry-on", "luck"}).failure.text,
+      "--retry-on: \"luck\" is not one of connect_failure, refused, reset, empty_response, timeout, bad_response");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--check-disabled", "maybe"}).failure.text,
             "--check-disabled: \"maybe\" is not true or false");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--label", "zone"}).failure.text,

@@ -117,6 +117,11 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_retry()->set_non_idempotent(number(1) == 1);
   if (one_in(9)) backend.mutable_retry()->mutable_back_off()->mutable_base()->set_seconds(number(2));
   if (one_in(9)) backend.mutable_retry()->set_budget_percent(number(100));
+  if (one_in(6)) backend.mutable_persistence()->mutable_cookie()->set_name(one_in(6) ? "a;b" : "SRV");
+  if (one_in(9)) backend.mutable_persistence()->mutable_cookie()->set_mode(static_cast<v1::CookieMode>(number(4)));
+  if (one_in(9)) backend.mutable_persistence()->mutable_cookie()->set_secret(number(1) == 1 ? "a" : "b");
+  if (one_in(6)) backend.mutable_persistence()->mutable_table()->set_key(one_in(6) ? "{x}" : "{source}");
+  if (one_in(9)) backend.mutable_persistence();
   if (one_in(4)) fill(*backend.mutable_health_check());
   fill(*backend.mutable_labels());
   if (one_in(3)) {
@@ -172,10 +177,31 @@ void RandomOperations::fill(v1::Patch& patch) {
     paths({"weight", "address", "max_connections", "admin_state", "health_check", "health_check.port", "labels"});
   } else if (patch.resource().has_backend()) {
     patch.mutable_resource()->mutable_backend()->clear_servers();
-    paths({"balance", "balance.algorithm", "balance.draws", "balance.peak_ewma", "balance.prequal.pool_size",
-           "balance.prequal", "balance.hash", "balance.hash.key", "server_defaults.weight",
-           "server_defaults.max_connections", "timeouts.connect", "timeouts", "retry", "retry.conditions", "retry.back_off", "drain", "drain.timeout",
-           "drain.jitter", "connection_pool.idle_timeout", "connection_pool.max_idle", "labels"});
+    paths({"balance",
+           "balance.algorithm",
+           "balance.draws",
+           "balance.peak_ewma",
+           "balance.prequal.pool_size",
+           "balance.prequal",
+           "balance.hash",
+           "balance.hash.key",
+           "server_defaults.weight",
+           "server_defaults.max_connections",
+           "timeouts.connect",
+           "timeouts",
+           "retry",
+           "retry.conditions",
+           "retry.back_off",
+           "persistence",
+           "persistence.cookie",
+           "persistence.cookie.secret",
+           "persistence.table",
+           "drain",
+           "drain.timeout",
+           "drain.jitter",
+           "connection_pool.idle_timeout",
+           "connection_pool.max_idle",
+           "labels"});
   } else if (patch.resource().listener().protocol() == v1::PROTOCOL_HTTP) {
     paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "http.max_headers",
            "http", "labels"});

@@ -28,6 +28,8 @@ struct PlainBackend {
   bool checked = false;
   int hash_type = 0;
   bool has_agent = false;
+  std::string cookie_secret{};
+  bool has_table = false;
   std::map<std::string, PlainServer> servers;
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
@@ -53,19 +55,24 @@ struct PlainModel {
                            .checked = resource.backend().health_check().has_tcp(),
                            .hash_type = resource.backend().balance().hash().type(),
                            .has_agent = resource.backend().health_check().has_agent(),
+                           .cookie_secret = resource.backend().persistence().cookie().secret(),
+                           .has_table = resource.backend().persistence().has_table(),
                            .servers = {}};
       bool exists = backends.contains(resource.backend().name());
       if (exists) {
         PlainBackend& before = backends[resource.backend().name()];
         bool same = before.default_weight == backend.default_weight && before.algorithm == backend.algorithm &&
                     before.checked == backend.checked && before.hash_type == backend.hash_type &&
-                    before.has_agent == backend.has_agent;
+                    before.has_agent == backend.has_agent &&
+                    before.cookie_secret == backend.cookie_secret && before.has_table == backend.has_table;
         if (create && !same) return false;
         before.default_weight = backend.default_weight;
         before.algorithm = backend.algorithm;
         before.checked = backend.checked;
         before.hash_type = backend.hash_type;
         before.has_agent = backend.has_agent;
+        before.cookie_secret = backend.cookie_secret;
+        before.has_table = backend.has_table;
         return true;
       }
       if (!replace) backends[resource.backend().name()] = backend;
@@ -180,6 +187,7 @@ class Draw {
       if (below(3) > 0) resource.mutable_backend()->mutable_health_check()->mutable_tcp();
       if (below(2) == 0) fill(*resource.mutable_backend()->mutable_balance());
       if (below(3) == 0) resource.mutable_backend()->mutable_health_check()->mutable_agent()->set_port(9);
+      if (below(2) == 0) fill(*resource.mutable_backend()->mutable_persistence());
     } else if (kind == 1) {
       resource.mutable_listener()->set_name(name("l", 3));
       resource.mutable_listener()->add_bind("127.0.0.1:0");
@@ -194,6 +202,14 @@ class Draw {
     balance.mutable_hash()->set_key("{path}");
     balance.mutable_hash()->set_type(static_cast<v1::HashType>(below(5)));
     balance.mutable_hash()->set_table_size(251);
+  }
+  void fill(v1::Persistence& persistence) {
+    if (below(3) > 0) {
+      persistence.mutable_cookie()->set_name("SRV");
+      persistence.mutable_cookie()->set_secret(name("secret", 2));
+    } else {
+      persistence.mutable_table()->set_key("{source}");
+    }
   }
   void fill(v1::Server& server) {
     server.set_backend(name("b", 4));
@@ -282,6 +298,10 @@ class RandomTransactionsTest : public StoreFixture {
       backend.checked = check && check->has_check();
       backend.has_agent = check && check->agent;
       if (auto type = group.backend.record->hash.type) backend.hash_type = static_cast<int>(*type) + 1;
+      if (const auto& persistence = group.backend.record->persistence) {
+        if (persistence->cookie) backend.cookie_secret = persistence->cookie->secret;
+        backend.has_table = persistence->table.has_value();
+      }
       if (group.backend.record->default_weight) backend.default_weight = *group.backend.record->default_weight;
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
         PlainServer& entry = backend.servers[server->name];
@@ -378,6 +398,24 @@ class RandomTransactionsTest : public StoreFixture {
     config::EligibleServers assigned;
     for (const auto& server : members) assigned.upsert(nullptr, adjusted(group, server));
     expect_tables(snapshot, assigned);
+    for (const auto& server : members) {
+      const base::Ref<const Health>* health = group.health.find(server->slot);
+      bool takes = server->admin_state != config::AdminState::kMaintenance && (!health || (*health)->is_fit());
+      expect_persistence(snapshot, adjusted(group, server), takes);
+    }
+  }
+  // `takes`: what a client brings that had the server.
+  static void expect_persistence(const config::BackendSnapshot& snapshot, const base::Ref<const config::Server>& server,
+                                 bool takes) {
+    const std::optional<config::Persistence>& settings = snapshot.settings->persistence;
+    const config::Server* wanted = settings && takes ? server.get() : nullptr;
+    EXPECT_EQ(snapshot.persistence.at(server->slot, server->metadata.uid), wanted);
+    EXPECT_EQ(snapshot.persistence.at(server->slot, server->metadata.uid + 1), nullptr);
+    if (!settings) EXPECT_TRUE(snapshot.persistence.empty());
+    if (!settings || !settings->cookie) return;
+    auto value = config::cookie_value(settings->cookie->key, snapshot.settings->name, server->name);
+    EXPECT_EQ(snapshot.persistence.with_value(value), wanted);
+    EXPECT_TRUE(snapshot.persistence.knows(value));
   }
   // `assigned`: all servers that take requests.
   static void expect_tables(const config::BackendSnapshot& snapshot, const config::EligibleServers& assigned) {
