@@ -19,6 +19,8 @@ constexpr DurationRange kDrainTimeout{config::Duration::zero(), config::kTimeout
 constexpr DurationRange kPoolIdle{config::Duration::zero(), std::chrono::hours(1)};
 constexpr DurationRange kEwmaDecay{std::chrono::milliseconds(10), std::chrono::hours(1)};
 constexpr DurationRange kProbeAge{std::chrono::milliseconds(1), std::chrono::minutes(1)};
+// What a full bucket holds is then less than 200 years, and no sum of times overflows.
+constexpr DurationRange kRatePeriod{std::chrono::milliseconds(1), std::chrono::hours(1)};
 constexpr config::Range kMaxConnections{0, config::kMaxConnectionsMax};
 constexpr config::Range kWeight{0, config::kWeightMax};
 
@@ -135,6 +137,47 @@ void decode_balance(FieldChecker& checker, const v1::Balance& balance, config::B
   record.hash = decode_hash(checker, balance.hash(), record.algorithm == config::Algorithm::kHash);
 }
 
+config::QueuePolicy decode_queue(FieldChecker& checker, const v1::Queue& queue) {
+  return {
+      .max_waiting = checker.number("queue.max_waiting", queue.has_max_waiting(), queue.max_waiting(), kMaxConnections),
+      .timeout = checker.duration("queue.timeout", queue.has_timeout(), queue.timeout(), kTimeout)};
+}
+
+std::optional<config::PoolReuse> pool_reuse(FieldChecker& checker, v1::PoolReuse value) {
+  switch (value) {
+    case v1::POOL_REUSE_UNSPECIFIED:
+      return std::nullopt;
+    case v1::POOL_REUSE_NEVER:
+      return config::PoolReuse::kNever;
+    case v1::POOL_REUSE_SAFE:
+      return config::PoolReuse::kSafe;
+    case v1::POOL_REUSE_ALWAYS:
+      return config::PoolReuse::kAlways;
+    default:
+      checker.unknown_enum("connection_pool.reuse", value, "NEVER, SAFE, ALWAYS");
+      return std::nullopt;
+  }
+}
+
+config::PoolSettings decode_pool(FieldChecker& checker, const v1::ConnectionPool& pool) {
+  config::PoolSettings settings{
+      .idle_timeout =
+          checker.duration("connection_pool.idle_timeout", pool.has_idle_timeout(), pool.idle_timeout(), kPoolIdle),
+      .max_idle = checker.number("connection_pool.max_idle", pool.has_max_idle(), pool.max_idle(), {0, 100'000}),
+      .reuse = pool_reuse(checker, pool.reuse()),
+      .max_requests = checker.number("connection_pool.max_requests", pool.has_max_requests(), pool.max_requests(),
+                                     {0, config::kPoolRequestsMax}),
+      .source_address = {}};
+  if (pool.source_address().empty()) return settings;
+  absl::StatusOr<config::Endpoint> source = config::parse_ip(pool.source_address());
+  if (!source.ok()) {
+    checker.fail("connection_pool.source_address", std::string(source.status().message()));
+    return settings;
+  }
+  settings.source_address = *std::move(source);
+  return settings;
+}
+
 config::DrainPolicy drain_policy(FieldChecker& checker, const v1::Drain& drain, config::Duration default_timeout) {
   config::DrainPolicy policy;
   policy.timeout = checker.duration("drain.timeout", drain.has_timeout(), drain.timeout(), kDrainTimeout);
@@ -187,6 +230,12 @@ std::vector<config::Endpoint> bind_addresses(FieldChecker& checker, const v1::Li
   return result;
 }
 
+config::RateLimit decode_rate_limit(FieldChecker& checker, const v1::RateLimit& limit, const std::string& field) {
+  return {.requests = checker.number(field + ".requests", limit.has_requests(), limit.requests(), kMaxConnections),
+          .per = checker.duration(field + ".per", limit.has_per(), limit.per(), kRatePeriod),
+          .burst = checker.number(field + ".burst", limit.has_burst(), limit.burst(), {1, config::kMaxConnectionsMax})};
+}
+
 config::Route decode_route(FieldChecker& checker, const v1::Route& route, const std::string& field) {
   config::Route result{{route.hosts().begin(), route.hosts().end()}, route.path_prefix(), route.backend()};
   if (result.hosts.size() > config::kRouteHostsMax) {
@@ -197,6 +246,10 @@ config::Route decode_route(FieldChecker& checker, const v1::Route& route, const 
   }
   checker.check(field + ".path_prefix", config::check_path_prefix(route.path_prefix()));
   checker.check(field + ".backend", config::check_name(route.backend()));
+  std::optional<uint32_t> priority =
+      checker.number(field + ".priority", route.has_priority(), route.priority(), {0, config::kPriorities - 1});
+  if (priority) result.priority = static_cast<uint8_t>(*priority);
+  result.rate_limit = decode_rate_limit(checker, route.rate_limit(), field + ".rate_limit");
   return result;
 }
 
@@ -257,20 +310,26 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   record->default_weight = weight(checker, "server_defaults.weight", defaults.has_weight(), defaults.weight());
   record->default_max_connections = checker.number("server_defaults.max_connections", defaults.has_max_connections(),
                                                    defaults.max_connections(), kMaxConnections);
+  record->min_connections = checker.number("server_defaults.min_connections", defaults.has_min_connections(),
+                                           defaults.min_connections(), kMaxConnections);
+  record->full_connections = checker.number("server_defaults.full_connections", defaults.has_full_connections(),
+                                            defaults.full_connections(), kMaxConnections);
   const v1::BackendTimeouts& timeouts = backend.timeouts();
   record->timeouts.connect = checker.duration("timeouts.connect", timeouts.has_connect(), timeouts.connect(), kTimeout);
   record->timeouts.response =
       checker.duration("timeouts.response", timeouts.has_response(), timeouts.response(), kTimeout);
   record->timeouts.idle = checker.duration("timeouts.idle", timeouts.has_idle(), timeouts.idle(), kTimeout);
   record->retry = decode_retry(checker, backend.retry());
+  record->queue = decode_queue(checker, backend.queue());
   record->drain = drain_policy(checker, backend.drain(), config::Backend().drain_timeout());
   record->health_check = decode_health_check(checker, backend);
-  const v1::ConnectionPool& pool = backend.connection_pool();
-  record->pool_idle_timeout =
-      checker.duration("connection_pool.idle_timeout", pool.has_idle_timeout(), pool.idle_timeout(), kPoolIdle);
-  record->pool_max_idle =
-      checker.number("connection_pool.max_idle", pool.has_max_idle(), pool.max_idle(), {0, 100'000});
   record->persistence = decode_persistence(checker, backend.persistence());
+  record->pool = decode_pool(checker, backend.connection_pool());
+  const v1::CircuitLimits& circuit = backend.circuit();
+  record->circuit = {.max_requests = checker.number("circuit.max_requests", circuit.has_max_requests(),
+                                                    circuit.max_requests(), kMaxConnections),
+                     .max_retries = checker.number("circuit.max_retries", circuit.has_max_retries(),
+                                                   circuit.max_retries(), kMaxConnections)};
   record->labels = checker.labels("labels", backend.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(backend_title(backend.name())));
   return record;
@@ -299,6 +358,12 @@ Decoded<base::Ref<config::Listener>> decode_listener(const v1::Listener& listene
       checker.number("http.max_head_bytes", http.has_max_head_bytes(), http.max_head_bytes(), {1024, 24576});
   record->max_headers = checker.number("http.max_headers", http.has_max_headers(), http.max_headers(), {1, 256});
   record->forwarded = forwarded(checker, http.forwarded());
+  record->rate_limit = decode_rate_limit(checker, listener.rate_limit(), "rate_limit");
+  const v1::ClientRateLimit& of_clients = listener.client_rate_limit();
+  record->client_rate_limit = {
+      .limit = decode_rate_limit(checker, of_clients.limit(), "client_rate_limit.limit"),
+      .max_addresses = checker.number("client_rate_limit.max_addresses", of_clients.has_max_addresses(),
+                                      of_clients.max_addresses(), {64, 16'777'216})};
   record->labels = checker.labels("labels", listener.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(listener_title(listener.name())));
   return record;

@@ -98,6 +98,32 @@ void encode_http(const config::Listener& record, v1::Listener& out) {
   if (record.forwarded) out.mutable_http()->set_forwarded(encode_forwarded(*record.forwarded));
 }
 
+void encode_rate_limit(const config::RateLimit& limit, v1::RateLimit& out) {
+  if (limit.requests) out.set_requests(*limit.requests);
+  if (limit.per) encode(*limit.per, *out.mutable_per());
+  if (limit.burst) out.set_burst(*limit.burst);
+}
+
+v1::PoolReuse encode_reuse(config::PoolReuse reuse) {
+  switch (reuse) {
+    case config::PoolReuse::kNever:
+      return v1::POOL_REUSE_NEVER;
+    case config::PoolReuse::kSafe:
+      return v1::POOL_REUSE_SAFE;
+    case config::PoolReuse::kAlways:
+      return v1::POOL_REUSE_ALWAYS;
+  }
+  return v1::POOL_REUSE_UNSPECIFIED;
+}
+
+void encode_pool(const config::PoolSettings& pool, v1::ConnectionPool& out) {
+  if (pool.idle_timeout) encode(*pool.idle_timeout, *out.mutable_idle_timeout());
+  if (pool.max_idle) out.set_max_idle(*pool.max_idle);
+  if (pool.reuse) out.set_reuse(encode_reuse(*pool.reuse));
+  if (pool.max_requests) out.set_max_requests(*pool.max_requests);
+  if (pool.source_address) out.set_source_address(config::ip_text(*pool.source_address));
+}
+
 }  // namespace
 
 v1::AdminState encode(config::AdminState state) {
@@ -131,19 +157,22 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (record.default_max_connections) {
     out.mutable_server_defaults()->set_max_connections(*record.default_max_connections);
   }
+  if (record.min_connections) out.mutable_server_defaults()->set_min_connections(*record.min_connections);
+  if (record.full_connections) out.mutable_server_defaults()->set_full_connections(*record.full_connections);
   const config::BackendTimeouts& timeouts = record.timeouts;
   if (timeouts.connect) encode(*timeouts.connect, *out.mutable_timeouts()->mutable_connect());
   if (timeouts.response) encode(*timeouts.response, *out.mutable_timeouts()->mutable_response());
   if (timeouts.idle) encode(*timeouts.idle, *out.mutable_timeouts()->mutable_idle());
   if (record.retry != config::RetryPolicy()) encode(record.retry, *out.mutable_retry());
+  if (record.queue.max_waiting) out.mutable_queue()->set_max_waiting(*record.queue.max_waiting);
+  if (record.queue.timeout) encode(*record.queue.timeout, *out.mutable_queue()->mutable_timeout());
   if (record.drain.timeout) encode(*record.drain.timeout, *out.mutable_drain()->mutable_timeout());
   if (record.drain.jitter) encode(*record.drain.jitter, *out.mutable_drain()->mutable_jitter());
   if (record.health_check) encode(*record.health_check, *out.mutable_health_check());
-  if (record.pool_idle_timeout) {
-    encode(*record.pool_idle_timeout, *out.mutable_connection_pool()->mutable_idle_timeout());
-  }
-  if (record.pool_max_idle) out.mutable_connection_pool()->set_max_idle(*record.pool_max_idle);
   if (record.persistence) encode(*record.persistence, *out.mutable_persistence());
+  if (record.pool != config::PoolSettings()) encode_pool(record.pool, *out.mutable_connection_pool());
+  if (record.circuit.max_requests) out.mutable_circuit()->set_max_requests(*record.circuit.max_requests);
+  if (record.circuit.max_retries) out.mutable_circuit()->set_max_retries(*record.circuit.max_retries);
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
 }
@@ -158,6 +187,8 @@ void encode(const config::Listener& record, v1::Listener& out) {
     encoded.mutable_hosts()->Add(route.hosts.begin(), route.hosts.end());
     encoded.set_path_prefix(route.path_prefix);
     encoded.set_backend(route.backend);
+    if (route.priority) encoded.set_priority(*route.priority);
+    if (route.rate_limit != config::RateLimit()) encode_rate_limit(route.rate_limit, *encoded.mutable_rate_limit());
   }
   const config::ListenerTimeouts& timeouts = record.timeouts;
   if (timeouts.request_head) encode(*timeouts.request_head, *out.mutable_timeouts()->mutable_request_head());
@@ -165,6 +196,12 @@ void encode(const config::Listener& record, v1::Listener& out) {
   if (timeouts.idle) encode(*timeouts.idle, *out.mutable_timeouts()->mutable_idle());
   if (record.max_connections) out.set_max_connections(*record.max_connections);
   encode_http(record, out);
+  if (record.rate_limit != config::RateLimit()) encode_rate_limit(record.rate_limit, *out.mutable_rate_limit());
+  const config::ClientRateLimit& of_clients = record.client_rate_limit;
+  if (of_clients.limit != config::RateLimit()) {
+    encode_rate_limit(of_clients.limit, *out.mutable_client_rate_limit()->mutable_limit());
+  }
+  if (of_clients.max_addresses) out.mutable_client_rate_limit()->set_max_addresses(*of_clients.max_addresses);
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
   for (const config::Endpoint& endpoint : record.bound) out.mutable_status()->add_bound(endpoint.to_string());

@@ -105,7 +105,7 @@ class Balancer {
       case config::Algorithm::kHash: {
         if (!key) return pick_in_turn();
         if constexpr (KnowsTotal<Loads>) {
-          if (backend.counts_total) {
+          if (config::bounds_load(*backend.settings)) {
             LoadBound bound(backend, loads.total_in_flight());
             auto below = [&](const config::Server& server) {
               return !bound.is_reached(server, loads(server)) && allowed(server);

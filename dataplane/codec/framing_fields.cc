@@ -126,8 +126,10 @@ void read_keep_alive(std::string_view value, SectionFacts& facts) {
     const std::string_view parameter = take_list_element(rest);
     const size_t equals = parameter.find('=');
     if (equals == std::string_view::npos) continue;
-    if (!Word("timeout").matches(trim_whitespace(parameter.substr(0, equals)))) continue;
-    facts.keep_alive_timeout_seconds = small_number(trim_whitespace(parameter.substr(equals + 1)));
+    const std::string_view name = trim_whitespace(parameter.substr(0, equals));
+    const std::string_view number = trim_whitespace(parameter.substr(equals + 1));
+    if (Word("timeout").matches(name)) facts.keep_alive_timeout_seconds = small_number(number);
+    if (Word("max").matches(name)) facts.keep_alive_max = small_number(number);
   }
 }
 

@@ -46,6 +46,7 @@ struct SectionFacts {
   std::optional<Authority> host;
   std::optional<uint32_t> max_forwards;
   std::optional<uint32_t> keep_alive_timeout_seconds;
+  std::optional<uint32_t> keep_alive_max;
   std::string_view upgrade;
   // Names that Connection declares as meant for the next hop. Only the first nominated_count are set.
   std::array<Nominated, kMaxNominated> nominated_names;

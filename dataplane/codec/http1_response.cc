@@ -98,6 +98,7 @@ Verdict conclude(const ResponseContext& context, const SectionFacts& facts, Resp
   if (facts.chunked && !is_http11) return &kCodingInHttp10;
   head.keep_alive = !facts.close && (is_http11 || facts.keep_alive);
   head.keep_alive_timeout_seconds = facts.keep_alive_timeout_seconds;
+  head.keep_alive_max = facts.keep_alive_max;
   mark_nominated(facts, head.headers);
   if (head.is_informational()) return conclude_informational(context, facts, head);
   if (head.status == 426) head.upgrade = upgrade_to_forward(facts);

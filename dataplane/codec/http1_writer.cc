@@ -219,6 +219,11 @@ std::optional<size_t> write_error(int status, const ErrorOptions& options, std::
   put_framing(output, {.kind = BodyKind::kLength, .length = kStatusAndSpace + reason.size() + kLineFeed});
   // RFC 9110 section 15.5.6 demands it; the target's own methods are the server's to know.
   if (status == 405) output.put("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n");
+  if (options.retry_after_seconds > 0) {
+    output.put("Retry-After: ");
+    output.put_number(options.retry_after_seconds);
+    output.put("\r\n");
+  }
   output.put(options.date_line);
   if (options.close) {
     output.put("Connection: close\r\n");

@@ -86,6 +86,8 @@ struct ErrorOptions {
   bool head_only = false;
   http::Version client_version = http::Version::kHttp11;
   std::string_view date_line = {};  // As in ResponseOptions.
+  // Retry-After, for 429 and 503; 0: none.
+  uint32_t retry_after_seconds = 0;
 };
 
 // A whole response of our own with a line of text as body. kMaxErrorBytes are enough.

@@ -35,7 +35,8 @@ void for_each_match(const std::vector<Route>& routes, F f) {
 RouteTable compile_routes(const std::vector<Route>& routes, const std::string& default_backend, BackendLookup lookup) {
   std::map<std::string, std::vector<RouteTable::Path>> by_host;
   for_each_match(routes, [&](size_t index, const std::string& host, const std::string& path) {
-    by_host[host].push_back({path, lookup(routes[index].backend)});
+    by_host[host].push_back(
+        {path, {lookup(routes[index].backend), routes[index].effective_priority(), static_cast<uint16_t>(index)}});
   });
   RouteTable table;
   if (!default_backend.empty()) table.default_backend = lookup(default_backend);

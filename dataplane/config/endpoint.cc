@@ -229,4 +229,17 @@ bool overlap(const Endpoint& a, const Endpoint& b) {
   return a.family() == b.family() && a.port() == b.port() && (a.is_unspecified() || b.is_unspecified());
 }
 
+absl::StatusOr<Endpoint> parse_ip(std::string_view text) {
+  bool is_ip6 = text.contains(':');
+  absl::StatusOr<Endpoint> parsed = Endpoint::parse(is_ip6 ? concat("[", text, "]:0") : concat(text, ":0"));
+  if (parsed.ok() && !parsed->is_unix()) return parsed;
+  return wrong(text, "is not an IP address without a port, such as 10.0.0.1 or 2001:db8::1");
+}
+
+std::string ip_text(const Endpoint& address) {
+  std::string text = address.to_string();
+  text.resize(text.rfind(':'));
+  return text.starts_with('[') ? text.substr(1, text.size() - 2) : text;
+}
+
 }  // namespace fairlead::config

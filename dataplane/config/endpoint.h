@@ -79,6 +79,11 @@ class Endpoint {
   std::variant<Ip4Endpoint, Ip6Endpoint, UnixEndpoint> value_;
 };
 
+// An IP address without a port: "10.0.0.1", "2001:db8::1". With port 0. Errors as of Endpoint::parse().
+absl::StatusOr<Endpoint> parse_ip(std::string_view text);
+// The same backwards; requires an IP address.
+std::string ip_text(const Endpoint& address);
+
 // Whether a connection to `address` arrives at a socket of this host that is bound to `place`. (An IPv6 socket of ours
 // takes no IPv4.)
 bool arrives_at(const Endpoint& address, const Endpoint& place);

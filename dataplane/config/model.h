@@ -5,6 +5,7 @@
 // not ask whether a weight is in range or a backend exists.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -14,11 +15,15 @@
 #include <vector>
 
 #include "base/ref.h"
+#include "config/circuit_limits.h"
 #include "config/duration.h"
 #include "config/endpoint.h"
 #include "config/hash_key.h"
 #include "config/health_check.h"
 #include "config/persistence.h"
+#include "config/pool_settings.h"
+#include "config/queue_policy.h"
+#include "config/rate_limit.h"
 #include "config/retry_policy.h"
 #include "config/route_table.h"
 #include "http/forwarded_policy.h"
@@ -161,13 +166,17 @@ struct Backend : base::RefCounted {
   HashSettings hash;
   std::optional<uint16_t> default_weight;
   std::optional<uint32_t> default_max_connections;
+  // The ramp of limits; 0: there is none.
+  std::optional<uint32_t> min_connections;
+  std::optional<uint32_t> full_connections;
   BackendTimeouts timeouts;
   RetryPolicy retry;
+  QueuePolicy queue;
   DrainPolicy drain;
   std::optional<HealthCheck> health_check;
-  std::optional<Duration> pool_idle_timeout;
-  std::optional<uint32_t> pool_max_idle;
   std::optional<Persistence> persistence;
+  PoolSettings pool;
+  CircuitLimits circuit;
   Labels labels;
 
   Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }
@@ -177,6 +186,13 @@ struct Backend : base::RefCounted {
   uint32_t max_connections_of(const Server& server) const {
     return server.max_connections.value_or(default_max_connections.value_or(0));
   }
+  bool has_ramp() const { return min_connections.value_or(0) > 0 && full_connections.value_or(0) > 0; }
+  // What a limit of `most` comes to while the backend has `load` in flight and waiting: HAProxy's minconn and fullconn.
+  uint32_t ramped(uint32_t most, uint64_t load) const {
+    if (most == 0 || !has_ramp() || load >= *full_connections) return most;
+    uint64_t share = load * most / *full_connections;
+    return static_cast<uint32_t>(std::clamp<uint64_t>(share, std::min(*min_connections, most), most));
+  }
   bool checks(const Server& server) const {
     bool off = server.check && server.check->disabled;
     return health_check && !off && server.admin_state != AdminState::kMaintenance;
@@ -184,16 +200,20 @@ struct Backend : base::RefCounted {
   Duration connect_timeout() const { return timeouts.connect.value_or(std::chrono::seconds(5)); }
   Duration response_timeout() const { return timeouts.response.value_or(std::chrono::seconds(30)); }
   Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }
+  Duration queue_timeout() const { return queue.timeout.value_or(connect_timeout()); }
   Duration drain_timeout() const { return drain.timeout.value_or(std::chrono::seconds(30)); }
   Duration drain_jitter() const { return drain.jitter.value_or(Duration::zero()); }
-  Duration effective_pool_idle_timeout() const { return pool_idle_timeout.value_or(std::chrono::seconds(30)); }
-  uint32_t effective_pool_max_idle() const { return pool_max_idle.value_or(256); }
 };
 
 struct Route {
   std::vector<std::string> hosts;
   std::string path_prefix;
   std::string backend;
+  // Below kPriorities.
+  std::optional<uint8_t> priority = {};
+  RateLimit rate_limit = {};
+
+  uint8_t effective_priority() const { return priority.value_or(kPriorityDefault); }
 };
 
 struct ListenerTimeouts {
@@ -221,6 +241,8 @@ struct Listener : base::RefCounted {
   std::optional<uint32_t> max_head_bytes;
   std::optional<uint32_t> max_headers;
   std::optional<http::ForwardedPolicy> forwarded;
+  RateLimit rate_limit;
+  ClientRateLimit client_rate_limit;
   Labels labels;
 
   Duration request_head_timeout() const { return timeouts.request_head.value_or(std::chrono::seconds(10)); }

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "config/queue_policy.h"
+
 namespace fairlead::config {
 
 // A backend that may have gone: look up the slot in a snapshot and compare the uid.
@@ -13,6 +15,16 @@ struct BackendHandle {
   uint32_t slot = 0;
   uint64_t uid = 0;  // 0: none
   friend bool operator==(const BackendHandle&, const BackendHandle&) = default;
+};
+
+// Where a request goes, how it waits there, and which of the listener's routes says so.
+struct RouteTarget {
+  static constexpr uint16_t kNoRoute = 0xffff;
+
+  BackendHandle backend;
+  uint8_t priority = kPriorityDefault;
+  uint16_t route = kNoRoute;
+  friend bool operator==(const RouteTarget&, const RouteTarget&) = default;
 };
 
 // The longest first, those of equal length sorted: a table's order of paths and wildcards, which look-ups rely on.
@@ -26,7 +38,7 @@ struct RouteTable {
   struct Path {
     // Without a trailing slash; empty matches every path.
     std::string prefix;
-    BackendHandle backend;
+    RouteTarget target;
   };
   struct Host {
     // Lower case. A wildcard's is kept without its "*": ".example.com". Empty matches every host.

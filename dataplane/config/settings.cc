@@ -14,16 +14,17 @@ bool same_check(const Server& a, const Server& b) {
 
 auto tied(const Backend& b) {
   return std::tie(b.name, b.algorithm, b.draws, b.peak_ewma, b.prequal, b.hash, b.default_weight,
-                  b.default_max_connections, b.timeouts.connect, b.timeouts.response, b.timeouts.idle, b.retry,
-                  b.drain.timeout, b.drain.jitter, b.health_check, b.pool_idle_timeout, b.pool_max_idle, b.persistence,
-                  b.labels);
+                  b.default_max_connections, b.min_connections, b.full_connections, b.timeouts.connect,
+                  b.timeouts.response, b.timeouts.idle, b.retry, b.queue, b.drain.timeout, b.drain.jitter,
+                  b.health_check, b.pool, b.circuit, b.persistence, b.labels);
 }
 
-auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend); }
+auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend, r.priority, r.rate_limit); }
 
 auto tied(const Listener& l) {
   return std::tie(l.name, l.bind, l.protocol, l.default_backend, l.timeouts.request_head, l.timeouts.keep_alive,
-                  l.timeouts.idle, l.max_connections, l.max_head_bytes, l.max_headers, l.forwarded, l.labels);
+                  l.timeouts.idle, l.max_connections, l.max_head_bytes, l.max_headers, l.forwarded, l.rate_limit,
+                  l.client_rate_limit, l.labels);
 }
 
 }  // namespace

@@ -90,15 +90,17 @@ struct BackendSnapshot : base::RefCounted {
   // What is in flight on its servers is counted over all workers: the algorithm goes by that, or a server or the
   // backend's default has a limit.
   bool counts_in_flight = false;
-  // And what all of them have together.
+  // And what all of them have together: for bounded load, or for a ramp of limits.
   bool counts_total = false;
 };
 
 // `limited`: how many servers of the backend, whatever their state, have a limit of their own.
 constexpr bool has_to_count(const Backend& backend, uint64_t limited) {
   return backend.effective_algorithm() == Algorithm::kLeastConnections || bounds_load(backend) ||
-         backend.default_max_connections.value_or(0) > 0 || limited > 0;
+         backend.default_max_connections.value_or(0) > 0 || backend.has_ramp() || limited > 0;
 }
+
+constexpr bool has_to_count_total(const Backend& backend) { return bounds_load(backend) || backend.has_ramp(); }
 
 struct Snapshot : base::RefCounted {
   // Of the configuration, which health is no part of.

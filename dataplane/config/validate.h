@@ -19,6 +19,8 @@ inline constexpr size_t kRoutesMax = 1000;
 inline constexpr size_t kRouteHostsMax = 100;
 inline constexpr size_t kPathPrefixMax = 1024;
 inline constexpr uint32_t kMaxConnectionsMax = 1'000'000;
+// For one connection to a server.
+inline constexpr uint32_t kPoolRequestsMax = 1'000'000'000;
 inline constexpr uint32_t kTableSizeMin = 251;
 inline constexpr uint32_t kTableSizeMax = 5'000'011;
 // Percent.

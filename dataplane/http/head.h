@@ -82,6 +82,8 @@ struct ResponseHead {
   std::optional<uint64_t> declared_length;
   // `Keep-Alive: timeout=N`: the server closes an idle connection after so many seconds.
   std::optional<uint32_t> keep_alive_timeout_seconds;
+  // `Keep-Alive: max=N`: it takes so many more requests on this connection.
+  std::optional<uint32_t> keep_alive_max;
   // The protocol of a 101, or what a 426 asks for; empty otherwise.
   std::string_view upgrade;
 
@@ -99,6 +101,7 @@ struct ResponseHead {
     body = {};
     declared_length.reset();
     keep_alive_timeout_seconds.reset();
+    keep_alive_max.reset();
     headers.clear();
   }
 };

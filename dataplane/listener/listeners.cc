@@ -10,10 +10,10 @@ OpenListener* Listeners::find(config::Uid listener) {
 }
 
 void Listeners::accept(base::Ref<const config::Listener> record, std::vector<BoundSocket> sockets,
-                       std::shared_ptr<std::atomic<uint32_t>> open_on_all_workers) {
+                       std::shared_ptr<proxy::SharedListener> of_all_workers) {
   OpenListener* listener = find(record->metadata.uid);
   if (!listener) {
-    open_.push_back(std::make_unique<OpenListener>(context_, std::move(record), std::move(open_on_all_workers)));
+    open_.push_back(std::make_unique<OpenListener>(context_, std::move(record), std::move(of_all_workers)));
     listener = open_.back().get();
   }
   for (BoundSocket& socket : sockets) listener->accept_on(std::move(socket));

@@ -15,7 +15,7 @@ class Listeners {
 
   // Opens the listener, or adds sockets to one that is open.
   void accept(base::Ref<const config::Listener> record, std::vector<BoundSocket> sockets,
-              std::shared_ptr<std::atomic<uint32_t>> open_on_all_workers);
+              std::shared_ptr<proxy::SharedListener> of_all_workers);
   void close_address(config::Uid listener, const config::Endpoint& endpoint);
   // Of whichever listener it is.
   void leave_address(const config::Endpoint& endpoint);

@@ -14,8 +14,8 @@ constexpr runtime::Duration kExhaustedPause = std::chrono::milliseconds(20);
 }  // namespace
 
 OpenListener::OpenListener(proxy::Context& context, base::Ref<const config::Listener> record,
-                           std::shared_ptr<std::atomic<uint32_t>> open_on_all_workers)
-    : context_(context), shared_(std::move(record), std::move(open_on_all_workers)), running_(context.loop) {}
+                           std::shared_ptr<proxy::SharedListener> of_all_workers)
+    : context_(context), shared_(std::move(record), std::move(of_all_workers)), running_(context.loop) {}
 
 void OpenListener::accept_on(BoundSocket socket) { running_.spawn(accept_until_cancelled(std::move(socket))); }
 
@@ -46,9 +46,9 @@ void OpenListener::take_what_waits(Accepting& accepting) {
 void OpenListener::admit(const net::Accepted& accepted) {
   shared_.refresh(context_.upstreams.snapshot());
   uint32_t limit = shared_.record->effective_max_connections();
-  uint32_t open = shared_.open_on_all_workers->fetch_add(1, std::memory_order_relaxed);
+  uint32_t open = shared_.of_all_workers->open.fetch_add(1, std::memory_order_relaxed);
   if (limit != 0 && open >= limit) {
-    shared_.open_on_all_workers->fetch_sub(1, std::memory_order_relaxed);
+    shared_.of_all_workers->open.fetch_sub(1, std::memory_order_relaxed);
     ++shared_.refused;
     context_.loop.driver().close(accepted.fd);
     return;
@@ -102,6 +102,7 @@ observe::ListenerStatistics OpenListener::statistics() const {
           .connections = shared_.connections,
           .accepted = shared_.accepted,
           .refused = shared_.refused,
+          .rate_limited = shared_.rate_limited,
           .bad_requests = shared_.bad_requests,
           .unrouted = shared_.unrouted};
 }

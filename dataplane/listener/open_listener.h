@@ -1,7 +1,6 @@
 // A listener that is open on one worker: its sockets, its connections, from the first accept to the last session's end.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -21,9 +20,9 @@ struct BoundSocket {
 
 class OpenListener {
  public:
-  // `open_on_all_workers` counts the listener's connections over all workers, for its limit.
+  // `of_all_workers`: one for the listener.
   OpenListener(proxy::Context& context, base::Ref<const config::Listener> record,
-               std::shared_ptr<std::atomic<uint32_t>> open_on_all_workers);
+               std::shared_ptr<proxy::SharedListener> of_all_workers);
 
   config::Uid uid() const { return shared_.uid(); }
   // Accepts on the socket, which it owns from now on.

@@ -42,6 +42,11 @@ void encode(const observe::Counters& counters, v1::Counters& out) {
   out.set_persisted(counters.persisted);
   out.set_persistence_lost(counters.persistence_lost);
   out.set_in_flight(counters.in_flight);
+  out.set_queued(counters.queued);
+  out.set_waited(counters.waited);
+  out.set_queue_timeouts(counters.queue_timeouts);
+  out.set_queue_refused(counters.queue_refused);
+  out.set_circuit_refused(counters.circuit_refused);
   for (uint64_t count : counters.statuses) out.add_statuses(count);
   out.set_bytes_from_clients(counters.bytes_from_clients);
   out.set_bytes_to_clients(counters.bytes_to_clients);
@@ -93,6 +98,7 @@ void encode_listeners(const Sample& start, const Sample& end, v1::StreamStatisti
     encoded.set_connections(listener.connections);
     encoded.set_connections_accepted(counted_since(before ? before->accepted : 0, listener.accepted));
     encoded.set_connections_refused(counted_since(before ? before->refused : 0, listener.refused));
+    encoded.set_rate_limited(counted_since(before ? before->rate_limited : 0, listener.rate_limited));
   }
 }
 

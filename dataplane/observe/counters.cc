@@ -16,6 +16,10 @@ void for_each_count(Counters& mine, const Counters& other, F f) {
   f(mine.retries_refused, other.retries_refused);
   f(mine.persisted, other.persisted);
   f(mine.persistence_lost, other.persistence_lost);
+  f(mine.waited, other.waited);
+  f(mine.queue_timeouts, other.queue_timeouts);
+  f(mine.queue_refused, other.queue_refused);
+  f(mine.circuit_refused, other.circuit_refused);
   for (size_t i = 0; i < mine.statuses.size(); ++i) f(mine.statuses[i], other.statuses[i]);
   f(mine.bytes_from_clients, other.bytes_from_clients);
   f(mine.bytes_to_clients, other.bytes_to_clients);
@@ -27,6 +31,7 @@ void for_each_count(Counters& mine, const Counters& other, F f) {
 Counters& Counters::operator+=(const Counters& other) {
   for_each_count(*this, other, [](uint64_t& mine, uint64_t more) { mine += more; });
   in_flight += other.in_flight;
+  queued += other.queued;
   latency += other.latency;
   return *this;
 }

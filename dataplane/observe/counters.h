@@ -23,13 +23,21 @@ struct Counters {
   // Persistence led to a server that took them; and to one that did not.
   uint64_t persisted = 0;
   uint64_t persistence_lost = 0;
+  // Those that found all servers full and waited; of these, that waited too long; and those that could not wait because
+  // too many did.
+  uint64_t waited = 0;
+  uint64_t queue_timeouts = 0;
+  uint64_t queue_refused = 0;
+  // Those that came when the backend had all that its circuit limits allow.
+  uint64_t circuit_refused = 0;
   // [0] is 1xx.
   std::array<uint64_t, 5> statuses{};
   uint64_t bytes_from_clients = 0;
   uint64_t bytes_to_clients = 0;
   uint64_t cut_off = 0;
-  // Gauge.
+  // Gauges.
   uint64_t in_flight = 0;
+  uint64_t queued = 0;
   // In microseconds, from a request's first byte until its response's last.
   Histogram latency;
 

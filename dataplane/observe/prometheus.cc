@@ -29,7 +29,7 @@ uint64_t all_failed(const Counters& counters) {
   return sum;
 }
 
-constexpr std::array<PlainFamily, 10> kBackendFamilies = {{
+constexpr std::array<PlainFamily, 15> kBackendFamilies = {{
     {"fairlead_backend_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
      [](const Counters& counters) { return counters.started; }},
     {"fairlead_backend_finished_total", MetricType::kCounter, "Those that ended with a whole response, of any status.",
@@ -43,6 +43,15 @@ constexpr std::array<PlainFamily, 10> kBackendFamilies = {{
     {"fairlead_backend_persistence_lost_total", MetricType::kCounter,
      "Went elsewhere, because that server took nothing.",
      [](const Counters& counters) { return counters.persistence_lost; }},
+    {"fairlead_backend_waited_total", MetricType::kCounter, "Those that found all servers full and waited for a place.",
+     [](const Counters& counters) { return counters.waited; }},
+    {"fairlead_backend_queue_timeouts_total", MetricType::kCounter, "Of these, those that waited too long.",
+     [](const Counters& counters) { return counters.queue_timeouts; }},
+    {"fairlead_backend_queue_refused_total", MetricType::kCounter, "Those that could not wait: too many did.",
+     [](const Counters& counters) { return counters.queue_refused; }},
+    {"fairlead_backend_circuit_refused_total", MetricType::kCounter,
+     "Those that came when the backend had all that its circuit limits allow.",
+     [](const Counters& counters) { return counters.circuit_refused; }},
     {"fairlead_backend_cut_off_total", MetricType::kCounter, "Closed by the deadline of a drain.",
      [](const Counters& counters) { return counters.cut_off; }},
     {"fairlead_backend_bytes_from_clients_total", MetricType::kCounter, "Bytes received from clients.",
@@ -51,6 +60,8 @@ constexpr std::array<PlainFamily, 10> kBackendFamilies = {{
      [](const Counters& counters) { return counters.bytes_to_clients; }},
     {"fairlead_backend_in_flight", MetricType::kGauge, "Requests or connections under way.",
      [](const Counters& counters) { return counters.in_flight; }},
+    {"fairlead_backend_queued", MetricType::kGauge, "Those that wait for a place on a server.",
+     [](const Counters& counters) { return counters.queued; }},
 }};
 
 constexpr std::array<PlainFamily, 6> kServerFamilies = {{
@@ -131,6 +142,8 @@ void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& li
          &ListenerStatistics::accepted);
   family("fairlead_listener_refused_total", MetricType::kCounter, "Connections closed at once: over a limit.",
          &ListenerStatistics::refused);
+  family("fairlead_listener_rate_limited_total", MetricType::kCounter,
+         "Requests and TCP connections over a limit for those of a time.", &ListenerStatistics::rate_limited);
   family("fairlead_listener_bad_requests_total", MetricType::kCounter,
          "What came and was no request: malformed, too large, too slow.", &ListenerStatistics::bad_requests);
   family("fairlead_listener_unrouted_total", MetricType::kCounter,

@@ -15,6 +15,7 @@ void add(ListenerStatistics& mine, const ListenerStatistics& other) {
   mine.connections += other.connections;
   mine.accepted += other.accepted;
   mine.refused += other.refused;
+  mine.rate_limited += other.rate_limited;
   mine.bad_requests += other.bad_requests;
   mine.unrouted += other.unrouted;
 }

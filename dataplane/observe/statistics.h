@@ -33,6 +33,8 @@ struct ListenerStatistics {
   uint64_t connections = 0;  // gauge
   uint64_t accepted = 0;
   uint64_t refused = 0;
+  // Requests and TCP connections over a limit for those of a time.
+  uint64_t rate_limited = 0;
   // What came and was no request: malformed, too large, too slow. Answered with 4xx or 5xx by ourselves.
   uint64_t bad_requests = 0;
   uint64_t unrouted = 0;

@@ -2,6 +2,9 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <cstring>
+
 namespace fairlead::proxy {
 namespace {
 
@@ -24,6 +27,16 @@ uint16_t port_of(const net::Accepted& accepted) {
   return 0;
 }
 
+uint64_t source_of(const net::Accepted& accepted) {
+  if (accepted.from.ss_family == AF_INET) {
+    return uint64_t{1} << 32 | ntohl(reinterpret_cast<const sockaddr_in&>(accepted.from).sin_addr.s_addr);
+  }
+  if (accepted.from.ss_family != AF_INET6) return 0;
+  uint64_t half = 0;
+  std::memcpy(&half, &reinterpret_cast<const sockaddr_in6&>(accepted.from).sin6_addr, sizeof half);
+  return std::max<uint64_t>(half, 1);
+}
+
 }  // namespace
 
 Client::Client(Context& context, ListenerContext& listener, const net::Accepted& accepted)
@@ -31,13 +44,14 @@ Client::Client(Context& context, ListenerContext& listener, const net::Accepted&
   AddressText text;
   forwarded_ = codec::make_forwarded_lines(write_address(accepted, text), "http", forwarded_memory_);
   port_ = port_of(accepted);
+  source_ = source_of(accepted);
   listener_.clients.push_back(*this);
   ++listener_.connections;
 }
 
 Client::~Client() {
   --listener_.connections;
-  listener_.open_on_all_workers->fetch_sub(1, std::memory_order_relaxed);
+  listener_.of_all_workers->open.fetch_sub(1, std::memory_order_relaxed);
   unlink();
 }
 

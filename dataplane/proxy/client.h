@@ -27,6 +27,8 @@ class Client : public base::ListNode<> {
   const net::Stream& stream() const { return stream_; }
   // Bytes that came and are not understood yet.
   net::Buffer& in() { return in_; }
+  // The address as a number, of IPv6 the first half, which is one customer's; 0 for a Unix socket.
+  uint64_t source() const { return source_; }
   // "10.0.0.1", "2001:db8::1", "unix".
   std::string_view address() const { return forwarded_.address; }
   // What a server is told of it.
@@ -36,7 +38,12 @@ class Client : public base::ListNode<> {
   std::string address_and_port() const;
   // When the first byte of the request that is being read or answered came.
   runtime::TimePoint request_began() const { return request_began_; }
-  void begin_request() { request_began_ = now(); }
+  void begin_request() {
+    request_began_ = now();
+    ++requests_begun_;
+  }
+  // On this connection, with the present one.
+  uint64_t requests_begun() const { return requests_begun_; }
 
   // Between requests, where finish() wakes the session so that it looks at idle_until() anew.
   void set_idle(bool idle) { idle_ = idle; }
@@ -55,8 +62,10 @@ class Client : public base::ListNode<> {
   net::Stream stream_;
   net::Buffer in_;
   runtime::TimePoint request_began_;
+  uint64_t requests_begun_ = 0;
   bool idle_ = false;
   uint16_t port_ = 0;
+  uint64_t source_ = 0;
   codec::ForwardedLines forwarded_;
   std::array<char, codec::kMaxForwardedLines> forwarded_memory_;
 };

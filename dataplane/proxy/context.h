@@ -1,7 +1,6 @@
 // What all sessions of a worker share. The worker owns it; one thread.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include "http/cookies.h"
 #include "http/head.h"
 #include "net/buffer.h"
+#include "proxy/rates.h"
 #include "runtime/loop.h"
 #include "upstream/upstreams.h"
 
@@ -63,8 +63,10 @@ struct Context {
 
 // A listener as one worker sees it. Its sessions outlive the listener where they have something to finish.
 struct ListenerContext {
-  ListenerContext(base::Ref<const config::Listener> initial, std::shared_ptr<std::atomic<uint32_t>> open)
-      : record(std::move(initial)), open_on_all_workers(std::move(open)) {}
+  ListenerContext(base::Ref<const config::Listener> initial, std::shared_ptr<SharedListener> shared)
+      : record(std::move(initial)),
+        of_all_workers(std::move(shared)),
+        rates(ListenerRates::of(*record, *of_all_workers)) {}
 
   config::Slot slot() const { return record->slot; }
   config::Uid uid() const { return record->metadata.uid; }
@@ -73,7 +75,12 @@ struct ListenerContext {
     if (snapshot.revision == refreshed_to) [[likely]]
       return;
     refreshed_to = snapshot.revision;
-    if (const config::Listener* now = snapshot.find_listener(slot(), uid())) record = base::Ref(now);
+    const config::Listener* now = snapshot.find_listener(slot(), uid());
+    if (now && now != record.get()) take_record(*now);
+  }
+  void take_record(const config::Listener& now) {
+    record = base::Ref(&now);
+    rates = ListenerRates::of(now, *of_all_workers);
   }
 
   base::Ref<const config::Listener> record;
@@ -82,11 +89,14 @@ struct ListenerContext {
   bool finishing = false;
   runtime::TimePoint idle_until = runtime::kNever;
   base::List<Client> clients;
-  // Connections of this listener on any worker: its limit is one for all. Touched for a connection, not for a request.
-  std::shared_ptr<std::atomic<uint32_t>> open_on_all_workers;
+  // Limits are one for all workers. The connections' is touched for a connection, not for a request.
+  std::shared_ptr<SharedListener> of_all_workers;
+  // Null where there are none.
+  std::unique_ptr<ListenerRates> rates;
   uint64_t connections = 0;
   uint64_t accepted = 0;
   uint64_t refused = 0;
+  uint64_t rate_limited = 0;
   uint64_t bad_requests = 0;
   // Requests and connections that no backend served: no route, a loop, a backend that is gone.
   uint64_t unrouted = 0;

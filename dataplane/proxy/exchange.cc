@@ -40,7 +40,7 @@ Task<After> give_up(ExchangeState& x, const Fault& fault) {
   if (x.backend) {
     ++x.backend->counters().failed[static_cast<int>(fault.failure)];
     if (fault.status != 0) ++x.backend->counters().statuses[fault.status / 100 - 1];
-  } else if (&fault != &faults::kLastHop) {
+  } else if (&fault != &faults::kLastHop && &fault != &faults::kRateLimited) {
     ++x.client.listener().unrouted;
   }
   if (fault.status == 0) co_return After::kClose;
@@ -51,7 +51,8 @@ Task<After> give_up(ExchangeState& x, const Fault& fault) {
                                  {.close = close,
                                   .head_only = x.method == http::Method::kHead,
                                   .client_version = x.version,
-                                  .date_line = x.context.date_line()},
+                                  .date_line = x.context.date_line(),
+                                  .retry_after_seconds = x.retry_after_seconds},
                                  x.out.room());
   x.out.commit(size.value_or(0));
   auto written = co_await x.client.stream().write_all(x.out.unread(), x.listener().idle_timeout());
@@ -83,7 +84,7 @@ After finish(ExchangeState& x, const Answer& answer, bool answered_early) {
   x.end_log(answer.status, "complete");
   // Bytes behind the response are nobody's.
   if (answer.reusable && !answered_early && x.reply.empty())
-    x.lease->keep(answer.keep_for, x.settings().effective_pool_max_idle());
+    x.lease->keep(answer.keep_for, x.settings().pool.effective_max_idle());
   if (!answer.close && !answered_early) return After::kNextRequest;
   bool client_is_silent = x.client.in().empty() && !x.client.stream().channel().is_readable();
   return x.request_body.done() && client_is_silent ? After::kClose : After::kCloseLingering;
@@ -104,7 +105,8 @@ Task<After> exchange(Client& client, size_t request_size) {
   while (true) {
     std::string_view rest;
     fault = pick_server(x);
-    if (!fault && !x.lease->reuse()) fault = co_await open_connection(x);
+    if (fault == &faults::kAllFull) fault = co_await wait_for_server(x);
+    if (!fault && !(x.may_reuse() && x.lease->reuse())) fault = co_await open_connection(x);
     if (!fault) fault = send_at_once(x, rest);
     if (!fault && !rest.empty()) fault = co_await send_rest(x, rest);
     if (!fault) {

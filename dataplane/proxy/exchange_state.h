@@ -43,7 +43,7 @@ struct ExchangeState {
   const bool chunked;
   codec::BodyDecoder request_body;
 
-  config::BackendHandle route;
+  config::RouteTarget route;
   upstream::Backend* backend = nullptr;
   // Of this turn: looked up again for another try.
   const config::BackendSnapshot* members = nullptr;
@@ -72,6 +72,8 @@ struct ExchangeState {
   // When the server had the whole request.
   runtime::TimePoint sent_at;
   int interim_heads = 0;
+  // With kRateLimited: when the client may come again.
+  uint32_t retry_after_seconds = 0;
   // Something came from the server in this try, be it an interim response.
   bool answer_begun = false;
   uint64_t bytes_in = 0;
@@ -102,10 +104,23 @@ struct ExchangeState {
   }
   // The client has sent all of its request, and nobody reads it any more.
   bool request_is_read() const { return request_body.done() && (!upload_begun || upload_end == RelayEnd::kDone); }
+  // Whether the request may go over a connection that has carried others.
+  bool may_reuse() const {
+    switch (settings().pool.effective_reuse()) {
+      case config::PoolReuse::kAlways:
+        return true;
+      case config::PoolReuse::kSafe:
+        return client.requests_begun() > 1;
+      case config::PoolReuse::kNever:
+        return false;
+    }
+    return true;
+  }
   // What a try may take of `limit`, as its policy says.
   runtime::Duration within_try(runtime::Duration limit) const {
     return try_deadline == runtime::kNever ? limit : std::clamp(try_deadline - now(), runtime::Duration(1), limit);
   }
+  balancing::Tried tried_servers() const { return std::span(tried.data(), tries); }
   void begin_try() {
     const std::optional<config::Duration>& limit = settings().retry.per_try_timeout;
     try_deadline = limit ? now() + *limit : runtime::kNever;

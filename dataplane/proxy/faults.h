@@ -46,8 +46,14 @@ inline constexpr Fault kNoRoute{404, Failure::kNoServer, Retry::kNever, "no_rout
 inline constexpr Fault kNoBackend{503, Failure::kNoServer, Retry::kNever, "backend_deleted"};
 inline constexpr Fault kNoServer{503, Failure::kNoServer, Retry::kNever, "no_eligible_server"};
 inline constexpr Fault kAllFull{503, Failure::kFull, Retry::kNever, "all_servers_full"};
+inline constexpr Fault kTooManyRequests{503, Failure::kFull, Retry::kNever, "too_many_requests"};
+inline constexpr Fault kQueueFull{503, Failure::kFull, Retry::kNever, "queue_full"};
+inline constexpr Fault kQueueTimeout{503, Failure::kFull, Retry::kNever, "queue_timeout"};
 // No fault of anybody's: the request is for us, and OPTIONS asks for no more than that (RFC 9110 section 7.6.2).
 inline constexpr Fault kLastHop{200, Failure::kClient, Retry::kNever, "max_forwards"};
+
+// Not now: a limit for requests in a time.
+inline constexpr Fault kRateLimited{429, Failure::kClient, Retry::kNever, "rate_limited"};
 
 // The client's.
 inline constexpr Fault kHeadTooLarge{431, Failure::kClient, Retry::kNever, "head_too_large_to_forward"};

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "codec/http1_writer.h"
+#include "proxy/queueing.h"
 #include "proxy/request_key.h"
 #include "routing/router.h"
 
@@ -20,6 +21,24 @@ void whole_request_is_sent(ExchangeState& x) {
 
 bool is_full(const upstream::Admission& admission) {
   return admission.refusal() == upstream::Admission::Refusal::kFull;
+}
+
+bool is_rate_limited(ExchangeState& x) {
+  ListenerContext& listener = x.client.listener();
+  runtime::Duration wait = listener.rates->take(*listener.record, x.client.source(), x.route.route, x.now());
+  if (wait == runtime::Duration::zero()) return false;
+  ++listener.rate_limited;
+  x.retry_after_seconds = static_cast<uint32_t>(std::chrono::ceil<std::chrono::seconds>(wait).count());
+  return true;
+}
+
+void take_lease(ExchangeState& x, upstream::Admission admission) {
+  x.begin_try();
+  if (x.settings().persistence) [[unlikely]]
+    x.persistent.picked(*x.backend, admission.server().record(), x.now());
+  x.tried[x.tries++] = admission.server().uid();
+  x.lease.emplace(std::move(admission), x.client.stream().channel());
+  x.log.server(x.lease->server().record());
 }
 
 // The rest of the request's body, beside the response.
@@ -46,13 +65,17 @@ FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head) {
   if (head.max_forwards == 0u) return &faults::kLastHop;
   x.client.listener().refresh(x.context.upstreams.snapshot());
   x.route = routing::route(x.listener().route_table, head.host, head.path);
-  if (x.route.uid == 0) return &faults::kNoRoute;
-  auto found = x.context.upstreams.find(x.route);
+  if (x.client.listener().rates && is_rate_limited(x)) [[unlikely]]
+    return &faults::kRateLimited;
+  if (x.route.backend.uid == 0) return &faults::kNoRoute;
+  auto found = x.context.upstreams.find(x.route.backend);
   if (!found) return &faults::kNoBackend;
   x.backend = found.backend;
   x.members = found.members;
   x.use.emplace(*found.backend);
   x.log.backend(x.settings());
+  if (!x.use->is_within_limits()) [[unlikely]]
+    return &faults::kTooManyRequests;
   if (x.settings().effective_algorithm() == config::Algorithm::kHash) {
     x.key = key_of(x.settings().hash, head, x.client.address());
   }
@@ -80,19 +103,27 @@ FaultOrNull write_request(ExchangeState& x, const http::RequestHead& head) {
 FaultOrNull pick_server(ExchangeState& x) {
   if (x.tries > 0) {
     x.lease.reset();
-    x.members = x.context.upstreams.find(x.route).members;
+    x.members = x.context.upstreams.find(x.route.backend).members;
     if (!x.members) return &faults::kNoBackend;
   }
-  x.begin_try();
   const config::Server* preferred = x.tries == 0 ? x.persistent.preferred(*x.members) : nullptr;
-  upstream::Admission admission = x.backend->admit(*x.members, std::span(x.tried.data(), x.tries), x.key, preferred);
+  upstream::Admission admission = x.backend->admit(*x.members, x.tried_servers(), x.key, preferred);
   if (!admission) return is_full(admission) ? &faults::kAllFull : &faults::kNoServer;
-  if (x.settings().persistence) [[unlikely]]
-    x.persistent.picked(*x.backend, admission.server().record(), x.now());
-  x.tried[x.tries++] = admission.server().uid();
-  x.lease.emplace(std::move(admission), x.client.stream().channel());
-  x.log.server(x.lease->server().record());
+  take_lease(x, std::move(admission));
   return nullptr;
+}
+
+Task<FaultOrNull> wait_for_server(ExchangeState& x) {
+  Queued queued{.client = x.client,
+                .target = x.route,
+                .backend = *x.backend,
+                .members = *x.members,
+                .tried = x.tried_servers(),
+                .key = x.key};
+  std::expected<upstream::Admission, FaultOrNull> admitted = co_await wait_for_place(queued);
+  if (!admitted) co_return admitted.error();
+  take_lease(x, *std::move(admitted));
+  co_return nullptr;
 }
 
 Task<FaultOrNull> open_connection(ExchangeState& x) {

@@ -13,6 +13,8 @@ FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head);
 FaultOrNull write_request(ExchangeState& x, const http::RequestHead& head);
 // Takes a lease, on a server that was not tried yet if there is one.
 FaultOrNull pick_server(ExchangeState& x);
+// After kAllFull: takes a lease as soon as there is a place.
+runtime::Task<FaultOrNull> wait_for_server(ExchangeState& x);
 runtime::Task<FaultOrNull> open_connection(ExchangeState& x);
 
 // Sends what stands in x.out: most often all of it at once, without an await. What is left of it then is sent by

@@ -92,7 +92,7 @@ bool upload_is_over(const ExchangeState& x) {
 
 // How long the server's connection may wait for its next exchange.
 runtime::Duration pool_time(const config::Backend& settings, std::optional<uint32_t> server_says_seconds) {
-  runtime::Duration time = settings.effective_pool_idle_timeout();
+  runtime::Duration time = settings.pool.effective_idle_timeout();
   // A second less than the server announced, so that it does not close while we write.
   if (server_says_seconds)
     time = std::min(time, runtime::Duration(std::chrono::seconds(*server_says_seconds)) - std::chrono::seconds(1));
@@ -101,15 +101,17 @@ runtime::Duration pool_time(const config::Backend& settings, std::optional<uint3
 
 }  // namespace
 
-Answer::Answer(const ExchangeState& x)
+Answer::Answer(ExchangeState& x)
     : status(x.context.response.status),
       framing(codec::framing_for_client(x.context.response, x.version)),
       close(!x.keep_alive || x.client.is_finishing() || framing.kind == http::BodyKind::kUntilClose ||
             !upload_is_over(x)),
       reusable(x.context.response.keep_alive && x.context.response.body.kind != http::BodyKind::kUntilClose &&
-               upload_is_over(x)),
+               x.settings().pool.effective_reuse() != config::PoolReuse::kNever && upload_is_over(x)),
       keep_for(pool_time(x.settings(), x.context.response.keep_alive_timeout_seconds)),
-      body(x.context.response.body) {}
+      body(x.context.response.body) {
+  if (x.context.response.keep_alive_max) x.lease->connection()->limit_further(*x.context.response.keep_alive_max);
+}
 
 FaultOrNull write_answer(ExchangeState& x, size_t head_size, Answer& answer) {
   // An unread body would stand between the client and its new protocol.

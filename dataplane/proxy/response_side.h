@@ -12,7 +12,7 @@ runtime::Task<FaultOrNull> await_response(ExchangeState& x, size_t& head_size);
 
 // What the response's head says about what follows; the head itself is gone with the next await.
 struct Answer {
-  explicit Answer(const ExchangeState& x);
+  explicit Answer(ExchangeState& x);
 
   const uint16_t status;
   const http::BodyFraming framing;  // for the client

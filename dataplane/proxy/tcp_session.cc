@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "proxy/exchange_log.h"
+#include "proxy/faults.h"
 #include "proxy/persistence.h"
+#include "proxy/queueing.h"
 #include "proxy/relay.h"
 #include "proxy/request_key.h"
 #include "proxy/retry.h"
@@ -36,68 +38,72 @@ bool may_retry(Connecting& c, Retry retry) {
   return false;
 }
 
-observe::Failure failure_of(upstream::Admission::Refusal refusal) {
-  return refusal == upstream::Admission::Refusal::kFull ? observe::Failure::kFull : observe::Failure::kNoServer;
+// What it comes to where no server took the connection.
+const Fault& fault_of(const upstream::Lease& lease, net::IoError error) {
+  if (error == net::IoError::kTimedOut) return faults::kConnectTimeout;
+  if (lease.was_cut_off()) return faults::kCutOffConnecting;
+  return error == net::IoError::kRefused ? faults::kConnectRefused : faults::kConnectFailed;
+}
+
+// Null where there is none; then `lease` is one.
+Task<FaultOrNull> find_server(Connecting& c) {
+  c.lease.reset();
+  auto found = c.client.context().upstreams.find(c.route);
+  if (!found) co_return &faults::kNoServer;
+  balancing::Key key;
+  if (found.backend->settings().effective_algorithm() == config::Algorithm::kHash) {
+    key = key_of(found.backend->settings().hash, c.client.address());
+  }
+  const balancing::Tried tried = std::span(c.tried.data(), c.tries);
+  const config::Server* preferred = nullptr;
+  if (c.tries == 0 && found.backend->settings().persistence) [[unlikely]] {
+    c.persistent.look_up(*found.backend, *found.members, nullptr, c.client.address(), c.client.now());
+    preferred = c.persistent.preferred(*found.members);
+  }
+  upstream::Admission admission = found.backend->admit(*found.members, tried, key, preferred);
+  if (!admission && admission.refusal() == upstream::Admission::Refusal::kFull) {
+    Queued queued{.client = c.client,
+                  .target = {c.route},
+                  .backend = *found.backend,
+                  .members = *found.members,
+                  .tried = tried,
+                  .key = key};
+    std::expected<upstream::Admission, FaultOrNull> admitted = co_await wait_for_place(queued);
+    if (!admitted) co_return admitted.error();
+    admission = *std::move(admitted);
+  }
+  if (!admission) co_return &faults::kNoServer;
+  if (found.backend->settings().persistence) [[unlikely]]
+    c.persistent.picked(*found.backend, admission.server().record(), c.client.now());
+  c.tried[c.tries++] = admission.server().uid();
+  c.lease.emplace(std::move(admission), c.client.stream().channel());
+  co_return nullptr;
 }
 
 // Nothing of the client's has been sent before a server accepts, so another may always be tried.
-Task<std::optional<observe::Failure>> connect_to_a_server(Connecting& c, ExchangeLog& log) {
-  std::optional<observe::Failure> failure;
+Task<FaultOrNull> connect_to_a_server(Connecting& c, ExchangeLog& log) {
+  FaultOrNull last = nullptr;
   while (true) {
-    c.lease.reset();
-    auto found = c.client.context().upstreams.find(c.route);
-    if (!found) co_return failure.value_or(observe::Failure::kNoServer);
-    balancing::Key key;
-    if (found.backend->settings().effective_algorithm() == config::Algorithm::kHash) {
-      key = key_of(found.backend->settings().hash, c.client.address());
-    }
-    const config::Server* preferred = nullptr;
-    if (c.tries == 0 && found.backend->settings().persistence) [[unlikely]] {
-      c.persistent.look_up(*found.backend, *found.members, nullptr, c.client.address(), c.client.now());
-      preferred = c.persistent.preferred(*found.members);
-    }
-    upstream::Admission admission =
-        found.backend->admit(*found.members, std::span(c.tried.data(), c.tries), key, preferred);
-    if (!admission) co_return failure.value_or(failure_of(admission.refusal()));
-    if (found.backend->settings().persistence) [[unlikely]]
-      c.persistent.picked(*found.backend, admission.server().record(), c.client.now());
-    c.tried[c.tries++] = admission.server().uid();
-    c.lease.emplace(std::move(admission), c.client.stream().channel());
+    FaultOrNull none = co_await find_server(c);
+    if (none == &faults::kClientGone) co_return none;
+    if (none) co_return last ? last : none;
     upstream::Server& server = c.lease->server();
     log.server(server.record());
     auto connected = co_await c.lease->connect(c.backend.settings().connect_timeout());
     if (connected) {
       c.lease->answered(nullptr);
-      co_return std::nullopt;
+      co_return nullptr;
     }
-    const bool refused = connected.error() == net::IoError::kRefused;
-    failure = connected.error() == net::IoError::kTimedOut ? observe::Failure::kTimeout : observe::Failure::kConnect;
-    ++server.counters().failed[static_cast<int>(*failure)];
+    last = &fault_of(*c.lease, connected.error());
+    ++server.counters().failed[static_cast<int>(last->failure)];
     if (c.client.stream().channel().is_hung_up() || c.client.stream().channel().is_cancelled())
-      co_return observe::Failure::kClient;
-    if (c.lease->was_cut_off()) co_return failure;
+      co_return &faults::kClientGone;
+    if (c.lease->was_cut_off()) co_return last;
     c.lease->failed();
-    if (!may_retry(c, refused ? Retry::kRefused : Retry::kConnectFailure)) co_return failure;
+    if (!may_retry(c, last->retry)) co_return last;
     c.retry.emplace(c.backend);
     log.retried();
   }
-}
-
-std::string_view cause_of(observe::Failure failure) {
-  switch (failure) {
-    case observe::Failure::kConnect:
-      return "connect_failed";
-    case observe::Failure::kTimeout:
-      return "connect_timeout";
-    case observe::Failure::kNoServer:
-      return "no_eligible_server";
-    case observe::Failure::kFull:
-      return "all_servers_full";
-    case observe::Failure::kResponse:
-    case observe::Failure::kClient:
-      return "client_gone";
-  }
-  return "";
 }
 
 void count_end(Connecting& c, runtime::TimePoint started, TunnelEnd end) {
@@ -146,6 +152,14 @@ Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted 
   listener.refresh(context.upstreams.snapshot());
   const config::BackendHandle route = client.settings().route_table.default_backend;
   ExchangeLog log(client);
+  if (listener.rates) {
+    auto wait = listener.rates->take(*listener.record, client.source(), config::RouteTarget::kNoRoute, client.now());
+    if (wait > runtime::Duration::zero()) {
+      ++listener.rate_limited;
+      log.end(0, faults::kRateLimited.cause, 0, 0);
+      co_return;
+    }
+  }
   auto found = context.upstreams.find(route);
   if (!found) {
     ++listener.unrouted;
@@ -155,10 +169,11 @@ Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted 
   upstream::Backend::Use use(*found.backend);
   log.backend(found.backend->settings());
   Connecting c{.client = client, .route = route, .backend = *found.backend, .lease = {}, .retry = {}};
-  auto failure = co_await connect_to_a_server(c, log);
-  if (failure) {
-    ++c.backend.counters().failed[static_cast<int>(*failure)];
-    log.end(0, cause_of(*failure), 0, 0);
+  FaultOrNull fault = &faults::kTooManyRequests;
+  if (use.is_within_limits()) fault = co_await connect_to_a_server(c, log);
+  if (fault) {
+    ++c.backend.counters().failed[static_cast<int>(fault->failure)];
+    log.end(0, fault->cause, 0, 0);
     co_return;
   }
   log.connected();

@@ -9,8 +9,8 @@
 namespace fairlead::routing {
 namespace {
 
-using config::BackendHandle;
 using config::RouteTable;
+using config::RouteTarget;
 using Paths = std::vector<RouteTable::Path>;
 using Hosts = std::vector<RouteTable::Host>;
 
@@ -44,7 +44,7 @@ const Entry* find_longest_first(const std::vector<Entry>& entries, std::string_v
   return at != entries.end() && (*at).*member == key ? &*at : nullptr;
 }
 
-const BackendHandle* match_path(const Paths& paths, std::string_view path) {
+const RouteTarget* match_path(const Paths& paths, std::string_view path) {
   if (paths.empty()) return nullptr;
   // The whole path, then what is before each slash, down to nothing. What is longer than the longest prefix is not
   // worth a search: a hostile path has thousands of slashes.
@@ -53,42 +53,42 @@ const BackendHandle* match_path(const Paths& paths, std::string_view path) {
   if (rest.size() > longest) rest = rest.substr(0, rest.rfind('/', longest));
   while (!rest.empty()) {
     const auto* found = find_longest_first(paths, rest, &RouteTable::Path::prefix);
-    if (found) return &found->backend;
+    if (found) return &found->target;
     size_t slash = rest.rfind('/');
     rest = rest.substr(0, slash == std::string_view::npos ? 0 : slash);
   }
   // The empty prefix is the shortest, so it stands last.
-  return paths.back().prefix.empty() ? &paths.back().backend : nullptr;
+  return paths.back().prefix.empty() ? &paths.back().target : nullptr;
 }
 
-const BackendHandle* match_exact(const Hosts& hosts, std::string_view name, std::string_view path) {
+const RouteTarget* match_exact(const Hosts& hosts, std::string_view name, std::string_view path) {
   auto at = std::ranges::lower_bound(hosts, name, {}, &RouteTable::Host::name);
   return at != hosts.end() && at->name == name ? match_path(at->paths, path) : nullptr;
 }
 
-const BackendHandle* match_wildcard(const Hosts& hosts, std::string_view name, std::string_view path) {
+const RouteTarget* match_wildcard(const Hosts& hosts, std::string_view name, std::string_view path) {
   if (hosts.empty()) return nullptr;
   // From 1: at least one byte stands for the "*".
   for (size_t dot = name.find('.', 1); dot != std::string_view::npos; dot = name.find('.', dot + 1)) {
     const auto* host = find_longest_first(hosts, name.substr(dot), &RouteTable::Host::name);
-    const BackendHandle* backend = host ? match_path(host->paths, path) : nullptr;
-    if (backend) return backend;
+    const RouteTarget* target = host ? match_path(host->paths, path) : nullptr;
+    if (target) return target;
   }
   return nullptr;
 }
 
 }  // namespace
 
-config::BackendHandle route(const config::RouteTable& table, std::string_view host, std::string_view path) {
+config::RouteTarget route(const config::RouteTable& table, std::string_view host, std::string_view path) {
   path = path.substr(0, path.find_first_of("?#"));
   if (!table.exact.empty() || !table.wildcard.empty()) {
     HostName name(host);
-    const BackendHandle* backend = match_exact(table.exact, name.text(), path);
-    if (!backend) backend = match_wildcard(table.wildcard, name.text(), path);
-    if (backend) return *backend;
+    const RouteTarget* target = match_exact(table.exact, name.text(), path);
+    if (!target) target = match_wildcard(table.wildcard, name.text(), path);
+    if (target) return *target;
   }
-  const BackendHandle* backend = match_path(table.any_host, path);
-  return backend ? *backend : table.default_backend;
+  const RouteTarget* target = match_path(table.any_host, path);
+  return target ? *target : RouteTarget{table.default_backend};
 }
 
 }  // namespace fairlead::routing

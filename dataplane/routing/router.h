@@ -14,7 +14,7 @@ namespace fairlead::routing {
 
 // `host`: as the client spelled it, with or without a port ("a.example.com", "A.example.com.:80", "[::1]:80"); empty
 // matches routes without a host only. IP addresses match by their text. `path`: of the target, as it is sent on, the
-// query may follow; "*" and empty match routes without a path only. The uid of the result is 0 where nothing matches.
-config::BackendHandle route(const config::RouteTable& table, std::string_view host, std::string_view path);
+// query may follow; "*" and empty match routes without a path only. The backend's uid is 0 where nothing matches.
+config::RouteTarget route(const config::RouteTable& table, std::string_view host, std::string_view path);
 
 }  // namespace fairlead::routing

@@ -47,11 +47,22 @@ void Channel::cancel() {
   interrupt_reader();
   interrupt_writer();
   if (victim_) victim_->cancel();
+  if (watcher_) wake_watcher();
 }
 
 void Channel::on_hang_up_cancel(Channel* victim) {
   victim_ = victim;
   if (victim && (hung_up_ || cancelled_)) victim->cancel();
+}
+
+void Channel::on_leave_wake(Waiter* watcher, bool at_end_of_input) {
+  watcher_ = watcher;
+  watches_end_of_input_ = at_end_of_input;
+  if (watcher) wake_watcher();
+}
+
+void Channel::wake_watcher() {
+  if (has_left()) loop_.make_ready(*std::exchange(watcher_, nullptr), Wake::kCancelled);
 }
 
 void Channel::interrupt_next_wait() {
@@ -135,6 +146,8 @@ void Channel::on_ready(Readiness readiness) {
   if (readiness.hung_up) hung_up_ = true;
   if (readiness.broken) broken_ = true;
   if (readiness.hung_up && victim_) victim_->cancel();
+  if (watcher_) [[unlikely]]
+    wake_watcher();
   // The first to wake may close the channel, with it this object: so the second goes through the ready queue.
   Waiter* reader = readiness.readable ? std::exchange(reader_, nullptr) : nullptr;
   Waiter* writer = readiness.writable ? std::exchange(writer_, nullptr) : nullptr;

@@ -63,6 +63,9 @@ class Channel {
   // When this channel hangs up or is cancelled (or has been), `victim` is cancelled. One victim at a time; null ends
   // it.
   void on_hang_up_cancel(Channel* victim);
+  // When this channel hangs up or is cancelled (or has been), `watcher` is woken with kCancelled; with
+  // `at_end_of_input`, also where the peer ends its direction alone. Once, and one watcher at a time; null ends it.
+  void on_leave_wake(Waiter* watcher, bool at_end_of_input = false);
   // The peer has ended both directions, or the connection broke.
   bool is_hung_up() const { return hung_up_; }
   // It broke: an end of the stream that is read now may not be the peer's.
@@ -106,6 +109,8 @@ class Channel {
   static void on_timer(Timer& timer);
   void arm(TimePoint deadline);
   void note_error(ssize_t count);
+  bool has_left() const { return hung_up_ || cancelled_ || (watches_end_of_input_ && end_of_input_); }
+  void wake_watcher();
 
   Loop& loop_;
   int fd_;
@@ -117,12 +122,14 @@ class Channel {
   bool broken_ = false;
   bool interrupt_next_wait_ = false;
   bool cancelled_ = false;
+  bool watches_end_of_input_ = false;
   int burst_ = 0;
   Waiter* reader_ = nullptr;
   Waiter* writer_ = nullptr;
   TimePoint reader_deadline_ = kNever;
   TimePoint writer_deadline_ = kNever;
   Channel* victim_ = nullptr;
+  Waiter* watcher_ = nullptr;
   DeadlineTimer timer_{*this};
 };
 

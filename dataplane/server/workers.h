@@ -85,7 +85,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   struct BoundListener {
     std::vector<Bound> waiting;
     std::vector<Open> open;
-    std::shared_ptr<std::atomic<uint32_t>> connections = std::make_shared<std::atomic<uint32_t>>(0);
+    std::shared_ptr<proxy::SharedListener> shared = std::make_shared<proxy::SharedListener>();
   };
   struct Publication {
     config::Revision revision;

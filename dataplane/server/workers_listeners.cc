@@ -154,8 +154,8 @@ void Workers::accept(config::Slot slot, config::Uid listener) {
         sockets.push_back({.endpoint = address.endpoint, .fd = address.fds[n]});
       }
     }
-    workers_[i]->post([record, sockets = std::move(sockets), connections = bound.connections](Worker& self) {
-      self.listeners().accept(record, sockets, connections);
+    workers_[i]->post([record, sockets = std::move(sockets), shared = bound.shared](Worker& self) {
+      self.listeners().accept(record, sockets, shared);
     });
   }
   for (Bound& address : bound.waiting) bound.open.push_back({address.endpoint, std::move(address.file)});

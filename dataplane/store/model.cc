@@ -518,7 +518,7 @@ base::Ref<const config::Snapshot> Model::make_snapshot() {
     at->second->hash_tables.put_into(*backend);
     at->second->persistence.put_into(*backend);
     backend->counts_in_flight = config::has_to_count(*backend->settings, at->second->limited);
-    backend->counts_total = config::bounds_load(*backend->settings);
+    backend->counts_total = config::has_to_count_total(*backend->settings);
     const config::BackendSnapshot* former = working_.find(at->second->handle());
     bool begins = former && ((backend->counts_in_flight && !former->counts_in_flight) ||
                              (backend->counts_total && !former->counts_total));

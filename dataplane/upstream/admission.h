@@ -2,7 +2,7 @@
 //
 // An Admission is a server with a place on it, taken before anything is sent. The place counts over all workers where
 // the backend has limits or balances by global counts (config::BackendSnapshot::counts_in_flight, counts_total), and
-// costs nothing elsewhere. Whoever is to wait for a place would wait here.
+// costs nothing elsewhere. Who finds all servers full may wait for a place (waiting.h).
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,7 @@ class Admission {
   enum class Refusal : uint8_t {
     // No server of the backend takes requests.
     kNoServer,
-    // Some do, and all of them are full.
+    // Some do, and all of them are full, or others wait for a place already.
     kFull,
   };
 

@@ -5,13 +5,25 @@
 namespace fairlead::upstream {
 namespace {
 
+// None was granted: all are full, unless there is nobody who could be.
+Admission refuse_full(const config::BackendSnapshot& snapshot) {
+  bool any = balancing::has_weight(snapshot.eligible, snapshot.settings->effective_default_weight());
+  return Admission(any ? Admission::Refusal::kFull : Admission::Refusal::kNoServer);
+}
+
 // Further tries at a time that no budget forbids: what is little in flight would have none else.
 constexpr uint32_t kRetriesAlways = 3;
 
 }  // namespace
 
-Backend::Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::Ref<const config::Backend> settings)
-    : loop_(loop), random_(random), shared_(shared), settings_(std::move(settings)) {}
+Backend::Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::List<Line>& busy,
+                 base::Ref<const config::Backend> settings)
+    : loop_(loop),
+      random_(random),
+      shared_(shared),
+      busy_(busy),
+      settings_(std::move(settings)),
+      queue_(shared.queue_of(uid())) {}
 
 Backend::~Backend() { FAIRLEAD_CHECK(uses_ == 0); }
 
@@ -53,7 +65,7 @@ struct Backend::OwnLoads {
 struct Backend::SharedLoads : OwnLoads {
   uint32_t operator()(const config::Server& record) const { return backend.server_of(record).load().in_flight(); }
   bool is_full(const config::Server& record) const {
-    uint32_t limit = snapshot.settings->max_connections_of(record);
+    uint32_t limit = backend.limit_of(record, snapshot);
     return limit > 0 && (*this)(record) >= limit;
   }
   uint64_t total_in_flight() const { return backend.total().in_flight(); }
@@ -61,7 +73,7 @@ struct Backend::SharedLoads : OwnLoads {
 
 Admission Backend::admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key,
                          const config::Server* preferred) {
-  if (preferred) [[unlikely]] {
+  if (preferred && !is_waited_for(*preferred, snapshot)) [[unlikely]] {
     if (Admission admission = admit_to(*preferred, snapshot)) return admission;
   }
   if (snapshot.counts_in_flight) return admit_counted(snapshot, tried, key);
@@ -70,10 +82,18 @@ Admission Backend::admit(const config::BackendSnapshot& snapshot, balancing::Tri
   return admit_to(*record, snapshot);
 }
 
+// Whether somebody waits who would take a place there.
+bool Backend::is_waited_for(const config::Server& record, const config::BackendSnapshot& snapshot) const {
+  if (!snapshot.counts_in_flight || queue_->waiting() == 0) return false;
+  const base::Ref<const config::Server>* eligible = snapshot.eligible.find(record.slot);
+  return eligible && (*eligible)->metadata.uid == record.metadata.uid &&
+         record.weight.value_or(snapshot.settings->effective_default_weight()) > 0;
+}
+
 Admission Backend::admit_to(const config::Server& record, const config::BackendSnapshot& snapshot) {
   Server& server = begin_on(record, snapshot);
   if (!snapshot.counts_in_flight) return Admission(server, Place());
-  if (!server.load().try_enter(snapshot.settings->max_connections_of(record))) {
+  if (!server.load().try_enter(limit_of(record, snapshot))) {
     return Admission(Admission::Refusal::kFull);
   }
   Place place(server.load());
@@ -82,12 +102,59 @@ Admission Backend::admit_to(const config::Server& record, const config::BackendS
 }
 
 Admission Backend::admit_counted(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key) {
+  // What is free, or will be, is theirs who came before.
+  if (queue_->waiting() > 0) [[unlikely]]
+    return refuse_full(snapshot);
+  return take_place(snapshot, tried, key);
+}
+
+Admission Backend::take_place(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key) {
   while (const config::Server* record = balancer_.pick(snapshot, random_, SharedLoads{{*this, snapshot}}, tried, key)) {
     // Another worker may have taken the last place since.
     if (Admission admission = admit_to(*record, snapshot)) return admission;
   }
-  bool any = balancing::has_weight(snapshot.eligible, snapshot.settings->effective_default_weight());
-  return Admission(any ? Admission::Refusal::kFull : Admission::Refusal::kNoServer);
+  return refuse_full(snapshot);
+}
+
+// All others are full: where the one that has let go of a place may be picked, it is picked.
+Admission Backend::take_place_on(const SharedQueue::Turn& turn, const config::BackendSnapshot& snapshot,
+                                 balancing::Tried tried, balancing::Key key) {
+  if (!snapshot.counts_in_flight) return admit(snapshot, tried, key);
+  const base::Ref<const config::Server>* record =
+      turn.look == SharedQueue::Turn::Look::kServer ? snapshot.eligible.find(turn.slot) : nullptr;
+  bool is_it = record && (*record)->metadata.uid == turn.server &&
+               std::ranges::find(tried, turn.server) == tried.end() &&
+               (*record)->weight.value_or(snapshot.settings->effective_default_weight()) > 0;
+  // A server that has gone may have come back under another uid, with the same places.
+  return is_it ? admit_to(**record, snapshot) : take_place(snapshot, tried, key);
+}
+
+Line& Backend::line() {
+  if (!line_) line_ = std::make_unique<Line>(loop_, queue_, config::BackendHandle{settings_->slot, uid()}, busy_);
+  return *line_;
+}
+
+Admission Backend::admit_waiting(Waiting& waiting, const config::BackendSnapshot& snapshot, balancing::Tried tried,
+                                 balancing::Key key) {
+  using Look = SharedQueue::Turn::Look;
+  Admission refused = refuse_full(snapshot);
+  while (refused.refusal() == Admission::Refusal::kFull) {
+    SharedQueue::Turn turn = waiting.next_turn();
+    if (turn.look == Look::kNothing) return refused;
+    Admission admission = take_place_on(turn, snapshot, tried, key);
+    if (!admission) continue;
+    waiting.leave(turn.look == Look::kAll);
+    return admission;
+  }
+  waiting.leave(false);
+  return refused;
+}
+
+void Backend::pass_on(const Server& server) {
+  const QueueSeat* own = line_ ? &line_->seat() : nullptr;
+  // Where limits depend on the load, there may be room for several, or for none.
+  if (settings_->has_ramp()) return queue_->note_change(own);
+  queue_->note_free(server.record().slot, server.uid(), own);
 }
 
 void Backend::take_settings(const base::Ref<const config::Backend>& settings) {
@@ -134,9 +201,30 @@ Server& Backend::server_of(const config::Server& record) {
   return servers_.put(record.slot, std::make_unique<Server>(*this, loop_, base::Ref<const config::Server>(&record)));
 }
 
-bool Backend::may_begin_retry() const {
+uint32_t Backend::limit_of(const config::Server& record, const config::BackendSnapshot& snapshot) {
+  uint32_t most = snapshot.settings->max_connections_of(record);
+  if (!snapshot.settings->has_ramp()) [[likely]]
+    return most;
+  // With the one that asks, which waits already, or is not counted yet.
+  return snapshot.settings->ramped(most, total().in_flight() + std::max(queue_->waiting(), 1u));
+}
+
+SharedCircuit& Backend::circuit() {
+  if (!circuit_) circuit_ = shared_.circuit_of(uid());
+  return *circuit_;
+}
+
+void Backend::Use::count_in_circuit(uint32_t limit) {
+  counted_ = backend_.circuit().requests.try_enter(limit);
+  refused_ = !counted_;
+  if (refused_) ++backend_.counters_.circuit_refused;
+}
+
+bool Backend::may_begin_retry() {
+  uint32_t limit = settings_->circuit.effective_max_retries();
+  if (limit > 0 && circuit().retries.now() >= limit) return false;
   std::optional<uint32_t> percent = settings_->retry.budget_percent;
-  return !percent || retries_ < kRetriesAlways || uint64_t{retries_} * 100 < uint64_t{uses_} * *percent;
+  return !percent || retries_ < kRetriesAlways || uint64_t{retries_} * 100 < uint64_t{in_flight()} * *percent;
 }
 
 void Backend::drain(config::Slot slot, config::Uid uid, DrainRequest request) {
@@ -174,7 +262,8 @@ uint32_t Backend::in_flight(config::Slot slot, config::Uid uid) {
 
 observe::BackendStatistics Backend::statistics(bool servers) {
   observe::BackendStatistics result{.uid = uid(), .name = settings_->name, .counters = counters_, .servers = {}};
-  result.counters.in_flight = uses_;
+  result.counters.in_flight = in_flight();
+  result.counters.queued = waiting();
   if (!servers) return result;
   // Pointers are sorted: statistics have kilobytes each.
   std::vector<Server*> present;

@@ -14,12 +14,15 @@
 #include "observe/statistics.h"
 #include "upstream/server.h"
 #include "upstream/shared.h"
+#include "upstream/waiting.h"
 
 namespace fairlead::upstream {
 
 class Backend {
  public:
-  Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::Ref<const config::Backend> settings);
+  // `busy`: the worker's lines in which somebody waits.
+  Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::List<Line>& busy,
+          base::Ref<const config::Backend> settings);
   ~Backend();
 
   config::Uid uid() const { return settings_->metadata.uid; }
@@ -42,6 +45,17 @@ class Backend {
   // `preferred`: a server of the snapshot that persistence leads to, which takes it unless it is full; null for none.
   Admission admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key = {},
                   const config::Server* preferred = nullptr);
+  // Where those stand who find all servers full, and what they do when they have been woken: nothing but the first one
+  // of all workers is granted a place. Of one that was granted or refused for another reason than kFull the waiting is
+  // over.
+  Line& line();
+  Admission admit_waiting(Waiting& waiting, const config::BackendSnapshot& snapshot, balancing::Tried tried,
+                          balancing::Key key);
+  // Somebody has let go of a counted place there.
+  void note_free(const Server& server) {
+    if (queue_->waiting() > 0) [[unlikely]]
+      pass_on(server);
+  }
   // The snapshot says so since now: what is in flight is counted over all workers, and the total where it says that
   // too.
   void begin_counting(bool of_all);
@@ -58,13 +72,25 @@ class Backend {
     explicit Use(Backend& backend) : backend_(backend) {
       ++backend_.uses_;
       ++backend_.counters_.started;
+      if (uint32_t limit = backend_.settings_->circuit.effective_max_requests()) [[unlikely]]
+        count_in_circuit(limit);
     }
-    ~Use() { --backend_.uses_; }
+    ~Use() {
+      --backend_.uses_;
+      if (counted_) [[unlikely]]
+        backend_.circuit().requests.leave();
+    }
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
+    // False: the backend has all that its circuit limits allow, and this one is to be refused.
+    bool is_within_limits() const { return !refused_; }
 
    private:
+    void count_in_circuit(uint32_t limit);
+
     Backend& backend_;
+    bool counted_ = false;
+    bool refused_ = false;
   };
   // So does a further try of an exchange hold a Retry, from the second try until the exchange ends.
   class Retry {
@@ -72,17 +98,25 @@ class Backend {
     explicit Retry(Backend& backend) : backend_(backend) {
       ++backend_.retries_;
       ++backend_.counters_.retried;
+      counted_ = backend_.settings_->circuit.effective_max_retries() > 0;
+      if (counted_) backend_.circuit().retries.enter();
     }
-    ~Retry() { --backend_.retries_; }
+    ~Retry() {
+      --backend_.retries_;
+      if (counted_) backend_.circuit().retries.leave();
+    }
     Retry(const Retry&) = delete;
     Retry& operator=(const Retry&) = delete;
 
    private:
     Backend& backend_;
+    bool counted_ = false;
   };
-  // Whether the policy's budget leaves room for one more.
-  bool may_begin_retry() const;
-  uint32_t in_flight() const { return uses_; }
+  // Whether the policy's budget and the circuit limits leave room for one more.
+  bool may_begin_retry();
+  // Without those that wait.
+  uint32_t in_flight() const { return uses_ - waiting(); }
+  uint32_t waiting() const { return line_ ? line_->waiting() : 0; }
   // On one of its servers.
   uint32_t in_flight(config::Slot slot, config::Uid server);
   bool is_unused() const;
@@ -96,15 +130,24 @@ class Backend {
   // To this one, unless it is full.
   Admission admit_to(const config::Server& record, const config::BackendSnapshot& snapshot);
   Admission admit_counted(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key);
+  Admission take_place(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key);
+  Admission take_place_on(const SharedQueue::Turn& turn, const config::BackendSnapshot& snapshot,
+                          balancing::Tried tried, balancing::Key key);
+  void pass_on(const Server& server);
+  bool is_waited_for(const config::Server& record, const config::BackendSnapshot& snapshot) const;
   Server& server_of(const config::Server& record);
   // The one that was picked, which is measured from now on where the algorithm wants that.
   Server& begin_on(const config::Server& record, const config::BackendSnapshot& snapshot);
   Server* find(config::Slot slot, config::Uid server);
   SharedTotal& total();
+  SharedCircuit& circuit();
+  // What the server may have in flight now; 0: no limit.
+  uint32_t limit_of(const config::Server& record, const config::BackendSnapshot& snapshot);
 
   runtime::Loop& loop_;
   base::Random& random_;
   Shared& shared_;
+  base::List<Line>& busy_;
   base::Ref<const config::Backend> settings_;
   balancing::Balancer balancer_;
   // Where the backend has been STICKY.
@@ -113,6 +156,11 @@ class Backend {
   std::shared_ptr<SharedTotal> total_;
   // Where it is persistent by a table.
   std::shared_ptr<StickTable> stick_table_;
+  const std::shared_ptr<SharedQueue> queue_;
+  // Where somebody of this worker has waited.
+  std::unique_ptr<Line> line_;
+  // Where it has had circuit limits.
+  std::shared_ptr<SharedCircuit> circuit_;
   uint32_t uses_ = 0;
   uint32_t retries_ = 0;
   observe::Counters counters_;

@@ -24,7 +24,8 @@ bool Connection::is_quiet() {
 }
 
 void Connection::begin_idle(runtime::TimePoint until) {
-  reused_ = true;
+  ++carried_;
+  if (further_ != std::numeric_limits<uint32_t>::max()) --further_;
   idle_until_ = until;
   stream_.channel().wait_readable(idle_watch_, runtime::kNever);
 }

@@ -1,6 +1,9 @@
 // A connection to a server: leased to one exchange at a time, or idle in its server's pool.
 #pragma once
 
+#include <cstdint>
+#include <limits>
+
 #include "base/intrusive_list.h"
 #include "net/stream.h"
 #include "runtime/waiter.h"
@@ -18,7 +21,11 @@ class Connection : public base::ListNode<> {
 
   net::Stream& stream() { return stream_; }
   // It has carried an exchange before: the server may be closing it at this moment.
-  bool is_reused() const { return reused_; }
+  bool is_reused() const { return carried_ > 0; }
+  // It takes so many more after this one, as the server says.
+  void limit_further(uint32_t further) { further_ = further; }
+  // Whether another may follow this one, where it may carry `most`; 0: any number.
+  bool may_carry_another(uint32_t most) const { return further_ > 0 && (most == 0 || carried_ + 1 < most); }
   uint32_t address_generation() const { return address_generation_; }
   runtime::TimePoint idle_until() const { return idle_until_; }
 
@@ -42,7 +49,9 @@ class Connection : public base::ListNode<> {
   net::Stream stream_;
   IdleWatch idle_watch_{*this};
   runtime::TimePoint idle_until_;
-  bool reused_ = false;
+  // Exchanges before this one, and how many more the server takes.
+  uint32_t carried_ = 0;
+  uint32_t further_ = std::numeric_limits<uint32_t>::max();
 };
 
 }  // namespace fairlead::upstream

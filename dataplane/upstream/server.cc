@@ -71,7 +71,8 @@ std::unique_ptr<Connection> Server::take_idle() {
 }
 
 void Server::put_idle(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout, uint32_t max_idle) {
-  bool welcome = !drain_ && connection->address_generation() == address_generation_ && idle_count_ < max_idle &&
+  bool welcome = !drain_ && connection->may_carry_another(backend_.settings().pool.effective_max_requests()) &&
+                 connection->address_generation() == address_generation_ && idle_count_ < max_idle &&
                  idle_timeout > runtime::Duration::zero();
   if (!welcome || !connection->is_quiet()) return;
   connection->begin_idle(loop_.now() + idle_timeout);
@@ -179,7 +180,9 @@ Lease::~Lease() {
   if (is_measured_) [[unlikely]]
     note_silence();
   discard();
+  bool frees = place_.is_counted();
   place_.leave();
+  if (frees) server_.backend_.note_free(server_);
   server_.leave(*this);
 }
 
@@ -190,10 +193,19 @@ bool Lease::reuse() {
   return true;
 }
 
+int Server::open_socket(const config::SocketAddress& address) {
+  const auto* to = reinterpret_cast<const sockaddr*>(&address.storage);
+  const std::optional<config::Endpoint>& source = backend_.settings().pool.source_address;
+  if (!source || source->family() != to->sa_family) [[likely]]
+    return loop_.driver().connect(to, address.size);
+  config::SocketAddress from = source->to_socket_address();
+  return loop_.driver().connect_from(reinterpret_cast<const sockaddr*>(&from.storage), from.size, to, address.size);
+}
+
 runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout) {
   runtime::Loop& loop = server_.loop_;
   config::SocketAddress address = server_.record().address.to_socket_address();
-  int fd = loop.driver().connect(reinterpret_cast<const sockaddr*>(&address.storage), address.size);
+  int fd = server_.open_socket(address);
   if (fd < 0) co_return std::unexpected(runtime::io_error_of(-fd));
   connection_ = std::make_unique<Connection>(server_, server_.address_generation_, loop, fd);
   client_.on_hang_up_cancel(&connection_->stream().channel());

@@ -86,6 +86,8 @@ class Server {
   std::unique_ptr<Connection> take_idle();
   void put_idle(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout, uint32_t max_idle);
   void drop_idle(Connection& connection);
+  // As Driver::connect(), from the backend's source address.
+  int open_socket(const config::SocketAddress& address);
   void purge_idle();
 
   void enter(Lease& lease);

@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "base/ref.h"
 #include "config/model.h"
+#include "upstream/shared_queue.h"
 #include "upstream/stick_table.h"
 
 namespace fairlead::upstream {
@@ -38,7 +39,8 @@ class SharedLoad {
   }
   // Whatever the limit is: for what is in flight already.
   void enter() { in_flight_.fetch_add(1, std::memory_order_acquire); }
-  void leave() { in_flight_.fetch_sub(1, std::memory_order_release); }
+  // Before whoever leaves looks whether anybody waits.
+  void leave() { in_flight_.fetch_sub(1, std::memory_order_seq_cst); }
 
  private:
   friend class Shared;
@@ -64,6 +66,30 @@ class SharedTotal {
 
  private:
   std::atomic<uint64_t> in_flight_ = 0;
+};
+
+// What a backend's circuit limits count. Any thread.
+class SharedCircuit {
+ public:
+  class Count {
+   public:
+    uint32_t now() const { return now_.load(std::memory_order_relaxed); }
+    // Counts one more, unless there are `limit` already. Whoever has entered leaves.
+    bool try_enter(uint32_t limit) {
+      uint32_t now = now_.load(std::memory_order_relaxed);
+      do {
+        if (now >= limit) return false;
+      } while (!now_.compare_exchange_weak(now, now + 1, std::memory_order_relaxed));
+      return true;
+    }
+    void enter() { now_.fetch_add(1, std::memory_order_relaxed); }
+    void leave() { now_.fetch_sub(1, std::memory_order_relaxed); }
+
+   private:
+    std::atomic<uint32_t> now_ = 0;
+  };
+  Count requests;
+  Count retries;
 };
 
 // Keeps a SharedLoad. One for each worker that has used the server, and not for each request.
@@ -118,6 +144,8 @@ class Shared {
   // Whoever has entered keeps it.
   std::shared_ptr<SharedTotal> total_of(config::Uid backend) { return one_of(totals_, backend); }
   std::shared_ptr<StickTable> table_of(config::Uid backend) { return one_of(tables_, backend); }
+  std::shared_ptr<SharedCircuit> circuit_of(config::Uid backend) { return one_of(circuits_, backend); }
+  std::shared_ptr<SharedQueue> queue_of(config::Uid backend) { return one_of(queues_, backend); }
   // Servers that somebody keeps the load of.
   size_t loads() const;
 
@@ -154,6 +182,8 @@ class Shared {
   ByBackend<SharedHolder> holders_;                      // guarded by mutex_
   ByBackend<SharedTotal> totals_;                        // guarded by mutex_
   ByBackend<StickTable> tables_;                         // guarded by mutex_
+  ByBackend<SharedCircuit> circuits_;                    // guarded by mutex_
+  ByBackend<SharedQueue> queues_;                        // guarded by mutex_
 };
 
 template <typename T>

@@ -10,6 +10,7 @@ Upstreams::~Upstreams() = default;
 void Upstreams::adopt(const config::Snapshot* snapshot) {
   snapshot_ = snapshot;
   if (snapshot->counting_since != std::exchange(counting_since_, snapshot->counting_since)) begin_counting();
+  busy_.for_each([snapshot](Line& line) { line.look_at(*snapshot); });
 }
 
 // At once, not when a backend is next used: others go by what is counted as soon as the snapshot holds.
@@ -31,7 +32,7 @@ Upstreams::Found Upstreams::find(config::BackendHandle handle) {
     forget_leaving();
   }
   if (!holder) [[unlikely]]
-    holder = std::make_unique<Backend>(loop_, random_, shared_, members->settings);
+    holder = std::make_unique<Backend>(loop_, random_, shared_, busy_, members->settings);
   holder->refresh(members->settings);
   return {holder.get(), members};
 }

@@ -50,6 +50,8 @@ class Upstreams {
   Shared& shared_;
   const config::Snapshot* snapshot_ = nullptr;
   config::Revision counting_since_ = 0;
+  // Where somebody of this worker waits.
+  base::List<Line> busy_;
   // By slot: the present holder, where this worker has used it.
   std::vector<std::unique_ptr<Backend>> backends_;
   // Former holders of slots, still in use.

@@ -164,6 +164,14 @@ TEST(ResponseHead, TellsTheServersKeepAliveTimeout) {  // Row S9.
   EXPECT_EQ(timeout_of("timeout=x"), std::nullopt);
   EXPECT_EQ(timeout_of("timeout=99999999999"), std::nullopt);
   EXPECT_EQ(timeout_of(""), std::nullopt);
+  const auto max_of = [&](const std::string& value) {
+    (void)timeout_of(value);
+    return scratch_head().keep_alive_max;
+  };
+  EXPECT_EQ(max_of("max=100, Timeout = 60"), 100);
+  EXPECT_EQ(max_of("timeout=5, max=0"), 0);
+  EXPECT_EQ(max_of("timeout=5, max=-1"), std::nullopt);
+  EXPECT_EQ(max_of("timeout=5"), std::nullopt);
 }
 
 TEST(ResponseHead, ManyInterimHeadsAreHeadsOfTheirOwn) {  // Row S4.

@@ -29,7 +29,10 @@ BACKEND = {
     "persistence.table.key": ("{source}", "{path}"), "persistence.table.max_entries": (10, 20),
     "persistence.table.expire": ("5s", "6s"),
     "drain.timeout": ("10s", "60s"), "drain.jitter": ("1s", "2s"), "connection_pool.idle_timeout": ("20s", "40s"),
-    "connection_pool.max_idle": (100, 300), "labels": ({"tier": "a"}, {}),
+    "connection_pool.max_idle": (100, 300), "connection_pool.reuse": (2, 3),
+    "connection_pool.max_requests": (1000000, 0), "connection_pool.source_address": ("127.0.0.1", ""),
+    "server_defaults.min_connections": (50, 60), "server_defaults.full_connections": (10, 20),
+    "circuit.max_requests": (1000, 2000), "circuit.max_retries": (10, 20), "queue.max_waiting": (10, 0), "queue.timeout": ("1s", "2s"), "labels": ({"tier": "a"}, {}),
 }
 # Set while the backend's servers are checked, at servers that do nothing else.
 CHECK = {
@@ -43,10 +46,13 @@ CHECK = {
     "health_check.agent.send": ("a", "b"), "health_check.agent.interval": ("1s", "2s"), "health_check.agent": (None,),
 }
 LISTENER = {
-    "routes": ([{"pathPrefix": "/api", "backend": "app"}], [{"hosts": ["a.example"], "backend": "app"}]),
+    "routes": ([{"pathPrefix": "/api", "backend": "app", "priority": 2, "rateLimit": {"requests": 1000000}}], [{"hosts": ["a.example"], "backend": "app"}]),
     "timeouts.request_head": ("5s", "20s"), "timeouts.keep_alive": ("30s", "90s"), "timeouts.idle": ("30s", "90s"),
     "max_connections": (500, 1000), "http.max_head_bytes": (8192, 16384), "http.max_headers": (50, 200),
-    "http.forwarded": (2, 3), "labels": ({"side": "out"}, {}),
+    "http.forwarded": (2, 3), "rate_limit.requests": (1000000, 900000), "rate_limit.per": ("0.5s", "1s"),
+    "rate_limit.burst": (1000000, 800000), "client_rate_limit.limit.requests": (1000000, 900000),
+    "client_rate_limit.limit.per": ("0.5s", "1s"), "client_rate_limit.limit.burst": (1000000, 800000),
+    "client_rate_limit.max_addresses": (64, 1000), "labels": ({"side": "out"}, {}),
 }
 
 
@@ -74,7 +80,7 @@ def with_field(item, path, value):
     elif isinstance(value, list):
         for entry in value:
             getattr(target, last).add(hosts=entry.get("hosts", []), path_prefix=entry.get("pathPrefix", ""),
-                                      backend=entry["backend"])
+                                      backend=entry["backend"], priority=entry.get("priority"), rate_limit=entry.get("rateLimit"))
     else:
         setattr(target, last, value)
     return item

@@ -93,7 +93,7 @@ TEST_P(Http, NoRequestNoticesThatServersComeAndGo) {
           config::Backend settings;
           settings.timeouts.response = settings.timeouts.idle = hours(random.between(2, 3));
           settings.algorithm = random.chance(0.5) ? config::Algorithm::kRandom : config::Algorithm::kRoundRobin;
-          settings.pool_max_idle = static_cast<uint32_t>(random.below(4));
+          settings.pool.max_idle = static_cast<uint32_t>(random.below(4));
           w.world.configuration().set_backend("app", settings);
           break;
         }

@@ -20,6 +20,7 @@ using testing::StartsWith;
 config::Backend patient() {
   config::Backend settings;
   settings.timeouts.response = settings.timeouts.idle = hours(2);
+  settings.queue.max_waiting = 0;
   return settings;
 }
 
@@ -34,7 +35,10 @@ Plan slow(uint64_t id, int delay_ms = 10'000) { return {.id = id, .response_size
 
 class Limits : public testing::Test {
  protected:
-  explicit Limits() { w_.open(); }
+  explicit Limits() {
+    w_.set_backend(patient());
+    w_.open();
+  }
   void set_limit(std::optional<uint32_t> limit) {
     w_.world.configuration().set_max_connections("app", "s0", limit);
     w_.world.publish();
@@ -194,6 +198,7 @@ TEST(LimitsOfTcp, AConnectionOverTheLimitIsClosed) {
   });
   w.world.configuration().add_server("app", "s0", server.address());
   w.world.configuration().set_max_connections("app", "s0", 2);
+  w.set_backend(patient());
   config::Listener settings = HttpWorld::listener();
   settings.protocol = config::Protocol::kTcp;
   w.open(settings);
@@ -275,8 +280,10 @@ TEST_P(LimitSeeds, AreNeverExceededAndAllPlacesComeBack) {
         settings.timeouts.response = seconds(random.between(1, 20));
         settings.algorithm = static_cast<config::Algorithm>(random.below(6));
         settings.default_max_connections = kLimit;
+        settings.queue.max_waiting = static_cast<uint32_t>(random.below(8));
+        settings.queue.timeout = milliseconds(random.between(1, 2'000));
         settings.retry.attempts = static_cast<uint32_t>(random.below(4));
-        settings.pool_max_idle = static_cast<uint32_t>(random.below(4));
+        settings.pool.max_idle = static_cast<uint32_t>(random.below(4));
         w.world.configuration().set_backend("app", settings);
         break;
       }

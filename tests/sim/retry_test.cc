@@ -35,7 +35,7 @@ class Retries : public testing::Test {
     settings.timeouts = {.connect = seconds(30), .response = seconds(30), .idle = hours(1)};
     settings.retry = policy;
     // On a reused connection more may be tried again.
-    settings.pool_max_idle = 0;
+    settings.pool.max_idle = 0;
     w_.set_backend(settings);
     config::Listener listener = HttpWorld::listener();
     listener.timeouts.keep_alive = milliseconds(1);

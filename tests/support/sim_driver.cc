@@ -203,6 +203,14 @@ int SimDriver::connect(const sockaddr* address, socklen_t size) {
   return fd;
 }
 
+int SimDriver::connect_from(const sockaddr* source, socklen_t source_size, const sockaddr* address, socklen_t size) {
+  int fd = connect(address, size);
+  if (fd < 0) return fd;
+  auto& own = socket(fd).end.own();
+  own.address = config::Endpoint::from_socket_address(source, source_size).with_port(own.address.port());
+  return fd;
+}
+
 int SimDriver::connect_result(int fd) { return -std::exchange(socket(fd).end.own().error, 0); }
 
 int SimDriver::accept(int fd, sockaddr_storage& from, socklen_t& size) {

@@ -23,7 +23,9 @@ std::string dash_if_empty(const std::string& text) { return text.empty() ? "-" :
 std::string route_text(const v1::Listener& listener) {
   std::vector<std::string> texts;
   for (const v1::Route& route : listener.routes()) {
-    texts.push_back(absl::StrCat(absl::StrJoin(route.hosts(), ","), route.path_prefix(), "=", route.backend()));
+    const std::string priority = route.has_priority() ? absl::StrCat("@", route.priority()) : "";
+    texts.push_back(
+        absl::StrCat(absl::StrJoin(route.hosts(), ","), route.path_prefix(), "=", route.backend(), priority));
   }
   constexpr std::size_t kShownMax = 4;
   const std::size_t more = texts.size() > kShownMax ? texts.size() - kShownMax : 0;

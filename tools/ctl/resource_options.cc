@@ -32,7 +32,9 @@ Result<std::string> routes_text(const std::vector<std::string>& values) {
     const std::string hosts = absl::StrJoin(
         route->hosts(), ", ", [](std::string* out, const std::string& host) { out->append(base::quoted(host)); });
     absl::StrAppend(&text, "{hosts: [", hosts, "], path_prefix: ", base::quoted(route->path_prefix()),
-                    ", backend: ", base::quoted(route->backend()), "}, ");
+                    ", backend: ", base::quoted(route->backend()));
+    if (route->has_priority()) absl::StrAppend(&text, ", priority: ", route->priority());
+    text += "}, ";
   }
   return "[" + text + "]";
 }
@@ -192,6 +194,12 @@ std::vector<ResourceOption> backend_options() {
       {{.name = "default-weight", .value = "N", .help = "weight of servers that set none"}, "server_defaults.weight"},
       {{.name = "default-max-connections", .value = "N", .help = "the same for max-connections"},
        "server_defaults.max_connections"},
+      {{.name = "min-connections",
+        .value = "N",
+        .help = "limits of servers grow from this with the load; 0: are whole"},
+       "server_defaults.min_connections"},
+      {{.name = "full-connections", .value = "N", .help = "in flight in the backend when limits are whole"},
+       "server_defaults.full_connections"},
       {{.name = "connect-timeout", .value = "TIME", .help = "until a connection to a server is open"},
        "timeouts.connect"},
       {{.name = "response-timeout", .value = "TIME", .help = "until a response's head is complete"},
@@ -220,6 +228,13 @@ std::vector<ResourceOption> backend_options() {
       {{.name = "back-off-max", .value = "TIME", .help = "the longest pause"}, "retry.back_off.max"},
       {{.name = "retry-budget", .value = "PERCENT", .help = "most retries at a time, of what is in flight"},
        "retry.budget_percent"},
+      {{.name = "queue-max", .value = "N", .help = "most requests that wait while all servers are full; 0: none"},
+       "queue.max_waiting"},
+      {{.name = "queue-timeout", .value = "TIME", .help = "how long each of them waits"}, "queue.timeout"},
+      {{.name = "circuit-max-requests", .value = "N", .help = "most requests at a time, waiting or not; 0: any number"},
+       "circuit.max_requests"},
+      {{.name = "circuit-max-retries", .value = "N", .help = "most of them that are tried again; 0: any number"},
+       "circuit.max_retries"},
       {{.name = "drain-timeout", .value = "TIME", .help = "how long a leaving server may finish"}, "drain.timeout"},
       {{.name = "drain-jitter", .value = "TIME", .help = "spreads the closing at the drain's end"}, "drain.jitter"},
       {{.name = "check", .value = "CHECK", .help = "http:/path, tcp, grpc, grpc:service or none"},
@@ -304,6 +319,15 @@ std::vector<ResourceOption> backend_options() {
        "persistence.table.max_entries"},
       {{.name = "stick-expire", .value = "TIME", .help = "how long, since a key was last used"},
        "persistence.table.expire"},
+      {{.name = "pool-reuse",
+        .value = "REUSE",
+        .help = "never, safe (not a client's first request) or always over used connections"},
+       "connection_pool.reuse",
+       ValueForm::kEnum},
+      {{.name = "pool-max-requests", .value = "N", .help = "requests over one connection; 0: any number"},
+       "connection_pool.max_requests"},
+      {{.name = "source-address", .value = "IP", .help = "where connections to servers come from"},
+       "connection_pool.source_address"},
       labels(),
   };
 }
@@ -317,11 +341,23 @@ std::vector<ResourceOption> listener_options() {
       {{.name = "default-backend", .value = "BACKEND", .help = "for what no route matches"}, "default_backend"},
       {{.name = "route",
         .value = "HOST/PATH=BACKEND",
-        .help = "repeatable, set replaces all; host or path may be left out",
+        .help = "repeatable, set replaces all; host or path may be left out; BACKEND@0 to @7 for a queue's priority",
         .repeatable = true},
        "routes",
        ValueForm::kRoutes},
       {{.name = "max-connections", .value = "N", .help = "most open at a time; 0: no limit"}, "max_connections"},
+      {{.name = "rate-limit", .value = "N", .help = "requests, or TCP connections, in a time; 0: no limit"},
+       "rate_limit.requests"},
+      {{.name = "rate-limit-per", .value = "TIME", .help = "that time; default 1s"}, "rate_limit.per"},
+      {{.name = "rate-limit-burst", .value = "N", .help = "how many may come at once"}, "rate_limit.burst"},
+      {{.name = "client-rate-limit", .value = "N", .help = "the same for each client address"},
+       "client_rate_limit.limit.requests"},
+      {{.name = "client-rate-limit-per", .value = "TIME", .help = "the same for each client address"},
+       "client_rate_limit.limit.per"},
+      {{.name = "client-rate-limit-burst", .value = "N", .help = "the same for each client address"},
+       "client_rate_limit.limit.burst"},
+      {{.name = "client-rate-limit-addresses", .value = "N", .help = "how many addresses are known at a time"},
+       "client_rate_limit.max_addresses"},
       {{.name = "request-head-timeout", .value = "TIME", .help = "for a request's head"}, "timeouts.request_head"},
       {{.name = "keep-alive-timeout", .value = "TIME", .help = "between requests"}, "timeouts.keep_alive"},
       {{.name = "idle-timeout", .value = "TIME", .help = "without progress"}, "timeouts.idle"},

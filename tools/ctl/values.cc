@@ -79,7 +79,14 @@ Result<v1::Route> parse_route(const std::string& text) {
     route.add_hosts(std::string(host));
   }
   if (slash != std::string::npos) route.set_path_prefix(match.substr(slash));
-  route.set_backend(text.substr(equals + 1));
+  const std::vector<std::string> target = absl::StrSplit(text.substr(equals + 1), absl::MaxSplits('@', 1));
+  route.set_backend(target.front());
+  if (target.size() == 1) return route;
+  std::uint32_t priority = 0;
+  if (!absl::SimpleAtoi(target.back(), &priority)) {
+    return usage_error(absl::StrCat("--route: \"", target.back(), "\" is not a priority from 0 to 7"));
+  }
+  route.set_priority(priority);
   return route;
 }
 

@@ -90,17 +90,17 @@ def limits(workshop, arguments, say):
     for origin in origins:
         end(workshop, origin)
     seen = [json.loads((folder / f"{name}.seen").read_text())["most_in_flight"] for name in names]
-    # All servers were full: what a limit without a queue comes to.
+    # Where all servers are full, requests wait: none is refused.
     full = causes.pop("full")
     return {"bench": "limits", "max_seen": max(seen), "limit": LIMIT, "max_seen_by_server": seen, "workers": 2,
             "clients": CLIENTS, "toggled": toggled["toggled"] // 2, "seconds": toggled["seconds"],
-            "served": requests["completed"], "all_full": full,
-            "failed": requests["failed"] - full + (max(seen) > LIMIT), "failures": requests["failures"]}
+            "served": requests["completed"], "refused": full,
+            "failed": requests["failed"] + (max(seen) > LIMIT), "failures": requests["failures"]}
 
 
 def print_limits(result):
     print(f"\nmost in flight    {result['max_seen']} of {result['limit']} ({result['max_seen_by_server']} by server)")
-    print(f"requests          {result['served']:,} served, {result['all_full']:,} found all servers full, "
+    print(f"requests          {result['served']:,} served, {result['refused']:,} refused or waited too long, "
           f"{result['failed']} failed")
     print(f"toggled           {result['toggled']:,} times in {result['seconds']:.1f} s")
 

@@ -171,7 +171,7 @@ Ref<const config::Snapshot> Configuration::snapshot() {
       add_persistence(*backend, record, !state.unfit.contains(record->metadata.uid));
     }
     backend->counts_in_flight = config::has_to_count(*state.settings, limited);
-    backend->counts_total = config::bounds_load(*state.settings);
+    backend->counts_total = config::has_to_count_total(*state.settings);
     bool begins = (backend->counts_in_flight && !state.counted) || (backend->counts_total && !state.total_counted);
     if (begins) counting_since_ = snapshot->revision;
     state.counted = backend->counts_in_flight;

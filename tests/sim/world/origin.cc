@@ -75,6 +75,7 @@ Task<bool> Origin::exchange(HttpPeer& peer) {
     co_return false;
   }
   if (const std::string* cookie = head->find("x-set-cookie")) plan->set_cookie = *cookie;
+  seen_.order.push_back(plan->id);
   if (++seen_.requests[plan->id] > plan->fated_tries) {
     plan->fate = Fate::kGood;
     plan->status = 200;

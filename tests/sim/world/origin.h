@@ -18,6 +18,8 @@ namespace fairlead::sim {
 struct Seen {
   // How often a request's head came: its side effect.
   std::map<uint64_t, int> requests;
+  // In order of coming.
+  std::vector<uint64_t> order;
   // Requests whose body was not what the client sent.
   std::set<uint64_t> wrong_bodies;
   // Bodies that came to a proper end.

@@ -34,7 +34,7 @@ config::Endpoint ProxyWorld::open_listener(const std::string& name, const config
   auto record = configuration_.set_listener(name, settings);
   publish();
   config::Endpoint bound;
-  auto open = std::make_shared<std::atomic<uint32_t>>(0);
+  auto open = std::make_shared<proxy::SharedListener>();
   for (auto& worker : workers_) {
     // All workers listen at one address.
     int fd =

@@ -30,7 +30,7 @@ TEST(EncodeTest, AServerWithEveryField) {
 
 TEST(EncodeTest, ABackendWithEveryField) {
   auto message = from_text<v1::Backend>(R"(name: "web" balance { algorithm: ALGORITHM_RANDOM }
-    server_defaults { weight: 3 } timeouts { connect { nanos: 1000000 } response { seconds: 2 } idle { seconds: 3 } }
+    server_defaults { weight: 3 min_connections: 1 full_connections: 0 } timeouts { connect { nanos: 1000000 } response { seconds: 2 } idle { seconds: 3 } }
     retry {
       attempts: 0 conditions: RETRY_CONDITION_RESET conditions: RETRY_CONDITION_REFUSED statuses: 503 statuses: 429
       non_idempotent: true per_try_timeout { seconds: 1 } back_off { base { nanos: 5 } max { seconds: 2 } }
@@ -42,11 +42,14 @@ TEST(EncodeTest, ABackendWithEveryField) {
                    interval { seconds: 5 } timeout { seconds: 4 } rise: 1 fall: 100 fast_interval { seconds: 1 }
                    down_interval { seconds: 60 } address: "unix:/run/x" initial_state: INITIAL_STATE_UP proxy_header: PROXY_HEADER_V2
                    agent { port: 9 interval { seconds: 7 } send: "hi" } }
-    connection_pool { idle_timeout {} max_idle: 0 } labels { key: "a" value: "b" }
+    connection_pool { idle_timeout {} max_idle: 0 reuse: POOL_REUSE_SAFE max_requests: 0 source_address: "2001:db8::1" }
+    labels { key: "a" value: "b" }
     persistence { cookie { name: "SRV" mode: COOKIE_MODE_REWRITE secret: "x" indirect: true nocache: true path: "/a"
                            domain: ".example.com" secure: true http_only: true same_site: SAME_SITE_NONE
                            max_age { seconds: 60 } }
-                  table { key: "{source}" max_entries: 5 expire { seconds: 1 } } })");
+                  table { key: "{source}" max_entries: 5 expire { seconds: 1 } } }
+    queue { max_waiting: 0 timeout { seconds: 7 } }
+    circuit { max_requests: 0 max_retries: 5 })");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Backend encoded;
@@ -72,9 +75,11 @@ TEST(EncodeTest, AChecksKindIsAChoice) {
 TEST(EncodeTest, AListenerWithEveryField) {
   auto message = from_text<v1::Listener>(R"(name: "l" bind: "127.0.0.1:0" bind: "unix:/run/a.sock"
     protocol: PROTOCOL_HTTP default_backend: "web"
-    routes { hosts: "a.example.com" hosts: "*.example.com" path_prefix: "/v1" backend: "api" }
+    routes { hosts: "a.example.com" hosts: "*.example.com" path_prefix: "/v1" backend: "api" priority: 0 rate_limit { requests: 5 } }
     timeouts { request_head { seconds: 1 } keep_alive { seconds: 2 } idle { seconds: 3 } } max_connections: 0
-    http { max_head_bytes: 1024 max_headers: 1 forwarded: FORWARDED_POLICY_KEEP } labels { key: "a" value: "b" })");
+    http { max_head_bytes: 1024 max_headers: 1 forwarded: FORWARDED_POLICY_KEEP } labels { key: "a" value: "b" }
+    rate_limit { requests: 0 per { nanos: 1000000 } burst: 1 }
+    client_rate_limit { limit { requests: 7 } max_addresses: 64 })");
   Decoded<base::Ref<config::Listener>> draft = decode_listener(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Listener encoded;

@@ -35,5 +35,17 @@ TEST(EndpointTest, OnlyRealAddressesAreDestinations) {
   }
 }
 
+TEST(EndpointTest, AnIpAddressAloneComesBackAsItWas) {
+  for (const char* text : {"10.0.0.1", "0.0.0.0", "::1", "2001:db8::1"}) {
+    absl::StatusOr<Endpoint> address = parse_ip(text);
+    ASSERT_TRUE(address.ok()) << address.status();
+    EXPECT_EQ(address->port(), 0);
+    EXPECT_EQ(ip_text(*address), text);
+  }
+  for (const char* text : {"", "10.0.0.1:80", "[::1]", "[::1]:80", "unix:/a", "a.example", "10.1", "::1%lo"}) {
+    EXPECT_FALSE(parse_ip(text).ok()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace fairlead::config

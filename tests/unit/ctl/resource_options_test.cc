@@ -153,7 +153,7 @@ TEST(ResourceOptions, FillAChecksKindApartFromTheRest) {
 TEST(ResourceOptions, FillAListenerWithItsLists) {
   const auto filled = fill<v1::Listener>(
       listener_options(), {"--bind", "127.0.0.1:0", "--bind", "[::1]:0", "--protocol", "http", "--route",
-                           "api.example.com,*.example.org/v1=api", "--route", "/static=files", "--route", "a.b=c"});
+                           "api.example.com,*.example.org/v1=api", "--route", "/static=files", "--route", "a.b=c@0"});
   EXPECT_THAT(filled.mask, ElementsAre("bind", "protocol", "routes"));
   EXPECT_THAT(filled.resource.bind(), ElementsAre("127.0.0.1:0", "[::1]:0"));
   ASSERT_EQ(filled.resource.routes_size(), 3);
@@ -162,6 +162,9 @@ TEST(ResourceOptions, FillAListenerWithItsLists) {
   EXPECT_EQ(filled.resource.routes(0).backend(), "api");
   EXPECT_EQ(filled.resource.routes(1).hosts_size(), 0);
   EXPECT_EQ(filled.resource.routes(2).path_prefix(), "");
+  EXPECT_EQ(filled.resource.routes(2).backend(), "c");
+  EXPECT_TRUE(filled.resource.routes(2).has_priority());
+  EXPECT_FALSE(filled.resource.routes(1).has_priority());
 }
 
 TEST(ResourceOptions, PutAFieldBackToItsDefault) {
@@ -178,6 +181,8 @@ TEST(ResourceOptions, SayWhatIsWrongInTheCommandLinesWords) {
   EXPECT_EQ(
       fill<v1::Backend>(backend_options(), {"--retry-on", "reset", "--retry-on", "luck"}).failure.text,
       "--retry-on: \"luck\" is not one of connect_failure, refused, reset, empty_response, timeout, bad_response");
+  EXPECT_EQ(fill<v1::Listener>(listener_options(), {"--route", "/a=app@high"}).failure.text,
+            "--route: \"high\" is not a priority from 0 to 7");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--check-disabled", "maybe"}).failure.text,
             "--check-disabled: \"maybe\" is not true or false");
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--label", "zone"}).failure.text,

@@ -71,12 +71,21 @@ void RandomOperations::fill(v1::Listener& listener) {
       route.set_backend(name("b", 4));
       if (one_in(2)) route.add_hosts(one_in(2) ? "a.example" : "*.b.example");
       route.set_path_prefix(absl::StrCat("/", i));
+      if (one_in(4)) route.mutable_rate_limit()->set_requests(number(2) * 100);
+      if (one_in(9)) route.mutable_rate_limit();
+      if (one_in(4)) route.set_priority(number(one_in(9) ? 9 : 7));
     }
   }
   if (one_in(3)) fill(*listener.mutable_timeouts()->mutable_request_head());
   if (one_in(3)) fill(*listener.mutable_timeouts()->mutable_keep_alive());
   if (one_in(3)) fill(*listener.mutable_timeouts()->mutable_idle());
   if (one_in(3)) listener.set_max_connections(number(2));
+  if (one_in(4)) listener.mutable_rate_limit()->set_requests(number(2) * 100);
+  if (one_in(6)) listener.mutable_rate_limit()->mutable_per()->set_seconds(1 + number(1));
+  if (one_in(6)) listener.mutable_rate_limit()->set_burst(1 + number(1));
+  if (one_in(6)) listener.mutable_client_rate_limit()->mutable_limit()->set_requests(number(2) * 100);
+  if (one_in(9)) listener.mutable_client_rate_limit()->set_max_addresses(64 + number(1));
+  if (one_in(9)) listener.mutable_client_rate_limit();
   if (listener.protocol() == v1::PROTOCOL_HTTP) {
     if (one_in(4)) listener.mutable_http()->set_max_head_bytes(one_in(2) ? 16384 : 1024);
     if (one_in(4)) listener.mutable_http()->set_max_headers(1 + number(1));
@@ -122,6 +131,16 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_persistence()->mutable_cookie()->set_secret(number(1) == 1 ? "a" : "b");
   if (one_in(6)) backend.mutable_persistence()->mutable_table()->set_key(one_in(6) ? "{x}" : "{source}");
   if (one_in(9)) backend.mutable_persistence();
+  if (one_in(6)) backend.mutable_connection_pool()->set_reuse(static_cast<v1::PoolReuse>(number(3)));
+  if (one_in(6)) backend.mutable_connection_pool()->set_max_requests(number(2));
+  if (one_in(6)) backend.mutable_connection_pool()->set_source_address(one_in(2) ? "127.0.0.1" : "::1");
+  if (one_in(6)) backend.mutable_server_defaults()->set_min_connections(number(2));
+  if (one_in(6)) backend.mutable_server_defaults()->set_full_connections(number(2) * 10);
+  if (one_in(6)) backend.mutable_circuit()->set_max_requests(number(2) * 100);
+  if (one_in(6)) backend.mutable_circuit()->set_max_retries(number(2));
+  if (one_in(4)) backend.mutable_queue()->set_max_waiting(number(2));
+  if (one_in(6)) fill(*backend.mutable_queue()->mutable_timeout());
+  if (one_in(9)) backend.mutable_queue();
   if (one_in(4)) fill(*backend.mutable_health_check());
   fill(*backend.mutable_labels());
   if (one_in(3)) {
@@ -196,15 +215,21 @@ void RandomOperations::fill(v1::Patch& patch) {
            "persistence.cookie",
            "persistence.cookie.secret",
            "persistence.table",
+           "queue",
+           "queue.max_waiting",
+           "queue.timeout",
            "drain",
            "drain.timeout",
            "drain.jitter",
            "connection_pool.idle_timeout",
            "connection_pool.max_idle",
+           "connection_pool.reuse",
+           "circuit",
+           "circuit.max_retries",
            "labels"});
   } else if (patch.resource().listener().protocol() == v1::PROTOCOL_HTTP) {
-    paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "http.max_headers",
-           "http", "labels"});
+    paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "rate_limit",
+           "rate_limit.burst", "client_rate_limit.limit", "http.max_headers", "http", "labels"});
   } else {
     paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "labels"});
   }

@@ -270,6 +270,7 @@ Reasons Reference::faults(const v1::Listener& listener) const {
   if (is_absent(listener.default_backend())) reasons.insert(v1::REASON_NOT_FOUND);
   for (const v1::Route& route : listener.routes()) {
     if (is_absent(route.backend())) reasons.insert(v1::REASON_NOT_FOUND);
+    if (route.priority() > 7) reasons.insert(v1::REASON_INVALID);
   }
   for (const std::string& address : listener.bind()) {
     if (is_any_port(address)) continue;

@@ -24,13 +24,22 @@ config::BackendHandle handle_of(std::string_view backend) {
 struct Router {
   explicit Router(const std::vector<Route>& routes, const std::string& default_backend = "")
       : table(config::compile_routes(routes, default_backend, handle_of)) {}
-  uint64_t operator()(std::string_view host, std::string_view path) const { return route(table, host, path).uid; }
+  uint64_t operator()(std::string_view host, std::string_view path) const {
+    return route(table, host, path).backend.uid;
+  }
   config::RouteTable table;
 };
 
 TEST(Router, WithoutRoutesGivesTheDefault) {
   EXPECT_EQ(Router({}, "b9")("a", "/"), 9u);
   EXPECT_EQ(Router({})("a", "/"), 0u);
+}
+
+TEST(Router, TellsHowTheRoutesRequestsWait) {
+  Router router({{{}, "/a", "b1", uint8_t{0}}, {{}, "/b", "b1"}}, "b9");
+  EXPECT_EQ(route(router.table, "x", "/a/b").priority, 0);
+  EXPECT_EQ(route(router.table, "x", "/b").priority, config::kPriorityDefault);
+  EXPECT_EQ(route(router.table, "x", "/c").priority, config::kPriorityDefault);
 }
 
 TEST(Router, TakesTheMostSpecificHost) {

@@ -174,6 +174,39 @@ TEST_F(ChannelTest, AVictimThatIsNamedTooLateIsCancelledAtOnce) {
   channel_->on_hang_up_cancel(nullptr);
 }
 
+TEST_F(ChannelTest, WhoWatchesAPeerIsWokenOnceWhenItLeaves) {
+  Waiting watcher;
+  channel_->on_leave_wake(&watcher);
+  there_.driver.shutdown_write(there_fd_);
+  settle();
+  EXPECT_TRUE(channel_->end_of_input());
+  EXPECT_TRUE(watcher.woken.empty()) << "half of it is left";
+  // Now that counts, and has happened.
+  channel_->on_leave_wake(&watcher, /*at_end_of_input=*/true);
+  settle();
+  EXPECT_EQ(watcher.woken, std::vector{Wake::kCancelled});
+  channel_->on_leave_wake(&watcher);
+  channel_->cancel();
+  channel_->cancel();
+  settle();
+  EXPECT_EQ(watcher.woken.size(), 2u);
+}
+
+TEST_F(ChannelTest, AHalfCloseWakesWhoWatchesForIt) {
+  Waiting watcher;
+  channel_->on_leave_wake(&watcher, /*at_end_of_input=*/true);
+  peer_sends("more");
+  settle();
+  EXPECT_TRUE(watcher.woken.empty());
+  there_.driver.shutdown_write(there_fd_);
+  settle();
+  EXPECT_EQ(watcher.woken, std::vector{Wake::kCancelled});
+  here_.driver.reset(channel_->fd());
+  settle();
+  EXPECT_EQ(watcher.woken.size(), 1u);
+  channel_->on_leave_wake(nullptr);
+}
+
 // The kernel reports a reset once: after a failed write, reading looks like a proper end.
 TEST_F(ChannelTest, AResetThatAWriteSawIsKnownToWhoReads) {
   here_.driver.reset(channel_->fd());

@@ -1,0 +1,26 @@
+// How requests wait where all servers of their backend are full.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "config/duration.h"
+
+namespace fairlead::config {
+
+// Classes of those that wait: 0 first.
+inline constexpr uint8_t kPriorities = 8;
+inline constexpr uint8_t kPriorityDefault = 4;
+
+// Fields that are unset hold their default, which the accessor gives.
+struct QueuePolicy {
+  std::optional<uint32_t> max_waiting;
+  // Unset: as long as a connection may take.
+  std::optional<Duration> timeout;
+
+  // 0: nobody waits.
+  uint32_t effective_max_waiting() const { return max_waiting.value_or(1024); }
+  bool operator==(const QueuePolicy&) const = default;
+};
+
+}  // namespace fairlead::config

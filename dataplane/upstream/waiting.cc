@@ -1,0 +1,86 @@
+#include "upstream/waiting.h"
+
+#include <utility>
+
+#include "balancing/shares.h"
+
+namespace fairlead::upstream {
+
+Line::Line(runtime::Loop& loop, std::shared_ptr<SharedQueue> queue, config::BackendHandle backend,
+           base::List<Line>& busy)
+    : loop_(loop),
+      queue_(std::move(queue)),
+      backend_(backend),
+      busy_(busy),
+      seat_(std::make_shared<QueueSeat>(loop, *this)) {}
+
+Line::~Line() {
+  FAIRLEAD_CHECK(waiting_ == 0);
+  seat_->close();
+}
+
+void Line::look_at(const config::Snapshot& snapshot) {
+  const config::BackendSnapshot* members = snapshot.find(backend_);
+  if (members && members->revision == std::exchange(seen_, members->revision)) return;
+  if (members && balancing::has_weight(members->eligible, members->settings->effective_default_weight())) {
+    return queue_->note_change(seat_.get());
+  }
+  own_.for_each([](Waiting& waiting) { waiting.wake(); });
+}
+
+void Line::take_call() {
+  if (QueueEntry* entry = queue_->called(*seat_)) static_cast<Waiting*>(entry)->wake();
+}
+
+void Line::enter(Waiting& waiting, config::Revision seen) {
+  own_.push_back(waiting);
+  if (waiting_++ > 0) return;
+  seen_ = seen;
+  busy_.push_back(*this);
+}
+
+void Line::leave(Waiting& waiting) {
+  static_cast<base::ListNode<OwnLineTag>&>(waiting).unlink();
+  if (--waiting_ == 0) unlink();
+}
+
+Waiting::Waiting(Line& line, runtime::Channel& client, const Terms& terms)
+    : QueueEntry(line.seat_, terms.priority), line_(line), client_(client), terms_(terms) {}
+
+Waiting::~Waiting() {
+  if (is_in_) leave(false);
+  alarm_.cancel();
+  watcher_.unlink();
+  resumer_.unlink();
+}
+
+bool Waiting::enter(uint32_t limit, const config::BackendSnapshot& members) {
+  if (!line_.queue().enter(*this, limit)) return false;
+  is_in_ = true;
+  line_.enter(*this, members.revision);
+  // Limits may grow with the number of those that wait.
+  if (members.settings->has_ramp()) line_.queue().note_change(&line_.seat());
+  client_.on_leave_wake(&watcher_, terms_.leaves_at_end_of_input);
+  if (terms_.deadline != runtime::kNever) line_.loop().timers().schedule(alarm_, terms_.deadline);
+  // It may be the first one.
+  is_woken_ = true;
+  return true;
+}
+
+void Waiting::leave(bool more) {
+  is_in_ = false;
+  client_.on_leave_wake(nullptr);
+  line_.leave(*this);
+  line_.queue().leave(*this, more);
+}
+
+void Waiting::wake() {
+  if (std::exchange(is_woken_, true) || !handle_) return;
+  line_.loop().make_ready(resumer_, runtime::Wake::kReady);
+}
+
+void Waiting::Resumer::on_wake(Waiter& waiter, runtime::Wake) {
+  std::exchange(static_cast<Resumer&>(waiter).waiting.handle_, nullptr).resume();
+}
+
+}  // namespace fairlead::upstream
