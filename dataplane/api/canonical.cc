@@ -117,7 +117,7 @@ bool read_label(std::string_view entry, config::Labels& labels) {
   return reader.ok();
 }
 
-bool read_admin_state(uint64_t value, std::optional<config::AdminState>& out) {
+bool read_admin_state(uint64_t value, config::SmallOptional<config::AdminState>& out) {
   switch (value) {
     case v1::ADMIN_STATE_READY:
       out = config::AdminState::kReady;
@@ -183,6 +183,14 @@ bool read_canonical(std::string_view bytes, config::Server& record) {
       case text_tag(v1::Server::kLabelsFieldNumber):
         if (!read_label(reader.text(), record.labels)) return false;
         break;
+      case number_tag(v1::Server::kPriorityFieldNumber):
+        number = reader.number();
+        if (number > config::kPriorityMax) return false;
+        record.priority = static_cast<uint8_t>(number & 0x7f);
+        break;
+      case number_tag(v1::Server::kBackupFieldNumber):
+        record.backup = reader.number() != 0;
+        break;
       default:
         return false;
     }
@@ -203,6 +211,8 @@ std::string canonical(const config::Server& record, const std::string& backend) 
   if (record.admin_state) append_number(bytes, v1::Server::kAdminStateFieldNumber, encode(*record.admin_state));
   if (record.check) append_check(bytes, *record.check);
   for (const auto& [key, value] : record.labels) append_entry(bytes, v1::Server::kLabelsFieldNumber, key, value);
+  if (record.priority > 0) append_number(bytes, v1::Server::kPriorityFieldNumber, record.priority);
+  if (record.backup) append_number(bytes, v1::Server::kBackupFieldNumber, 1);
   return bytes;
 }
 

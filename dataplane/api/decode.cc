@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/failover.h"
 #include "api/field_checker.h"
 #include "api/health_check.h"
 #include "api/persistence.h"
@@ -295,6 +296,7 @@ Decoded<ServerDraft> decode_server(const v1::Server& server) {
       checker.number("max_connections", server.has_max_connections(), server.max_connections(), kMaxConnections);
   record->admin_state = admin_state(checker, server);
   record->check = decode_server_check(checker, server);
+  decode_rank(checker, server, *record);
   record->labels = checker.labels("labels", server.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(server_title(server.backend(), server.name())));
   return ServerDraft{server.backend(), std::move(record)};
@@ -323,6 +325,8 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   record->queue = decode_queue(checker, backend.queue());
   record->drain = drain_policy(checker, backend.drain(), config::Backend().drain_timeout());
   record->health_check = decode_health_check(checker, backend);
+  record->failover = decode_failover(checker, backend.failover());
+  record->slow_start = decode_slow_start(checker, backend);
   record->persistence = decode_persistence(checker, backend.persistence());
   record->pool = decode_pool(checker, backend.connection_pool());
   const v1::CircuitLimits& circuit = backend.circuit();

@@ -1,5 +1,6 @@
 #include "api/encode.h"
 
+#include "api/failover.h"
 #include "api/health_check.h"
 #include "api/persistence.h"
 #include "api/retry_policy.h"
@@ -146,6 +147,8 @@ void encode(const config::Server& record, const std::string& backend, v1::Server
   if (record.max_connections) out.set_max_connections(*record.max_connections);
   if (record.admin_state) out.set_admin_state(encode(*record.admin_state));
   if (record.check) encode(*record.check, *out.mutable_health_check());
+  out.set_priority(record.priority);
+  out.set_backup(record.backup);
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
 }
@@ -169,6 +172,8 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (record.drain.timeout) encode(*record.drain.timeout, *out.mutable_drain()->mutable_timeout());
   if (record.drain.jitter) encode(*record.drain.jitter, *out.mutable_drain()->mutable_jitter());
   if (record.health_check) encode(*record.health_check, *out.mutable_health_check());
+  if (record.failover != config::Failover()) encode(record.failover, *out.mutable_failover());
+  if (record.slow_start != config::SlowStart()) encode(record.slow_start, *out.mutable_slow_start());
   if (record.persistence) encode(*record.persistence, *out.mutable_persistence());
   if (record.pool != config::PoolSettings()) encode_pool(record.pool, *out.mutable_connection_pool());
   if (record.circuit.max_requests) out.mutable_circuit()->set_max_requests(*record.circuit.max_requests);

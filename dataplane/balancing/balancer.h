@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "balancing/first.h"
 #include "balancing/hash.h"
@@ -19,6 +20,7 @@
 #include "balancing/random.h"
 #include "balancing/round_robin.h"
 #include "balancing/shares.h"
+#include "balancing/slow_start.h"
 #include "balancing/static_round_robin.h"
 #include "balancing/sticky.h"
 #include "base/random.h"
@@ -45,6 +47,11 @@ template <typename Loads>
 concept KnowsLatencies = requires(Loads& loads, const config::Server& server) {
   { loads.ewma_cost(server) } -> std::same_as<double>;
   { loads.probe(server) } -> std::same_as<Probe>;
+  { loads.now() } -> std::same_as<config::Duration>;
+};
+// what time it is, for servers that start slowly,
+template <typename Loads>
+concept KnowsTime = requires(Loads& loads) {
   { loads.now() } -> std::same_as<config::Duration>;
 };
 // what all servers of the backend have in flight together: HASH's bounded load,
@@ -84,10 +91,102 @@ class Balancer {
   // among a million that is not.
   static constexpr uint32_t kLooksMax = 4096;
 
+  // Of a tier. Kept while another algorithm is in use, so that going there and back starves nobody.
+  struct State {
+    RoundRobin round_robin;
+    StaticRoundRobin static_round_robin;
+    LeastConnections least_connections;
+    // Where the backend has been PREQUAL.
+    std::unique_ptr<ProbePool> probes;
+  };
+
   template <typename Loads, typename Allowed>
   const config::Server* pick_among(const config::BackendSnapshot& backend, base::Random& random, Loads& loads, Key key,
                                    Allowed& allowed) {
-    const config::EligibleServers& eligible = backend.eligible;
+    if (backend.further.empty()) [[likely]]
+      return pick_in_tier(backend, backend.rank, backend.eligible, random, loads, key, allowed);
+    return pick_by_tiers(backend, random, loads, key, allowed);
+  }
+
+  // In the tier whose turn it is; where that has nobody who is allowed, in the others in their order.
+  template <typename Loads, typename Allowed>
+  const config::Server* pick_by_tiers(const config::BackendSnapshot& backend, base::Random& random, Loads& loads,
+                                      Key key, Allowed& allowed) {
+    auto pick_in = [&](size_t index) {
+      const config::Tier* tier = index == 0 ? nullptr : &backend.further[index - 1];
+      return pick_in_tier(backend, tier ? tier->rank : backend.rank, tier ? tier->eligible : backend.eligible, random,
+                          loads, key, allowed);
+    };
+    size_t chosen = choose_tier(backend, key);
+    if (const config::Server* server = pick_in(chosen)) return server;
+    for (size_t index = 0; index <= backend.further.size(); ++index) {
+      bool is_idle_backup =
+          index > 0 && backend.further[index - 1].rank == config::kBackupRank && backend.further[index - 1].share == 0;
+      if (index == chosen || is_idle_backup) continue;
+      if (const config::Server* server = pick_in(index)) return server;
+    }
+    return nullptr;
+  }
+
+  // By its share: the same for the same key, and evenly without one.
+  size_t choose_tier(const config::BackendSnapshot& backend, Key key) {
+    config::Algorithm algorithm = backend.settings->effective_algorithm();
+    if (config::goes_by_age(algorithm)) return 0;
+    uint32_t at = algorithm == config::Algorithm::kHash && key ? static_cast<uint32_t>(base::split_mix(*key) >> 32)
+                                                               : turn_ += kGoldenTurn;
+    at = static_cast<uint32_t>((uint64_t{at} * config::TierShares::kWhole) >> 32);
+    if (at < backend.share) return 0;
+    at -= backend.share;
+    for (size_t i = 0; i < backend.further.size(); ++i) {
+      if (at < backend.further[i].share) return i + 1;
+      at -= backend.further[i].share;
+    }
+    return 0;
+  }
+
+  State& state_of(uint8_t rank) {
+    if (rank == 0) [[likely]]
+      return first_;
+    auto at = std::ranges::find(others_, rank, &Other::rank);
+    if (at == others_.end()) at = others_.insert(at, {rank, std::make_unique<State>()});
+    return *at->state;
+  }
+
+  template <typename Loads, typename Allowed>
+  const config::Server* pick_in_tier(const config::BackendSnapshot& backend, uint8_t rank,
+                                     const config::EligibleServers& eligible, base::Random& random, Loads& loads,
+                                     Key key, Allowed& allowed) {
+    State& state = state_of(rank);
+    if constexpr (KnowsTime<Loads>) {
+      if (!backend.starting.empty()) [[unlikely]] {
+        SlowStart slow_start(backend, loads.now(), random, key);
+        const config::Server* server = pick_slowly(backend, state, eligible, random, loads, key, allowed, slow_start);
+        if (server) return server;
+      }
+    }
+    return pick_at_once(backend, state, eligible, random, loads, key, allowed);
+  }
+
+  // With servers that start slowly. Null also where all were passed over for that.
+  template <typename Loads, typename Allowed>
+  const config::Server* pick_slowly(const config::BackendSnapshot& backend, State& state,
+                                    const config::EligibleServers& eligible, base::Random& random, Loads& loads,
+                                    Key key, Allowed& allowed, SlowStart& slow_start) {
+    config::Algorithm algorithm = backend.settings->effective_algorithm();
+    if (algorithm == config::Algorithm::kSticky) return nullptr;
+    if (algorithm == config::Algorithm::kLeastConnections && LeastConnections::is_exact(eligible)) {
+      auto scaled = [&](const config::Server& server) { return slow_start.scaled(server, loads(server)); };
+      uint16_t default_weight = backend.settings->effective_default_weight();
+      return state.least_connections.pick_exact(eligible, default_weight, scaled, allowed);
+    }
+    auto admitted = [&](const config::Server& server) { return slow_start.admits(server) && allowed(server); };
+    return pick_at_once(backend, state, eligible, random, loads, key, admitted);
+  }
+
+  template <typename Loads, typename Allowed>
+  const config::Server* pick_at_once(const config::BackendSnapshot& backend, State& state,
+                                     const config::EligibleServers& eligible, base::Random& random, Loads& loads,
+                                     Key key, Allowed& allowed) {
     uint16_t default_weight = backend.settings->effective_default_weight();
     auto draw_until_allowed = [&](auto&& draw) -> const config::Server* {
       for (int i = 0; i < kDrawsMax; ++i) {
@@ -97,7 +196,7 @@ class Balancer {
       return find_allowed(eligible, default_weight, random, allowed);
     };
     auto pick_in_turn = [&] {
-      return draw_until_allowed([&] { return round_robin_.pick(eligible, default_weight, random); });
+      return draw_until_allowed([&] { return state.round_robin.pick(eligible, default_weight, random); });
     };
     switch (backend.settings->effective_algorithm()) {
       case config::Algorithm::kRoundRobin:
@@ -106,24 +205,26 @@ class Balancer {
         if (!key) return pick_in_turn();
         if constexpr (KnowsTotal<Loads>) {
           if (config::bounds_load(*backend.settings)) {
-            LoadBound bound(backend, loads.total_in_flight());
+            LoadBound bound(backend, eligible, loads.total_in_flight());
             auto below = [&](const config::Server& server) {
               return !bound.is_reached(server, loads(server)) && allowed(server);
             };
-            if (const config::Server* server = pick_by_hash(backend, *key, below)) return server;
+            if (const config::Server* server = pick_by_hash(backend, eligible, *key, below)) return server;
           }
         }
-        const config::Server* server = pick_by_hash(backend, *key, allowed);
+        const config::Server* server = pick_by_hash(backend, eligible, *key, allowed);
         return server ? server : find_allowed(eligible, default_weight, random, allowed);
       }
       case config::Algorithm::kRandom:
         return draw_until_allowed(
             [&] { return pick_best_of(backend.settings->effective_draws(), eligible, default_weight, random, loads); });
       case config::Algorithm::kStaticRoundRobin:
-        return draw_until_allowed([&] { return static_round_robin_.pick(eligible, default_weight); });
+        return draw_until_allowed([&] { return state.static_round_robin.pick(eligible, default_weight); });
       case config::Algorithm::kFirst:
         return pick_first(eligible, default_weight, allowed);
       case config::Algorithm::kSticky:
+        // Who takes all is one of the first tier; what it cannot take goes on.
+        if (&eligible != &backend.eligible) return pick_first(eligible, default_weight, allowed);
         if constexpr (KnowsHolder<Loads>) {
           return pick_sticky(eligible, default_weight, loads.sticky_holder(), allowed);
         } else {
@@ -131,7 +232,7 @@ class Balancer {
         }
       case config::Algorithm::kLeastConnections:
         if (LeastConnections::is_exact(eligible)) {
-          return least_connections_.pick_exact(eligible, default_weight, loads, allowed);
+          return state.least_connections.pick_exact(eligible, default_weight, loads, allowed);
         }
         return draw_until_allowed(
             [&] { return pick_best_of(backend.settings->effective_draws(), eligible, default_weight, random, loads); });
@@ -146,11 +247,11 @@ class Balancer {
         });
       case config::Algorithm::kPrequal:
         if constexpr (KnowsLatencies<Loads>) {
-          if (!probes_) [[unlikely]]
-            probes_ = std::make_unique<ProbePool>();
+          if (!state.probes) [[unlikely]]
+            state.probes = std::make_unique<ProbePool>();
           auto look = [&loads](const config::Server& server) { return loads.probe(server); };
-          const config::Server* server =
-              probes_->pick(eligible, default_weight, backend.settings->prequal, loads.now(), random, look, allowed);
+          const config::Server* server = state.probes->pick(eligible, default_weight, backend.settings->prequal,
+                                                            loads.now(), random, look, allowed);
           if (server) return server;
         }
         return draw_until_allowed([&] { return pick_best_of(1, eligible, default_weight, random, loads); });
@@ -181,13 +282,18 @@ class Balancer {
     return nullptr;
   }
 
-  // Kept while another algorithm is in use, so that going there and back starves nobody.
-  RoundRobin round_robin_;
-  StaticRoundRobin static_round_robin_;
-  LeastConnections least_connections_;
+  struct Other {
+    uint8_t rank;
+    std::unique_ptr<State> state;
+  };
+  // A turn by the golden ratio: any few in a row are spread evenly.
+  static constexpr uint32_t kGoldenTurn = 0x9e3779b9;
+
+  // Of rank 0, which most backends have alone.
+  State first_;
+  std::vector<Other> others_;
+  uint32_t turn_ = 0;
   StickyHolder own_holder_;
-  // Where the backend has been PREQUAL.
-  std::unique_ptr<ProbePool> probes_;
 };
 
 }  // namespace fairlead::balancing

@@ -51,8 +51,8 @@ const config::Server* pick_first_allowed(const config::EligibleServers& eligible
 }
 
 template <typename Allowed>
-const config::Server* pick_by_table(const config::BackendSnapshot& backend, uint16_t default_weight, uint64_t key,
-                                    Allowed& allowed) {
+const config::Server* pick_by_table(const config::BackendSnapshot& backend, const config::EligibleServers& eligible,
+                                    uint16_t default_weight, uint64_t key, Allowed& allowed) {
   switch (backend.settings->hash.effective_type()) {
     case config::HashType::kConsistent:
       return nullptr;
@@ -61,30 +61,31 @@ const config::Server* pick_by_table(const config::BackendSnapshot& backend, uint
       const config::HashRing& ring = *backend.ring;
       size_t first = ring.find(static_cast<uint32_t>(key));
       auto slot_of = [&](uint32_t attempt) { return ring.point((first + attempt) % ring.size()).slot; };
-      return pick_first_allowed(backend.eligible, slot_of, allowed);
+      return pick_first_allowed(eligible, slot_of, allowed);
     }
     case config::HashType::kMaglev: {
       if (!backend.maglev || backend.maglev->empty()) return nullptr;
       auto slot_of = [&](uint32_t attempt) { return backend.maglev->slot_of(key_of_attempt(key, attempt)); };
-      return pick_first_allowed(backend.eligible, slot_of, allowed);
+      return pick_first_allowed(eligible, slot_of, allowed);
     }
     case config::HashType::kModulo: {
       if (!has_weight(backend.assigned, default_weight)) return nullptr;
       auto slot_of = [&](uint32_t attempt) {
         return server_of_remainder(backend.assigned, default_weight, key_of_attempt(key, attempt))->slot;
       };
-      return pick_first_allowed(backend.eligible, slot_of, allowed);
+      return pick_first_allowed(eligible, slot_of, allowed);
     }
   }
   return nullptr;
 }
 
-// Null where nobody may take the request, or too many may not.
+// Among `eligible`, a tier of the backend. Null where nobody may take the request, or too many may not.
 template <typename Allowed>
-const config::Server* pick_by_hash(const config::BackendSnapshot& backend, uint64_t key, Allowed& allowed) {
+const config::Server* pick_by_hash(const config::BackendSnapshot& backend, const config::EligibleServers& eligible,
+                                   uint64_t key, Allowed& allowed) {
   uint16_t default_weight = backend.settings->effective_default_weight();
-  if (const config::Server* server = pick_by_table(backend, default_weight, key, allowed)) return server;
-  return pick_consistent(backend.eligible, default_weight, key, allowed);
+  if (const config::Server* server = pick_by_table(backend, eligible, default_weight, key, allowed)) return server;
+  return pick_consistent(eligible, default_weight, key, allowed);
 }
 
 }  // namespace fairlead::balancing

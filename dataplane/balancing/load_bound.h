@@ -15,11 +15,11 @@ namespace fairlead::balancing {
 
 class LoadBound {
  public:
-  // `total`: what all have in flight.
-  LoadBound(const config::BackendSnapshot& backend, uint64_t total)
+  // `eligible`: among whom it is shared. `total`: what all have in flight.
+  LoadBound(const config::BackendSnapshot& backend, const config::EligibleServers& eligible, uint64_t total)
       : default_weight_(backend.settings->effective_default_weight()),
         allowed_(static_cast<Wide>(backend.settings->hash.effective_balance_factor()) * (total + 1)) {
-    for (const auto& entry : backend.eligible.classes()) total_weight_ += share_of(entry, default_weight_);
+    for (const auto& entry : eligible.classes()) total_weight_ += share_of(entry, default_weight_);
   }
 
   // Whether the server has what it may have. One may always be there.

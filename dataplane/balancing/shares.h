@@ -24,4 +24,12 @@ inline bool has_weight(const config::EligibleServers& eligible, uint16_t default
   return std::ranges::any_of(classes, [&](const auto& entry) { return weight_of(entry, default_weight) > 0; });
 }
 
+// Whether any server of the backend may be picked.
+inline bool has_weight(const config::BackendSnapshot& backend) {
+  uint16_t default_weight = backend.settings->effective_default_weight();
+  return has_weight(backend.eligible, default_weight) ||
+         std::ranges::any_of(backend.further,
+                             [&](const config::Tier& tier) { return has_weight(tier.eligible, default_weight); });
+}
+
 }  // namespace fairlead::balancing

@@ -11,6 +11,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "config/circuit_limits.h"
 #include "config/duration.h"
 #include "config/endpoint.h"
+#include "config/failover.h"
 #include "config/hash_key.h"
 #include "config/health_check.h"
 #include "config/persistence.h"
@@ -26,6 +28,7 @@
 #include "config/rate_limit.h"
 #include "config/retry_policy.h"
 #include "config/route_table.h"
+#include "config/slow_start.h"
 #include "http/forwarded_policy.h"
 
 namespace fairlead::config {
@@ -70,7 +73,8 @@ enum class Algorithm : uint8_t {
 };
 enum class HashType : uint8_t { kConsistent, kRing, kMaglev, kModulo };
 
-// As std::optional<T>, but no larger than T, for records of which there are a million. Never holds T's greatest value.
+// As std::optional<T>, but no larger than T, for records of which there are a million. Never holds the greatest value
+// of T, or of an enum's numbers.
 template <typename T>
 class SmallOptional {
  public:
@@ -78,12 +82,20 @@ class SmallOptional {
   constexpr SmallOptional(T value) : value_(value) {}
   constexpr SmallOptional(std::optional<T> value) : value_(value.value_or(kNone)) {}
   constexpr explicit operator bool() const { return value_ != kNone; }
+  constexpr bool has_value() const { return value_ != kNone; }
   constexpr T operator*() const { return value_; }
   constexpr T value_or(T other) const { return value_ != kNone ? value_ : other; }
   friend constexpr auto operator<=>(const SmallOptional&, const SmallOptional&) = default;
 
  private:
-  static constexpr T kNone = std::numeric_limits<T>::max();
+  static constexpr T greatest() {
+    if constexpr (std::is_enum_v<T>) {
+      return static_cast<T>(std::numeric_limits<std::underlying_type_t<T>>::max());
+    } else {
+      return std::numeric_limits<T>::max();
+    }
+  }
+  static constexpr T kNone = greatest();
   T value_ = kNone;
 };
 
@@ -99,7 +111,10 @@ struct Server : base::RefCounted {
   // Unset: the backend's default holds.
   SmallOptional<uint16_t> weight;
   // Unset: READY.
-  std::optional<AdminState> admin_state;
+  SmallOptional<AdminState> admin_state;
+  // Of those that are no backups: 0 to kPriorityMax, the lower the more preferred.
+  uint8_t priority : 7 = 0;
+  bool backup : 1 = false;
   // Null: as the backend says.
   base::Ref<const ServerCheck> check;
 
@@ -174,6 +189,8 @@ struct Backend : base::RefCounted {
   QueuePolicy queue;
   DrainPolicy drain;
   std::optional<HealthCheck> health_check;
+  Failover failover;
+  SlowStart slow_start;
   std::optional<Persistence> persistence;
   PoolSettings pool;
   CircuitLimits circuit;

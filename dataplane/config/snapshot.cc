@@ -2,6 +2,12 @@
 
 namespace fairlead::config {
 
+const base::Ref<const Server>* BackendSnapshot::find_eligible(Slot slot) const {
+  const base::Ref<const Server>* found = eligible.find(slot);
+  for (size_t i = 0; !found && i < further.size(); ++i) found = further[i].eligible.find(slot);
+  return found;
+}
+
 const BackendSnapshot* Snapshot::find(BackendHandle handle) const {
   const base::Ref<const BackendSnapshot>* backend = backends.find(handle.slot);
   if (!backend || (*backend)->settings->metadata.uid != handle.uid) return nullptr;

@@ -15,6 +15,7 @@
 #include "config/maglev_table.h"
 #include "config/model.h"
 #include "config/persistence_targets.h"
+#include "config/tier_shares.h"
 
 namespace fairlead::config {
 
@@ -73,12 +74,28 @@ constexpr bool bounds_load(const Backend& backend) {
   return backend.effective_algorithm() == Algorithm::kHash && backend.hash.effective_balance_factor() > 0;
 }
 
+// Servers that are preferred alike, and the part of the backend's requests that goes to them (tier_shares.h).
+struct Tier {
+  uint8_t rank = 0;
+  // Of TierShares::kWhole. 0: only what the others cannot take goes there, and to backups not even that.
+  uint32_t share = TierShares::kWhole;
+  EligibleServers eligible;
+};
+
 // A backend's settings and its members, which change apart from each other.
 struct BackendSnapshot : base::RefCounted {
   // In which it became as it is, or a later one.
   Revision revision = 0;
   base::Ref<const Backend> settings;
+  // Of the most preferred tier that has any,
   EligibleServers eligible;
+  uint8_t rank = 0;
+  uint32_t share = TierShares::kWhole;
+  // and of the others that have, by rank.
+  std::vector<Tier> further;
+  // By slot, where servers start slowly: when they began to, by the clock of workers' loops. Some may be through with
+  // it.
+  base::SlotMap<Duration> starting;
   // Where it hashes: MODULO,
   EligibleServers assigned;
   // RING,
@@ -92,6 +109,9 @@ struct BackendSnapshot : base::RefCounted {
   bool counts_in_flight = false;
   // And what all of them have together: for bounded load, or for a ramp of limits.
   bool counts_total = false;
+
+  // Of whatever tier; null for nobody.
+  const base::Ref<const Server>* find_eligible(Slot slot) const;
 };
 
 // `limited`: how many servers of the backend, whatever their state, have a limit of their own.

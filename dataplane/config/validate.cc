@@ -90,6 +90,11 @@ Problem check_label(std::string_view key, std::string_view value) {
                 " are allowed");
 }
 
+Problem check_zone(std::string_view zone) {
+  if (zone.size() <= kLabelValueMax) return std::nullopt;
+  return concat("has ", zone.size(), " bytes, at most ", kLabelValueMax, " are allowed");
+}
+
 Problem check_host(std::string_view host) {
   constexpr std::string_view kForms =
       "a host is a name as api.example.com, a wildcard as *.example.com, or an IP address";

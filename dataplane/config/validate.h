@@ -52,6 +52,8 @@ Problem check_range(uint64_t value, Range allowed);
 Problem check_prime(uint32_t value);
 Problem check_duration(Duration value, Duration min, Duration max);
 Problem check_label(std::string_view key, std::string_view value);
+// A data plane's own, as a label names it; may be empty.
+Problem check_zone(std::string_view zone);
 // "api.example.com", "*.example.com".
 Problem check_host(std::string_view host);
 // Empty, or begins with "/".

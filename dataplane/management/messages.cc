@@ -22,6 +22,11 @@ struct EventEncoder {
     encode(change.listener, *out.mutable_resource()->mutable_resource()->mutable_listener());
   }
   void operator()(const store::ServerStep& step) const { encode(step, *out.mutable_server()); }
+  void operator()(const store::BackendStep& step) const {
+    out.mutable_backend()->set_backend(step.backend);
+    out.mutable_backend()->set_panic(step.use.panic);
+    out.mutable_backend()->set_on_backups(step.use.on_backups);
+  }
 };
 
 void encode(const store::Agent& agent, v1::AgentStatus& out) {
@@ -68,6 +73,16 @@ void encode(const store::BackendView& view, v1::Backend& out) {
   out.mutable_status()->set_draining(view.draining);
   out.mutable_status()->set_pending(view.pending);
   out.mutable_status()->set_down(view.down);
+  out.mutable_status()->set_panic(view.use.panic);
+  out.mutable_status()->set_on_backups(view.use.on_backups);
+  for (const store::Tiers::Status& tier : view.tiers) {
+    v1::TierStatus& encoded = *out.mutable_status()->add_tiers();
+    encoded.set_backup(tier.rank == config::kBackupRank);
+    if (!encoded.backup()) encoded.set_priority(tier.rank / 2);
+    encoded.set_far(!encoded.backup() && tier.rank % 2 == 1);
+    encoded.set_eligible(tier.eligible);
+    encoded.set_share_percent(100.0 * tier.share / config::TierShares::kWhole);
+  }
 }
 
 void encode(const store::ListenerView& view, v1::Listener& out) { api::encode(*view.record, out); }

@@ -121,6 +121,8 @@ void encode_interval(const Sample& start, const Sample& end, const absl::flat_ha
     encode_backend(start, statistics ? *statistics : unused, end, servers, encoded);
     encoded.set_backend(backend.record->name);
     encoded.set_eligible_servers(backend.eligible);
+    encoded.set_panic(backend.use.panic);
+    encoded.set_on_backups(backend.use.on_backups);
     listed.insert(uid);
   }
   for (const observe::BackendStatistics& backend : end.statistics.backends) {

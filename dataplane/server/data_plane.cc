@@ -118,7 +118,7 @@ absl::Status DataPlane::open_store(const ConfigurationFile& file) {
     if (!opened.ok()) return opened.status();
     journal = *std::move(opened);
   }
-  auto store = store::Store::open(*workers_, {}, std::move(journal));
+  auto store = store::Store::open(*workers_, {}, std::move(journal), settings_.zone);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   return load_file(file);

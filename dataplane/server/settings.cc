@@ -71,6 +71,8 @@ absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& 
   auto age = checker.duration("history.age", history.has_age(), history.age(), kHistoryAgeRange);
   if (age) settings.history.age = *age;
   settings.access_log = message.access_log().path();
+  checker.check("zone", config::check_zone(message.zone()));
+  settings.zone = message.zone();
   auto timeout = checker.duration("shutdown.timeout", message.shutdown().has_timeout(), message.shutdown().timeout(),
                                   kShutdownRange);
   if (timeout) settings.shutdown_timeout = *timeout;

@@ -22,6 +22,8 @@ struct Settings {
   std::optional<config::Endpoint> observation;
   // Empty: no access log.
   std::string access_log;
+  // Empty: nowhere.
+  std::string zone;
   // Empty: nothing is kept.
   std::string state_directory;
   journal::HistoryLimits history;

@@ -41,8 +41,14 @@ struct ServerStep {
   std::string reason{};
 };
 
+// Which servers a backend uses has changed.
+struct BackendStep {
+  std::string backend;
+  Tiers::Use use;
+};
+
 struct Event {
-  std::variant<ServerChange, BackendChange, ListenerChange, ServerStep> what;
+  std::variant<ServerChange, BackendChange, ListenerChange, ServerStep, BackendStep> what;
   config::WallTime time{};
   config::Version version = 0;
   // Grows by one with each event, and in a later life goes on further up.

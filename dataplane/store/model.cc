@@ -23,8 +23,13 @@ const base::Ref<const config::Server>* BackendState::find(std::string_view name)
   return server ? members.find(server->slot) : nullptr;
 }
 
-void BackendState::take_settings(base::Ref<const config::Backend> record) {
-  eligible.keep_by_age(config::goes_by_age(record->effective_algorithm()));
+void BackendState::take_settings(base::Ref<const config::Backend> record, const std::string& own_zone) {
+  if (!tiers.take_settings(*record, own_zone)) {
+    members.for_each([this](config::Slot slot, const base::Ref<const config::Server>& member) {
+      tiers.replace(nullptr, Tiers::Standing::kFit, adjusted_of(member), standing_of(slot));
+    });
+  }
+  starters.take_settings(record->slow_start);
   hash_tables.take_settings(*record, members, adjusted);
   if (!persistence.take_settings(*record)) {
     persistence.build(members, [this](const base::Ref<const config::Server>& member) { return fit_of(member); });
@@ -35,6 +40,11 @@ void BackendState::take_settings(base::Ref<const config::Backend> record) {
 base::Ref<const Health> BackendState::health_of(config::Slot slot) const {
   const base::Ref<const Health>* record = health.find(slot);
   return record ? *record : base::Ref<const Health>();
+}
+
+Tiers::Standing BackendState::standing_of(config::Slot slot) const {
+  const base::Ref<const Health>* record = health.find(slot);
+  return Tiers::standing_of(record ? record->get() : nullptr);
 }
 
 const base::Ref<const config::Server>& BackendState::adjusted_of(const base::Ref<const config::Server>& record) const {
@@ -77,7 +87,7 @@ void BackendState::adjust(const config::Server& record, const Health* health_now
 
 void BackendState::place(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after,
                          base::Ref<const Health> health_after) {
-  base::Ref<const config::Server> fit_before = before ? fit_of(before) : nullptr;
+  Tiers::Standing standing_before = before ? standing_of(before->slot) : Tiers::Standing::kFit;
   base::Ref<const config::Server> adjusted_before = before ? adjusted_of(before) : nullptr;
   if (before) count(before, ~uint64_t{0});
   const config::Server& record = after ? *after : *before;
@@ -93,15 +103,12 @@ void BackendState::place(const base::Ref<const config::Server>& before, const ba
     health.erase(record.slot);
   }
   if (after) count(after, 1);
-  base::Ref<const config::Server> fit_after = after ? fit_of(after) : nullptr;
-  if (fit_after) {
-    eligible.upsert(fit_before, fit_after);
-  } else if (fit_before) {
-    eligible.erase(*fit_before);
-  }
+  base::Ref<const config::Server> adjusted_after = after ? adjusted_of(after) : nullptr;
+  Tiers::Standing standing_after = after ? standing_of(after->slot) : Tiers::Standing::kFit;
+  tiers.replace(adjusted_before, standing_before, adjusted_after, standing_after);
   if (after) {
-    hash_tables.upsert(adjusted_before, adjusted_of(after));
-    persistence.upsert(before, adjusted_of(after), bool(fit_after));
+    hash_tables.upsert(adjusted_before, adjusted_after);
+    persistence.upsert(before, adjusted_after, standing_after == Tiers::Standing::kFit);
   } else {
     hash_tables.erase(*adjusted_before);
     persistence.erase(*before);
@@ -241,11 +248,12 @@ void Model::forget_agents(BackendState& backend) {
 void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health) {
   FAIRLEAD_CHECK(undo_.empty());
   base::Ref<const config::Server> server = *backend.members.find(slot);
-  base::Ref<const config::Server> fit_before = backend.fit_of(server);
+  Tiers::Standing standing_before = backend.standing_of(slot);
   base::Ref<const config::Server> adjusted_before = backend.adjusted_of(server);
   backend.place(server, server, std::move(health));
   // Why it is down is nothing that workers see; a weight is in the tables of keys also while it is down.
-  if (backend.fit_of(server) == fit_before && backend.adjusted_of(server) == adjusted_before) return;
+  if (backend.standing_of(slot) == standing_before && backend.adjusted_of(server) == adjusted_before) return;
+  begin_slowly(backend, server.get(), standing_before, server.get());
   changed_backends_.insert(backend.settings->slot);
   unpublished_health_ = true;
 }
@@ -266,13 +274,16 @@ void Model::add_server(BackendState& backend, base::Ref<config::Server> server) 
   server->slot = backend.slots.take();
   base::Ref<const config::Server> added = std::move(server);
   place_server(backend, nullptr, added, health_after(backend, nullptr, added.get()));
+  begin_slowly(backend, nullptr, Tiers::Standing::kAway, added.get());
   undo_.emplace_back(ServerPlaced{&backend, nullptr, std::move(added), nullptr});
 }
 
 void Model::replace_server(BackendState& backend, base::Ref<const config::Server> before,
                            base::Ref<const config::Server> after) {
   base::Ref<const Health> health = backend.health_of(after->slot);
+  Tiers::Standing standing_before = backend.standing_of(after->slot);
   place_server(backend, before, after, health_after(backend, before.get(), after.get()));
+  begin_slowly(backend, before.get(), standing_before, after.get());
   undo_.emplace_back(ServerPlaced{&backend, std::move(before), std::move(after), std::move(health)});
 }
 
@@ -281,6 +292,16 @@ void Model::remove_server(BackendState& backend, base::Ref<const config::Server>
   place_server(backend, server, nullptr, nullptr);
   insert_departing(std::move(departing));
   undo_.emplace_back(ServerPlaced{&backend, std::move(server), nullptr, std::move(health)});
+}
+
+// What is undone with a transaction leaves its beginning here: of a server that takes nothing it means nothing.
+void Model::begin_slowly(BackendState& backend, const config::Server* before, Tiers::Standing standing_before,
+                         const config::Server* after) {
+  bool takes = after->takes_requests() && backend.standing_of(after->slot) == Tiers::Standing::kFit;
+  if (!takes) return;
+  bool was_away =
+      !before || standing_before != Tiers::Standing::kFit || before->admin_state == config::AdminState::kMaintenance;
+  if (was_away) backend.starters.begin(after->slot);
 }
 
 void Model::undo(ServerPlaced& placed) {
@@ -366,7 +387,7 @@ std::unique_ptr<BackendState> Model::extract_backend(BackendState& backend) {
 void Model::add_backend(base::Ref<config::Backend> backend) {
   backend->slot = take_backend_slot();
   auto state = std::make_unique<BackendState>();
-  state->take_settings(std::move(backend));
+  state->take_settings(std::move(backend), zone_);
   BackendState* added = state.get();
   insert_backend(std::move(state));
   on_roll_back([this, added] {
@@ -403,7 +424,7 @@ void Model::place_settings(BackendState& backend, base::Ref<const config::Backen
   RowLog::Entry& row = rows_.begin(journal::Kind::kBackend, 0, undo_.size());
   note_before(row, Digest::Kind::kBackend, backend.settings->metadata, api::canonical(*backend.settings));
   note_after(row, Digest::Kind::kBackend, settings->metadata, api::canonical(*settings));
-  backend.take_settings(std::move(settings));
+  backend.take_settings(std::move(settings), zone_);
   // What agents want in percent may be of the default.
   Members adjusted = backend.adjusted;
   adjusted.for_each([&](config::Slot slot, const auto&) { set_health(backend, slot, backend.health_of(slot)); });
@@ -474,7 +495,7 @@ void Model::restore_counters(config::Version version, config::Uid last_uid, cons
 void Model::restore_backend(base::Ref<config::Backend> backend) {
   backend->slot = backend_slots_.take();
   auto state = std::make_unique<BackendState>();
-  state->take_settings(std::move(backend));
+  state->take_settings(std::move(backend), zone_);
   changed_backends_.insert(state->settings->slot);
   backends_by_slot_[state->settings->slot] = state.get();
   std::string name = state->settings->name;
@@ -514,7 +535,9 @@ base::Ref<const config::Snapshot> Model::make_snapshot() {
     auto backend = base::make_ref<config::BackendSnapshot>();
     backend->revision = revision_;
     backend->settings = at->second->settings;
-    backend->eligible = at->second->eligible;
+    Tiers::Use use = at->second->tiers.put_into(*backend);
+    if (use != std::exchange(at->second->use, use)) use_changes_.push_back({backend->settings->name, use});
+    at->second->starters.put_into(*backend);
     at->second->hash_tables.put_into(*backend);
     at->second->persistence.put_into(*backend);
     backend->counts_in_flight = config::has_to_count(*backend->settings, at->second->limited);

@@ -24,6 +24,8 @@
 #include "store/persistence_index.h"
 #include "store/row_log.h"
 #include "store/slot_allocator.h"
+#include "store/starters.h"
+#include "store/tiers.h"
 #include "store/transaction.h"
 #include "store/views.h"
 
@@ -62,7 +64,10 @@ class ServersByName {
 
 struct BackendState {
   base::Ref<const config::Backend> settings;
-  config::EligibleServers eligible;
+  Tiers tiers;
+  Starters starters;
+  // In the last snapshot.
+  Tiers::Use use;
   HashTables hash_tables;
   PersistenceIndex persistence;
   Members members;
@@ -82,14 +87,16 @@ struct BackendState {
 
   config::BackendHandle handle() const { return {settings->slot, settings->metadata.uid}; }
   const base::Ref<const config::Server>* find(std::string_view name) const;
-  // What is picked from follows the algorithm.
-  void take_settings(base::Ref<const config::Backend> record);
+  // What is picked from follows the settings. `own_zone` outlives this.
+  void take_settings(base::Ref<const config::Backend> record, const std::string& own_zone);
   // Null for a member that is not checked.
   base::Ref<const Health> health_of(config::Slot slot) const;
   // A member's record with what its agent wants.
   const base::Ref<const config::Server>& adjusted_of(const base::Ref<const config::Server>& record) const;
   // The same where nothing that is known of it forbids that it is picked; else null.
   base::Ref<const config::Server> fit_of(const base::Ref<const config::Server>& record) const;
+  // By what is known of a member.
+  Tiers::Standing standing_of(config::Slot slot) const;
   // A member's record and health take the place of what they were (null: none), and all that follows from them.
   void place(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after,
              base::Ref<const Health> health_after);
@@ -121,11 +128,22 @@ struct DepartingKey {
   friend auto operator<=>(const DepartingKey&, const DepartingKey&) = default;
 };
 
+// Which servers a backend uses has changed, by itself or by a transaction.
+struct UseChange {
+  std::string backend;
+  Tiers::Use use;
+};
+
 class Model {
  public:
   using Backends = absl::btree_map<std::string, std::unique_ptr<BackendState>, std::less<>>;
   using Listeners = absl::btree_map<std::string, base::Ref<const config::Listener>, std::less<>>;
   using Departing = absl::btree_map<DepartingKey, DepartingServer>;
+
+  // `zone`: where this data plane stands; may be empty.
+  explicit Model(std::string zone = {}) : zone_(std::move(zone)) {}
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
 
   config::Version version() const { return version_; }
   // Of all resources: members, not those that depart.
@@ -206,6 +224,8 @@ class Model {
 
   // All changes so far.
   base::Ref<const config::Snapshot> make_snapshot();
+  // By the snapshots since the last call.
+  std::vector<UseChange> take_use_changes() { return std::exchange(use_changes_, {}); }
 
  private:
   // What happened to a server: plain data, because most changes are of this kind.
@@ -224,6 +244,8 @@ class Model {
   void undo(absl::AnyInvocable<void()>& undo) { undo(); }
   void place_server(BackendState& backend, const base::Ref<const config::Server>& before,
                     const base::Ref<const config::Server>& after, base::Ref<const Health> health);
+  void begin_slowly(BackendState& backend, const config::Server* before, Tiers::Standing standing_before,
+                    const config::Server* after);
   // What a server's health is after a change of its record.
   base::Ref<const Health> health_after(const BackendState& backend, const config::Server* before,
                                        const config::Server* after);
@@ -246,6 +268,7 @@ class Model {
   void erase_departing(config::Uid uid);
   void release_gone_backend(BackendState& backend);
 
+  const std::string zone_;
   config::Version version_ = 0;
   config::Uid last_uid_ = 0;
   config::Revision revision_ = 0;
@@ -273,6 +296,7 @@ class Model {
   // Slots of backends that differ from `working_`.
   absl::flat_hash_set<config::Slot> changed_backends_;
   bool unpublished_health_ = false;
+  std::vector<UseChange> use_changes_;
 };
 
 }  // namespace fairlead::store

@@ -1,6 +1,7 @@
 #include "store/reader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -120,14 +121,17 @@ Page<View> list_by_name(const Map& map, const config::Labels& labels, const Page
   return page;
 }
 
-// Those that take their weight from a backend whose default is 0 are not picked.
-uint64_t count_eligible(const BackendState& backend) {
-  uint64_t count = 0;
-  for (const auto& entry : backend.eligible.classes()) {
-    bool is_default = entry.weight_class == config::EligibleServers::kDefaultClass;
-    if (!is_default || backend.settings->effective_default_weight() > 0) count += entry.servers.size();
-  }
-  return count;
+// As far as it has come where it starts slowly.
+uint32_t weight_now(const BackendState& backend, const config::Server& server, const Health* health) {
+  uint32_t weight = effective_weight_of(server, *backend.settings, health);
+  double part = backend.starters.part_of(server.slot, backend.settings->slow_start);
+  return static_cast<uint32_t>(std::ceil(weight * part));
+}
+
+std::vector<Tiers::Status> tiers_of(const BackendState& backend) {
+  std::vector<Tiers::Status> tiers = backend.tiers.status();
+  bool all_alike = tiers.size() < 2 && (tiers.empty() || tiers[0].rank == 0);
+  return all_alike ? std::vector<Tiers::Status>() : tiers;
 }
 
 }  // namespace
@@ -137,7 +141,7 @@ ServerView Reader::view(const BackendState& backend, const base::Ref<const confi
   return {.backend = backend.settings->name,
           .record = server,
           .lifecycle = lifecycle_of(*server, drains_.is_drained(server->metadata.uid), health.get()),
-          .effective_weight = effective_weight_of(*backend.adjusted_of(server), *backend.settings, health.get()),
+          .effective_weight = weight_now(backend, *backend.adjusted_of(server), health.get()),
           .health = std::move(health),
           .handle = backend.handle()};
 }
@@ -153,10 +157,12 @@ ServerView Reader::view(const DepartingServer& server) const {
 BackendView Reader::view(const BackendState& backend) const {
   return {.record = backend.settings,
           .servers = backend.members.size(),
-          .eligible = count_eligible(backend),
+          .eligible = backend.tiers.eligible(),
           .draining = backend.departing + drains_.draining_members(backend.settings->metadata.uid),
           .pending = backend.pending,
-          .down = backend.down};
+          .down = backend.down,
+          .use = backend.use,
+          .tiers = tiers_of(backend)};
 }
 
 std::optional<ServerView> Reader::find_server(const std::string& backend, const std::string& name) const {

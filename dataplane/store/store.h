@@ -27,10 +27,10 @@ class Store {
  public:
   // `reading_half` outlives the store. Publishes an empty snapshot and begins to work.
   explicit Store(ReadingHalf& reading_half, Limits limits = {});
-  // What the journal holds is served when it returns. Errors are the journal's, or name a listener and the address that
-  // cannot be opened.
+  // What the journal holds is served when it returns. `zone`: where this data plane stands, as servers' zones are
+  // named. Errors are the journal's, or name a listener and the address that cannot be opened.
   static absl::StatusOr<std::unique_ptr<Store>> open(ReadingHalf& reading_half, Limits limits,
-                                                     std::unique_ptr<journal::Journal> journal);
+                                                     std::unique_ptr<journal::Journal> journal, std::string zone = {});
   // Ends as by stop().
   ~Store();
   Store(const Store&) = delete;
@@ -86,7 +86,7 @@ class Store {
   // `work` leads to `done`.
   void post(uint64_t id, Inbox::Task work, const std::function<void(Result)>& done);
   static Posted to_posted(Inbox::Posted posted);
-  Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal);
+  Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal, std::string zone);
   absl::Status load();
   void start();
   void commit();

@@ -9,6 +9,7 @@
 #include "config/model.h"
 #include "fairlead/v1/resources.pb.h"
 #include "store/health.h"
+#include "store/tiers.h"
 
 namespace fairlead::store {
 
@@ -36,6 +37,9 @@ struct BackendView {
   // Of the checked members.
   uint64_t pending = 0;
   uint64_t down = 0;
+  Tiers::Use use{};
+  // Empty where all servers are preferred alike.
+  std::vector<Tiers::Status> tiers{};
 };
 
 struct ListenerView {

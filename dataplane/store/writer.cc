@@ -40,6 +40,7 @@ struct AuditText {
     return config::concat(verb_of(what.change), api::listener_title(what.listener.record->name));
   }
   std::string operator()(const ServerStep&) const { return ""; }
+  std::string operator()(const BackendStep&) const { return ""; }
 };
 
 // `events`: those of the transaction, with `changes` changes among them.
@@ -107,11 +108,12 @@ Result lost(uint64_t id, config::Version version) {
 }  // namespace
 
 Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox,
-               std::unique_ptr<journal::Journal> journal)
+               std::unique_ptr<journal::Journal> journal, std::string zone)
     : reading_half_(reading_half),
       limits_(limits),
       inbox_(std::move(inbox)),
       durability_(std::move(journal), inbox_),
+      model_(std::move(zone)),
       drains_(reading_half_, inbox_, [this](const Drains::Ended& ended) { on_drain_ended(ended); }),
       checks_(reading_half_),
       reader_(model_, drains_, election_, events_) {
@@ -197,6 +199,7 @@ void Writer::commit() {
   for (const Drains::Ended& ended : std::exchange(ended_, {})) end_drain(ended);
   take_check_results();
   if (model_.version() != published_version_ || model_.has_unpublished_health()) publish();
+  tell_uses();
   perform_effects();
   events_.number(effects_.events);
   for (Answer& answer : std::exchange(accepted_, {})) {
@@ -242,6 +245,18 @@ void Writer::publish() {
   reading_half_.publish(model_.make_snapshot(), [this, publication, inbox = inbox_] {
     inbox->post_fact([this, publication] { on_visible(publication); });
   });
+}
+
+void Writer::tell_uses() {
+  for (UseChange& change : model_.take_use_changes()) {
+    bool is_well = !change.use.panic && !change.use.on_backups;
+    spdlog::log(is_well ? spdlog::level::info : spdlog::level::warn, "health: {}: {}",
+                api::backend_title(change.backend),
+                change.use.panic        ? "panic: so few servers are healthy that all take requests"
+                : change.use.on_backups ? "backups take requests"
+                                        : "no panic, and no backups in use");
+    add_event(BackendStep{std::move(change.backend), change.use}, nullptr);
+  }
 }
 
 void Writer::perform_effects() {
@@ -309,8 +324,8 @@ void Writer::perform(const FollowAdminState& effect) {
   add_step({backend.settings->name, server->name, server->metadata.uid, entered}, effect.origin);
 }
 
-void Writer::add_step(ServerStep step, const std::shared_ptr<const Origin>& origin) {
-  effects_.events.push_back({.what = std::move(step),
+void Writer::add_event(decltype(Event::what) what, const std::shared_ptr<const Origin>& origin) {
+  effects_.events.push_back({.what = std::move(what),
                              .time = std::chrono::system_clock::now(),
                              .version = model_.version(),
                              .origin = origin});

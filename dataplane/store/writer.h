@@ -43,9 +43,9 @@ class Writer {
  public:
   using Done = std::function<void(Result)>;
 
-  // `journal`: null where nothing is kept; else load() comes first.
+  // `journal`: null where nothing is kept; else load() comes first. `zone`: where this data plane stands.
   Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox,
-         std::unique_ptr<journal::Journal> journal);
+         std::unique_ptr<journal::Journal> journal, std::string zone);
 
   // Fills the model from the journal, opens its listeners, and publishes. Where the journal is new, it gets `epoch`.
   // Returns how many resources there are. Before anything else, on any thread.
@@ -118,7 +118,9 @@ class Writer {
   void on_visible(uint64_t publication);
   void release_pending();
   void deliver(Pending& pending);
-  void add_step(ServerStep step, const std::shared_ptr<const Origin>& origin);
+  void add_event(decltype(Event::what) what, const std::shared_ptr<const Origin>& origin);
+  void add_step(ServerStep step, const std::shared_ptr<const Origin>& origin) { add_event(std::move(step), origin); }
+  void tell_uses();
   void fill_status(Touched& touched) const;
 
   ReadingHalf& reading_half_;

@@ -7,8 +7,7 @@ namespace {
 
 // None was granted: all are full, unless there is nobody who could be.
 Admission refuse_full(const config::BackendSnapshot& snapshot) {
-  bool any = balancing::has_weight(snapshot.eligible, snapshot.settings->effective_default_weight());
-  return Admission(any ? Admission::Refusal::kFull : Admission::Refusal::kNoServer);
+  return Admission(balancing::has_weight(snapshot) ? Admission::Refusal::kFull : Admission::Refusal::kNoServer);
 }
 
 // Further tries at a time that no budget forbids: what is little in flight would have none else.
@@ -85,7 +84,7 @@ Admission Backend::admit(const config::BackendSnapshot& snapshot, balancing::Tri
 // Whether somebody waits who would take a place there.
 bool Backend::is_waited_for(const config::Server& record, const config::BackendSnapshot& snapshot) const {
   if (!snapshot.counts_in_flight || queue_->waiting() == 0) return false;
-  const base::Ref<const config::Server>* eligible = snapshot.eligible.find(record.slot);
+  const base::Ref<const config::Server>* eligible = snapshot.find_eligible(record.slot);
   return eligible && (*eligible)->metadata.uid == record.metadata.uid &&
          record.weight.value_or(snapshot.settings->effective_default_weight()) > 0;
 }
@@ -121,7 +120,7 @@ Admission Backend::take_place_on(const SharedQueue::Turn& turn, const config::Ba
                                  balancing::Tried tried, balancing::Key key) {
   if (!snapshot.counts_in_flight) return admit(snapshot, tried, key);
   const base::Ref<const config::Server>* record =
-      turn.look == SharedQueue::Turn::Look::kServer ? snapshot.eligible.find(turn.slot) : nullptr;
+      turn.look == SharedQueue::Turn::Look::kServer ? snapshot.find_eligible(turn.slot) : nullptr;
   bool is_it = record && (*record)->metadata.uid == turn.server &&
                std::ranges::find(tried, turn.server) == tried.end() &&
                (*record)->weight.value_or(snapshot.settings->effective_default_weight()) > 0;
@@ -201,8 +200,11 @@ Server& Backend::server_of(const config::Server& record) {
   return servers_.put(record.slot, std::make_unique<Server>(*this, loop_, base::Ref<const config::Server>(&record)));
 }
 
+// Of a server that starts slowly it grows.
 uint32_t Backend::limit_of(const config::Server& record, const config::BackendSnapshot& snapshot) {
   uint32_t most = snapshot.settings->max_connections_of(record);
+  if (most > 0 && !snapshot.starting.empty()) [[unlikely]]
+    most = balancing::limit_of(balancing::part_of(snapshot, record, loop_.now().time_since_epoch()), most);
   if (!snapshot.settings->has_ramp()) [[likely]]
     return most;
   // With the one that asks, which waits already, or is not counted yet.

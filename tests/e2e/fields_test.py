@@ -11,7 +11,7 @@ from harness import Connection, ScriptedOrigin, main, plane, wait_until
 from harness.api import ApiCase, management, resources, server, upsert
 
 # Each is set to both in turn, on top of what identifies the resource.
-SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "health_check.disabled": (True, False), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
+SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "health_check.disabled": (True, False), "priority": (3, 0), "backup": (True, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
 BACKEND = {
     "balance.hash.key": ("{path}", "{source}"), "balance.algorithm": (3, 1, 2, 4, 5, 6, 7, 8, 10), "balance.hash.type": (1, 2, 3, 4),
     "balance.hash.table_size": (251, 1009), "balance.hash.balance_factor": (125, 200), "balance.draws": (1, 3), "balance.peak_ewma.decay": ("1s", "2s"),
@@ -21,6 +21,9 @@ BACKEND = {
     "timeouts.response": ("20s", "40s"), "timeouts.idle": ("50s", "70s"), "retry.attempts": (1, 3),
     "retry.conditions": ([3], [5, 6]), "retry.statuses": ([500], [502, 503]), "retry.non_idempotent": (True, None),
     "retry.per_try_timeout": ("20s", "30s"), "retry.back_off.base": ("0.1s", "0.2s"), "retry.budget_percent": (20, 50),
+    "failover.overprovisioning": (100, 200), "failover.backups": (2, 1), "failover.panic_threshold": (50, 0),
+    "failover.zones.prefer_near": (True, None), "failover.zones.label": ("rack", ""), "failover.zones.min_near": (2, 1),
+    "slow_start.window": ("1s", "2s"),
     "persistence.cookie.name": ("A", "B"), "persistence.cookie.mode": (1, 3), "persistence.cookie.secret": ("x", "y"),
     "persistence.cookie.indirect": (True, None), "persistence.cookie.nocache": (True, None),
     "persistence.cookie.path": ("/a", "/b"), "persistence.cookie.domain": ("a.example", "b.example"),

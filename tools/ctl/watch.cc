@@ -119,6 +119,9 @@ std::string WatchLines::line(const v1::WatchEventsResponse& event) {
     case v1::WatchEventsResponse::kServer:
       text = server_line(event.server());
       break;
+    case v1::WatchEventsResponse::kBackend:
+      text = backend_line(event.backend());
+      break;
     case v1::WatchEventsResponse::kSnapshotComplete:
       text = snapshot_line();
       break;
@@ -161,6 +164,15 @@ std::string WatchLines::resource_line(const v1::ResourceEvent& event) {
   }
   known_[title] = event.resource();
   return text;
+}
+
+std::string WatchLines::backend_line(const v1::BackendEvent& event) const {
+  const std::string title = printable(absl::StrCat("backend ", event.backend()));
+  if (event.panic()) {
+    return absl::StrCat(title, " ", coloured("panic", Colour::kRed, colour_), ": all servers take requests");
+  }
+  if (event.on_backups()) return absl::StrCat(title, " ", coloured("on backups", Colour::kYellow, colour_));
+  return absl::StrCat(title, " ", coloured("normal", Colour::kGreen, colour_), ": no panic, no backups in use");
 }
 
 std::string WatchLines::server_line(const v1::ServerEvent& event) const {

@@ -58,6 +58,8 @@ class CanonicalTest : public testing::Test {
       if (!check.has_port() && maybe()) check.set_address(address());
       if (!check.disabled() && !check.has_port() && check.address().empty()) message.clear_health_check();
     }
+    if (maybe()) message.set_backup(true);
+    if (!message.backup()) message.set_priority(number(15));
     for (uint32_t left = maybe() ? number(8) : 0; left > 0; --left) (*message.mutable_labels())[text(1)] = text(0);
     return message;
   }

@@ -18,7 +18,7 @@ Message from_text(const std::string& text) {
 
 TEST(EncodeTest, AServerWithEveryField) {
   auto message = from_text<v1::Server>(R"(backend: "web" name: "s1" address: "[::1]:80" weight: 0
-    admin_state: ADMIN_STATE_DRAIN health_check { disabled: true port: 7 } labels { key: "zone" value: "a" } labels { key: "rack" value: "" })");
+    admin_state: ADMIN_STATE_DRAIN health_check { disabled: true port: 7 } labels { key: "zone" value: "a" } labels { key: "rack" value: "" } priority: 15)");
   Decoded<ServerDraft> draft = decode_server(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Server encoded;
@@ -49,7 +49,10 @@ TEST(EncodeTest, ABackendWithEveryField) {
                            max_age { seconds: 60 } }
                   table { key: "{source}" max_entries: 5 expire { seconds: 1 } } }
     queue { max_waiting: 0 timeout { seconds: 7 } }
-    circuit { max_requests: 0 max_retries: 5 })");
+    circuit { max_requests: 0 max_retries: 5 }
+    failover { overprovisioning: 100 backups: BACKUP_USE_ALL zones { prefer_near: true label: "rack" min_near: 1 }
+               panic_threshold: 0 }
+    slow_start { window { seconds: 1 } exponent: 2 min_percent: 1 })");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Backend encoded;

@@ -40,7 +40,7 @@ config::BackendSnapshot make_backend(const Members& members, HashType type, cons
 }
 
 Uid pick(const config::BackendSnapshot& backend, uint64_t key) {
-  const config::Server* server = pick_by_hash(backend, key, anybody);
+  const config::Server* server = pick_by_hash(backend, backend.eligible, key, anybody);
   return server ? server->metadata.uid : 0;
 }
 
@@ -135,9 +135,9 @@ TEST_P(HashOf, WhoeverIsNotAllowedGivesAKeyToOneOther) {
     std::set<Uid> except;
     auto allowed = [&](const config::Server& server) { return !except.contains(server.metadata.uid); };
     for (int next = 0; next < 10; ++next) {
-      const config::Server* server = pick_by_hash(backend, keys_[i], allowed);
+      const config::Server* server = pick_by_hash(backend, backend.eligible, keys_[i], allowed);
       ASSERT_NE(server, nullptr);
-      ASSERT_EQ(pick_by_hash(backend, keys_[i], allowed), server);
+      ASSERT_EQ(pick_by_hash(backend, backend.eligible, keys_[i], allowed), server);
       ASSERT_TRUE(except.insert(server->metadata.uid).second);
     }
   }
@@ -245,7 +245,7 @@ TEST_P(HashOf, LoadIsBounded) {
       double bound = std::ceil(
           factor / 100.0 * static_cast<double>((counts.total + 1) * weight) / static_cast<double>(all_weights) - 1e-9);
       ASSERT_LE(++counts.loads[server->slot], std::max(bound, 1.0));
-      const config::Server* own = pick_by_hash(backend, key, anybody);
+      const config::Server* own = pick_by_hash(backend, backend.eligible, key, anybody);
       double own_bound = factor / 100.0 * static_cast<double>((counts.total + 1) * weights[own->metadata.uid]) /
                          static_cast<double>(all_weights);
       if (own != server) {

@@ -142,6 +142,10 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(6)) fill(*backend.mutable_queue()->mutable_timeout());
   if (one_in(9)) backend.mutable_queue();
   if (one_in(4)) fill(*backend.mutable_health_check());
+  if (one_in(9)) backend.mutable_failover()->set_panic_threshold(number(101));
+  if (one_in(9)) backend.mutable_failover()->mutable_zones()->set_prefer_near(number(1) == 1);
+  if (one_in(9)) backend.mutable_failover();
+  if (one_in(9)) backend.mutable_slow_start()->mutable_window()->set_seconds(number(2));
   fill(*backend.mutable_labels());
   if (one_in(3)) {
     for (size_t i = random_.below(4); i > 0; --i) {
@@ -178,6 +182,8 @@ void RandomOperations::fill(v1::Server& server) {
   if (one_in(3)) server.set_admin_state(static_cast<v1::AdminState>(1 + number(2)));
   if (one_in(8)) server.mutable_health_check()->set_disabled(one_in(2));
   if (one_in(20)) server.mutable_health_check()->set_port(1 + number(1));
+  if (one_in(8)) server.set_backup(number(1) == 1);
+  if (one_in(8)) server.set_priority(number(17));
   fill(*server.mutable_labels());
   // Output only: ignored.
   if (one_in(8)) server.mutable_metadata()->set_uid(random_.between(1, 50));
@@ -193,7 +199,8 @@ void RandomOperations::fill(v1::Patch& patch) {
     if (patch.update_mask().paths().empty()) patch.mutable_update_mask()->add_paths("labels");
   };
   if (patch.resource().has_server()) {
-    paths({"weight", "address", "max_connections", "admin_state", "health_check", "health_check.port", "labels"});
+    paths({"weight", "address", "max_connections", "admin_state", "health_check", "health_check.port", "priority",
+           "backup", "labels"});
   } else if (patch.resource().has_backend()) {
     patch.mutable_resource()->mutable_backend()->clear_servers();
     paths({"balance",
@@ -226,6 +233,10 @@ void RandomOperations::fill(v1::Patch& patch) {
            "connection_pool.reuse",
            "circuit",
            "circuit.max_retries",
+           "failover",
+           "failover.panic_threshold",
+           "slow_start",
+           "slow_start.window",
            "labels"});
   } else if (patch.resource().listener().protocol() == v1::PROTOCOL_HTTP) {
     paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "rate_limit",

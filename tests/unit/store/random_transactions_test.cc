@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 #include <random>
+#include <tuple>
 
 #include "api/canonical.h"
 #include "config/hash_candidates.h"
@@ -20,6 +21,8 @@ struct PlainServer {
   int admin_state = 0;
   int max_connections = -1;
   bool unchecked = false;
+  int priority = 0;
+  bool backup = false;
   friend bool operator==(const PlainServer&, const PlainServer&) = default;
 };
 struct PlainBackend {
@@ -30,7 +33,13 @@ struct PlainBackend {
   bool has_agent = false;
   std::string cookie_secret{};
   bool has_table = false;
+  int panic_threshold = 0;
+  bool prefers_near = false;
   std::map<std::string, PlainServer> servers;
+  // All but the servers.
+  auto settings() const {
+    return std::tie(default_weight, algorithm, checked, hash_type, panic_threshold, prefers_near);
+  }
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
 struct PlainListener {
@@ -57,22 +66,15 @@ struct PlainModel {
                            .has_agent = resource.backend().health_check().has_agent(),
                            .cookie_secret = resource.backend().persistence().cookie().secret(),
                            .has_table = resource.backend().persistence().has_table(),
+                           .panic_threshold = static_cast<int>(resource.backend().failover().panic_threshold()),
+                           .prefers_near = resource.backend().failover().zones().prefer_near(),
                            .servers = {}};
       bool exists = backends.contains(resource.backend().name());
       if (exists) {
         PlainBackend& before = backends[resource.backend().name()];
-        bool same = before.default_weight == backend.default_weight && before.algorithm == backend.algorithm &&
-                    before.checked == backend.checked && before.hash_type == backend.hash_type &&
-                    before.has_agent == backend.has_agent &&
-                    before.cookie_secret == backend.cookie_secret && before.has_table == backend.has_table;
-        if (create && !same) return false;
-        before.default_weight = backend.default_weight;
-        before.algorithm = backend.algorithm;
-        before.checked = backend.checked;
-        before.hash_type = backend.hash_type;
-        before.has_agent = backend.has_agent;
-        before.cookie_secret = backend.cookie_secret;
-        before.has_table = backend.has_table;
+        if (create && before.settings() != backend.settings()) return false;
+        backend.servers = std::move(before.servers);
+        before = std::move(backend);
         return true;
       }
       if (!replace) backends[resource.backend().name()] = backend;
@@ -86,9 +88,13 @@ struct PlainModel {
     const v1::Server& server = resource.server();
     auto backend = backends.find(server.backend());
     if (backend == backends.end() || server.weight() > 256) return false;
-    PlainServer plain{server.address(), weight_of(server), server.admin_state(),
+    PlainServer plain{server.address(),
+                      weight_of(server),
+                      server.admin_state(),
                       server.has_max_connections() ? static_cast<int>(server.max_connections()) : -1,
-                      server.health_check().disabled()};
+                      server.health_check().disabled(),
+                      static_cast<int>(server.priority()),
+                      server.backup()};
     return put(backend->second.servers, server.name(), plain, create, replace);
   }
 
@@ -188,6 +194,8 @@ class Draw {
       if (below(2) == 0) fill(*resource.mutable_backend()->mutable_balance());
       if (below(3) == 0) resource.mutable_backend()->mutable_health_check()->mutable_agent()->set_port(9);
       if (below(2) == 0) fill(*resource.mutable_backend()->mutable_persistence());
+      if (below(3) == 0) resource.mutable_backend()->mutable_failover()->set_panic_threshold(below(100) + 1);
+      if (below(3) == 0) resource.mutable_backend()->mutable_failover()->mutable_zones()->set_prefer_near(true);
     } else if (kind == 1) {
       resource.mutable_listener()->set_name(name("l", 3));
       resource.mutable_listener()->add_bind("127.0.0.1:0");
@@ -220,6 +228,11 @@ class Draw {
     if (below(20) == 0) server.set_max_connections(below(3));
     if (below(4) == 0) server.set_admin_state(static_cast<v1::AdminState>(1 + below(3)));
     if (below(8) == 0) server.mutable_health_check()->set_disabled(true);
+    if (below(4) == 0) {
+      server.set_backup(true);
+    } else if (below(4) == 0) {
+      server.set_priority(below(3));
+    }
   }
 
   std::mt19937_64 random_;
@@ -302,6 +315,8 @@ class RandomTransactionsTest : public StoreFixture {
         if (persistence->cookie) backend.cookie_secret = persistence->cookie->secret;
         backend.has_table = persistence->table.has_value();
       }
+      backend.panic_threshold = static_cast<int>(group.backend.record->failover.effective_panic_threshold());
+      backend.prefers_near = group.backend.record->failover.zones.prefer_near;
       if (group.backend.record->default_weight) backend.default_weight = *group.backend.record->default_weight;
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
         PlainServer& entry = backend.servers[server->name];
@@ -309,6 +324,8 @@ class RandomTransactionsTest : public StoreFixture {
         if (server->max_connections) entry.max_connections = static_cast<int>(*server->max_connections);
         if (server->weight) entry.weight = *server->weight;
         entry.unchecked = server->check && server->check->disabled;
+        entry.priority = server->priority;
+        entry.backup = server->backup;
         if (server->admin_state) entry.admin_state = static_cast<int>(*server->admin_state) + 1;
       });
     }
@@ -379,21 +396,32 @@ class RandomTransactionsTest : public StoreFixture {
   }
   // Invariant 4: as if the members had come in one after another, in any order.
   void expect_rebuilt(const Everything::Group& group, const config::BackendSnapshot& snapshot) {
-    const config::EligibleServers& actual = snapshot.eligible;
     std::vector<base::Ref<const config::Server>> members;
     group.members.for_each([&](config::Slot, const auto& server) { members.push_back(server); });
     std::ranges::reverse(members);
-    config::EligibleServers rebuilt;
-    rebuilt.keep_by_age(config::goes_by_age(snapshot.settings->effective_algorithm()));
+    Tiers tiers;
+    std::string zone;
+    tiers.take_settings(*snapshot.settings, zone);
     for (const auto& server : members) {
       const base::Ref<const Health>* health = group.health.find(server->slot);
-      if (!health || (*health)->is_fit()) rebuilt.upsert(nullptr, adjusted(group, server));
+      tiers.replace(nullptr, Tiers::Standing::kFit, adjusted(group, server), Tiers::standing_of(health ? health->get() : nullptr));
+    }
+    config::BackendSnapshot rebuilt;
+    EXPECT_EQ(group.backend.use, tiers.put_into(rebuilt));
+    EXPECT_EQ(snapshot.rank, rebuilt.rank);
+    EXPECT_EQ(snapshot.share, rebuilt.share);
+    ASSERT_EQ(snapshot.further.size(), rebuilt.further.size());
+    for (size_t i = 0; i < rebuilt.further.size(); ++i) {
+      EXPECT_EQ(snapshot.further[i].rank, rebuilt.further[i].rank);
+      EXPECT_EQ(snapshot.further[i].share, rebuilt.further[i].share);
+      EXPECT_EQ(by_age(snapshot.further[i].eligible), by_age(rebuilt.further[i].eligible));
+      expect_same(snapshot.further[i].eligible, rebuilt.further[i].eligible);
     }
     auto limited = std::ranges::count_if(
         members, [&](const auto& server) { return adjusted(group, server)->max_connections.value_or(0); });
     EXPECT_EQ(snapshot.counts_in_flight, config::has_to_count(*snapshot.settings, static_cast<uint64_t>(limited)));
-    EXPECT_EQ(by_age(actual), by_age(rebuilt));
-    expect_same(actual, rebuilt);
+    EXPECT_EQ(by_age(snapshot.eligible), by_age(rebuilt.eligible));
+    expect_same(snapshot.eligible, rebuilt.eligible);
     // Whatever their health is.
     config::EligibleServers assigned;
     for (const auto& server : members) assigned.upsert(nullptr, adjusted(group, server));

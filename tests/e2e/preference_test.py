@@ -1,0 +1,44 @@
+"""Which servers are preferred, over real connections: backups, priorities, zones."""
+
+from harness import Case, fetch, main, plane
+
+
+class Preference(Case):
+    def bodies(self, fairlead, count=12):
+        return [fetch(fairlead.address()).body.decode() for _ in range(count)]
+
+    def test_a_backup_serves_only_while_nobody_else_can(self):
+        main_one, spare = self.origin("main"), self.origin("spare")
+        fairlead = self.start(plane({"main": main_one.address, "spare": spare.address}, workers=1))
+        self.ctl(fairlead, "server", "set", "app/spare", "--backup", "true")
+        self.assertEqual(set(self.bodies(fairlead)), {"main"})
+        self.ctl(fairlead, "server", "set", "app/main", "--admin-state", "maintenance")
+        self.assertEqual(set(self.bodies(fairlead)), {"spare"})
+        self.assertIn("on_backups: true", self.ctl(fairlead, "backend", "get", "app", "-o", "yaml"))
+        self.ctl(fairlead, "server", "set", "app/main", "--admin-state", "ready")
+        self.assertEqual(set(self.bodies(fairlead)), {"main"})
+
+    def test_a_lower_priority_serves_when_the_first_is_gone_and_no_request_fails_in_between(self):
+        first, second = self.origin("first"), self.origin("second")
+        fairlead = self.start(plane({"first": first.address, "second": second.address}, workers=1))
+        self.ctl(fairlead, "server", "set", "app/second", "--priority", "1")
+        self.assertEqual(set(self.bodies(fairlead)), {"first"})
+        self.ctl(fairlead, "server", "delete", "app/first")
+        self.assertEqual(set(self.bodies(fairlead)), {"second"})
+
+    def test_near_servers_come_first(self):
+        near, far = self.origin("near"), self.origin("far")
+        configuration = plane({"near": near.address, "far": far.address}, workers=1)
+        configuration["zone"] = "a"
+        fairlead = self.start(configuration)
+        for name, zone in (("near", "a"), ("far", "b")):
+            self.ctl(fairlead, "server", "set", "app/" + name, "--label", "zone=" + zone)
+        self.assertEqual(set(self.bodies(fairlead)), {"near", "far"})
+        self.ctl(fairlead, "backend", "set", "app", "--prefer-near", "true")
+        self.assertEqual(set(self.bodies(fairlead)), {"near"})
+        self.ctl(fairlead, "backend", "set", "app", "--min-near", "2")
+        self.assertEqual(set(self.bodies(fairlead)), {"near", "far"})
+
+
+if __name__ == "__main__":
+    main()
