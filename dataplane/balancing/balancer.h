@@ -65,6 +65,12 @@ concept KnowsHolder = requires(Loads& loads) { loads.sticky_holder().uid(); };
 
 class Balancer {
  public:
+  Balancer() = default;
+  // A copy picks what the original would, and leaves that as it is.
+  Balancer(const Balancer& other) : first_(other.first_), turn_(other.turn_), own_holder_(other.own_holder_) {
+    for (const Other& one : other.others_) others_.push_back({one.rank, std::make_unique<State>(*one.state)});
+  }
+
   // A server that was tried is picked only where all others were as well, or are full. Null means that nothing is
   // eligible, or all that is eligible is full; not that all were tried.
   template <typename Loads>
@@ -93,11 +99,35 @@ class Balancer {
 
   // Of a tier. Kept while another algorithm is in use, so that going there and back starves nobody.
   struct State {
+    State() = default;
+    State(const State& other)
+        : round_robin(other.round_robin),
+          static_round_robin(other.static_round_robin),
+          least_connections(other.least_connections),
+          probes(other.probes ? std::make_unique<ProbePool>(*other.probes) : nullptr) {}
+
     RoundRobin round_robin;
     StaticRoundRobin static_round_robin;
     LeastConnections least_connections;
     // Where the backend has been PREQUAL.
     std::unique_ptr<ProbePool> probes;
+  };
+
+  // What algorithms ask of `loads`, by another name.
+  template <typename Loads>
+  struct Asking {
+    Loads& loads;
+    void prefetch(config::Slot slot) const {
+      if constexpr (requires { loads.prefetch(slot); }) loads.prefetch(slot);
+    }
+  };
+  template <typename Loads>
+  struct EwmaCost : Asking<Loads> {
+    double operator()(const config::Server& server) const { return this->loads.ewma_cost(server); }
+  };
+  template <typename Loads>
+  struct Look : Asking<Loads> {
+    Probe operator()(const config::Server& server) const { return this->loads.probe(server); }
   };
 
   template <typename Loads, typename Allowed>
@@ -239,7 +269,7 @@ class Balancer {
       case config::Algorithm::kPeakEwma:
         return draw_until_allowed([&] {
           if constexpr (KnowsLatencies<Loads>) {
-            auto cost_of = [&loads](const config::Server& server) { return loads.ewma_cost(server); };
+            EwmaCost<Loads> cost_of{loads};
             return pick_best_of(2, eligible, default_weight, random, cost_of);
           } else {
             return pick_best_of(2, eligible, default_weight, random, loads);
@@ -249,7 +279,7 @@ class Balancer {
         if constexpr (KnowsLatencies<Loads>) {
           if (!state.probes) [[unlikely]]
             state.probes = std::make_unique<ProbePool>();
-          auto look = [&loads](const config::Server& server) { return loads.probe(server); };
+          Look<Loads> look{loads};
           const config::Server* server = state.probes->pick(eligible, default_weight, backend.settings->prequal,
                                                             loads.now(), random, look, allowed);
           if (server) return server;

@@ -46,9 +46,14 @@ config::Duration LatencyRecord::estimate(uint32_t in_flight, config::Duration no
 
 // ---- ProbePool
 
-double ProbePool::Entry::latency() const {
-  if (probe.latency != config::Duration::zero()) return static_cast<double>(probe.latency.count()) / weight;
-  return probe.in_flight == 0 ? 0 : std::numeric_limits<double>::infinity();
+// What is unknown is fastest while it is idle, and slowest until it has answered.
+void ProbePool::Entry::score() {
+  in_flight = static_cast<double>(probe.in_flight) / weight;
+  if (probe.latency != config::Duration::zero()) {
+    latency = static_cast<double>(probe.latency.count()) / weight;
+  } else {
+    latency = probe.in_flight == 0 ? 0 : std::numeric_limits<double>::infinity();
+  }
 }
 
 void ProbePool::drop_old(config::Duration oldest) {
@@ -73,7 +78,10 @@ void ProbePool::add(const config::Server& server, uint32_t weight, const Probe& 
          .uses = 0,
          .weight = weight,
          .probe = probe,
-         .time = now};
+         .time = now,
+         .in_flight = 0,
+         .latency = 0};
+  at->score();
 }
 
 void ProbePool::note_in_flight(uint32_t in_flight) {
@@ -101,8 +109,7 @@ uint32_t ProbePool::hot_threshold(uint32_t percent) const {
 bool ProbePool::is_better(const Entry& a, const Entry& b, uint32_t threshold) const {
   bool hot = a.is_hot(threshold);
   if (hot != b.is_hot(threshold)) return !hot;
-  if (hot) return a.in_flight() < b.in_flight();
-  return a.latency() < b.latency();
+  return hot ? a.in_flight < b.in_flight : a.latency < b.latency;
 }
 
 size_t ProbePool::find_best(uint32_t threshold) const {
@@ -132,6 +139,7 @@ void ProbePool::use(size_t index, uint64_t servers, const config::PrequalSetting
   double surplus = (1 - share) * settings.effective_probes() - kRemovedEach;
   Entry& entry = entries_[index];
   ++entry.probe.in_flight;
+  entry.score();
   ++entry.uses;
   if (surplus > 0 && entry.uses >= std::max(1.0, (1 + kDelta) / surplus)) remove(index);
 }

@@ -71,10 +71,16 @@ class ProbePool {
                              const config::PrequalSettings& settings, config::Duration now, base::Random& random,
                              Look&& look, Allowed&& allowed) {
     drop_old(now - settings.effective_probe_age());
-    for (uint32_t i = settings.effective_probes(); i > 0; --i) {
-      Draw draw = draw_by_weight(eligible, default_weight, {}, random);
-      if (!draw.server) return nullptr;
-      add(*draw.server, draw.weight, look(*draw.server), now, settings.effective_pool_size());
+    std::array<Draw, kProbesMax> draws;
+    const uint32_t probes = settings.effective_probes();
+    for (uint32_t i = 0; i < probes; ++i) {
+      draws[i] = draw_by_weight(eligible, default_weight, {}, random);
+      if (!draws[i].server) return nullptr;
+      fetch(draws[i], look);
+    }
+    for (uint32_t i = 0; i < probes; ++i) {
+      const config::Server& server = *draws[i].server;
+      add(server, draws[i].weight, look(server), now, settings.effective_pool_size());
     }
     uint32_t threshold = hot_threshold(settings.effective_hot_percent());
     while (size_ >= kLeast) {
@@ -97,6 +103,7 @@ class ProbePool {
   // The paper's: with fewer there is no choice.
   static constexpr size_t kLeast = 2;
   static constexpr size_t kMost = 64;
+  static constexpr size_t kProbesMax = 16;
   static constexpr size_t kSeen = 128;
   // More than that in flight are counted as so many.
   static constexpr uint32_t kInFlightMax = 255;
@@ -110,10 +117,10 @@ class ProbePool {
     Probe probe;
     config::Duration time;
 
-    // In flight and latency for its weight. What is unknown is fastest while it is idle, and slowest until it has
-    // answered.
-    double in_flight() const { return static_cast<double>(probe.in_flight) / weight; }
-    double latency() const;
+    // In flight and latency for its weight, as far as these are known: follow from the others.
+    double in_flight;
+    double latency;
+    void score();
     bool is_hot(uint32_t threshold) const { return probe.is_overloaded || probe.in_flight > threshold; }
   };
 

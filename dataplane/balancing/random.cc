@@ -28,7 +28,8 @@ Draw draw_by_weight(const config::EligibleServers& eligible, uint16_t default_we
     auto rank = static_cast<uint32_t>(left / weight);
     if (holds_except && rank >= except.rank) ++rank;
     config::Slot slot = 0;
-    return {classes[i].servers.nth(rank, slot)->get(), i, rank, weight};
+    const config::Server* server = classes[i].servers.nth(rank, slot)->get();
+    return {server, i, rank, weight, slot};
   }
   return {};
 }

@@ -19,6 +19,7 @@ struct Draw {
   size_t class_index = 0;
   uint32_t rank = 0;
   uint32_t weight = 0;
+  config::Slot slot = 0;
 };
 
 // By weight, among all but `except` (which may be empty: among all). Empty where there is nobody.
@@ -34,6 +35,15 @@ auto wide(Load load) {
     return load;
 }
 
+// What will be looked at soon, so that the memory of several servers is waited for at once and not one after the other.
+// `table` may know how to fetch what it has of a slot.
+template <typename Table>
+void fetch(const Draw& draw, const Table& table) {
+  __builtin_prefetch(draw.server);
+  __builtin_prefetch(&draw.server->metadata);
+  if constexpr (requires { table.prefetch(draw.slot); }) table.prefetch(draw.slot);
+}
+
 // `load_of(server)`: what is in flight there, or another number of what is less where it is better. Null where nothing
 // is eligible.
 // Each draw but the first is among all but the best so far.
@@ -42,17 +52,21 @@ const config::Server* pick_best_of(uint32_t draws, const config::EligibleServers
                                    base::Random& random, LoadOf& load_of) {
   Draw best = draw_by_weight(eligible, default_weight, {}, random);
   if (!best.server || draws < 2) return best.server;
+  fetch(best, load_of);
+  Draw other = draw_by_weight(eligible, default_weight, best, random);
+  if (!other.server) return best.server;
+  fetch(other, load_of);
   auto best_load = wide(load_of(*best.server));
-  for (; draws > 1; --draws) {
-    Draw other = draw_by_weight(eligible, default_weight, best, random);
-    if (!other.server) break;
+  while (true) {
     auto other_load = wide(load_of(*other.server));
     // load / weight, without the division.
-    if (other_load * best.weight >= best_load * other.weight) continue;
-    best = other;
-    best_load = other_load;
+    if (other_load * best.weight < best_load * other.weight) {
+      best = other;
+      best_load = other_load;
+    }
+    if (--draws < 2) return best.server;
+    other = draw_by_weight(eligible, default_weight, best, random);
   }
-  return best.server;
 }
 
 }  // namespace fairlead::balancing

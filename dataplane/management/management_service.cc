@@ -7,6 +7,7 @@
 #include "api/failure.h"
 #include "config/text.h"
 #include "config/validate.h"
+#include "management/explain_call.h"
 #include "management/export_stream.h"
 #include "management/history_calls.h"
 #include "management/messages.h"
@@ -365,6 +366,11 @@ Unary* ManagementService::Rollback(Server* call, const v1::RollbackRequest* requ
 Unary* ManagementService::GetTransaction(Server* call, const v1::GetTransactionRequest* request,
                                          v1::GetTransactionResponse* response) {
   return get_transaction(context_, call, *request, *response);
+}
+
+Unary* ManagementService::ExplainPick(Server* call, const v1::ExplainPickRequest* request,
+                                      v1::ExplainPickResponse* response) {
+  return explain_pick(context_, call, *request, *response);
 }
 
 }  // namespace fairlead::management

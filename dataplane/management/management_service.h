@@ -60,6 +60,7 @@ class ManagementService final : public v1::ManagementService::CallbackService {
   Unary* Rollback(Server* call, const v1::RollbackRequest* request, v1::RollbackResponse* response) override;
   Unary* GetTransaction(Server* call, const v1::GetTransactionRequest* request,
                         v1::GetTransactionResponse* response) override;
+  Unary* ExplainPick(Server* call, const v1::ExplainPickRequest* request, v1::ExplainPickResponse* response) override;
 
   Unary* GetInfo(Server* call, const v1::GetInfoRequest* request, v1::GetInfoResponse* response) override;
 

@@ -9,6 +9,7 @@
 
 #include "config/model.h"
 #include "observe/counters.h"
+#include "observe/explanation.h"
 
 namespace fairlead::observe {
 
@@ -89,6 +90,9 @@ class Collector {
   // Only how much each of these has in flight at the moment (a listener: open connections), in their order. Costs the
   // workers a look for each and nothing for what else they have. As above; zeros when the workers have ended.
   virtual void count_in_flight(std::vector<Carrier> carriers, std::function<void(std::vector<uint64_t>)> done) = 0;
+  // What one of the workers would do with a request now. Changes nothing. As above; nothing is known when the workers
+  // have ended.
+  virtual void explain(Question question, std::function<void(Explanation)> done) = 0;
 };
 
 }  // namespace fairlead::observe

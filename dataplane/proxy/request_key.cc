@@ -64,6 +64,12 @@ bool add_to(Hash& hash, const config::HashKey& key, const http::RequestHead* hea
   return any;
 }
 
+// In place of a hash.
+struct KeyText {
+  void add(std::string_view part) { text += part; }
+  std::string text;
+};
+
 balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead* head, std::string_view source) {
   if (settings.effective_type() == config::HashType::kRing) {
     base::Md5 digest;
@@ -78,6 +84,13 @@ balancing::Key key_of(const config::HashSettings& settings, const http::RequestH
 
 balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead& head, std::string_view source) {
   return key_of(settings, &head, source);
+}
+
+std::optional<std::string> key_text_of(const config::HashSettings& settings, const http::RequestHead& head,
+                                       std::string_view source) {
+  KeyText text;
+  if (!add_to(text, settings, &head, source)) return std::nullopt;
+  return std::move(text.text);
 }
 
 balancing::Key key_of(const config::HashSettings& settings, std::string_view source) {

@@ -1,6 +1,8 @@
 // What HASH goes by: the key of a request or a connection, as a number.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "balancing/balancer.h"
@@ -11,6 +13,9 @@ namespace fairlead::proxy {
 
 // `source`: the client's address, as Client::address(). Empty where the request has none of the key's fields.
 balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead& head, std::string_view source);
+// The text that is hashed, for people.
+std::optional<std::string> key_text_of(const config::HashSettings& settings, const http::RequestHead& head,
+                                       std::string_view source);
 // Of a TCP connection.
 balancing::Key key_of(const config::HashSettings& settings, std::string_view source);
 // By XXH64. `head`: null for a TCP connection.

@@ -4,6 +4,9 @@
 #include <functional>
 #include <mutex>
 #include <random>
+
+#include "proxy/explain.h"
+
 namespace fairlead::server {
 
 Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log)
@@ -216,6 +219,14 @@ void Workers::count_in_flight(std::vector<observe::Carrier> carriers, std::funct
       gathering->add([&](std::vector<uint64_t>& sum) { std::ranges::transform(sum, part, sum.begin(), std::plus()); });
     });
   }
+}
+
+void Workers::explain(observe::Question question, std::function<void(observe::Explanation)> done) {
+  std::lock_guard lock(mutex_);
+  if (stopped_) return done({});
+  workers_.front()->post([question = std::move(question), done = std::move(done)](Worker& self) {
+    done(proxy::explain(self.context(), question));
+  });
 }
 
 }  // namespace fairlead::server

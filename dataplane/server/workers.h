@@ -66,6 +66,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void collect(bool servers, std::function<void(observe::Statistics)> done) override;
   void count_in_flight(std::vector<observe::Carrier> carriers,
                        std::function<void(std::vector<uint64_t>)> done) override;
+  void explain(observe::Question question, std::function<void(observe::Explanation)> done) override;
 
  private:
   // An address of a listener, with at least one socket for each worker, until they have taken them: the n-th is for the

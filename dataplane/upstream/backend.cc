@@ -39,6 +39,7 @@ struct Backend::OwnLoads {
     Server* server = backend.find(record.slot, record.metadata.uid);
     return server ? server->in_flight() : 0;
   }
+  void prefetch(config::Slot slot) const { backend.servers_.prefetch(slot); }
   config::Duration now() const { return backend.loop_.now().time_since_epoch(); }
   double ewma_cost(const config::Server& record) const {
     Server* server = backend.find(record.slot, record.metadata.uid);
@@ -160,6 +161,28 @@ void Backend::take_settings(const base::Ref<const config::Backend>& settings) {
   settings_ = settings;
   // The table ends with the last worker that lets go of it.
   if (!settings_->persistence || !settings_->persistence->table) stick_table_ = nullptr;
+}
+
+// As it is, without electing anybody.
+template <typename Loads>
+struct Backend::Peeking : Loads {
+  struct Holder {
+    config::Uid now;
+    config::Uid uid() const { return now; }
+    static config::Uid elect(config::Uid, config::Uid next) { return next; }
+  };
+  Holder sticky_holder() const { return {Loads::sticky_holder().uid()}; }
+};
+
+const config::Server* Backend::peek(const config::BackendSnapshot& snapshot, balancing::Key key) {
+  balancing::Balancer balancer(balancer_);
+  base::Random random(random_);
+  if (!snapshot.counts_in_flight) return balancer.pick(snapshot, random, Peeking<OwnLoads>{{*this, snapshot}}, {}, key);
+  return balancer.pick(snapshot, random, Peeking<SharedLoads>{{{*this, snapshot}}}, {}, key);
+}
+
+uint32_t Backend::load_of(const config::BackendSnapshot& snapshot, const config::Server& server) {
+  return snapshot.counts_in_flight ? SharedLoads{{*this, snapshot}}(server) : OwnLoads{*this, snapshot}(server);
 }
 
 Server& Backend::begin_on(const config::Server& record, const config::BackendSnapshot& snapshot) {

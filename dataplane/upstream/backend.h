@@ -45,6 +45,10 @@ class Backend {
   // `preferred`: a server of the snapshot that persistence leads to, which takes it unless it is full; null for none.
   Admission admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key = {},
                   const config::Server* preferred = nullptr);
+  // Whom admit() would pick now; null for nobody. Nothing is entered, counted or elected.
+  const config::Server* peek(const config::BackendSnapshot& snapshot, balancing::Key key);
+  // What is in flight there, as far as the backend's algorithm and limits look.
+  uint32_t load_of(const config::BackendSnapshot& snapshot, const config::Server& server);
   // Where those stand who find all servers full, and what they do when they have been woken: nothing but the first one
   // of all workers is granted a place. Of one that was granted or refused for another reason than kFull the waiting is
   // over.
@@ -129,6 +133,8 @@ class Backend {
   void take_settings(const base::Ref<const config::Backend>& settings);
   // To this one, unless it is full.
   Admission admit_to(const config::Server& record, const config::BackendSnapshot& snapshot);
+  template <typename Loads>
+  struct Peeking;
   Admission admit_counted(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key);
   Admission take_place(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key);
   Admission take_place_on(const SharedQueue::Turn& turn, const config::BackendSnapshot& snapshot,

@@ -1,4 +1,4 @@
-"""Which servers are preferred, over real connections: backups, priorities, zones."""
+"""Which servers are preferred, over real connections: backups, priorities, zones; and what `explain` says of it."""
 
 from harness import Case, fetch, main, plane
 
@@ -38,6 +38,21 @@ class Preference(Case):
         self.assertEqual(set(self.bodies(fairlead)), {"near"})
         self.ctl(fairlead, "backend", "set", "app", "--min-near", "2")
         self.assertEqual(set(self.bodies(fairlead)), {"near", "far"})
+
+    def test_explain_says_what_then_happens(self):
+        origins = {name: self.origin(name) for name in ("one", "two", "three")}
+        fairlead = self.start(plane({name: origin.address for name, origin in origins.items()}, workers=1,
+                                    backend={"balance": {"algorithm": "HASH", "hash": {"key": "{path}"}}}))
+        for number in range(10):
+            path = "/thing/%d?x=1" % number
+            said = self.ctl(fairlead, "explain", "web", "--path", path)
+            server = fetch(fairlead.address(), path).body.decode()
+            self.assertIn("app/" + server + " at " + origins[server].address, said)
+            self.assertIn("HASH (CONSISTENT) of {path}: \"/thing/%d\"" % number, said)
+        for name in origins:
+            self.ctl(fairlead, "server", "set", "app/" + name, "--weight", "0")
+        self.assertIn("no server: no_eligible_server", self.ctl(fairlead, "explain", "web"))
+        self.assertIn("no_eligible_server", self.ctl(fairlead, "explain", "app", "--backend", "--source", "10.1.2.3"))
 
 
 if __name__ == "__main__":

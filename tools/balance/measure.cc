@@ -52,6 +52,11 @@ struct Loads {
     }
   }
   uint32_t operator()(const config::Server& server) const { return in_flight[server.slot]; }
+  void prefetch(config::Slot slot) const {
+    __builtin_prefetch(&in_flight[slot]);
+    if (!averages.empty()) __builtin_prefetch(&averages[slot]);
+    if (!records.empty()) __builtin_prefetch(&records[slot]);
+  }
   config::Duration now() const { return time; }
   double ewma_cost(const config::Server& server) const {
     return averages[server.slot].cost(in_flight[server.slot], time, kDecay);

@@ -1,4 +1,5 @@
 #include "ctl/command.h"
+#include "ctl/explain.h"
 #include "ctl/top.h"
 #include "ctl/watch.h"
 
@@ -26,6 +27,23 @@ std::vector<Command> observation_commands() {
                    {.name = "once", .help = "prints one sample and ends"}},
        .examples = {"fairleadctl top", "fairleadctl top web --once -o json"},
        .run = run_top},
+      {.name = "explain",
+       .operands = "LISTENER",
+       .operands_min = 1,
+       .operands_max = 1,
+       .summary = "says which server a request would go to, and why, without sending it",
+       .details =
+           "Routes, key, tier, load: one line for each step, as one of the workers sees it now. Nothing is counted or "
+           "changed.",
+       .options = {{.name = "backend", .help = "the operand is a backend: no routes are looked at"},
+                   {.name = "source", .value = "ADDRESS", .help = "the client's IP address; default 127.0.0.1"},
+                   {.name = "method", .value = "METHOD", .help = "default GET"},
+                   {.name = "host", .value = "HOST", .help = "default localhost"},
+                   {.name = "path", .value = "PATH", .help = "with the query; default /"},
+                   {.name = "header", .value = "NAME=VALUE", .help = "a header field; repeatable", .repeatable = true}},
+       .examples = {"fairleadctl explain web --source 10.1.2.3 --path /x",
+                    "fairleadctl explain app --backend --header Cookie=id=7"},
+       .run = run_explain},
   };
 }
 

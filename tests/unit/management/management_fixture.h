@@ -51,6 +51,13 @@ class FakeCollector : public observe::Collector {
     }
     done(std::move(counts));
   }
+  // Tells what it was asked.
+  void explain(observe::Question question, std::function<void(observe::Explanation)> done) override {
+    observe::Explanation explanation;
+    explanation.reasons = {question.source, question.head};
+    if (question.head.starts_with("CONNECT")) explanation.refusal = "connect";
+    done(std::move(explanation));
+  }
 
  private:
   struct InFlight {

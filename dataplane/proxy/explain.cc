@@ -1,0 +1,187 @@
+#include "proxy/explain.h"
+
+#include <cmath>
+#include <format>
+
+#include "balancing/slow_start.h"
+#include "codec/http1_request.h"
+#include "proxy/faults.h"
+#include "proxy/request_key.h"
+#include "routing/router.h"
+
+namespace fairlead::proxy {
+namespace {
+
+using config::Algorithm;
+using observe::Explanation;
+
+// In the schema's words.
+std::string_view name_of(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kRoundRobin:
+      return "ROUND_ROBIN";
+    case Algorithm::kRandom:
+      return "RANDOM";
+    case Algorithm::kLeastConnections:
+      return "LEAST_CONNECTIONS";
+    case Algorithm::kStaticRoundRobin:
+      return "STATIC_ROUND_ROBIN";
+    case Algorithm::kFirst:
+      return "FIRST";
+    case Algorithm::kSticky:
+      return "STICKY";
+    case Algorithm::kPeakEwma:
+      return "PEAK_EWMA";
+    case Algorithm::kPrequal:
+      return "PREQUAL";
+    case Algorithm::kHash:
+      return "HASH";
+  }
+  return "";
+}
+
+std::string_view name_of(config::HashType type) {
+  switch (type) {
+    case config::HashType::kConsistent:
+      return "CONSISTENT";
+    case config::HashType::kRing:
+      return "RING";
+    case config::HashType::kMaglev:
+      return "MAGLEV";
+    case config::HashType::kModulo:
+      return "MODULO";
+  }
+  return "";
+}
+
+class Explainer {
+ public:
+  explicit Explainer(Context& context) : context_(context), head_(context.request) {}
+
+  Explanation run(const observe::Question& question) {
+    const auto* listener = std::get_if<observe::Question::Listener>(&question.target);
+    const config::Listener* record = nullptr;
+    if (listener) {
+      record = context_.upstreams.snapshot().find_listener(listener->slot, listener->uid);
+      if (!record) return none("the listener is gone", faults::kNoRoute.cause);
+    }
+    codec::HeadLimits limits{.max_head_bytes = 65536, .max_headers = http::HeaderList::kCapacity};
+    if (record) limits = {record->effective_max_head_bytes(), record->effective_max_headers()};
+    codec::HeadResult parsed = codec::parse_request_head(question.head, limits, head_);
+    if (!parsed.complete()) {
+      result_.refusal = parsed.refused() ? std::string(parsed.refusal->cause) : "is not complete";
+      return std::move(result_);
+    }
+    source_ = question.source;
+    config::BackendHandle handle = record ? route(*record) : std::get<config::BackendHandle>(question.target);
+    if (handle.uid == 0) return none("no route matches, and there is no default backend", faults::kNoRoute.cause);
+    auto found = context_.upstreams.find(handle);
+    if (!found) return none("the backend is gone", faults::kNoBackend.cause);
+    return pick(*found.backend, *found.members);
+  }
+
+ private:
+  void say(std::string reason) { result_.reasons.push_back(std::move(reason)); }
+  Explanation none(std::string reason, std::string_view cause) {
+    say(std::move(reason));
+    result_.cause = cause;
+    return std::move(result_);
+  }
+
+  config::BackendHandle route(const config::Listener& listener) {
+    const config::RouteTable& table = listener.route_table;
+    if (listener.protocol == config::Protocol::kTcp) {
+      say(std::format("listener {} passes connections on to its default backend", listener.name));
+      return table.default_backend;
+    }
+    config::BackendHandle handle = routing::route(table, head_.host, head_.path);
+    bool is_default = handle.uid == table.default_backend.uid;
+    say(std::format("listener {}: host {} and path {} lead to {}", listener.name, head_.host, head_.path,
+                    handle.uid == 0 ? "nothing"
+                    : is_default    ? "the default backend, or a route to the same"
+                                    : "a route's backend"));
+    return handle;
+  }
+
+  Explanation pick(upstream::Backend& backend, const config::BackendSnapshot& members) {
+    const config::Backend& settings = backend.settings();
+    result_.backend = settings.name;
+    balancing::Key key = explain_algorithm(settings, members);
+    const config::Server* server = backend.peek(members, key);
+    if (!server) {
+      bool any = balancing::has_weight(members);
+      return none(any ? "all servers that take requests are full" : "no server takes requests",
+                  any ? faults::kAllFull.cause : faults::kNoServer.cause);
+    }
+    explain_tier(members, *server);
+    explain_server(backend, members, *server);
+    result_.server = server->name;
+    result_.address = server->address.to_string();
+    return std::move(result_);
+  }
+
+  balancing::Key explain_algorithm(const config::Backend& settings, const config::BackendSnapshot& members) {
+    Algorithm algorithm = settings.effective_algorithm();
+    if (algorithm == Algorithm::kHash) return explain_hash(settings);
+    say(std::format("backend {} balances by {}", settings.name, name_of(algorithm)));
+    bool has_one = members.further.empty() && members.eligible.size() == 1;
+    result_.is_one_of_several = !config::goes_by_age(algorithm) && !has_one;
+    return std::nullopt;
+  }
+
+  balancing::Key explain_hash(const config::Backend& settings) {
+    std::optional<std::string> text = key_text_of(settings.hash, head_, source_);
+    balancing::Key key = key_of(settings.hash, head_, source_);
+    if (!text || !key) {
+      say(std::format("backend {} balances by HASH, and the request has nothing of the key {}: servers take turns",
+                      settings.name, settings.hash.key_text));
+      result_.is_one_of_several = true;
+      return std::nullopt;
+    }
+    say(std::format("backend {} balances by HASH ({}) of {}: \"{}\", which is {:#018x}", settings.name,
+                    name_of(settings.hash.effective_type()), settings.hash.key_text, *text, *key));
+    return key;
+  }
+
+  void explain_tier(const config::BackendSnapshot& members, const config::Server& server) {
+    if (members.further.empty()) {
+      say(std::format("{} servers may be picked", members.eligible.size()));
+      return;
+    }
+    auto tell = [&](uint8_t rank, uint32_t share, const config::EligibleServers& eligible) {
+      const auto* found = eligible.find(server.slot);
+      if (!found || (*found)->metadata.uid != server.metadata.uid) return;
+      std::string name = rank == config::kBackupRank ? std::string("the backups")
+                                                     : std::format("priority {}{}", rank / 2, rank % 2 ? ", far" : "");
+      say(std::format("of {} tiers, {} take {:.1f} % of the requests; {} servers of these may be picked",
+                      members.further.size() + 1, name, 100.0 * share / config::TierShares::kWhole, eligible.size()));
+    };
+    tell(members.rank, members.share, members.eligible);
+    for (const config::Tier& tier : members.further) tell(tier.rank, tier.share, tier.eligible);
+  }
+
+  void explain_server(upstream::Backend& backend, const config::BackendSnapshot& members,
+                      const config::Server& server) {
+    const config::Backend& settings = backend.settings();
+    uint32_t weight = server.weight.value_or(settings.effective_default_weight());
+    uint32_t limit = settings.max_connections_of(server);
+    std::string text =
+        std::format("server {} at {}: weight {}, {} in flight {}", server.name, server.address.to_string(), weight,
+                    backend.load_of(members, server), members.counts_in_flight ? "over all workers" : "in this worker");
+    double part = balancing::part_of(members, server, context_.loop.now().time_since_epoch());
+    if (part < 1) text += std::format(", starts slowly and has {:.0f} % of its share", 100 * part);
+    if (limit > 0) text += std::format(", at most {}", balancing::limit_of(part, limit));
+    say(std::move(text));
+  }
+
+  Context& context_;
+  http::RequestHead& head_;
+  std::string_view source_;
+  Explanation result_;
+};
+
+}  // namespace
+
+Explanation explain(Context& context, const observe::Question& question) { return Explainer(context).run(question); }
+
+}  // namespace fairlead::proxy
