@@ -7,14 +7,17 @@
 namespace fairlead::balancing {
 namespace {
 
-// e to the power of -x, for x >= 0, within 0.01 %: 2 to a whole power by the exponent's bits, the rest by its series.
+// e to the power of -x, for x >= 0, within a part of 10^8: 2 to a whole power by the exponent's bits, the rest by its
+// series.
 double decayed(double x) {
   constexpr double kLog2E = 1.4426950408889634;
   if (x > 700) return 0;
   double power = -x * kLog2E;
-  double whole = std::floor(power);
+  double whole = std::floor(power + 0.5);
   double y = (power - whole) * 0.6931471805599453;
-  double rest = 1 + y * (1 + y * (1.0 / 2 + y * (1.0 / 6 + y * (1.0 / 24 + y * (1.0 / 120)))));
+  double rest =
+      1 +
+      y * (1 + y * (1.0 / 2 + y * (1.0 / 6 + y * (1.0 / 24 + y * (1.0 / 120 + y * (1.0 / 720 + y * (1.0 / 5040)))))));
   auto bits = static_cast<uint64_t>(static_cast<int64_t>(whole) + 1023) << 52;
   return std::bit_cast<double>(bits) * rest;
 }

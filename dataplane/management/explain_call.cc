@@ -6,6 +6,7 @@
 
 #include "api/failure.h"
 #include "config/text.h"
+#include "config/validate.h"
 
 namespace fairlead::management {
 namespace {

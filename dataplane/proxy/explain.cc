@@ -1,10 +1,10 @@
 #include "proxy/explain.h"
 
 #include <cmath>
-#include <format>
 
 #include "balancing/slow_start.h"
 #include "codec/http1_request.h"
+#include "fmt/format.h"
 #include "proxy/faults.h"
 #include "proxy/request_key.h"
 #include "routing/router.h"
@@ -91,12 +91,12 @@ class Explainer {
   config::BackendHandle route(const config::Listener& listener) {
     const config::RouteTable& table = listener.route_table;
     if (listener.protocol == config::Protocol::kTcp) {
-      say(std::format("listener {} passes connections on to its default backend", listener.name));
+      say(fmt::format("listener {} passes connections on to its default backend", listener.name));
       return table.default_backend;
     }
-    config::BackendHandle handle = routing::route(table, head_.host, head_.path);
+    config::BackendHandle handle = routing::route(table, head_.host, head_.path).backend;
     bool is_default = handle.uid == table.default_backend.uid;
-    say(std::format("listener {}: host {} and path {} lead to {}", listener.name, head_.host, head_.path,
+    say(fmt::format("listener {}: host {} and path {} lead to {}", listener.name, head_.host, head_.path,
                     handle.uid == 0 ? "nothing"
                     : is_default    ? "the default backend, or a route to the same"
                                     : "a route's backend"));
@@ -123,7 +123,7 @@ class Explainer {
   balancing::Key explain_algorithm(const config::Backend& settings, const config::BackendSnapshot& members) {
     Algorithm algorithm = settings.effective_algorithm();
     if (algorithm == Algorithm::kHash) return explain_hash(settings);
-    say(std::format("backend {} balances by {}", settings.name, name_of(algorithm)));
+    say(fmt::format("backend {} balances by {}", settings.name, name_of(algorithm)));
     bool has_one = members.further.empty() && members.eligible.size() == 1;
     result_.is_one_of_several = !config::goes_by_age(algorithm) && !has_one;
     return std::nullopt;
@@ -133,27 +133,27 @@ class Explainer {
     std::optional<std::string> text = key_text_of(settings.hash, head_, source_);
     balancing::Key key = key_of(settings.hash, head_, source_);
     if (!text || !key) {
-      say(std::format("backend {} balances by HASH, and the request has nothing of the key {}: servers take turns",
+      say(fmt::format("backend {} balances by HASH, and the request has nothing of the key {}: servers take turns",
                       settings.name, settings.hash.key_text));
       result_.is_one_of_several = true;
       return std::nullopt;
     }
-    say(std::format("backend {} balances by HASH ({}) of {}: \"{}\", which is {:#018x}", settings.name,
+    say(fmt::format("backend {} balances by HASH ({}) of {}: \"{}\", which is {:#018x}", settings.name,
                     name_of(settings.hash.effective_type()), settings.hash.key_text, *text, *key));
     return key;
   }
 
   void explain_tier(const config::BackendSnapshot& members, const config::Server& server) {
     if (members.further.empty()) {
-      say(std::format("{} servers may be picked", members.eligible.size()));
+      say(fmt::format("{} servers may be picked", members.eligible.size()));
       return;
     }
     auto tell = [&](uint8_t rank, uint32_t share, const config::EligibleServers& eligible) {
       const auto* found = eligible.find(server.slot);
       if (!found || (*found)->metadata.uid != server.metadata.uid) return;
       std::string name = rank == config::kBackupRank ? std::string("the backups")
-                                                     : std::format("priority {}{}", rank / 2, rank % 2 ? ", far" : "");
-      say(std::format("of {} tiers, {} take {:.1f} % of the requests; {} servers of these may be picked",
+                                                     : fmt::format("priority {}{}", rank / 2, rank % 2 ? ", far" : "");
+      say(fmt::format("of {} tiers, {} take {:.1f} % of the requests; {} servers of these may be picked",
                       members.further.size() + 1, name, 100.0 * share / config::TierShares::kWhole, eligible.size()));
     };
     tell(members.rank, members.share, members.eligible);
@@ -166,11 +166,11 @@ class Explainer {
     uint32_t weight = server.weight.value_or(settings.effective_default_weight());
     uint32_t limit = settings.max_connections_of(server);
     std::string text =
-        std::format("server {} at {}: weight {}, {} in flight {}", server.name, server.address.to_string(), weight,
+        fmt::format("server {} at {}: weight {}, {} in flight {}", server.name, server.address.to_string(), weight,
                     backend.load_of(members, server), members.counts_in_flight ? "over all workers" : "in this worker");
     double part = balancing::part_of(members, server, context_.loop.now().time_since_epoch());
-    if (part < 1) text += std::format(", starts slowly and has {:.0f} % of its share", 100 * part);
-    if (limit > 0) text += std::format(", at most {}", balancing::limit_of(part, limit));
+    if (part < 1) text += fmt::format(", starts slowly and has {:.0f} % of its share", 100 * part);
+    if (limit > 0) text += fmt::format(", at most {}", balancing::limit_of(part, limit));
     say(std::move(text));
   }
 

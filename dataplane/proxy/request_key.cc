@@ -89,7 +89,7 @@ balancing::Key key_of(const config::HashSettings& settings, const http::RequestH
 std::optional<std::string> key_text_of(const config::HashSettings& settings, const http::RequestHead& head,
                                        std::string_view source) {
   KeyText text;
-  if (!add_to(text, settings, &head, source)) return std::nullopt;
+  if (!add_to(text, settings.key, &head, source)) return std::nullopt;
   return std::move(text.text);
 }
 

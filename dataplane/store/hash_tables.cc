@@ -17,8 +17,7 @@ HashTables::Shape HashTables::shape_of(const config::Backend& settings) {
           .default_weight = settings.effective_default_weight()};
 }
 
-void HashTables::take_settings(const config::Backend& settings, const Members& members,
-                               const Members& adjusted) {
+void HashTables::take_settings(const config::Backend& settings, const Members& members, const Members& adjusted) {
   Shape shape = shape_of(settings);
   if (shape == shape_) return;
   bool was_there = shape_.type.has_value();

@@ -41,6 +41,11 @@ struct Health : base::RefCounted {
     bool passes = state == State::kPresumed || state == State::kUp;
     return passes && (!agent || agent->state.takes_requests());
   }
+  // One may come back to it who had it: also where its agent wants nobody else.
+  bool keeps_clients() const {
+    bool passes = state == State::kPresumed || state == State::kUp;
+    return passes && (!agent || (agent->state.wish != config::AgentState::Wish::kMaintenance && !agent->state.is_down));
+  }
   bool is_pending() const { return state == State::kPending; }
   bool is_down_by_agent() const { return agent && agent->state.is_down; }
   // Has been in service, and is not.

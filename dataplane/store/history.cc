@@ -189,7 +189,8 @@ absl::StatusOr<HistoryPage> History::list(uint64_t before, size_t count) {
 absl::Status History::check_reachable(std::string_view field, uint64_t version, uint64_t oldest,
                                       uint64_t present) const {
   if (version > present) {
-    return absl::OutOfRangeError(concat(field, ": ", version, " is not reached yet; there are ", oldest, " to ", present));
+    return absl::OutOfRangeError(
+        concat(field, ": ", version, " is not reached yet; there are ", oldest, " to ", present));
   }
   if (version >= oldest) return absl::OkStatus();
   return absl::OutOfRangeError(concat(field, ": ", version, " is forgotten; the oldest that is kept is ", oldest));

@@ -32,7 +32,7 @@ void BackendState::take_settings(base::Ref<const config::Backend> record, const 
   starters.take_settings(record->slow_start);
   hash_tables.take_settings(*record, members, adjusted);
   if (!persistence.take_settings(*record)) {
-    persistence.build(members, [this](const base::Ref<const config::Server>& member) { return fit_of(member); });
+    persistence.build(members, [this](const base::Ref<const config::Server>& member) { return kept_of(member); });
   }
   settings = std::move(record);
 }
@@ -52,9 +52,9 @@ const base::Ref<const config::Server>& BackendState::adjusted_of(const base::Ref
   return other ? *other : record;
 }
 
-base::Ref<const config::Server> BackendState::fit_of(const base::Ref<const config::Server>& record) const {
+base::Ref<const config::Server> BackendState::kept_of(const base::Ref<const config::Server>& record) const {
   const base::Ref<const Health>* known = health.find(record->slot);
-  if (known && !(*known)->is_fit()) return nullptr;
+  if (known && !(*known)->keeps_clients()) return nullptr;
   return adjusted_of(record);
 }
 
@@ -108,9 +108,13 @@ void BackendState::place(const base::Ref<const config::Server>& before, const ba
   tiers.replace(adjusted_before, standing_before, adjusted_after, standing_after);
   if (after) {
     hash_tables.upsert(adjusted_before, adjusted_after);
-    persistence.upsert(before, adjusted_after, standing_after == Tiers::Standing::kFit);
   } else {
     hash_tables.erase(*adjusted_before);
+  }
+  if (!persistence.is_on()) return;
+  if (after) {
+    persistence.upsert(before, after, kept_of(after));
+  } else {
     persistence.erase(*before);
   }
 }
@@ -189,7 +193,8 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   RowLog::Entry& row = rows_.begin(journal::Kind::kServer, settings.metadata.uid, undo_.size());
   // It keeps its slot, and its keys, when the data plane starts again.
   std::string slot_text = bound_to_slot(after ? after->slot : before->slot);
-  if (before) note_before(row, Digest::Kind::kServer, before->metadata, api::canonical(*before, settings.name), slot_text);
+  if (before)
+    note_before(row, Digest::Kind::kServer, before->metadata, api::canonical(*before, settings.name), slot_text);
   if (after) note_after(row, Digest::Kind::kServer, after->metadata, api::canonical(*after, settings.name), slot_text);
   if (!before) rows_.name(row, settings.name, after->name);
   members_ += (after ? 1 : 0) - (before ? 1 : 0);
@@ -249,10 +254,13 @@ void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<cons
   FAIRLEAD_CHECK(undo_.empty());
   base::Ref<const config::Server> server = *backend.members.find(slot);
   Tiers::Standing standing_before = backend.standing_of(slot);
+  base::Ref<const config::Server> kept_before = backend.kept_of(server);
   base::Ref<const config::Server> adjusted_before = backend.adjusted_of(server);
   backend.place(server, server, std::move(health));
   // Why it is down is nothing that workers see; a weight is in the tables of keys also while it is down.
-  if (backend.standing_of(slot) == standing_before && backend.adjusted_of(server) == adjusted_before) return;
+  bool is_seen = backend.standing_of(slot) != standing_before || backend.kept_of(server) != kept_before ||
+                 backend.adjusted_of(server) != adjusted_before;
+  if (!is_seen) return;
   begin_slowly(backend, server.get(), standing_before, server.get());
   changed_backends_.insert(backend.settings->slot);
   unpublished_health_ = true;

@@ -91,12 +91,12 @@ struct BackendState {
   void take_settings(base::Ref<const config::Backend> record, const std::string& own_zone);
   // Null for a member that is not checked.
   base::Ref<const Health> health_of(config::Slot slot) const;
-  // A member's record with what its agent wants.
-  const base::Ref<const config::Server>& adjusted_of(const base::Ref<const config::Server>& record) const;
-  // The same where nothing that is known of it forbids that it is picked; else null.
-  base::Ref<const config::Server> fit_of(const base::Ref<const config::Server>& record) const;
   // By what is known of a member.
   Tiers::Standing standing_of(config::Slot slot) const;
+  // A member's record with what its agent wants.
+  const base::Ref<const config::Server>& adjusted_of(const base::Ref<const config::Server>& record) const;
+  // The same, where clients may come back to it whom persistence leads there; else null.
+  base::Ref<const config::Server> kept_of(const base::Ref<const config::Server>& record) const;
   // A member's record and health take the place of what they were (null: none), and all that follows from them.
   void place(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after,
              base::Ref<const Health> health_after);

@@ -12,30 +12,24 @@ bool PersistenceIndex::take_settings(const config::Backend& settings) {
 }
 
 void PersistenceIndex::upsert(const base::Ref<const config::Server>& before,
-                              const base::Ref<const config::Server>& after, bool is_fit) {
+                              const base::Ref<const config::Server>& after,
+                              const base::Ref<const config::Server>& kept) {
   if (!shape_.is_on) return;
   // A member keeps its name and its slot.
   if (!before && shape_.key) {
     targets_.put_value(config::cookie_value(*shape_.key, backend_, after->name), after->slot);
   }
-  set_fit(after, is_fit);
+  if (kept && kept->admin_state != config::AdminState::kMaintenance) {
+    targets_.put(kept);
+  } else {
+    targets_.drop(after->slot);
+  }
 }
 
 void PersistenceIndex::erase(const config::Server& server) {
   if (!shape_.is_on) return;
-  if (shape_.key) {
-    targets_.drop_value(config::cookie_value(*shape_.key, backend_, server.name), server.slot);
-  }
+  if (shape_.key) targets_.drop_value(config::cookie_value(*shape_.key, backend_, server.name), server.slot);
   targets_.drop(server.slot);
-}
-
-void PersistenceIndex::set_fit(const base::Ref<const config::Server>& server, bool is_fit) {
-  if (!shape_.is_on) return;
-  if (is_fit && server->admin_state != config::AdminState::kMaintenance) {
-    targets_.put(server);
-  } else {
-    targets_.drop(server->slot);
-  }
 }
 
 }  // namespace fairlead::store

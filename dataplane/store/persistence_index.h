@@ -14,27 +14,26 @@ class PersistenceIndex {
 
   // The backend's settings are these from now on. False: build() has to follow, as the index is of something else.
   bool take_settings(const config::Backend& settings);
-  // Of all members anew. `fit_of(member)`: its record, where what is known of it does not forbid that it takes requests;
-  // else null.
-  template <typename FitOf>
-  void build(const Members& members, const FitOf& fit_of) {
+  bool is_on() const { return shape_.is_on; }
+  // Of all members anew. `kept(member)`: its record as the workers see it; null where what is known of the member
+  // forbids that clients come back.
+  template <typename Kept>
+  void build(const Members& members, const Kept& kept) {
     targets_ = {};
     if (!shape_.is_on) return;
-    members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
-      base::Ref<const config::Server> fit = fit_of(server);
-      upsert(nullptr, fit ? fit : server, bool(fit));
-    });
+    members.for_each(
+        [&](config::Slot, const base::Ref<const config::Server>& server) { upsert(nullptr, server, kept(server)); });
   }
 
-  // A member was added or changed.
-  void upsert(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after, bool is_fit);
+  // A member was added or changed, or what is known of it.
+  void upsert(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after,
+              const base::Ref<const config::Server>& kept);
   // It is no member any more.
   void erase(const config::Server& server);
+
   void put_into(config::BackendSnapshot& snapshot) const { snapshot.persistence = targets_; }
 
  private:
-  void set_fit(const base::Ref<const config::Server>& server, bool is_fit);
-
   struct Shape {
     bool is_on = false;
     // Where there is a cookie.

@@ -23,8 +23,8 @@ class Tiers {
   // `health`: null where it is not checked.
   static Standing standing_of(const Health* health);
 
-  // The backend's settings are these from now on; `own_zone` outlives this and never changes. False: all members have to
-  // be placed anew, as if none had been here.
+  // The backend's settings are these from now on; `own_zone` outlives this and never changes. False: all members have
+  // to be placed anew, as if none had been here.
   bool take_settings(const config::Backend& settings, const std::string& own_zone);
   // A server as it was, and as it is, with what its agent wants; null where it was, or is, no member.
   void replace(const base::Ref<const config::Server>& before, Standing standing_before,

@@ -34,6 +34,12 @@ std::optional<api::Failure> check_envelope(const v1::Transaction& message, const
                                       limits.operations_per_transaction, " are allowed"),
                                v1::REASON_LIMIT_EXCEEDED);
   }
+  // The journal's numbers have a sign.
+  constexpr uint64_t kIdMax = std::numeric_limits<int64_t>::max();
+  if (message.id() > kIdMax) {
+    return transaction_failure(message.id(), "id",
+                               concat(message.id(), " is out of range, at most ", kIdMax, " is allowed"));
+  }
   if (!v1::Atomicity_IsValid(message.atomicity())) {
     return transaction_failure(
         message.id(), "atomicity",

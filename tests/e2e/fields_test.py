@@ -5,88 +5,9 @@ And what a long connection holds is its server, not the configuration of the day
 
 import threading
 
-from google.protobuf.message import Message
-
 from harness import Connection, ScriptedOrigin, main, plane, wait_until
+from harness.fields import BACKEND, CHECK, LISTENER, SERVER, with_field
 from harness.api import ApiCase, management, resources, server, upsert
-
-# Each is set to both in turn, on top of what identifies the resource.
-SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "health_check.disabled": (True, False), "priority": (3, 0), "backup": (True, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
-BACKEND = {
-    "balance.hash.key": ("{path}", "{source}"), "balance.algorithm": (3, 1, 2, 4, 5, 6, 7, 8, 10), "balance.hash.type": (1, 2, 3, 4),
-    "balance.hash.table_size": (251, 1009), "balance.hash.balance_factor": (125, 200), "balance.draws": (1, 3), "balance.peak_ewma.decay": ("1s", "2s"),
-    "balance.prequal.pool_size": (4, 8), "balance.prequal.probes": (1, 2), "balance.prequal.hot_percent": (50, 90),
-    "balance.prequal.probe_age": ("2s", "3s"), "server_defaults.weight": (2, 5),
-    "server_defaults.max_connections": (100, 200), "timeouts.connect": ("3s", "4s"),
-    "timeouts.response": ("20s", "40s"), "timeouts.idle": ("50s", "70s"), "retry.attempts": (1, 3),
-    "retry.conditions": ([3], [5, 6]), "retry.statuses": ([500], [502, 503]), "retry.non_idempotent": (True, None),
-    "retry.per_try_timeout": ("20s", "30s"), "retry.back_off.base": ("0.1s", "0.2s"), "retry.budget_percent": (20, 50),
-    "failover.overprovisioning": (100, 200), "failover.backups": (2, 1), "failover.panic_threshold": (50, 0),
-    "failover.zones.prefer_near": (True, None), "failover.zones.label": ("rack", ""), "failover.zones.min_near": (2, 1),
-    "slow_start.window": ("1s", "2s"),
-    "persistence.cookie.name": ("A", "B"), "persistence.cookie.mode": (1, 3), "persistence.cookie.secret": ("x", "y"),
-    "persistence.cookie.indirect": (True, None), "persistence.cookie.nocache": (True, None),
-    "persistence.cookie.path": ("/a", "/b"), "persistence.cookie.domain": ("a.example", "b.example"),
-    "persistence.cookie.secure": (True, None), "persistence.cookie.http_only": (True, None),
-    "persistence.cookie.same_site": (1, 2), "persistence.cookie.max_age": ("60s", "90s"),
-    "persistence.table.key": ("{source}", "{path}"), "persistence.table.max_entries": (10, 20),
-    "persistence.table.expire": ("5s", "6s"),
-    "drain.timeout": ("10s", "60s"), "drain.jitter": ("1s", "2s"), "connection_pool.idle_timeout": ("20s", "40s"),
-    "connection_pool.max_idle": (100, 300), "connection_pool.reuse": (2, 3),
-    "connection_pool.max_requests": (1000000, 0), "connection_pool.source_address": ("127.0.0.1", ""),
-    "server_defaults.min_connections": (50, 60), "server_defaults.full_connections": (10, 20),
-    "circuit.max_requests": (1000, 2000), "circuit.max_retries": (10, 20), "queue.max_waiting": (10, 0), "queue.timeout": ("1s", "2s"), "labels": ({"tier": "a"}, {}),
-}
-# Set while the backend's servers are checked, at servers that do nothing else.
-CHECK = {
-    "health_check.grpc.service": ("a", ""), "health_check.grpc.authority": ("a.example", ""),
-    "health_check.http.path": ("/a", "/b"), "health_check.http.method": (2, 1), "health_check.http.host": ("a.example", ""),
-    "health_check.http.headers": ({"X-A": "b"}, {}), "health_check.http.expected_statuses": ([(200, 299)], []),
-    "health_check.http.body_contains": ("check", ""), "health_check.interval": ("4s", "3s"),
-    "health_check.fast_interval": ("0.01s", "0.03s"), "health_check.down_interval": ("0.01s", "0.02s"),
-    "health_check.timeout": ("2.5s", "3s"), "health_check.rise": (1, 3), "health_check.fall": (50, 100),
-    "health_check.initial_state": (2, 1), "health_check.proxy_header": (1, 2, 0),
-    "health_check.agent.send": ("a", "b"), "health_check.agent.interval": ("1s", "2s"), "health_check.agent": (None,),
-}
-LISTENER = {
-    "routes": ([{"pathPrefix": "/api", "backend": "app", "priority": 2, "rateLimit": {"requests": 1000000}}], [{"hosts": ["a.example"], "backend": "app"}]),
-    "timeouts.request_head": ("5s", "20s"), "timeouts.keep_alive": ("30s", "90s"), "timeouts.idle": ("30s", "90s"),
-    "max_connections": (500, 1000), "http.max_head_bytes": (8192, 16384), "http.max_headers": (50, 200),
-    "http.forwarded": (2, 3), "rate_limit.requests": (1000000, 900000), "rate_limit.per": ("0.5s", "1s"),
-    "rate_limit.burst": (1000000, 800000), "client_rate_limit.limit.requests": (1000000, 900000),
-    "client_rate_limit.limit.per": ("0.5s", "1s"), "client_rate_limit.limit.burst": (1000000, 800000),
-    "client_rate_limit.max_addresses": (64, 1000), "labels": ({"side": "out"}, {}),
-}
-
-
-def with_field(item, path, value):
-    """`item` with the field of this path set; unset for None."""
-    *parents, last = path.split(".")
-    target = item
-    for parent in parents:
-        target = getattr(target, parent)
-    if value is None:
-        return item
-    if isinstance(value, str) and isinstance(getattr(target, last), str):
-        setattr(target, last, value)
-    elif isinstance(value, str):
-        getattr(target, last).FromJsonString(value)
-    elif isinstance(value, dict):
-        getattr(target, last).update(value)
-    elif isinstance(value, Message):
-        getattr(target, last).CopyFrom(value)
-    elif last == "expected_statuses":
-        for first, until in value:
-            target.expected_statuses.add(first=first, last=until)
-    elif isinstance(value, list) and isinstance(value[0], int):
-        getattr(target, last).extend(value)
-    elif isinstance(value, list):
-        for entry in value:
-            getattr(target, last).add(hosts=entry.get("hosts", []), path_prefix=entry.get("pathPrefix", ""),
-                                      backend=entry["backend"], priority=entry.get("priority"), rate_limit=entry.get("rateLimit"))
-    else:
-        setattr(target, last, value)
-    return item
 
 
 class FieldsInPlace(ApiCase):

@@ -68,7 +68,7 @@ class PersistenceTest : public testing::Test {
   // Who serves a request with these lines.
   std::string server_of(const std::string& fields) {
     auto before = served();
-    EXPECT_THAT(ask(fields), HasSubstr("200 OK"));
+    EXPECT_THAT(ask(fields), HasSubstr("HTTP/1.1 200 "));
     for (const auto& [name, count] : served()) {
       if (count > before[name]) return name;
     }
@@ -132,7 +132,7 @@ TEST_F(PersistenceTest, ACookieHoldsUntilItsServerTakesNothing) {
   w_.world.publish();
   w_.world.network().run_for(std::chrono::seconds(1));
   std::string response = ask(cookie(pair));
-  EXPECT_THAT(response, HasSubstr("200 OK"));
+  EXPECT_THAT(response, HasSubstr("HTTP/1.1 200 "));
   std::string next = set_by(response);
   EXPECT_NE(next, "");
   EXPECT_NE(next, pair);
@@ -163,8 +163,8 @@ TEST_F(PersistenceTest, TheFirstCookieThatLeadsSomewhereCounts) {
   // As much as a head may have, of anything.
   std::string many;
   while (many.size() < 12'000) many += gone + ";\"";
-  EXPECT_THAT(ask(cookie(many)), HasSubstr("200 OK"));
-  EXPECT_THAT(ask(cookie("SRV=" + std::string(12'000, 'f'))), HasSubstr("200 OK"));
+  EXPECT_THAT(ask(cookie(many)), HasSubstr("HTTP/1.1 200 "));
+  EXPECT_THAT(ask(cookie("SRV=" + std::string(12'000, 'f'))), HasSubstr("HTTP/1.1 200 "));
   std::string upper = pair;
   for (char& c : upper) c = c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c;
   if (upper != pair) EXPECT_EQ(set_by(ask(cookie(upper))).substr(0, 4), "SRV=") << "not as we write it";
@@ -214,7 +214,7 @@ TEST_F(PersistenceTest, AFurtherTryGivesAnotherCookie) {
   w_.origins[owner]->stop();
   w_.world.network().run_for(std::chrono::seconds(1));
   std::string response = ask(cookie(pair));
-  EXPECT_THAT(response, HasSubstr("200 OK"));
+  EXPECT_THAT(response, HasSubstr("HTTP/1.1 200 "));
   EXPECT_NE(set_by(response), "");
   EXPECT_NE(set_by(response), pair);
 }

@@ -257,6 +257,7 @@ TEST_P(Queueing, WhatIsTriedAgainWaitsAndKeepsWhatItTried) {
     EXPECT_EQ(server.counters.started, server.name == "s0" ? 3u : 2u) << server.name;
   }
   finish_all();
+  exchange.finish();
 }
 
 TEST(QueueingOfTcp, AConnectionWaitsAndIsClosedAtTheTimeout) {

@@ -11,13 +11,14 @@ import time
 import bench_balance
 import bench_balancing
 import bench_crash
+import bench_toggle
 import bench_updates
 import proxies
 import usage
 from processes import Failed, Workshop, build, program
 
 PROGRAMS = sorted({"fairlead-churn", *bench_updates.PROGRAMS})
-PROGRAMS_OF = {"balance": bench_balance.PROGRAMS, "crash": bench_crash.PROGRAMS}
+PROGRAMS_OF = {"balance": bench_balance.PROGRAMS, "crash": bench_crash.PROGRAMS, "toggle": bench_toggle.PROGRAMS}
 CONNECTIONS = 64
 BODY_BYTES = 34
 
@@ -25,7 +26,8 @@ BODY_BYTES = 34
 def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
-    parser.add_argument("what", choices=("http", "tcp", "churn", "balance", "limits", "tail", "updates", "crash", "takeover"))
+    parser.add_argument("what", choices=("http", "tcp", "churn", "balance", "limits", "tail", "updates", "crash", "takeover",
+                                         "toggle"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
@@ -42,7 +44,7 @@ def parse_arguments():
     parser = argument_parser()
     arguments = parser.parse_args()
     own = {"updates": {"rounds": 7, "seconds": 3, "servers": 1_000_000, "rate": 5000},
-           "limits": {"times": 1000}, "tail": {"rounds": 1, "seconds": 5}}.get(arguments.what, {})
+           "limits": {"times": 1000}, "toggle": {"times": 100}, "tail": {"rounds": 1, "seconds": 5}}.get(arguments.what, {})
     usual = {"rounds": 15, "seconds": 1, "servers": 10_000, "rate": 1000, "times": 20}
     for name, default in (usual | own).items():
         if getattr(arguments, name) is None:
@@ -352,6 +354,9 @@ def main():
             with Workshop("bench") as workshop:
                 measure_it, show = bench_balancing.BENCHES[arguments.what]
                 result = measure_it(workshop, arguments, say)
+        elif arguments.what == "toggle":
+            with Workshop("bench") as workshop:
+                result, show = bench_toggle.toggle(workshop, arguments, say), bench_toggle.print_toggle
         elif arguments.what == "balance":
             result, show = bench_balance.balance(say), bench_balance.print_balance
         elif arguments.what == "takeover":

@@ -411,6 +411,8 @@ class Filler {
         return reflection->SetUInt64(&message, &field, random_());
       case FieldDescriptor::CPPTYPE_INT32:
         return reflection->SetInt32(&message, &field, static_cast<std::int32_t>(random_()));
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        return reflection->SetDouble(&message, &field, static_cast<double>(random_() % 10'000) / 100);
       case FieldDescriptor::CPPTYPE_BOOL:
         return reflection->SetBool(&message, &field, below(2) != 0);
       case FieldDescriptor::CPPTYPE_ENUM:

@@ -40,8 +40,8 @@ TEST(CookieValues, AreOfBackendServerAndSecret) {
   secret.secret = "s3cret";
   plain.prepare();
   secret.prepare();
-  EXPECT_EQ(text_of(cookie_value(plain.key, "app", "s1")), "PLAIN");
-  EXPECT_EQ(text_of(cookie_value(secret.key, "app", "s1")), "SECRET");
+  EXPECT_EQ(text_of(cookie_value(plain.key, "app", "s1")), "02e8af4ee8727864");
+  EXPECT_EQ(text_of(cookie_value(secret.key, "app", "s1")), "8b6f98763dce8b0c");
   std::set<CookieValue> all;
   for (const auto& key : {plain.key, secret.key}) {
     for (const char* backend : {"a", "ab"}) {

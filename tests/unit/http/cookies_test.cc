@@ -88,7 +88,7 @@ TEST_F(CookieFields, HaveNoMoreRoomThanThereIs) {
 }
 
 // Whatever comes: what is left has none of the name, all the others, and nothing grows.
-TEST(Cookies, OfAnyKindAreTakenOut) {
+TEST(CookiesOfAnyKind, AreTakenOut) {
   unsigned seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);

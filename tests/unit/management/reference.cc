@@ -234,7 +234,12 @@ Reasons Reference::patch(std::map<Key, Held<Message>>& map, const Key& key, cons
                          const google::protobuf::FieldMask& mask) {
   auto at = map.find(key);
   Message result = at == map.end() ? Message() : at->second.message;
-  for (const std::string& path : mask.paths()) copy_field(message, result, path);
+  auto is_within_another = [&](const std::string& path) {
+    return std::ranges::any_of(mask.paths(), [&](const std::string& other) { return path.starts_with(other + "."); });
+  };
+  for (const std::string& path : mask.paths()) {
+    if (!is_within_another(path)) copy_field(message, result, path);
+  }
   if (at != map.end()) return put(map, key, result, Mode::kReplace);
   // Malformed whatever the state is, or not there.
   Reasons reasons = faults(result);
@@ -290,6 +295,10 @@ Reasons Reference::faults(const v1::Backend& backend) const {
   if (!backend.drain().has_timeout()) timeout.set_seconds(30);
   if (timeout < backend.drain().jitter()) reasons.insert(v1::REASON_INVALID);
   if (backend.server_defaults().weight() > 256) reasons.insert(v1::REASON_INVALID);
+  if (backend.failover().panic_threshold() > 100) reasons.insert(v1::REASON_INVALID);
+  if (backend.slow_start().has_window() && backend.slow_start().window().seconds() == 0) {
+    reasons.insert(v1::REASON_INVALID);
+  }
   if (backend.balance().has_draws() && backend.balance().draws() == 0) reasons.insert(v1::REASON_INVALID);
   const v1::HashPolicy& hash = backend.balance().hash();
   bool needs_key = backend.balance().algorithm() == v1::ALGORITHM_HASH;
@@ -297,6 +306,11 @@ Reasons Reference::faults(const v1::Backend& backend) const {
   if (hash.type() > v1::HASH_TYPE_MODULO) reasons.insert(v1::REASON_INVALID);
   if (hash.has_table_size() && hash.table_size() != 251) reasons.insert(v1::REASON_INVALID);
   if (hash.has_balance_factor() && hash.balance_factor() != 125) reasons.insert(v1::REASON_INVALID);
+  const v1::CookiePersistence& cookie = backend.persistence().cookie();
+  bool is_bad_cookie = cookie.name() != "SRV" || cookie.mode() > v1::COOKIE_MODE_PREFIX;
+  if (backend.persistence().has_cookie() && is_bad_cookie) reasons.insert(v1::REASON_INVALID);
+  bool has_bad_table = backend.persistence().has_table() && backend.persistence().table().key() != "{source}";
+  if (has_bad_table) reasons.insert(v1::REASON_INVALID);
   const v1::HealthCheck& check = backend.health_check();
   bool is_of_no_kind =
       backend.has_health_check() && check.check_case() == v1::HealthCheck::CHECK_NOT_SET && !check.has_agent();
@@ -307,6 +321,7 @@ Reasons Reference::faults(const v1::Backend& backend) const {
 Reasons Reference::faults(const v1::Server& server) const {
   Reasons reasons;
   if (server.weight() > 256 || server.address().empty()) reasons.insert(v1::REASON_INVALID);
+  if (server.priority() > (server.backup() ? 0u : 15u)) reasons.insert(v1::REASON_INVALID);
   if (!state_.backends.contains(server.backend())) reasons.insert(v1::REASON_NOT_FOUND);
   for (const auto& [name, listener] : state_.listeners) {
     if (has_address(listener.message, server.address())) reasons.insert(v1::REASON_LOOP);

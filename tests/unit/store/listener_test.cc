@@ -157,7 +157,7 @@ TEST_F(ListenerTest, RoutesAreCompiledWithTheBackendsHandles) {
   ASSERT_THAT(record->route_table.exact, SizeIs(1));
   EXPECT_EQ(record->route_table.exact[0].name, "api.example.com");
   EXPECT_EQ(record->route_table.exact[0].paths.at(0).prefix, "/v1");
-  EXPECT_EQ(record->route_table.exact[0].paths.at(0).backend, handle);
+  EXPECT_EQ(record->route_table.exact[0].paths.at(0).target.backend, handle);
   EXPECT_EQ(record->route_table.wildcard.at(0).name, ".example.com");
 }
 

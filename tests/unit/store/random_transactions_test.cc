@@ -38,7 +38,8 @@ struct PlainBackend {
   std::map<std::string, PlainServer> servers;
   // All but the servers.
   auto settings() const {
-    return std::tie(default_weight, algorithm, checked, hash_type, panic_threshold, prefers_near);
+    return std::tie(default_weight, algorithm, checked, hash_type, has_agent, cookie_secret, has_table, panic_threshold,
+                    prefers_near);
   }
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
@@ -404,7 +405,8 @@ class RandomTransactionsTest : public StoreFixture {
     tiers.take_settings(*snapshot.settings, zone);
     for (const auto& server : members) {
       const base::Ref<const Health>* health = group.health.find(server->slot);
-      tiers.replace(nullptr, Tiers::Standing::kFit, adjusted(group, server), Tiers::standing_of(health ? health->get() : nullptr));
+      tiers.replace(nullptr, Tiers::Standing::kFit, adjusted(group, server),
+                    Tiers::standing_of(health ? health->get() : nullptr));
     }
     config::BackendSnapshot rebuilt;
     EXPECT_EQ(group.backend.use, tiers.put_into(rebuilt));
@@ -427,22 +429,34 @@ class RandomTransactionsTest : public StoreFixture {
     for (const auto& server : members) assigned.upsert(nullptr, adjusted(group, server));
     expect_tables(snapshot, assigned);
     for (const auto& server : members) {
-      const base::Ref<const Health>* health = group.health.find(server->slot);
-      bool takes = server->admin_state != config::AdminState::kMaintenance && (!health || (*health)->is_fit());
-      expect_persistence(snapshot, adjusted(group, server), takes);
+      bool keeps = server->admin_state != config::AdminState::kMaintenance && keeps_clients(group, server->slot);
+      expect_persistence(snapshot, *server, keeps ? adjusted(group, server) : nullptr);
     }
   }
-  // `takes`: what a client brings that had the server.
-  static void expect_persistence(const config::BackendSnapshot& snapshot, const base::Ref<const config::Server>& server,
-                                 bool takes) {
+  // Whoever was there may come back while it drains by its agent's word, and not while it is down or in maintenance by
+  // that.
+  static bool keeps_clients(const Everything::Group& group, config::Slot slot) {
+    const base::Ref<const Health>* health = group.health.find(slot);
+    if (!health) return true;
+    if ((*health)->state == Health::State::kPending || (*health)->state == Health::State::kDown) return false;
+    if (!(*health)->agent) return true;
+    const config::AgentState& agent = (*health)->agent->state;
+    return !agent.is_down && agent.wish != config::AgentState::Wish::kMaintenance;
+  }
+  // `record`: where a client comes back to that had the server; null for nowhere.
+  static void expect_persistence(const config::BackendSnapshot& snapshot, const config::Server& server,
+                                 const base::Ref<const config::Server>& record) {
     const std::optional<config::Persistence>& settings = snapshot.settings->persistence;
-    const config::Server* wanted = settings && takes ? server.get() : nullptr;
-    EXPECT_EQ(snapshot.persistence.at(server->slot, server->metadata.uid), wanted);
-    EXPECT_EQ(snapshot.persistence.at(server->slot, server->metadata.uid + 1), nullptr);
+    const config::Server* found = snapshot.persistence.at(server.slot, server.metadata.uid);
+    ASSERT_EQ(found != nullptr, settings && record) << server.name;
+    if (found) {
+      EXPECT_TRUE(found->metadata.version == record->metadata.version && config::same_settings(*found, *record));
+    }
+    EXPECT_EQ(snapshot.persistence.at(server.slot, server.metadata.uid + 1), nullptr);
     if (!settings) EXPECT_TRUE(snapshot.persistence.empty());
     if (!settings || !settings->cookie) return;
-    auto value = config::cookie_value(settings->cookie->key, snapshot.settings->name, server->name);
-    EXPECT_EQ(snapshot.persistence.with_value(value), wanted);
+    auto value = config::cookie_value(settings->cookie->key, snapshot.settings->name, server.name);
+    EXPECT_EQ(snapshot.persistence.with_value(value), found);
     EXPECT_TRUE(snapshot.persistence.knows(value));
   }
   // `assigned`: all servers that take requests.
