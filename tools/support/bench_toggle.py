@@ -1,8 +1,10 @@
 """tools/bench toggle: every field of servers and backends is changed in place, again and again, under load."""
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -26,16 +28,33 @@ resources:
 """
 
 
+class Agent:
+    """Says to whoever asks that its server is up."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            peer, _ = self.socket.accept()
+            with peer:
+                peer.sendall(b"up\n")
+
+
 def tables(addresses):
     """What is toggled: by kind of resource, a list of steps, each of fields that build on each other."""
     from harness import fields
     from harness.api import resources
 
     body = urllib.request.urlopen(f"http://{addresses[0]}/", timeout=5).read()[:8].decode()
-    check = resources.HealthCheck(http={})
-    check.interval.FromJsonString("1s")
+    # Some checks cannot succeed at our servers, so that these are given time.
+    check = resources.HealthCheck(http={}, fall=100)
+    check.interval.FromJsonString("4s")
     checks = {"health_check": (check, resources.HealthCheck(tcp={}), None, check)}
-    inner = fields.CHECK | {"health_check.body_contains": (body, "")}
+    agent = Agent().port
+    inner = {"health_check.agent.port": (agent, agent)} | fields.CHECK | {"health_check.http.body_contains": (body, "")}
     of_server = {"address": tuple(addresses), **fields.SERVER}
     return [("server", of_server), ("backend", fields.BACKEND), ("backend", checks | inner), ("server", {
         "health_check.address": (addresses[0], ""), "health_check.disabled": (True, False)}), ("backend", {
