@@ -53,14 +53,41 @@ bool goes_with_backend(const Configuration& to, const Key& key) {
   return key.kind == Kind::kServer && find(to, {Kind::kBackend, "", key.backend}) == nullptr;
 }
 
+// How many servers it follows, one by the other: those have to be there first.
+int tracking_depth(const Configuration& to, const api::Resource& resource) {
+  constexpr int kDeepest = 100;
+  int depth = 0;
+  std::string track = resource.server().health_check().track();
+  while (!track.empty() && depth < kDeepest) {
+    ++depth;
+    const std::size_t slash = track.find('/');
+    if (slash == std::string::npos) break;
+    const Entry* next = find(to, {Kind::kServer, track.substr(0, slash), track.substr(slash + 1)});
+    track = next == nullptr ? "" : next->resource.server().health_check().track();
+  }
+  return depth;
+}
+
 void upserts(const Configuration& from, const Configuration& to, Kind kind, Batches& batches) {
+  std::map<int, std::vector<const Entry*>> later;
+  const auto add = [&](const Entry& entry) {
+    api::Operation operation;
+    *operation.mutable_upsert() = entry.resource;
+    batches.add(std::move(operation));
+  };
   for (const auto& [key, entry] : to.entries()) {
     if (key.kind != kind) continue;
     const Entry* had = find(from, key);
     if (had != nullptr && had->hash == entry.hash) continue;
-    api::Operation operation;
-    *operation.mutable_upsert() = entry.resource;
-    batches.add(std::move(operation));
+    const int depth = tracking_depth(to, entry.resource);
+    if (depth == 0) {
+      add(entry);
+    } else {
+      later[depth].push_back(&entry);
+    }
+  }
+  for (const auto& [depth, entries] : later) {
+    for (const Entry* entry : entries) add(*entry);
   }
 }
 

@@ -334,6 +334,7 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
                                                     circuit.max_requests(), kMaxConnections),
                      .max_retries = checker.number("circuit.max_retries", circuit.has_max_retries(),
                                                    circuit.max_retries(), kMaxConnections)};
+  record->on_marked_down = decode_on_marked_down(checker, backend.on_marked_down());
   record->labels = checker.labels("labels", backend.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(backend_title(backend.name())));
   return record;

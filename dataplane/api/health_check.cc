@@ -204,7 +204,41 @@ void encode_agent(const config::AgentCheck& agent, v1::AgentCheck& out) {
   out.set_send(agent.send);
 }
 
+// Whether there is such a server is for others to say.
+void check_track(FieldChecker& checker, const v1::Server& server, bool says_how) {
+  const std::string& track = server.health_check().track();
+  constexpr std::string_view kField = "health_check.track";
+  if (says_how) checker.fail(kField, "is set beside how the server is checked, which it is not then");
+  size_t slash = track.find('/');
+  if (slash == std::string::npos) {
+    return checker.fail(kField, concat(config::quoted(track), " is not a server's name, \"backend/server\""));
+  }
+  checker.check(kField, config::check_name(std::string_view(track).substr(0, slash)));
+  checker.check(kField, config::check_name(std::string_view(track).substr(slash + 1)));
+  if (track == concat(server.backend(), "/", server.name())) {
+    checker.fail(kField, concat(config::quoted(track), " is the server itself"));
+  }
+}
+
 }  // namespace
+
+std::optional<config::OnMarkedDown> decode_on_marked_down(FieldChecker& checker, v1::OnMarkedDown value) {
+  switch (value) {
+    case v1::ON_MARKED_DOWN_UNSPECIFIED:
+      return std::nullopt;
+    case v1::ON_MARKED_DOWN_KEEP:
+      return config::OnMarkedDown::kKeep;
+    case v1::ON_MARKED_DOWN_CLOSE:
+      return config::OnMarkedDown::kClose;
+    default:
+      checker.unknown_enum("on_marked_down", value, "KEEP, CLOSE");
+      return std::nullopt;
+  }
+}
+
+v1::OnMarkedDown encode(config::OnMarkedDown value) {
+  return value == config::OnMarkedDown::kKeep ? v1::ON_MARKED_DOWN_KEEP : v1::ON_MARKED_DOWN_CLOSE;
+}
 
 std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, const v1::Backend& backend) {
   if (!backend.has_health_check()) return std::nullopt;
@@ -274,8 +308,11 @@ base::Ref<const config::ServerCheck> decode_server_check(FieldChecker& checker, 
   if (!server.has_health_check()) return nullptr;
   const v1::ServerHealthCheck& message = server.health_check();
   Place place = decode_place(checker, message);
-  if (!message.disabled() && !place.port && !place.address) return nullptr;
+  bool says_how = message.disabled() || place.port || place.address;
+  if (!message.track().empty()) check_track(checker, server, says_how);
+  if (!says_how && message.track().empty()) return nullptr;
   auto check = base::make_ref<config::ServerCheck>();
+  check->track = message.track();
   check->disabled = message.disabled();
   check->port = place.port;
   check->address = std::move(place.address);
@@ -285,6 +322,7 @@ base::Ref<const config::ServerCheck> decode_server_check(FieldChecker& checker, 
 void encode(const config::ServerCheck& check, v1::ServerHealthCheck& out) {
   out.set_disabled(check.disabled);
   encode_place(check, out);
+  out.set_track(check.track);
 }
 
 }  // namespace fairlead::api

@@ -13,7 +13,10 @@ namespace fairlead::api {
 std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, const v1::Backend& backend);
 void encode(const config::HealthCheck& check, v1::HealthCheck& out);
 
-// Of a server; null where it says nothing.
+std::optional<config::OnMarkedDown> decode_on_marked_down(FieldChecker& checker, v1::OnMarkedDown value);
+v1::OnMarkedDown encode(config::OnMarkedDown value);
+
+// Of a server (`track` is held against its name); null where it says nothing.
 base::Ref<const config::ServerCheck> decode_server_check(FieldChecker& checker, const v1::Server& server);
 void encode(const config::ServerCheck& check, v1::ServerHealthCheck& out);
 

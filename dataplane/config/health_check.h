@@ -18,6 +18,7 @@
 namespace fairlead::config {
 
 enum class InitialState : uint8_t { kPending, kUp };
+enum class OnMarkedDown : uint8_t { kKeep, kClose };
 enum class ProxyHeader : uint8_t { kV1, kV2 };
 enum class CheckMethod : uint8_t { kGet, kHead, kOptions, kPost };
 
@@ -112,9 +113,11 @@ struct ServerCheck : base::RefCounted {
   bool disabled = false;
   std::optional<uint16_t> port;
   std::optional<Endpoint> address;
+  // "backend/server": whose health is this server's. Empty: its own.
+  std::string track;
 
   bool same_as(const ServerCheck& other) const {
-    return disabled == other.disabled && port == other.port && address == other.address;
+    return disabled == other.disabled && port == other.port && address == other.address && track == other.track;
   }
 };
 

@@ -119,6 +119,8 @@ struct Server : base::RefCounted {
   base::Ref<const ServerCheck> check;
 
   bool takes_requests() const { return admin_state.value_or(AdminState::kReady) == AdminState::kReady; }
+  // Follows another server's health.
+  bool tracks() const { return check && !check->track.empty(); }
 };
 static_assert(sizeof(Server) <= 152, "with the allocator's word a server takes 160 bytes");
 
@@ -194,6 +196,7 @@ struct Backend : base::RefCounted {
   std::optional<Persistence> persistence;
   PoolSettings pool;
   CircuitLimits circuit;
+  std::optional<OnMarkedDown> on_marked_down;
   Labels labels;
 
   Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }
@@ -211,13 +214,14 @@ struct Backend : base::RefCounted {
     return static_cast<uint32_t>(std::clamp<uint64_t>(share, std::min(*min_connections, most), most));
   }
   bool checks(const Server& server) const {
-    bool off = server.check && server.check->disabled;
+    bool off = server.check && (server.check->disabled || server.tracks());
     return health_check && !off && server.admin_state != AdminState::kMaintenance;
   }
   Duration connect_timeout() const { return timeouts.connect.value_or(std::chrono::seconds(5)); }
   Duration response_timeout() const { return timeouts.response.value_or(std::chrono::seconds(30)); }
   Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }
   Duration queue_timeout() const { return queue.timeout.value_or(connect_timeout()); }
+  OnMarkedDown effective_on_marked_down() const { return on_marked_down.value_or(OnMarkedDown::kKeep); }
   Duration drain_timeout() const { return drain.timeout.value_or(std::chrono::seconds(30)); }
   Duration drain_jitter() const { return drain.jitter.value_or(Duration::zero()); }
 };

@@ -126,6 +126,12 @@ void Workers::cancel_drain(config::BackendHandle backend, config::Slot slot, con
   }
 }
 
+void Workers::close_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) {
+  for (auto& worker : workers_) {
+    worker->post([=](Worker& self) { self.context().upstreams.close_connections(backend, slot, server); });
+  }
+}
+
 // ---- checks
 
 void Workers::on_check_results(std::function<void(std::vector<store::CheckResult>)> take) {

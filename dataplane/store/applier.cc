@@ -14,11 +14,15 @@ Result Applier::run(Transaction& transaction) {
     return refused(transaction.id, model_.version(), *std::move(failure));
   }
   origin_ = transaction.origin;
+  each_ = transaction.each;
   config::Version before = model_.version();
   version_ = before + 1;
   size_t mark = model_.mark();
   Effects::Mark effects_mark = effects_.mark();
   apply_all(transaction, result);
+  if (result.failures_total == 0) {
+    if (std::optional<IndexedFailure> failure = check_targets()) result.add_failure(*std::move(failure));
+  }
   bool all_refused = result.failures_total > 0 && !transaction.each;
   if (all_refused || transaction.validate_only) {
     model_.roll_back(mark);
@@ -75,6 +79,7 @@ void Applier::apply_group(std::vector<api::Operation>& operations, size_t begin,
   size_t mark = model_.mark();
   Effects::Mark effects_mark = effects_.mark();
   Touched named;
+  index_ = operations[begin].index;
   for (size_t i = begin; i < end; ++i) {
     touched_ = {};
     Failed failure = std::visit([this](auto& action) { return apply(action); }, operations[i].action);

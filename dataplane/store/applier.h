@@ -52,6 +52,11 @@ class Applier {
   Failed replace_server(BackendState& backend, base::Ref<const config::Server> before, base::Ref<config::Server> after);
   Failed remove_server(BackendState& backend, base::Ref<const config::Server> server, const config::DrainPolicy& drain);
   void follow_check(const BackendState& backend, const config::Server& server);
+  // A server follows another one's health from now on, which has to be there: at once (EACH), or when the transaction
+  // has come to its end.
+  Failed begin_tracking(const BackendState& backend, const config::Server& server);
+  Failed check_target(const BackendState& backend, const config::Server& server) const;
+  std::optional<IndexedFailure> check_targets() const;
   // Notes all of this name that depart, newest last.
   void note_departing(const api::DeleteServer& request);
   void hurry(config::Uid departing, const config::DrainPolicy& drain);
@@ -89,6 +94,16 @@ class Applier {
   config::Version version_ = 0;
   Touched touched_;
   std::vector<config::Uid> departing_;
+  bool each_ = false;
+  // Of the operation that is being applied.
+  uint32_t index_ = 0;
+  struct Tracking {
+    uint32_t index;
+    config::BackendHandle backend;
+    config::Slot slot;
+    config::Uid uid;
+  };
+  std::vector<Tracking> tracking_;
 };
 
 }  // namespace fairlead::store

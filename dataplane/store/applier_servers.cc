@@ -78,14 +78,50 @@ auto Applier::add_server(BackendState& backend, base::Ref<config::Server> server
     effects_.effects.push_back(FollowAdminState{backend.handle(), added->slot, added->metadata.uid, origin_});
   }
   follow_check(backend, *added);
+  if (added->tracks()) {
+    if (Failed failure = begin_tracking(backend, *added)) return failure;
+  }
   add_event(v1::CHANGE_CREATED, backend, added);
   touched_.server = ServerView{.backend = backend.settings->name, .record = added};
   return std::nullopt;
 }
 
 void Applier::follow_check(const BackendState& backend, const config::Server& server) {
-  if (!backend.settings->health_check) return;
+  if (!backend.settings->health_check && !server.tracks()) return;
   effects_.effects.push_back(FollowCheck{backend.handle(), server.slot, server.metadata.uid, origin_});
+}
+
+auto Applier::begin_tracking(const BackendState& backend, const config::Server& server) -> Failed {
+  if (each_) return check_target(backend, server);
+  tracking_.push_back({index_, backend.handle(), server.slot, server.metadata.uid});
+  return std::nullopt;
+}
+
+std::optional<IndexedFailure> Applier::check_targets() const {
+  for (const Tracking& tracking : tracking_) {
+    const config::Server* server = model_.find_member(tracking.backend, tracking.slot, tracking.uid);
+    if (!server || !server->tracks()) continue;
+    Failed failure = check_target(*model_.find_backend(tracking.backend), *server);
+    if (failure) return IndexedFailure{tracking.index, *std::move(failure)};
+  }
+  return std::nullopt;
+}
+
+auto Applier::check_target(const BackendState& backend, const config::Server& server) const -> Failed {
+  constexpr int kDeepest = 100;
+  const std::string own = concat(backend.settings->name, "/", server.name);
+  auto refused = [&](std::string text) {
+    return api::Failure{v1::REASON_INVALID, title_of(backend, server), "health_check.track", std::move(text)};
+  };
+  const std::string* at = &server.check->track;
+  for (int depth = 0; depth < kDeepest; ++depth) {
+    if (*at == own) return refused(concat(config::quoted(server.check->track), " follows this server itself"));
+    const config::Server* target = model_.find_member(*at);
+    if (!target && depth == 0) return refused(concat(config::quoted(*at), " does not exist; add it first"));
+    if (!target || !target->tracks()) return std::nullopt;
+    at = &target->check->track;
+  }
+  return refused(concat("follows more than ", kDeepest, " servers, each by way of the last"));
 }
 
 auto Applier::replace_server(BackendState& backend, base::Ref<const config::Server> before,
@@ -108,6 +144,10 @@ auto Applier::replace_server(BackendState& backend, base::Ref<const config::Serv
     effects_.effects.push_back(FollowAdminState{backend.handle(), after->slot, after->metadata.uid, origin_});
   }
   follow_check(backend, *after);
+  bool tracks_another = after->tracks() && (!before->tracks() || before->check->track != after->check->track);
+  if (tracks_another) {
+    if (Failed failure = begin_tracking(backend, *after)) return failure;
+  }
   add_event(v1::CHANGE_UPDATED, backend, changed_server, before);
   touched_.server->record = std::move(changed_server);
   return std::nullopt;

@@ -8,9 +8,12 @@ void Checks::follow(const BackendState& backend, const config::Server& server,
                     const std::shared_ptr<const Origin>& origin) {
   config::Uid uid = server.metadata.uid;
   base::Ref<const Health> health = backend.health_of(server.slot);
-  if (!health) return forget(uid);
+  // Nobody asks one that follows another.
+  bool is_asked = health && !server.tracks();
+  if (!is_asked) forget(uid);
+  if (health && origin && health->is_pending()) waiting_[uid] = origin;
+  if (!is_asked) return;
   checked_.insert(uid);
-  if (origin && health->state == Health::State::kPending) waiting_[uid] = origin;
   orders_.push_back({.backend = backend.settings,
                      .server = base::Ref<const config::Server>(&server),
                      .check = health->check,
@@ -28,8 +31,8 @@ void Checks::follow(const BackendState& backend, bool members) {
 }
 
 void Checks::forget(config::Uid server) {
-  if (checked_.erase(server) == 0) return;
   waiting_.erase(server);
+  if (checked_.erase(server) == 0) return;
   stops_.push_back(server);
 }
 

@@ -49,8 +49,15 @@ struct FollowChecks {
   bool members;
 };
 
+// A server was marked DOWN, and is to finish nothing.
+struct CloseConnections {
+  config::BackendHandle backend;
+  config::Slot slot;
+  config::Uid uid;
+};
+
 using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainDeparting, FollowAdminState, FollowCheck,
-                            FollowChecks>;
+                            FollowChecks, CloseConnections>;
 
 struct Effects {
   std::vector<Effect> effects;

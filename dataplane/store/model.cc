@@ -189,6 +189,10 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   backend.place(before, after, std::move(health));
   if (before) addresses_.remove(before->address);
   if (after) addresses_.add(after->address);
+  MemberPlace place{backend.handle(), after ? after->slot : before->slot};
+  if (before && before->tracks()) trackers_.remove(before->check->track, place);
+  if (after && after->tracks()) trackers_.add(after->check->track, place);
+  trackers_.note(backend.settings->name, after ? after->name : before->name);
   const config::Backend& settings = *backend.settings;
   RowLog::Entry& row = rows_.begin(journal::Kind::kServer, settings.metadata.uid, undo_.size());
   // It keeps its slot, and its keys, when the data plane starts again.
@@ -210,21 +214,35 @@ base::Ref<const Health> Model::begin_check(Health::State state) {
 
 base::Ref<const Health> Model::health_after(const BackendState& backend, const config::Server* before,
                                             const config::Server* after) {
+  if (after && after->tracks()) return following_after(backend, before, *after);
   if (!backend.settings->health_check || !after || !backend.settings->checks(*after)) return nullptr;
   // One that is the same, as far as its health goes, keeps what is known of it.
   bool was_checked = before && backend.settings->checks(*before);
   if (was_checked && before->address == after->address) return backend.health_of(after->slot);
   // One that took requests unchecked goes on to; where there is only an agent, it has to say otherwise.
   bool was_in_service = before && !was_checked && before->admin_state != config::AdminState::kMaintenance &&
-                        before->address == after->address;
+                        before->address == after->address && backend.standing_of(before->slot) == Tiers::Standing::kFit;
   const config::HealthCheck& check = *backend.settings->health_check;
   bool begins_up = check.effective_initial_state() == config::InitialState::kUp || !check.has_check();
   return begin_check(was_in_service || begins_up ? Health::State::kPresumed : Health::State::kPending);
 }
 
+// Its target says more, when the transaction has changed all that it changes.
+base::Ref<const Health> Model::following_after(const BackendState& backend, const config::Server* before,
+                                               const config::Server& after) {
+  if (after.admin_state == config::AdminState::kMaintenance) return nullptr;
+  if (before && before->tracks()) {
+    if (base::Ref<const Health> health = backend.health_of(after.slot)) return health;
+  }
+  bool was_in_service = before && before->admin_state != config::AdminState::kMaintenance &&
+                        backend.standing_of(before->slot) == Tiers::Standing::kFit;
+  return begin_check(was_in_service ? Health::State::kPresumed : Health::State::kPending);
+}
+
 void Model::set_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health) {
   base::Ref<const config::Server> server = *backend.members.find(slot);
   backend.place(server, server, std::move(health));
+  trackers_.note(backend.settings->name, server->name);
   changed_backends_.insert(backend.settings->slot);
 }
 
@@ -237,7 +255,9 @@ void Model::begin_checks(BackendState& backend) {
 
 void Model::end_checks(BackendState& backend) {
   HealthBySlot all = backend.health;
-  all.for_each([&](config::Slot slot, const base::Ref<const Health>&) { set_health(backend, slot, nullptr); });
+  all.for_each([&](config::Slot slot, const base::Ref<const Health>&) {
+    if (!(*backend.members.find(slot))->tracks()) set_health(backend, slot, nullptr);
+  });
 }
 
 void Model::forget_agents(BackendState& backend) {
@@ -257,6 +277,7 @@ void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<cons
   base::Ref<const config::Server> kept_before = backend.kept_of(server);
   base::Ref<const config::Server> adjusted_before = backend.adjusted_of(server);
   backend.place(server, server, std::move(health));
+  trackers_.note(backend.settings->name, server->name);
   // Why it is down is nothing that workers see; a weight is in the tables of keys also while it is down.
   bool is_seen = backend.standing_of(slot) != standing_before || backend.kept_of(server) != kept_before ||
                  backend.adjusted_of(server) != adjusted_before;
@@ -518,7 +539,9 @@ void Model::restore_server(BackendState& backend, base::Ref<config::Server> serv
   backend.by_name.append(*added);
   addresses_.add(added->address);
   // It was in service before the last process ended, as far as anybody knows.
-  bool is_checked = backend.settings->checks(*added);
+  if (added->tracks()) trackers_.add(added->check->track, {backend.handle(), added->slot});
+  bool is_checked =
+      backend.settings->checks(*added) || (added->tracks() && added->admin_state != config::AdminState::kMaintenance);
   backend.place(nullptr, added, is_checked ? begin_check(Health::State::kPresumed) : nullptr);
   ++members_;
 }

@@ -26,6 +26,7 @@
 #include "store/slot_allocator.h"
 #include "store/starters.h"
 #include "store/tiers.h"
+#include "store/trackers.h"
 #include "store/transaction.h"
 #include "store/views.h"
 
@@ -219,6 +220,16 @@ class Model {
   void release_departed(config::Uid uid);
   // A check has found something. Requires a member that is checked.
   void note_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health);
+  // What a member that follows another's health has to be, where that is not what it is: of those whose targets have
+  // changed since the last call. Each is for note_health(), which may make others due.
+  struct Following {
+    BackendState* backend = nullptr;
+    config::Slot slot = 0;
+    base::Ref<const Health> health;
+  };
+  std::vector<Following> take_following(config::WallTime now);
+  // A member by its name, "backend/server"; null where there is none.
+  const config::Server* find_member(std::string_view name) const;
   // By note_health(), whatever the version is.
   bool has_unpublished_health() const { return unpublished_health_; }
 
@@ -250,6 +261,8 @@ class Model {
   base::Ref<const Health> health_after(const BackendState& backend, const config::Server* before,
                                        const config::Server* after);
   base::Ref<const Health> begin_check(Health::State state);
+  base::Ref<const Health> following_after(const BackendState& backend, const config::Server* before,
+                                          const config::Server& after);
   // Its servers begin to be checked, or are checked no more.
   void begin_checks(BackendState& backend);
   void end_checks(BackendState& backend);
@@ -277,6 +290,7 @@ class Model {
   uint64_t members_ = 0;
   // Of members.
   AddressCounts addresses_;
+  Trackers trackers_;
   Backends backends_;
   // Also deleted ones whose servers still drain.
   absl::flat_hash_map<config::Slot, BackendState*> backends_by_slot_;

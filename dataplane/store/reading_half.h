@@ -90,6 +90,10 @@ class ReadingHalf {
   // Ends a drain without a deadline: the server takes requests again.
   virtual void cancel_drain(config::BackendHandle backend, config::Slot slot, config::Uid server) = 0;
 
+  // After the publication of a snapshot in which the server is not eligible: closes its idle connections and cuts off
+  // what is in flight on it, once. A server that takes requests again by then loses them as well.
+  virtual void close_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) = 0;
+
   // Where results go, from any thread. Before the first order.
   virtual void on_check_results(std::function<void(std::vector<CheckResult>)> take) = 0;
   // Begins to check each of these. For a server that is checked already: with the same number, goes on with the record

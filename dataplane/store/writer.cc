@@ -60,36 +60,6 @@ void write_audit_line(const Transaction& transaction, const Result& result, std:
                what);
 }
 
-base::Ref<const Agent> make_agent(const config::AgentState& state, config::WallTime now) {
-  auto agent = base::make_ref<Agent>();
-  agent->state = state;
-  agent->time = now;
-  return base::Ref<const Agent>(agent);
-}
-
-// More than its words differ.
-bool wants_other(const Agent* before, const config::AgentState& after) {
-  config::AgentState known = before ? before->state : config::AgentState();
-  known.said = after.said;
-  known.problem = after.problem;
-  return known != after;
-}
-
-// Of steps that checks have made: DOWN is what an operator looks for.
-void write_health_lines(std::span<const Event> events) {
-  size_t named = 0;
-  for (const Event& event : events) {
-    const auto& step = std::get<ServerStep>(event.what);
-    if (named++ == kAuditedMax) {
-      spdlog::warn("health: {} more servers changed at the same time", events.size() - kAuditedMax);
-      return;
-    }
-    bool is_down = step.health == v1::HEALTH_DOWN;
-    spdlog::log(is_down ? spdlog::level::warn : spdlog::level::info, "health: {} is {}: {}",
-                api::server_title(step.backend, step.name), v1::Health_Name(step.health).substr(7), step.reason);
-  }
-}
-
 bool touches_listeners(const Transaction& transaction) {
   return std::ranges::any_of(transaction.operations, [](const api::Operation& operation) {
     const auto* patch = std::get_if<api::PatchResource>(&operation.action);
@@ -198,6 +168,7 @@ void Writer::commit() {
   awaited_.clear();
   for (const Drains::Ended& ended : std::exchange(ended_, {})) end_drain(ended);
   take_check_results();
+  follow_targets();
   if (model_.version() != published_version_ || model_.has_unpublished_health()) publish();
   tell_uses();
   perform_effects();
@@ -313,6 +284,10 @@ void Writer::perform(const FollowChecks& effect) {
   if (const BackendState* backend = model_.find_backend(effect.backend)) checks_.follow(*backend, effect.members);
 }
 
+void Writer::perform(const CloseConnections& effect) {
+  reading_half_.close_connections(effect.backend, effect.slot, effect.uid);
+}
+
 void Writer::perform(const FollowAdminState& effect) {
   const config::Server* server = model_.find_member(effect.backend, effect.slot, effect.uid);
   if (!server) return;
@@ -346,45 +321,6 @@ void Writer::end_drain(const Drains::Ended& ended) {
     awaited->answer.follows_change = false;
     active_.push_back(std::move(awaited->answer));
   }
-}
-
-void Writer::take_check_results() {
-  if (check_results_.empty()) return;
-  size_t first = effects_.events.size();
-  for (const CheckResult& result : std::exchange(check_results_, {})) take(result);
-  write_health_lines(std::span(effects_.events).subspan(first));
-}
-
-// Nothing where it is about a server, or a check, that is no more.
-void Writer::take(const CheckResult& result) {
-  const config::Server* server = model_.find_member(result.backend, result.slot, result.server);
-  if (!server) return;
-  BackendState& backend = *model_.find_backend(result.backend);
-  base::Ref<const Health> before = backend.health_of(result.slot);
-  if (!before || before->check != result.check) return;
-  if (result.agent && !backend.settings->health_check->agent) return;
-  auto after = base::make_ref<Health>(*before);
-  config::WallTime now = std::chrono::system_clock::now();
-  if (result.agent) {
-    after->agent = make_agent(*result.agent, now);
-  } else {
-    after->reason = result.reason;
-    bool stays_pending = !result.is_up && before->is_pending();
-    after->state = result.is_up ? Health::State::kUp : stays_pending ? Health::State::kPending : Health::State::kDown;
-  }
-  v1::Health health = health_of(after.get());
-  bool is_other = health != health_of(before.get());
-  if (is_other) after->time = now;
-  bool is_news = is_other || (result.agent && wants_other(before->agent.get(), *result.agent));
-  ServerStep step{.backend = backend.settings->name,
-                  .name = server->name,
-                  .uid = result.server,
-                  .lifecycle = lifecycle_of(*server, drains_.is_drained(result.server), after.get()),
-                  .health = health,
-                  .reason = result.agent ? "agent: " + result.agent->said : result.reason};
-  bool is_ready = after->is_fit() && before->is_pending();
-  model_.note_health(backend, result.slot, base::Ref<const Health>(after));
-  if (is_news) add_step(std::move(step), is_ready ? checks_.take_waiting(result.server) : nullptr);
 }
 
 void Writer::on_visible(uint64_t publication) { visible_ = std::max(visible_, publication); }

@@ -111,9 +111,15 @@ class Writer {
   void perform(const FollowAdminState& effect);
   void perform(const FollowCheck& effect);
   void perform(const FollowChecks& effect);
+  void perform(const CloseConnections& effect);
   // What checks have found changes whom the workers may pick; at the next publication.
   void take_check_results();
   void take(const CheckResult& result);
+  // Those whose health is another server's are as that one is now.
+  void follow_targets();
+  // `what`: why, for an event, which there is where clients see another health or it `is_news` in another way.
+  void change_health(BackendState& backend, config::Slot slot, base::Ref<const Health> after, std::string what,
+                     bool is_news);
   void on_drain_ended(const Drains::Ended& ended);
   void on_visible(uint64_t publication);
   void release_pending();

@@ -262,6 +262,10 @@ void Backend::cancel_drain(config::Slot slot, config::Uid uid) {
   if (Server* server = find(slot, uid)) server->cancel_drain();
 }
 
+void Backend::close_connections(config::Slot slot, config::Uid uid) {
+  if (Server* server = find(slot, uid)) server->close_connections();
+}
+
 void Backend::forget(Server& server) {
   config::Slot slot = server.record().slot;
   if (servers_.find(slot) == &server) {

@@ -67,6 +67,8 @@ class Backend {
   // `request.done` is called at once where the worker has nothing in flight on that server.
   void drain(config::Slot slot, config::Uid server, DrainRequest request);
   void cancel_drain(config::Slot slot, config::Uid server);
+  // What is in flight on it is cut off, and nothing stays idle.
+  void close_connections(config::Slot slot, config::Uid server);
   // A server that has left: the end of it.
   void forget(Server& server);
 

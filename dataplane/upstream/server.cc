@@ -152,6 +152,19 @@ void Server::cancel_drain() {
   drain_.reset();
 }
 
+void Server::cut_off(Lease& lease) {
+  ++counters_.cut_off;
+  ++backend_.counters().cut_off;
+  lease.cut_off();
+}
+
+void Server::close_connections() {
+  close_idle_connections();
+  leases_.for_each([this](Lease& lease) {
+    if (!lease.was_cut_off()) cut_off(lease);
+  });
+}
+
 void Server::on_drain_timer() {
   uint64_t uncut = 0;
   leases_.for_each([&](Lease& lease) { uncut += !lease.was_cut_off(); });
@@ -160,9 +173,7 @@ void Server::on_drain_timer() {
     if (share == 0 || lease.was_cut_off()) return;
     --share;
     ++drain_->cut_off;
-    ++counters_.cut_off;
-    ++backend_.counters().cut_off;
-    lease.cut_off();
+    cut_off(lease);
   });
   if (--drain_->steps_left > 0) loop_.timers().schedule(drain_->timer, loop_.now() + drain_->step);
 }

@@ -75,6 +75,8 @@ class Server {
   void drain(DrainRequest request);
   void cancel_drain();
   void close_idle_connections();
+  // These, and what is in flight is cut off.
+  void close_connections();
 
  private:
   friend class Lease;
@@ -92,6 +94,7 @@ class Server {
 
   void enter(Lease& lease);
   void leave(Lease& lease);
+  void cut_off(Lease& lease);
   void on_drain_timer();
   void finish_drain();
 

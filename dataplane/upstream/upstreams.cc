@@ -55,6 +55,10 @@ void Upstreams::cancel_drain(config::BackendHandle handle, config::Slot slot, co
   if (Backend* backend = known(handle)) backend->cancel_drain(slot, server);
 }
 
+void Upstreams::close_connections(config::BackendHandle handle, config::Slot slot, config::Uid server) {
+  if (Backend* backend = known(handle)) backend->close_connections(slot, server);
+}
+
 bool Upstreams::is_over(const Backend& backend) const {
   return !snapshot_->find({backend.settings().slot, backend.uid()}) && backend.is_unused();
 }

@@ -135,6 +135,11 @@ class FakeReadingHalf : public store::ReadingHalf {
     std::lock_guard lock(mutex_);
     return cancelled_;
   }
+  // Those whose connections were closed.
+  std::vector<config::Uid> closed() const {
+    std::lock_guard lock(mutex_);
+    return closed_;
+  }
   int publications() const {
     std::lock_guard lock(mutex_);
     return publications_;
@@ -202,6 +207,10 @@ class FakeReadingHalf : public store::ReadingHalf {
     std::lock_guard lock(mutex_);
     cancelled_.push_back(server);
   }
+  void close_connections(config::BackendHandle, config::Slot, config::Uid server) override {
+    std::lock_guard lock(mutex_);
+    closed_.push_back(server);
+  }
   void on_check_results(std::function<void(std::vector<store::CheckResult>)> take) override {
     std::lock_guard lock(mutex_);
     take_results_ = std::move(take);
@@ -256,6 +265,7 @@ class FakeReadingHalf : public store::ReadingHalf {
   HeldDrains held_drains_;
   std::vector<store::DrainOrder> orders_;
   std::vector<config::Uid> cancelled_;
+  std::vector<config::Uid> closed_;
   std::function<void(std::vector<store::CheckResult>)> take_results_;
   std::map<config::Uid, store::CheckOrder> checked_;
   int check_changes_ = 0;

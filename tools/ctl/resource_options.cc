@@ -156,6 +156,8 @@ std::vector<ResourceOption> server_options() {
        ValueForm::kBool},
       {{.name = "check-port", .value = "PORT", .help = "where it is checked, on its address"}, "health_check.port"},
       {{.name = "check-address", .value = "ADDRESS", .help = "where it is checked"}, "health_check.address"},
+      {{.name = "track", .value = "BACKEND/SERVER", .help = "whose health is its own; \"\" for none"},
+       "health_check.track"},
       labels(),
   };
 }
@@ -273,6 +275,9 @@ std::vector<ResourceOption> backend_options() {
       {{.name = "check-address", .value = "ADDRESS", .help = "where all are checked"}, "health_check.address"},
       {{.name = "check-initial-state", .value = "STATE", .help = "of a new server: pending or up"},
        "health_check.initial_state",
+       ValueForm::kEnum},
+      {{.name = "on-marked-down", .value = "WHAT", .help = "with what a server has that is marked down: keep or close"},
+       "on_marked_down",
        ValueForm::kEnum},
       {{.name = "agent-port", .value = "PORT", .help = "where servers' agents listen, on their addresses"},
        "health_check.agent.port"},

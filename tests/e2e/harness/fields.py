@@ -3,8 +3,9 @@
 from google.protobuf.message import Message
 
 # Each is set to both in turn, on top of what identifies the resource.
-SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "health_check.disabled": (True, False), "priority": (3, 0), "backup": (True, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
+SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "health_check.disabled": (True, False), "health_check.track": ("app/s2", ""), "priority": (3, 0), "backup": (True, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
 BACKEND = {
+    "on_marked_down": (2, 1, 0),
     "balance.hash.key": ("{path}", "{source}"), "balance.algorithm": (3, 1, 2, 4, 5, 6, 7, 8, 10), "balance.hash.type": (1, 2, 3, 4),
     "balance.hash.table_size": (251, 1009), "balance.hash.balance_factor": (125, 200), "balance.draws": (1, 3), "balance.peak_ewma.decay": ("1s", "2s"),
     "balance.prequal.pool_size": (4, 8), "balance.prequal.probes": (1, 2), "balance.prequal.hot_percent": (50, 90),

@@ -28,6 +28,19 @@ TEST(EncodeTest, AServerWithEveryField) {
   EXPECT_TRUE(config::same_settings(*decode_server(encoded)->record, *draft->record));
 }
 
+TEST(EncodeTest, AServerThatFollowsAnother) {
+  auto message =
+      from_text<v1::Server>(R"(backend: "web" name: "s1" address: "[::1]:80" health_check { track: "api/s2" })");
+  Decoded<ServerDraft> draft = decode_server(message);
+  ASSERT_TRUE(draft) << draft.error().text();
+  v1::Server encoded;
+  encode(*draft->record, draft->backend, encoded);
+  encoded.clear_metadata();
+  EXPECT_EQ(encoded.DebugString(), message.DebugString());
+  message.mutable_health_check()->set_track("api/s3");
+  EXPECT_FALSE(config::same_settings(*decode_server(message)->record, *draft->record));
+}
+
 TEST(EncodeTest, ABackendWithEveryField) {
   auto message = from_text<v1::Backend>(R"(name: "web" balance { algorithm: ALGORITHM_RANDOM }
     server_defaults { weight: 3 min_connections: 1 full_connections: 0 } timeouts { connect { nanos: 1000000 } response { seconds: 2 } idle { seconds: 3 } }
@@ -52,7 +65,8 @@ TEST(EncodeTest, ABackendWithEveryField) {
     circuit { max_requests: 0 max_retries: 5 }
     failover { overprovisioning: 100 backups: BACKUP_USE_ALL zones { prefer_near: true label: "rack" min_near: 1 }
                panic_threshold: 0 }
-    slow_start { window { seconds: 1 } exponent: 2 min_percent: 1 })");
+    slow_start { window { seconds: 1 } exponent: 2 min_percent: 1 }
+    on_marked_down: ON_MARKED_DOWN_CLOSE)");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Backend encoded;

@@ -129,6 +129,11 @@ TEST(ResourceOptions, FillAChecksKindApartFromTheRest) {
   EXPECT_EQ(grpc.resource.health_check().grpc().service(), "shop");
   EXPECT_EQ(grpc.resource.health_check().proxy_header(), v1::PROXY_HEADER_V2);
   EXPECT_TRUE(fill<v1::Backend>(backend_options(), {"--check", "grpc"}).resource.health_check().has_grpc());
+  const auto closing = fill<v1::Backend>(backend_options(), {"--on-marked-down", "close"});
+  EXPECT_EQ(closing.resource.on_marked_down(), v1::ON_MARKED_DOWN_CLOSE);
+  const auto follower = fill<v1::Server>(server_options(), {"--track", "web/s1"});
+  EXPECT_THAT(follower.mask, ElementsAre("health_check.track"));
+  EXPECT_EQ(follower.resource.health_check().track(), "web/s1");
   const auto none = fill<v1::Backend>(backend_options(), {"--check", "none"});
   EXPECT_THAT(none.mask, ElementsAre("health_check"));
   EXPECT_FALSE(none.resource.has_health_check());

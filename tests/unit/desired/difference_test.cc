@@ -158,6 +158,17 @@ TEST(Difference, SaysWhatChangedAndNothingElse) {
             "listener new is missing, backend c is missing, server a/s1 is different, and 5 more");
 }
 
+TEST(Difference, WhoIsFollowedComesBeforeItsFollowers) {
+  auto from = parse("backends: [{name: app}]");
+  auto to = parse(
+      "backends: [{name: app, servers: [{name: a, address: '10.0.0.1:80', health_check: {track: app/b}},"
+      " {name: b, address: '10.0.0.1:80', health_check: {track: app/c}}, {name: c, address: '10.0.0.1:80'},"
+      " {name: d, address: '10.0.0.1:80', health_check: {track: app/gone}}]}]");
+  std::vector<v1::Transaction> made = difference(*from, *to, {});
+  ASSERT_EQ(made.size(), 1u);
+  EXPECT_THAT(operations(made[0]), ElementsAre("+server app/c", "+server app/b", "+server app/d", "+server app/a"));
+}
+
 TEST(Difference, ManyAreSentInParts) {
   std::string text = "backends:\n- name: a\n  servers:\n";
   for (int i = 0; i < 25; ++i) absl::StrAppend(&text, "  - {name: s", i, "}\n");

@@ -184,6 +184,7 @@ void RandomOperations::fill(v1::Server& server) {
   if (one_in(20)) server.mutable_health_check()->set_port(1 + number(1));
   if (one_in(8)) server.set_backup(number(1) == 1);
   if (one_in(8)) server.set_priority(number(17));
+  if (one_in(40)) server.mutable_health_check()->set_track(server.backend() + "/" + server.name());
   fill(*server.mutable_labels());
   // Output only: ignored.
   if (one_in(8)) server.mutable_metadata()->set_uid(random_.between(1, 50));

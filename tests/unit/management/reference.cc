@@ -322,6 +322,8 @@ Reasons Reference::faults(const v1::Server& server) const {
   Reasons reasons;
   if (server.weight() > 256 || server.address().empty()) reasons.insert(v1::REASON_INVALID);
   if (server.priority() > (server.backup() ? 0u : 15u)) reasons.insert(v1::REASON_INVALID);
+  // Nobody follows another one than itself.
+  if (!server.health_check().track().empty()) reasons.insert(v1::REASON_INVALID);
   if (!state_.backends.contains(server.backend())) reasons.insert(v1::REASON_NOT_FOUND);
   for (const auto& [name, listener] : state_.listeners) {
     if (has_address(listener.message, server.address())) reasons.insert(v1::REASON_LOOP);
