@@ -6,6 +6,7 @@
 #include "api/field_checker.h"
 #include "api/health_check.h"
 #include "api/persistence.h"
+#include "api/outlier_detection.h"
 #include "api/retry_policy.h"
 #include "config/compile_routes.h"
 #include "config/text.h"
@@ -334,6 +335,7 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
                                                     circuit.max_requests(), kMaxConnections),
                      .max_retries = checker.number("circuit.max_retries", circuit.has_max_retries(),
                                                    circuit.max_retries(), kMaxConnections)};
+  record->outlier_detection = decode_outlier_detection(checker, backend);
   record->on_marked_down = decode_on_marked_down(checker, backend.on_marked_down());
   record->labels = checker.labels("labels", backend.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(backend_title(backend.name())));

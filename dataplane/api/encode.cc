@@ -3,6 +3,7 @@
 #include "api/failover.h"
 #include "api/health_check.h"
 #include "api/persistence.h"
+#include "api/outlier_detection.h"
 #include "api/retry_policy.h"
 
 namespace fairlead::api {
@@ -178,6 +179,7 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (record.pool != config::PoolSettings()) encode_pool(record.pool, *out.mutable_connection_pool());
   if (record.circuit.max_requests) out.mutable_circuit()->set_max_requests(*record.circuit.max_requests);
   if (record.circuit.max_retries) out.mutable_circuit()->set_max_retries(*record.circuit.max_retries);
+  if (record.outlier_detection) encode(*record.outlier_detection, *out.mutable_outlier_detection());
   if (record.on_marked_down) out.set_on_marked_down(encode(*record.on_marked_down));
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());

@@ -22,6 +22,7 @@
 #include "config/failover.h"
 #include "config/hash_key.h"
 #include "config/health_check.h"
+#include "config/outlier_detection.h"
 #include "config/persistence.h"
 #include "config/pool_settings.h"
 #include "config/queue_policy.h"
@@ -197,6 +198,7 @@ struct Backend : base::RefCounted {
   PoolSettings pool;
   CircuitLimits circuit;
   std::optional<OnMarkedDown> on_marked_down;
+  std::optional<OutlierDetection> outlier_detection;
   Labels labels;
 
   Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }

@@ -223,6 +223,9 @@ Task<void> Checker::run(Subject& subject) {
   } else {
     bool is_first = !std::exchange(subject.is_spread, true);
     if (finding.kind != Finding::Kind::kNotMade) {
+      if (finding.kind == Finding::Kind::kUp && subject.role == Role::kCheck) {
+        on_success_(subject.group.settings->metadata.uid, subject.server->metadata.uid, began, finding.reason);
+      }
       subject.role == Role::kAgent ? take_answer(subject, std::move(finding)) : take(subject, std::move(finding));
     }
     schedule(subject, began, is_first);
@@ -234,13 +237,40 @@ void Checker::take(Subject& subject, Finding finding) {
   bool success = finding.kind == Finding::Kind::kUp;
   ++subject.checks;
   subject.failures += !success;
-  bool has_changed = subject.thresholds.observe(success, subject.settings());
+  note(subject, subject.thresholds.observe(success, subject.settings()), std::move(finding));
+}
+
+void Checker::note(Subject& subject, bool has_changed, Finding finding) {
+  bool success = finding.kind == Finding::Kind::kUp;
   bool is_up = subject.thresholds.state() == Thresholds::State::kUp;
   // Also why it is still down, where that is something else by now.
   bool is_news = has_changed || (!success && !is_up && absl::HashOf(finding.reason) != subject.told);
   if (!is_news) return;
   subject.told = absl::HashOf(finding.reason);
   tell(subject, is_up, std::move(finding.reason));
+}
+
+void Checker::observe_errors(config::Uid server, config::OnError action, const std::string& reason) {
+  auto known = subjects_.find(Key{server, Role::kCheck});
+  if (known == subjects_.end() || known->second->stopped) return;
+  Subject& subject = *known->second;
+  Finding finding{Finding::Kind::kDown, reason};
+  switch (action) {
+    case config::OnError::kEject:
+      return;
+    case config::OnError::kFastInterval:
+      break;
+    case config::OnError::kFailCheck:
+      note(subject, subject.thresholds.observe(/*success=*/false, subject.settings()), std::move(finding));
+      break;
+    case config::OnError::kMarkDown:
+      if (subject.thresholds.mark_down()) note(subject, /*has_changed=*/true, std::move(finding));
+      break;
+  }
+  // Where it is not under way or due already.
+  if (!subject.is_scheduled()) return;
+  subject.cancel();
+  make_due(subject);
 }
 
 void Checker::take_answer(Subject& subject, Finding finding) {

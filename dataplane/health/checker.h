@@ -42,6 +42,8 @@ struct Result {
   std::string reason;
   // Of an agent.
   std::optional<config::AgentState> agent{};
+  // Of an ejection (outliers.h), which has nothing to do with a check.
+  std::optional<config::EjectionChange> ejection{};
 };
 
 struct CheckerOptions {
@@ -63,6 +65,12 @@ class Checker {
   void check(const Order& order);
   // Of the servers of this backend that are checked; they follow soon, spread.
   void change(const base::Ref<const config::Backend>& backend);
+  // Errors of its traffic; nothing where the server is not checked.
+  void observe_errors(config::Uid server, config::OnError action, const std::string& reason);
+  // Hears of each check that succeeds: the backend, the server, when it began, and what it found.
+  using OnSuccess =
+      std::function<void(config::Uid backend, config::Uid server, runtime::TimePoint began, const std::string& reason)>;
+  void on_success(OnSuccess heard) { on_success_ = std::move(heard); }
   // Nothing is told of it any more.
   void stop(config::Uid server);
   // Breaks off all there is, and waits for its end.
@@ -89,6 +97,7 @@ class Checker {
   void start_more();
   runtime::Task<void> run(Subject& subject);
   void take(Subject& subject, Finding finding);
+  void note(Subject& subject, bool has_changed, Finding finding);
   void take_answer(Subject& subject, Finding finding);
   void tell(const Subject& subject, bool is_up, std::string reason);
   Result& new_result(const Subject& subject);
@@ -107,6 +116,7 @@ class Checker {
   runtime::Loop& loop_;
   const CheckerOptions options_;
   const TakeResults take_results_;
+  OnSuccess on_success_ = [](auto&&...) {};
   base::Random random_;
   Equipment equipment_;
   // Of backends with a server here, by uid.

@@ -24,6 +24,12 @@ class Thresholds {
   // The last checks say something else than the state.
   bool is_changing() const { return contrary_ > 0; }
 
+  // What traffic has shown counts at once. True: the state is another one now.
+  bool mark_down() {
+    bool is_in_service = state_ == State::kUp || state_ == State::kPresumed;
+    return is_in_service && enter(State::kDown);
+  }
+
   // True: the state is another one now.
   bool observe(bool success, const config::HealthCheck& settings) {
     bool agrees = success == (state_ == State::kUp);

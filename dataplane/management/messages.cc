@@ -50,6 +50,14 @@ void encode(const store::Agent& agent, v1::AgentStatus& out) {
   api::encode(agent.time, *out.mutable_time());
 }
 
+// `until`: else it has ended.
+void encode(const store::Ejection& ejection, bool until, v1::Ejection& out) {
+  out.set_reason(ejection.reason);
+  api::encode(ejection.time, *out.mutable_time());
+  if (until) api::encode(ejection.until, *out.mutable_until());
+  out.set_number(ejection.number);
+}
+
 }  // namespace
 
 void encode(const store::ServerView& view, v1::Server& out) {
@@ -62,6 +70,8 @@ void encode(const store::ServerView& view, v1::Server& out) {
     api::encode(view.health->time, *status.mutable_health_time());
   }
   if (view.health && view.health->agent) encode(*view.health->agent, *status.mutable_agent());
+  status.set_ejected(view.ejection != nullptr);
+  if (view.ejection) encode(*view.ejection, /*until=*/true, *status.mutable_ejection());
   status.set_effective_weight(view.effective_weight);
   if (view.drain_deadline) api::encode(*view.drain_deadline, *status.mutable_drain_deadline());
 }
@@ -83,6 +93,7 @@ void encode(const store::BackendView& view, v1::Backend& out) {
     encoded.set_eligible(tier.eligible);
     encoded.set_share_percent(100.0 * tier.share / config::TierShares::kWhole);
   }
+  out.mutable_status()->set_ejected(view.ejected);
 }
 
 void encode(const store::ListenerView& view, v1::Listener& out) { api::encode(*view.record, out); }
@@ -104,6 +115,7 @@ void encode(const store::ServerStep& step, v1::ServerEvent& out) {
   out.set_cut_off(step.cut_off);
   out.set_health(step.health);
   out.set_health_reason(step.reason);
+  if (step.ejection) encode(*step.ejection, step.is_ejected, *out.mutable_ejection());
 }
 
 void encode(const store::ElectionId& id, v1::ElectionId& out) {

@@ -250,6 +250,21 @@ void write_checks(Exposition& page, const std::vector<CheckStatistics>& checks) 
          [](const CheckStatistics& server) { return server.failures; });
 }
 
+void write_ejections(Exposition& page, const std::vector<EjectionStatistics>& ejections) {
+  auto family = [&](std::string_view name, MetricType type, std::string_view help,
+                    uint64_t EjectionStatistics::* value) {
+    page.family(name, type, help);
+    for (const EjectionStatistics& backend : ejections)
+      page.sample(name, {{"backend", backend.backend}}, backend.*value);
+  };
+  family("fairlead_backend_ejected_servers", MetricType::kGauge, "Servers that are ejected as outliers.",
+         &EjectionStatistics::ejected);
+  family("fairlead_backend_ejections_total", MetricType::kCounter, "Ejections of servers.",
+         &EjectionStatistics::ejections);
+  family("fairlead_backend_ejections_refused_total", MetricType::kCounter,
+         "Outliers that were not ejected, because as many were as may be.", &EjectionStatistics::refused);
+}
+
 }  // namespace
 
 ProcessUsage read_process_usage() {
@@ -277,6 +292,7 @@ std::string format_prometheus(Statistics statistics, const ProcessFacts& process
   write_listeners(page, statistics.listeners);
   write_backends(page, statistics.backends);
   write_checks_by_backend(page, statistics.checks);
+  write_ejections(page, statistics.ejections);
   if (!leaves_servers_out) {
     write_servers(page, statistics.backends);
     write_checks(page, statistics.checks);

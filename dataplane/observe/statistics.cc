@@ -86,6 +86,7 @@ void Statistics::merge(Statistics other) {
   merge_by_uid(backends, std::move(other.backends));
   merge_by_uid(listeners, std::move(other.listeners));
   std::ranges::move(other.checks, std::back_inserter(checks));
+  std::ranges::move(other.ejections, std::back_inserter(ejections));
   log_lines_dropped += other.log_lines_dropped;
 }
 

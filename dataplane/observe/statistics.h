@@ -53,12 +53,24 @@ struct CheckStatistics {
   uint64_t failures = 0;
 };
 
+// Of a backend whose servers may be ejected.
+struct EjectionStatistics {
+  config::Uid backend_uid = 0;
+  std::string backend;
+  // At the moment.
+  uint64_t ejected = 0;
+  uint64_t ejections = 0;
+  // Outliers that went on, because as many were ejected as may be.
+  uint64_t refused = 0;
+};
+
 // Sorted by uid, each uid once. Of what exists and was used: what was deleted, and has nothing in flight, is absent.
 struct Statistics {
   std::vector<BackendStatistics> backends;
   std::vector<ListenerStatistics> listeners;
   // Of all servers that are checked, where servers were asked for.
   std::vector<CheckStatistics> checks;
+  std::vector<EjectionStatistics> ejections;
   // Access log lines that were dropped because the writer was behind.
   uint64_t log_lines_dropped = 0;
 

@@ -21,6 +21,12 @@ void count_response(ExchangeState& x, uint16_t status) {
     ++counters->finished;
     counters->latency.record(latency);
   }
+  x.lease->server().note(upstream::outcome_of_status(status));
+}
+
+upstream::Outcome outcome_of(const ExchangeState& x, const Fault& fault) {
+  if (&fault == &faults::kUnwelcomeStatus) return upstream::outcome_of_status(x.context.response.status);
+  return is_of_connection(fault) ? upstream::Outcome::kConnectionError : upstream::Outcome::kGatewayError;
 }
 
 void count_fault(ExchangeState& x, const Fault& fault) {
@@ -28,7 +34,10 @@ void count_fault(ExchangeState& x, const Fault& fault) {
   ++x.lease->server().counters().failed[static_cast<int>(fault.failure)];
   // That a server closes what was idle is no failure of its; nor is a drain.
   bool is_its_own = fault.failure != observe::Failure::kClient && &fault != &faults::kClosedWhileReused;
-  if (is_its_own && !x.lease->was_cut_off()) x.lease->failed();
+  if (!is_its_own || x.lease->was_cut_off()) return;
+  x.lease->failed();
+  // Where nothing could be sent the connection may have been idle for too long.
+  if (&fault != &faults::kNothingSent) x.lease->server().note(outcome_of(x, fault));
 }
 
 // The one place where a fault becomes a status or a close.

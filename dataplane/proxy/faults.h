@@ -89,6 +89,19 @@ inline constexpr Fault kResponseStalled{0, Failure::kTimeout, Retry::kNever, "re
 
 }  // namespace faults
 
+// The connection to the server could not be made, or did not hold.
+constexpr bool is_of_connection(const Fault& fault) {
+  switch (fault.retry) {
+    case Retry::kConnectFailure:
+    case Retry::kRefused:
+    case Retry::kReset:
+    case Retry::kEmptyResponse:
+      return true;
+    default:
+      return &fault == &faults::kResponseCut;
+  }
+}
+
 // Null: no fault. One of those above, else.
 using FaultOrNull = const Fault*;
 

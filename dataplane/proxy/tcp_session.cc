@@ -100,6 +100,7 @@ Task<FaultOrNull> connect_to_a_server(Connecting& c, ExchangeLog& log) {
       co_return &faults::kClientGone;
     if (c.lease->was_cut_off()) co_return last;
     c.lease->failed();
+    server.note(upstream::Outcome::kConnectionError);
     if (!may_retry(c, last->retry)) co_return last;
     c.retry.emplace(c.backend);
     log.retried();
@@ -193,6 +194,10 @@ Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted 
              .server_bytes = {all.bytes_to_clients, of_server.bytes_to_clients, bytes_out},
              .idle_timeout = std::min(client.settings().idle_timeout(), c.backend.settings().idle_timeout())});
   count_end(c, started, end);
+  if (end == TunnelEnd::kDone) c.lease->server().note(upstream::Outcome::kSuccess);
+  if (end == TunnelEnd::kServerFailed && !c.lease->was_cut_off()) {
+    c.lease->server().note(upstream::Outcome::kConnectionError);
+  }
   log.end(0, cause_of(end, c.lease->was_cut_off()), bytes_in, bytes_out);
 }
 

@@ -25,15 +25,27 @@ uint64_t draw_seed() {
 
 }  // namespace
 
-CheckerThread::CheckerThread(health::Checker::TakeResults take_results)
+CheckerThread::CheckerThread(health::Checker::TakeResults take_results,
+                             std::function<void(config::BackendHandle)> gather)
     : loop_(driver_),
-      checker_(loop_, {.seed = draw_seed(), .under_way_max = under_way_max()}, std::move(take_results)),
-      closing_(loop_) {}
+      checker_(loop_, {.seed = draw_seed(), .under_way_max = under_way_max()}, take_results),
+      outliers_(loop_, {.gather = std::move(gather),
+                        .tell = take_results,
+                        .act = [this](config::Uid server, config::OnError action,
+                                      const std::string& reason) { checker_.observe_errors(server, action, reason); }}),
+      closing_(loop_) {
+  checker_.on_success([this](config::Uid backend, config::Uid server, runtime::TimePoint began,
+                             const std::string& reason) { outliers_.check_succeeded(backend, server, began, reason); });
+}
 
 CheckerThread::~CheckerThread() { join(); }
 
 void CheckerThread::post(absl::AnyInvocable<void(health::Checker&)> message) {
   loop_.post_message([this, message = std::move(message)]() mutable { message(checker_); });
+}
+
+void CheckerThread::post_to_outliers(absl::AnyInvocable<void(health::Outliers&)> message) {
+  loop_.post_message([this, message = std::move(message)]() mutable { message(outliers_); });
 }
 
 void CheckerThread::start() {

@@ -12,7 +12,17 @@ namespace fairlead::server {
 Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log)
     : via_name_(std::move(via_name)),
       current_(base::make_ref<config::Snapshot>()),
-      checker_([this](std::vector<health::Result> results) { take_check_results(std::move(results)); }) {
+      checker_([this](std::vector<health::Result> results) { take_check_results(std::move(results)); },
+               [this](config::BackendHandle backend) { gather_outcomes(backend); }) {
+  shared_.on_errors([this](const upstream::ErrorsInARow& errors) {
+    checker_.post_to_outliers([errors](health::Outliers& outliers) {
+      outliers.take(health::ErrorReport{.backend = errors.backend,
+                                        .slot = errors.slot,
+                                        .server = errors.server,
+                                        .errors = errors.errors,
+                                        .gateway = errors.gateway});
+    });
+  });
   std::random_device seeds;
   for (int number = 0; number < count; ++number) {
     uint64_t seed = uint64_t{seeds()} << 32 | seeds();
@@ -148,7 +158,8 @@ void Workers::take_check_results(std::vector<health::Result> results) {
                     .check = result.check,
                     .is_up = result.is_up,
                     .reason = std::move(result.reason),
-                    .agent = std::move(result.agent)});
+                    .agent = std::move(result.agent),
+                    .ejection = result.ejection});
   }
   on_check_results_(std::move(told));
 }
@@ -170,6 +181,21 @@ void Workers::stop_checks(std::vector<config::Uid> servers) {
   checker_.post([servers = std::move(servers)](health::Checker& checker) {
     for (config::Uid server : servers) checker.stop(server);
   });
+}
+
+// ---- outliers
+
+void Workers::observe(base::Ref<const config::Backend> backend, uint64_t servers) {
+  checker_.post_to_outliers(
+      [backend = std::move(backend), servers](health::Outliers& outliers) { outliers.observe(backend, servers); });
+}
+
+void Workers::stop_observing(config::Uid backend) {
+  checker_.post_to_outliers([backend](health::Outliers& outliers) { outliers.stop(backend); });
+}
+
+void Workers::forget_ejections(config::Uid backend, config::Uid server) {
+  checker_.post_to_outliers([=](health::Outliers& outliers) { outliers.forget(backend, server); });
 }
 
 // ---- statistics
@@ -196,9 +222,36 @@ struct Gathering {
 };
 }  // namespace
 
+void Workers::gather_outcomes(config::BackendHandle backend) {
+  using Sums = std::map<config::Uid, health::Outcomes>;
+  auto done = [this, backend](Sums sums) {
+    std::vector<health::Outcomes> counts;
+    for (const auto& [uid, count] : sums) counts.push_back(count);
+    checker_.post_to_outliers(
+        [backend, counts = std::move(counts)](health::Outliers& outliers) { outliers.take(backend, counts); });
+  };
+  auto gathering = std::make_shared<Gathering<Sums>>(workers_.size(), Sums(), done);
+  std::lock_guard lock(mutex_);
+  if (stopped_) return;
+  for (auto& worker : workers_) {
+    worker->post([gathering, backend](Worker& self) {
+      std::vector<upstream::OutcomeCounts> part = self.context().upstreams.take_outcomes(backend);
+      gathering->add([&](Sums& sums) {
+        for (const upstream::OutcomeCounts& counts : part) {
+          health::Outcomes& sum = sums[counts.server];
+          sum.slot = counts.slot;
+          sum.server = counts.server;
+          sum.requests += counts.requests;
+          sum.failures += counts.failures;
+        }
+      });
+    });
+  }
+}
+
 void Workers::collect(bool servers, std::function<void(observe::Statistics)> done) {
-  // The checker's as well.
-  auto gathering = std::make_shared<Gathering<observe::Statistics>>(workers_.size() + 1, observe::Statistics(), done);
+  // The checker's as well, and of ejections.
+  auto gathering = std::make_shared<Gathering<observe::Statistics>>(workers_.size() + 2, observe::Statistics(), done);
   std::lock_guard lock(mutex_);
   if (stopped_) return done(last_);
   for (auto& worker : workers_) {
@@ -210,6 +263,10 @@ void Workers::collect(bool servers, std::function<void(observe::Statistics)> don
   checker_.post([gathering, servers](health::Checker& checker) {
     auto checks = servers ? checker.statistics() : std::vector<observe::CheckStatistics>();
     gathering->add([&](observe::Statistics& sum) { sum.checks = std::move(checks); });
+  });
+  checker_.post_to_outliers([gathering](health::Outliers& outliers) {
+    auto ejections = outliers.statistics();
+    gathering->add([&](observe::Statistics& sum) { sum.ejections = std::move(ejections); });
   });
 }
 

@@ -62,6 +62,9 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void check(std::vector<store::CheckOrder> orders) override;
   void change_checks(base::Ref<const config::Backend> backend) override;
   void stop_checks(std::vector<config::Uid> servers) override;
+  void observe(base::Ref<const config::Backend> backend, uint64_t servers) override;
+  void stop_observing(config::Uid backend) override;
+  void forget_ejections(config::Uid backend, config::Uid server) override;
 
   // observe::Collector
   void collect(bool servers, std::function<void(observe::Statistics)> done) override;
@@ -111,6 +114,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   static void close_sockets(Bound& bound);
   config::Revision adopted_by_all() const;
   void take_check_results(std::vector<health::Result> results);
+  void gather_outcomes(config::BackendHandle backend);
   // Tells those who wait for a revision that every worker has by now. On any thread.
   void report_adopted();
   void reclaim();

@@ -108,12 +108,14 @@ config::Metadata Applier::updated(const config::Metadata& before) {
 void Applier::add_event(v1::Change change, const BackendState& backend, const base::Ref<const config::Server>& server,
                         base::Ref<const config::Server> before) {
   base::Ref<const Health> health = backend.health_of(server->slot);
-  ServerView view{
-      .backend = backend.settings->name,
-      .record = server,
-      .lifecycle = lifecycle_of(*server, false, health.get()),
-      .effective_weight = effective_weight_of(*backend.adjusted_of(server), *backend.settings, health.get()),
-      .health = std::move(health)};
+  base::Ref<const Ejection> ejection = backend.ejection_of(*server);
+  uint32_t weight = ejection ? 0 : effective_weight_of(*backend.adjusted_of(server), *backend.settings, health.get());
+  ServerView view{.backend = backend.settings->name,
+                  .record = server,
+                  .lifecycle = lifecycle_of(*server, false, health.get()),
+                  .effective_weight = weight,
+                  .health = std::move(health),
+                  .ejection = std::move(ejection)};
   add_event({.what = ServerChange{change, std::move(view), std::move(before)}});
 }
 

@@ -144,6 +144,9 @@ auto Applier::replace_server(BackendState& backend, base::Ref<const config::Serv
     effects_.effects.push_back(FollowAdminState{backend.handle(), after->slot, after->metadata.uid, origin_});
   }
   follow_check(backend, *after);
+  if (backend.settings->outlier_detection && before->address != after->address) {
+    effects_.effects.push_back(ForgetEjections{backend.handle(), after->slot, after->metadata.uid});
+  }
   bool tracks_another = after->tracks() && (!before->tracks() || before->check->track != after->check->track);
   if (tracks_another) {
     if (Failed failure = begin_tracking(backend, *after)) return failure;
@@ -231,6 +234,9 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
       bool members = asks_of(*before) != asks_of(*backend->settings);
       effects_.effects.push_back(FollowChecks{backend->handle(), members});
     }
+    if (before->outlier_detection && !backend->settings->outlier_detection) {
+      effects_.effects.push_back(ForgetEjections{backend->handle(), 0, 0});
+    }
     add_event(v1::CHANGE_UPDATED, *backend, std::move(before));
     touched_.backend = BackendView{backend->settings};
     return std::nullopt;
@@ -268,6 +274,7 @@ auto Applier::apply(api::DeleteBackend& request) -> Failed {
   }
   changed();
   add_event(v1::CHANGE_DELETED, *backend);
+  effects_.effects.push_back(ForgetEjections{backend->handle(), 0, 0});
   model_.remove_backend(*backend);
   return std::nullopt;
 }

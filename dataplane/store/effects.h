@@ -56,8 +56,16 @@ struct CloseConnections {
   config::Uid uid;
 };
 
+// A server has another address, so that it is not the one that was ejected; or, of slot and uid 0, nobody is ejected
+// any more.
+struct ForgetEjections {
+  config::BackendHandle backend;
+  config::Slot slot;
+  config::Uid uid;
+};
+
 using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainDeparting, FollowAdminState, FollowCheck,
-                            FollowChecks, CloseConnections>;
+                            FollowChecks, CloseConnections, ForgetEjections>;
 
 struct Effects {
   std::vector<Effect> effects;

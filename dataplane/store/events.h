@@ -39,6 +39,9 @@ struct ServerStep {
   // Where its checks or its agent have changed something, with what they found or said.
   v1::Health health = v1::HEALTH_UNSPECIFIED;
   std::string reason{};
+  // Where it was ejected, or (`is_ejected` is false) has returned, with the reason of that.
+  base::Ref<const Ejection> ejection{};
+  bool is_ejected = false;
 };
 
 // Which servers a backend uses has changed.

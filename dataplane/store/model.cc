@@ -44,7 +44,10 @@ base::Ref<const Health> BackendState::health_of(config::Slot slot) const {
 
 Tiers::Standing BackendState::standing_of(config::Slot slot) const {
   const base::Ref<const Health>* record = health.find(slot);
-  return Tiers::standing_of(record ? record->get() : nullptr);
+  Tiers::Standing standing = Tiers::standing_of(record ? record->get() : nullptr);
+  if (ejections.empty() || standing != Tiers::Standing::kFit) return standing;
+  const base::Ref<const config::Server>* member = members.find(slot);
+  return member && ejection_of(**member) ? Tiers::Standing::kUnfit : standing;
 }
 
 const base::Ref<const config::Server>& BackendState::adjusted_of(const base::Ref<const config::Server>& record) const {
@@ -54,8 +57,43 @@ const base::Ref<const config::Server>& BackendState::adjusted_of(const base::Ref
 
 base::Ref<const config::Server> BackendState::kept_of(const base::Ref<const config::Server>& record) const {
   const base::Ref<const Health>* known = health.find(record->slot);
-  if (known && !(*known)->keeps_clients()) return nullptr;
+  if ((known && !(*known)->keeps_clients()) || ejection_of(*record)) return nullptr;
   return adjusted_of(record);
+}
+
+base::Ref<const Ejection> BackendState::ejection_of(const config::Server& record) const {
+  if (ejections.empty() || !settings->outlier_detection) return nullptr;
+  const base::Ref<const Ejection>* known = ejections.find(record.slot);
+  return known && (*known)->is_of(record) ? *known : base::Ref<const Ejection>();
+}
+
+uint64_t BackendState::count_ejected() const {
+  uint64_t count = 0;
+  ejections.for_each([&](config::Slot slot, const base::Ref<const Ejection>&) {
+    const base::Ref<const config::Server>* member = members.find(slot);
+    if (!member || !ejection_of(**member)) return;
+    const base::Ref<const Health>* known = health.find(slot);
+    const config::Server& seen = *adjusted_of(*member);
+    bool would = (!known || (*known)->is_fit()) && seen.takes_requests();
+    count += would && seen.weight.value_or(settings->effective_default_weight()) > 0;
+  });
+  return count;
+}
+
+uint64_t BackendState::would_take_requests() const { return tiers.eligible() + count_ejected(); }
+
+void BackendState::set_ejection(config::Slot slot, base::Ref<const Ejection> ejection) {
+  const base::Ref<const config::Server>* member = members.find(slot);
+  Tiers::Standing standing_before = standing_of(slot);
+  if (ejection) {
+    ejections.set(slot, std::move(ejection));
+  } else {
+    ejections.erase(slot);
+  }
+  if (!member) return;
+  base::Ref<const config::Server> adjusted_server = adjusted_of(*member);
+  tiers.replace(adjusted_server, standing_before, adjusted_server, standing_of(slot));
+  if (persistence.is_on()) persistence.upsert(*member, *member, kept_of(*member));
 }
 
 void BackendState::count(const base::Ref<const config::Server>& record, uint64_t change) {
@@ -287,6 +325,22 @@ void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<cons
   unpublished_health_ = true;
 }
 
+void Model::note_ejection(BackendState& backend, config::Slot slot, base::Ref<const Ejection> ejection) {
+  FAIRLEAD_CHECK(undo_.empty());
+  Tiers::Standing standing_before = backend.standing_of(slot);
+  backend.set_ejection(slot, std::move(ejection));
+  const base::Ref<const config::Server>* member = backend.members.find(slot);
+  if (!member || backend.standing_of(slot) == standing_before) return;
+  begin_slowly(backend, member->get(), standing_before, member->get());
+  changed_backends_.insert(backend.settings->slot);
+  unpublished_health_ = true;
+}
+
+void Model::forget_ejections(BackendState& backend) {
+  EjectionBySlot all = backend.ejections;
+  all.for_each([&](config::Slot slot, const auto&) { note_ejection(backend, slot, nullptr); });
+}
+
 void Model::note_before(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata,
                         const std::string& canonical, std::string_view bound) {
   digest_.remove(Digest::hash(kind, canonical));
@@ -453,7 +507,11 @@ void Model::place_settings(BackendState& backend, base::Ref<const config::Backen
   RowLog::Entry& row = rows_.begin(journal::Kind::kBackend, 0, undo_.size());
   note_before(row, Digest::Kind::kBackend, backend.settings->metadata, api::canonical(*backend.settings));
   note_after(row, Digest::Kind::kBackend, settings->metadata, api::canonical(*settings));
+  // Whether there are ejections is the settings' to say.
+  EjectionBySlot ejections = backend.ejections;
+  ejections.for_each([&](config::Slot slot, const auto&) { backend.set_ejection(slot, nullptr); });
   backend.take_settings(std::move(settings), zone_);
+  ejections.for_each([&](config::Slot slot, const auto& ejection) { backend.set_ejection(slot, ejection); });
   // What agents want in percent may be of the default.
   Members adjusted = backend.adjusted;
   adjusted.for_each([&](config::Slot slot, const auto&) { set_health(backend, slot, backend.health_of(slot)); });
@@ -556,6 +614,7 @@ void Model::restore_listener(base::Ref<config::Listener> listener) {
 
 base::Ref<const config::Snapshot> Model::make_snapshot() {
   ++revision_;
+  published_changes_.clear();
   for (config::Slot slot : changed_backends_) {
     auto at = backends_by_slot_.find(slot);
     bool present = at != backends_by_slot_.end() && !gone_backends_.contains(at->second->settings->metadata.uid);
@@ -563,6 +622,7 @@ base::Ref<const config::Snapshot> Model::make_snapshot() {
       working_.backends.erase(slot);
       continue;
     }
+    published_changes_.push_back(at->second->handle());
     auto backend = base::make_ref<config::BackendSnapshot>();
     backend->revision = revision_;
     backend->settings = at->second->settings;

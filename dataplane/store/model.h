@@ -19,6 +19,7 @@
 #include "config/snapshot.h"
 #include "store/address_counts.h"
 #include "store/digest.h"
+#include "store/ejection.h"
 #include "store/hash_tables.h"
 #include "store/health.h"
 #include "store/persistence_index.h"
@@ -82,6 +83,8 @@ struct BackendState {
   HealthBySlot health;
   // Of members whose agents want another weight or limit for them: the records that the workers see.
   Members adjusted;
+  // Of members, or of who was one: what holds is ejection_of()'s to say.
+  EjectionBySlot ejections;
   // How many of the checked ones are pending, and down.
   uint64_t pending = 0;
   uint64_t down = 0;
@@ -96,6 +99,14 @@ struct BackendState {
   Tiers::Standing standing_of(config::Slot slot) const;
   // A member's record with what its agent wants.
   const base::Ref<const config::Server>& adjusted_of(const base::Ref<const config::Server>& record) const;
+  // Null for a member that is not ejected.
+  base::Ref<const Ejection> ejection_of(const config::Server& record) const;
+  // How many are ejected that would take requests otherwise; costs a look at each that is ejected.
+  uint64_t count_ejected() const;
+  // How many would take requests if nobody were ejected.
+  uint64_t would_take_requests() const;
+  // It is ejected, or (null) is not any more.
+  void set_ejection(config::Slot slot, base::Ref<const Ejection> ejection);
   // The same, where clients may come back to it whom persistence leads there; else null.
   base::Ref<const config::Server> kept_of(const base::Ref<const config::Server>& record) const;
   // A member's record and health take the place of what they were (null: none), and all that follows from them.
@@ -220,6 +231,10 @@ class Model {
   void release_departed(config::Uid uid);
   // A check has found something. Requires a member that is checked.
   void note_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health);
+  // A member is ejected, or (null) is not any more.
+  void note_ejection(BackendState& backend, config::Slot slot, base::Ref<const Ejection> ejection);
+  // Nobody is, nor was.
+  void forget_ejections(BackendState& backend);
   // What a member that follows another's health has to be, where that is not what it is: of those whose targets have
   // changed since the last call. Each is for note_health(), which may make others due.
   struct Following {
@@ -237,6 +252,8 @@ class Model {
   base::Ref<const config::Snapshot> make_snapshot();
   // By the snapshots since the last call.
   std::vector<UseChange> take_use_changes() { return std::exchange(use_changes_, {}); }
+  // Backends that changed in the last one.
+  const std::vector<config::BackendHandle>& published_changes() const { return published_changes_; }
 
  private:
   // What happened to a server: plain data, because most changes are of this kind.
@@ -309,6 +326,7 @@ class Model {
   config::Snapshot working_;
   // Slots of backends that differ from `working_`.
   absl::flat_hash_set<config::Slot> changed_backends_;
+  std::vector<config::BackendHandle> published_changes_;
   bool unpublished_health_ = false;
   std::vector<UseChange> use_changes_;
 };

@@ -138,11 +138,14 @@ std::vector<Tiers::Status> tiers_of(const BackendState& backend) {
 
 ServerView Reader::view(const BackendState& backend, const base::Ref<const config::Server>& server) const {
   base::Ref<const Health> health = backend.health_of(server->slot);
+  base::Ref<const Ejection> ejection = backend.ejection_of(*server);
+  uint32_t weight = ejection ? 0 : weight_now(backend, *backend.adjusted_of(server), health.get());
   return {.backend = backend.settings->name,
           .record = server,
           .lifecycle = lifecycle_of(*server, drains_.is_drained(server->metadata.uid), health.get()),
-          .effective_weight = weight_now(backend, *backend.adjusted_of(server), health.get()),
+          .effective_weight = weight,
           .health = std::move(health),
+          .ejection = std::move(ejection),
           .handle = backend.handle()};
 }
 
@@ -161,6 +164,7 @@ BackendView Reader::view(const BackendState& backend) const {
           .draining = backend.departing + drains_.draining_members(backend.settings->metadata.uid),
           .pending = backend.pending,
           .down = backend.down,
+          .ejected = backend.count_ejected(),
           .use = backend.use,
           .tiers = tiers_of(backend)};
 }
@@ -229,7 +233,7 @@ Everything Reader::everything() const {
   Everything all{.version = version(), .listeners = {}, .backends = {}, .drained = drains_.drained(), .departing = {}};
   for (const auto& [name, listener] : model_.listeners()) all.listeners.push_back({listener});
   for (const auto& [name, state] : model_.backends())
-    all.backends.push_back({view(*state), state->members, state->health, state->adjusted});
+    all.backends.push_back({view(*state), state->members, state->health, state->ejections, state->adjusted});
   for (const auto& [key, departing] : model_.departing()) all.departing.push_back(view(departing));
   return all;
 }

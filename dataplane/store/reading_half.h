@@ -54,6 +54,8 @@ struct CheckResult {
   std::string reason;
   // Of an agent; then the check's fields say nothing.
   std::optional<config::AgentState> agent{};
+  // An ejection or its end; then `reason` says why, and the other fields of the check nothing.
+  std::optional<config::EjectionChange> ejection{};
 };
 
 class ReadingHalf {
@@ -103,6 +105,15 @@ class ReadingHalf {
   virtual void change_checks(base::Ref<const config::Backend> backend) = 0;
   // Breaks off what is under way. Results of before may still come.
   virtual void stop_checks(std::vector<config::Uid> servers) = 0;
+
+  // Servers of this backend, which has outlier detection, are ejected from now on as it says; again where its settings
+  // change, or `servers`: how many of them would take requests if nobody were ejected. What is decided comes as a
+  // result.
+  virtual void observe(base::Ref<const config::Backend> backend, uint64_t servers) = 0;
+  // Forgets all ejections. Results of before may still come.
+  virtual void stop_observing(config::Uid backend) = 0;
+  // Those of one server.
+  virtual void forget_ejections(config::Uid backend, config::Uid server) = 0;
 };
 
 }  // namespace fairlead::store

@@ -37,12 +37,16 @@ ServerView Everything::view(const Group& group, const base::Ref<const config::Se
   bool is_drained = std::ranges::binary_search(drained, server->metadata.uid);
   const base::Ref<const Health>* known = group.health.find(server->slot);
   const Health* health = known ? known->get() : nullptr;
+  const base::Ref<const Ejection>* ejection = group.ejections.find(server->slot);
+  bool is_ejected = ejection && group.backend.record->outlier_detection && (*ejection)->is_of(*server);
   const base::Ref<const config::Server>* adjusted = group.adjusted.find(server->slot);
   return {.backend = group.backend.record->name,
           .record = server,
           .lifecycle = lifecycle_of(*server, is_drained, health),
-          .effective_weight = effective_weight_of(adjusted ? **adjusted : *server, *group.backend.record, health),
-          .health = base::Ref<const Health>(health)};
+          .effective_weight =
+              is_ejected ? 0 : effective_weight_of(adjusted ? **adjusted : *server, *group.backend.record, health),
+          .health = base::Ref<const Health>(health),
+          .ejection = is_ejected ? *ejection : nullptr};
 }
 
 }  // namespace fairlead::store

@@ -8,6 +8,7 @@
 #include "base/slot_map.h"
 #include "config/model.h"
 #include "fairlead/v1/resources.pb.h"
+#include "store/ejection.h"
 #include "store/health.h"
 #include "store/tiers.h"
 
@@ -21,6 +22,8 @@ struct ServerView {
   uint32_t effective_weight = 0;
   // Null: it is not checked.
   base::Ref<const Health> health{};
+  // Null: it is not ejected.
+  base::Ref<const Ejection> ejection{};
   // Of a deleted server that finishes.
   std::optional<config::WallTime> drain_deadline{};
   // The backend's, for those who ask the workers of it; only from a Reader.
@@ -37,6 +40,7 @@ struct BackendView {
   // Of the checked members.
   uint64_t pending = 0;
   uint64_t down = 0;
+  uint64_t ejected = 0;
   Tiers::Use use{};
   // Empty where all servers are preferred alike.
   std::vector<Tiers::Status> tiers{};
@@ -62,6 +66,7 @@ struct Everything {
     BackendView backend;
     Members members;
     HealthBySlot health;
+    EjectionBySlot ejections;
     // As BackendState.adjusted.
     Members adjusted;
   };

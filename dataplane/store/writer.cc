@@ -86,6 +86,7 @@ Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<
       model_(std::move(zone)),
       drains_(reading_half_, inbox_, [this](const Drains::Ended& ended) { on_drain_ended(ended); }),
       checks_(reading_half_),
+      observations_(reading_half_),
       reader_(model_, drains_, election_, events_) {
   // The inbox may outlive this writer, which alone runs its tasks.
   reading_half_.on_check_results([this, inbox = inbox_](std::vector<CheckResult> results) {
@@ -216,6 +217,9 @@ void Writer::publish() {
   reading_half_.publish(model_.make_snapshot(), [this, publication, inbox = inbox_] {
     inbox->post_fact([this, publication] { on_visible(publication); });
   });
+  for (config::BackendHandle handle : model_.published_changes()) {
+    if (const BackendState* backend = model_.find_backend(handle)) observations_.follow(*backend);
+  }
 }
 
 void Writer::tell_uses() {
@@ -272,7 +276,10 @@ void Writer::perform(const CloseAddresses& effect) {
 
 void Writer::perform(const DrainDeparting& effect) {
   checks_.forget(effect.uid);
-  if (const DepartingServer* departing = model_.find_departing(effect.uid)) drains_.depart(*departing);
+  const DepartingServer* departing = model_.find_departing(effect.uid);
+  if (!departing) return;
+  perform(ForgetEjections{departing->handle, departing->record->slot, effect.uid});
+  drains_.depart(*departing);
 }
 
 void Writer::perform(const FollowCheck& effect) {
@@ -282,6 +289,15 @@ void Writer::perform(const FollowCheck& effect) {
 
 void Writer::perform(const FollowChecks& effect) {
   if (const BackendState* backend = model_.find_backend(effect.backend)) checks_.follow(*backend, effect.members);
+}
+
+void Writer::perform(const ForgetEjections& effect) {
+  BackendState* backend = model_.find_backend(effect.backend);
+  if (!backend) return observations_.stop(effect.backend.uid);
+  if (effect.uid == 0) return model_.forget_ejections(*backend);
+  const base::Ref<const Ejection>* known = backend->ejections.find(effect.slot);
+  if (known && (*known)->server == effect.uid) model_.note_ejection(*backend, effect.slot, nullptr);
+  observations_.forget(effect.backend.uid, effect.uid);
 }
 
 void Writer::perform(const CloseConnections& effect) {

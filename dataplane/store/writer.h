@@ -21,6 +21,7 @@
 #include "store/event_hub.h"
 #include "store/inbox.h"
 #include "store/model.h"
+#include "store/observations.h"
 #include "store/reader.h"
 #include "store/reading_half.h"
 #include "store/resync.h"
@@ -112,9 +113,11 @@ class Writer {
   void perform(const FollowCheck& effect);
   void perform(const FollowChecks& effect);
   void perform(const CloseConnections& effect);
+  void perform(const ForgetEjections& effect);
   // What checks have found changes whom the workers may pick; at the next publication.
   void take_check_results();
   void take(const CheckResult& result);
+  void take_ejection(const CheckResult& result);
   // Those whose health is another server's are as that one is now.
   void follow_targets();
   // `what`: why, for an event, which there is where clients see another health or it `is_news` in another way.
@@ -136,6 +139,7 @@ class Writer {
   Model model_;
   Drains drains_;
   Checks checks_;
+  Observations observations_;
   Election election_;
   EventHub events_;
   Reader reader_;

@@ -37,6 +37,12 @@ void write_health_lines(std::span<const Event> events) {
       spdlog::warn("health: {} more servers changed at the same time", events.size() - kNamedMax);
       return;
     }
+    if (step.ejection) {
+      spdlog::log(step.is_ejected ? spdlog::level::warn : spdlog::level::info, "outliers: {} {}: {}",
+                  api::server_title(step.backend, step.name), step.is_ejected ? "is ejected" : "returns",
+                  step.ejection->reason);
+      continue;
+    }
     bool is_down = step.health == v1::HEALTH_DOWN;
     spdlog::log(is_down ? spdlog::level::warn : spdlog::level::info, "health: {} is {}: {}",
                 api::server_title(step.backend, step.name), v1::Health_Name(step.health).substr(7), step.reason);
@@ -54,6 +60,7 @@ void Writer::take_check_results() {
 
 // Nothing where it is about a server, or a check, that is no more.
 void Writer::take(const CheckResult& result) {
+  if (result.ejection) return take_ejection(result);
   const config::Server* server = model_.find_member(result.backend, result.slot, result.server);
   if (!server) return;
   BackendState& backend = *model_.find_backend(result.backend);
@@ -73,6 +80,36 @@ void Writer::take(const CheckResult& result) {
   bool is_news = result.agent && wants_other(before->agent.get(), *result.agent);
   std::string what = result.agent ? "agent: " + result.agent->said : result.reason;
   change_health(backend, result.slot, base::Ref<const Health>(after), std::move(what), is_news);
+}
+
+// Nothing where it is about a server, or settings, that are no more, or where so many are not ejected by now.
+void Writer::take_ejection(const CheckResult& result) {
+  const config::Server* server = model_.find_member(result.backend, result.slot, result.server);
+  BackendState* backend = model_.find_backend(result.backend);
+  if (!server || !backend || !backend->settings->outlier_detection) return;
+  base::Ref<const Ejection> before = backend->ejection_of(*server);
+  if (result.ejection->is_ejected == (before != nullptr)) return;
+  auto ejection = base::make_ref<Ejection>();
+  ejection->server = result.server;
+  ejection->address = server->address;
+  ejection->number = result.ejection->number;
+  ejection->time = std::chrono::system_clock::now();
+  ejection->until = ejection->time + result.ejection->time;
+  ejection->reason = result.reason;
+  if (result.ejection->is_ejected) {
+    uint64_t allowed = backend->settings->outlier_detection->ejected_max(backend->would_take_requests());
+    if (backend->count_ejected() + 1 > allowed) return;
+  }
+  ServerStep step{
+      .backend = backend->settings->name,
+      .name = server->name,
+      .uid = result.server,
+      .lifecycle = lifecycle_of(*server, drains_.is_drained(result.server), backend->health_of(result.slot).get()),
+      .ejection = base::Ref<const Ejection>(ejection),
+      .is_ejected = result.ejection->is_ejected};
+  model_.note_ejection(*backend, result.slot,
+                       step.is_ejected ? base::Ref<const Ejection>(ejection) : base::Ref<const Ejection>());
+  add_step(std::move(step), nullptr);
 }
 
 void Writer::follow_targets() {

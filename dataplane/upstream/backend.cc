@@ -188,6 +188,8 @@ uint32_t Backend::load_of(const config::BackendSnapshot& snapshot, const config:
 Server& Backend::begin_on(const config::Server& record, const config::BackendSnapshot& snapshot) {
   Server& server = server_of(record);
   if (config::goes_by_latency(snapshot.settings->effective_algorithm())) server.measure();
+  if (snapshot.settings->outlier_detection) [[unlikely]]
+    server.begin_observing();
   return server;
 }
 
@@ -264,6 +266,12 @@ void Backend::cancel_drain(config::Slot slot, config::Uid uid) {
 
 void Backend::close_connections(config::Slot slot, config::Uid uid) {
   if (Server* server = find(slot, uid)) server->close_connections();
+}
+
+void Backend::take_outcomes(std::vector<OutcomeCounts>& out) {
+  servers_.for_each([&](Server& server) {
+    if (std::optional<OutcomeCounts> counts = server.take_outcomes()) out.push_back(*counts);
+  });
 }
 
 void Backend::forget(Server& server) {

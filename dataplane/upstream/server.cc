@@ -59,6 +59,46 @@ void Server::count_leases(SharedTotal* total) {
   });
 }
 
+// ---- outcomes
+
+void Server::count(Outcome outcome) {
+  const std::optional<config::OutlierDetection>& settings = backend_.settings().outlier_detection;
+  if (!settings) return outcomes_.reset();
+  bool is_error = outcome != Outcome::kSuccess;
+  if (settings->effective_observe() == config::Observed::kConnections) is_error = outcome == Outcome::kConnectionError;
+  ++outcomes_->requests;
+  if (!is_error) {
+    load().end_errors();
+    load().end_gateway_errors();
+    return;
+  }
+  ++outcomes_->failures;
+  uint32_t limit = settings->effective_consecutive_errors();
+  if (load().add_error(limit)) report(limit, /*gateway=*/false);
+  uint32_t gateway_limit = settings->effective_consecutive_gateway_errors();
+  if (outcome == Outcome::kError) {
+    load().end_gateway_errors();
+  } else if (load().add_gateway_error(gateway_limit)) {
+    report(gateway_limit, /*gateway=*/true);
+  }
+}
+
+void Server::report(uint32_t errors, bool gateway) {
+  backend_.shared().report({.backend = {backend_.settings().slot, backend_.uid()},
+                            .slot = record_->slot,
+                            .server = uid(),
+                            .errors = errors,
+                            .gateway = gateway});
+}
+
+std::optional<OutcomeCounts> Server::take_outcomes() {
+  if (!outcomes_ || outcomes_->requests == 0) return std::nullopt;
+  OutcomeCounts counts = std::exchange(*outcomes_, {});
+  counts.slot = record_->slot;
+  counts.server = uid();
+  return counts;
+}
+
 // ---- idle connections
 
 std::unique_ptr<Connection> Server::take_idle() {

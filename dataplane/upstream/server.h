@@ -21,6 +21,7 @@
 #include "upstream/admission.h"
 #include "upstream/connection.h"
 #include "upstream/measurements.h"
+#include "upstream/outcome.h"
 
 namespace fairlead::upstream {
 
@@ -62,6 +63,17 @@ class Server {
       measurements_ = std::make_unique<Measurements>();
     return *measurements_;
   }
+  // From now on what comes of its exchanges is counted, as long as the backend's settings want that.
+  void begin_observing() {
+    if (!outcomes_) [[unlikely]]
+      outcomes_ = std::make_unique<OutcomeCounts>();
+  }
+  void note(Outcome outcome) {
+    if (outcomes_) [[unlikely]]
+      count(outcome);
+  }
+  // Since this was last asked; nothing where there was nothing.
+  std::optional<OutcomeCounts> take_outcomes();
   // From now on what is in flight is counted, also what began before; where `total` is given, there as well.
   void count_leases(SharedTotal* total);
 
@@ -94,6 +106,8 @@ class Server {
 
   void enter(Lease& lease);
   void leave(Lease& lease);
+  void count(Outcome outcome);
+  void report(uint32_t errors, bool gateway);
   void cut_off(Lease& lease);
   void on_drain_timer();
   void finish_drain();
@@ -117,6 +131,8 @@ class Server {
   // Where it was asked for.
   SharedLoadRef load_;
   std::unique_ptr<Measurements> measurements_;
+  // Where the backend's settings want that.
+  std::unique_ptr<OutcomeCounts> outcomes_;
   // Of former addresses, for leases that are counted there.
   std::vector<SharedLoadRef> former_loads_;
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -20,6 +21,16 @@
 namespace fairlead::upstream {
 
 class Shared;
+
+// Of a server's, over all workers.
+struct ErrorsInARow {
+  config::BackendHandle backend;
+  config::Slot slot = 0;
+  config::Uid server = 0;
+  uint32_t errors = 0;
+  // They were counted as gateway errors.
+  bool gateway = false;
+};
 
 // What is in flight on one server over all workers. Any thread.
 class SharedLoad {
@@ -42,15 +53,35 @@ class SharedLoad {
   // Before whoever leaves looks whether anybody waits.
   void leave() { in_flight_.fetch_sub(1, std::memory_order_seq_cst); }
 
+  // Errors in a row: what workers write rarely, and read while all is well. True: there are `limit` of them, and the
+  // next one is the first again; 0 is no limit.
+  bool add_error(uint32_t limit) { return add(errors_, limit); }
+  bool add_gateway_error(uint32_t limit) { return add(gateway_errors_, limit); }
+  void end_errors() { end(errors_); }
+  void end_gateway_errors() { end(gateway_errors_); }
+
  private:
   friend class Shared;
   friend class SharedLoadRef;
+
+  static bool add(std::atomic<uint32_t>& errors, uint32_t limit) {
+    if (limit == 0) return false;
+    if (errors.fetch_add(1, std::memory_order_relaxed) + 1 < limit) return false;
+    errors.store(0, std::memory_order_relaxed);
+    return true;
+  }
+  static void end(std::atomic<uint32_t>& errors) {
+    if (errors.load(std::memory_order_relaxed) > 0) [[unlikely]]
+      errors.store(0, std::memory_order_relaxed);
+  }
 
   SharedLoad(Shared& owner, config::Uid backend, base::Ref<const config::Server> record)
       : owner_(owner), backend_(backend), record_(std::move(record)) {}
 
   std::atomic<uint32_t> in_flight_ = 0;
   std::atomic<uint32_t> keepers_ = 0;
+  std::atomic<uint32_t> errors_ = 0;
+  std::atomic<uint32_t> gateway_errors_ = 0;
   Shared& owner_;
   const config::Uid backend_;
   // Its name and address are the key.
@@ -146,6 +177,12 @@ class Shared {
   std::shared_ptr<StickTable> table_of(config::Uid backend) { return one_of(tables_, backend); }
   std::shared_ptr<SharedCircuit> circuit_of(config::Uid backend) { return one_of(circuits_, backend); }
   std::shared_ptr<SharedQueue> queue_of(config::Uid backend) { return one_of(queues_, backend); }
+  // Hears of errors in a row where they are as many as the backend's outlier detection allows, on the worker's thread.
+  // Before there are workers.
+  void on_errors(std::function<void(const ErrorsInARow&)> heard) { on_errors_ = std::move(heard); }
+  void report(const ErrorsInARow& errors) const {
+    if (on_errors_) on_errors_(errors);
+  }
   // Servers that somebody keeps the load of.
   size_t loads() const;
 
@@ -177,6 +214,7 @@ class Shared {
   template <typename T>
   std::shared_ptr<T> one_of(ByBackend<T>& all, config::Uid backend);
 
+  std::function<void(const ErrorsInARow&)> on_errors_;
   mutable std::mutex mutex_;
   absl::flat_hash_set<SharedLoad*, Hash, Equal> loads_;  // guarded by mutex_
   ByBackend<SharedHolder> holders_;                      // guarded by mutex_

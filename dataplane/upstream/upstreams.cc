@@ -59,6 +59,12 @@ void Upstreams::close_connections(config::BackendHandle handle, config::Slot slo
   if (Backend* backend = known(handle)) backend->close_connections(slot, server);
 }
 
+std::vector<OutcomeCounts> Upstreams::take_outcomes(config::BackendHandle handle) {
+  std::vector<OutcomeCounts> result;
+  if (Backend* backend = known(handle)) backend->take_outcomes(result);
+  return result;
+}
+
 bool Upstreams::is_over(const Backend& backend) const {
   return !snapshot_->find({backend.settings().slot, backend.uid()}) && backend.is_unused();
 }

@@ -30,6 +30,8 @@ class Upstreams {
   void drain(config::BackendHandle handle, config::Slot slot, config::Uid server, DrainRequest request);
   void cancel_drain(config::BackendHandle handle, config::Slot slot, config::Uid server);
   void close_connections(config::BackendHandle handle, config::Slot slot, config::Uid server);
+  // As Backend; nothing for what this worker has not used.
+  std::vector<OutcomeCounts> take_outcomes(config::BackendHandle handle);
 
   // At the moment; 0 for what this worker has not used.
   uint32_t in_flight(config::BackendHandle handle);

@@ -20,6 +20,8 @@ class Well(Origin):
 
     def __init__(self, name):
         self.status = 200
+        # Of requests that are no checks.
+        self.status_of_all = 200
         self.known_down = False
         self.stray = []
         self.checks = 0
@@ -31,7 +33,7 @@ class Well(Origin):
             return response(self.status)
         if self.known_down:
             self.stray.append(request.target)
-        return response(body=self.name.encode())
+        return response(self.status_of_all, body=self.name.encode())
 
 
 class Load:
@@ -174,6 +176,67 @@ class Health(ApiCase):
                               (b"x" * 4_000_000, "answer: a line of more than 1 KiB")):
             wait(text, lambda status, problem=problem: status.agent.problem == problem)
         self.assertEqual((self.status(api, "s1").health, self.status(api, "s1").effective_weight), (UP, 100))
+
+    def test_a_follower_goes_with_its_target_and_loses_what_it_has(self):
+        echo = self.scripted(lambda peer, _: peer.read_to_end())
+        well = self.well()
+        fairlead, api = self.start_with_api(plane(
+            {"s1": echo.address}, listener={"protocol": "TCP"}, backend={"onMarkedDown": "ON_MARKED_DOWN_CLOSE"}))
+        self.ctl(fairlead, "backend", "add", "checked", "--check", "http:/healthz", "--check-interval", "100ms")
+        self.ctl(fairlead, "server", "add", "checked/t1", well.address)
+        self.ctl(fairlead, "server", "set", "app/s1", "--track", "checked/t1")
+        self.wait_for_health(api, "s1", UP)
+        with Connection(fairlead.address()) as held:
+            held.send(b"x")
+            echo.wait_for(lambda: echo.open_connections() == 1, "the connection to the server")
+            well.status = 500
+            self.wait_for_health(api, "s1", DOWN)
+            self.assertTrue(held.is_closed_within(10))
+        echo.wait_for(lambda: echo.open_connections() == 0, "its end")
+        self.assertIn("down (track checked/t1: status: 500, expected 200-399)", self.ctl(fairlead, "server", "list", "app"))
+        refused = self.refused(fairlead, "server", "set", "checked/t1", "--track", "app/s1")
+        self.assertIn('health_check.track: "app/s1" follows this server itself', refused)
+        self.ctl(fairlead, "server", "delete", "checked/t1")
+        self.assertEqual(self.status(api, "s1").health, DOWN)
+        well.status = 200
+        self.ctl(fairlead, "server", "add", "checked/t1", well.address)
+        self.wait_for_health(api, "s1", UP)
+
+    def test_a_server_that_fails_requests_is_ejected_and_returns(self):
+        well, bad = self.well("well"), self.well("bad")
+        bad.status_of_all = 503
+        fairlead, api = self.start_with_api(plane({"s1": well.address, "s2": bad.address}, backend={
+            "outlierDetection": {"consecutiveErrors": 3, "baseEjectionTime": "1s"}, "retry": {"attempts": 0}}))
+        watch = self.start_process("fairleadctl", [program("fairleadctl"), "watch"], env=fairlead.ctl_environment())
+        watch.out.wait_for(lambda line: "present" in line, "the snapshot")
+        version = api.export()[1]
+        answers = []
+        wait_until(lambda: answers.append(fetch(fairlead.address()).status) or self.status(api, "s2").ejected, "the ejection")
+        # Counted over all workers; the last ones may have come while it was decided.
+        self.assertGreaterEqual(answers.count(503), 3)
+        self.assertLessEqual(answers.count(503), 6)
+        status = self.status(api, "s2")
+        self.assertEqual((status.lifecycle, status.effective_weight), (READY, 0))
+        self.assertEqual((status.ejection.reason, status.ejection.number), ("3 errors in a row", 1))
+        self.assertIn("ejected (3 errors in a row)", self.ctl(fairlead, "server", "list", "app"))
+        backend = json.loads(self.ctl(fairlead, "backend", "get", "app", "-o", "json"))["status"]
+        self.assertEqual((backend["eligible"], backend["ejected"]), ("1", "1"))
+        page = fetch(fairlead.ready["observation"], "/metrics").body.decode()
+        self.assertIn('fairlead_backend_ejected_servers{backend="app"} 1', page)
+        self.assertIn('fairlead_backend_ejections_total{backend="app"} 1', page)
+        bad.status_of_all = 200
+        wait_until(lambda: not self.status(api, "s2").ejected, "its return")
+        for text in ("ready, ejected: 3 errors in a row", "ready, back: its time is over"):
+            watch.out.wait_for(lambda line, text=text: "server app/s2 " + text in line, text)
+        self.assertEqual({fetch(fairlead.address()).body for _ in range(8)}, {b"well", b"bad"})
+        self.assertEqual(api.export()[1], version, "it is no configuration")
+        # The last one remains, whatever it does.
+        well.status_of_all = bad.status_of_all = 500
+        for _ in range(40):
+            self.assertEqual(fetch(fairlead.address()).status, 500)
+        self.assertEqual(sum(found.status.ejected for found in api.servers("app")), 1)
+        self.ctl(fairlead, "backend", "set", "app", "--max-ejected", "0")
+        wait_until(lambda: not any(found.status.ejected for found in api.servers("app")), "all to be back")
 
     def test_each_way_to_fail_has_its_name(self):
         def script(act):

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -94,7 +95,25 @@ class FakeReadingHalf : public store::ReadingHalf {
             .reason = reason};
   }
 
+  // A server is ejected, or returns.
+  void eject(const store::CheckResult& of, const config::EjectionChange& change, const std::string& reason) {
+    store::CheckResult result = of;
+    result.ejection = change;
+    result.reason = reason;
+    find({std::move(result)});
+  }
+
   // --- what a test asks ---
+  // Of a backend that is observed: how many servers were said to take requests; nothing where it is not observed.
+  std::optional<uint64_t> observed(config::Uid backend) const {
+    std::lock_guard lock(mutex_);
+    auto known = observed_.find(backend);
+    return known == observed_.end() ? std::nullopt : std::optional(known->second);
+  }
+  std::vector<config::Uid> forgotten() const {
+    std::lock_guard lock(mutex_);
+    return forgotten_;
+  }
   // Of a server that is being checked.
   store::CheckOrder order_of(config::Uid server) const {
     std::lock_guard lock(mutex_);
@@ -234,6 +253,20 @@ class FakeReadingHalf : public store::ReadingHalf {
     std::lock_guard lock(mutex_);
     for (config::Uid uid : servers) FAIRLEAD_CHECK(checked_.erase(uid) == 1);
   }
+  void observe(base::Ref<const config::Backend> backend, uint64_t servers) override {
+    std::lock_guard lock(mutex_);
+    FAIRLEAD_CHECK(backend->outlier_detection.has_value());
+    observed_[backend->metadata.uid] = servers;
+  }
+  void stop_observing(config::Uid backend) override {
+    std::lock_guard lock(mutex_);
+    FAIRLEAD_CHECK(observed_.erase(backend) == 1);
+  }
+  void forget_ejections(config::Uid backend, config::Uid server) override {
+    std::lock_guard lock(mutex_);
+    FAIRLEAD_CHECK(observed_.contains(backend));
+    forgotten_.push_back(server);
+  }
 
  private:
   using HeldDrains = std::vector<std::pair<store::DrainOrder, std::function<void(store::Drained)>>>;
@@ -269,6 +302,8 @@ class FakeReadingHalf : public store::ReadingHalf {
   std::function<void(std::vector<store::CheckResult>)> take_results_;
   std::map<config::Uid, store::CheckOrder> checked_;
   int check_changes_ = 0;
+  std::map<config::Uid, uint64_t> observed_;
+  std::vector<config::Uid> forgotten_;
 };
 
 }  // namespace fairlead::test_support

@@ -131,6 +131,7 @@ TopBackend TopModel::backend_of(const v1::BackendStatistics& statistics, double 
                                .address = {},
                                .lifecycle = server.lifecycle(),
                                .health = {},
+                               .ejected = false,
                                .weight = 0,
                                .numbers = numbers_of(server.counters(), seconds)});
   }
@@ -150,6 +151,7 @@ void TopModel::complete(TopBackend& backend) const {
     server.address = details->second.address();
     server.weight = details->second.status().effective_weight();
     server.health = details->second.status().health();
+    server.ejected = details->second.status().ejected();
     if (server.lifecycle == v1::LIFECYCLE_UNSPECIFIED) server.lifecycle = details->second.status().lifecycle();
   }
   for (const auto& [name, details] : found->second) {
@@ -158,6 +160,7 @@ void TopModel::complete(TopBackend& backend) const {
                                .address = details.address(),
                                .lifecycle = details.status().lifecycle(),
                                .health = details.status().health(),
+                               .ejected = details.status().ejected(),
                                .weight = details.status().effective_weight(),
                                .numbers = {},
                                .unused = true});

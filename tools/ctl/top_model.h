@@ -30,6 +30,7 @@ struct TopServer {
   std::string address;
   v1::Lifecycle lifecycle = v1::LIFECYCLE_UNSPECIFIED;
   v1::Health health = v1::HEALTH_UNSPECIFIED;
+  bool ejected = false;
   std::uint32_t weight = 0;
   TopNumbers numbers;
   // Statistics have only servers that had something to do; this one is known from the list.

@@ -97,6 +97,7 @@ void add_backend(Table& table, const TopBackend& backend) {
 // A server that its checks have found down is that, whatever it may take otherwise.
 Cell state_cell(const TopServer& server) {
   if (server.lifecycle == v1::LIFECYCLE_READY && server.health == v1::HEALTH_DOWN) return {"down", Colour::kRed};
+  if (server.lifecycle == v1::LIFECYCLE_READY && server.ejected) return {"ejected", Colour::kRed};
   return {lifecycle_word(server.lifecycle), lifecycle_colour(server.lifecycle)};
 }
 

@@ -179,6 +179,12 @@ std::string WatchLines::server_line(const v1::ServerEvent& event) const {
   const std::string title = printable(absl::StrCat("server ", event.server().backend(), "/", event.server().name()));
   const std::string state = coloured(lifecycle_word(event.lifecycle()), lifecycle_colour(event.lifecycle()), colour_);
   const std::string cut_off = event.cut_off() > 0 ? absl::StrCat(", ", event.cut_off(), " cut off") : "";
+  if (event.has_ejection()) {
+    const bool ejected = event.ejection().has_until();
+    const std::string step =
+        ejected ? coloured("ejected", Colour::kRed, colour_) : coloured("back", Colour::kGreen, colour_);
+    return absl::StrCat(title, " ", state, ", ", step, ": ", printable(event.ejection().reason()));
+  }
   if (event.health() == v1::HEALTH_UNSPECIFIED) return absl::StrCat(title, " ", state, cut_off);
   const std::string health = coloured(health_word(event.health()), health_colour(event.health()), colour_);
   return absl::StrCat(title, " ", state, ", ", health, ": ", printable(event.health_reason()));

@@ -5,7 +5,15 @@ from google.protobuf.message import Message
 # Each is set to both in turn, on top of what identifies the resource.
 SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "health_check.disabled": (True, False), "health_check.track": ("app/s2", ""), "priority": (3, 0), "backup": (True, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
 BACKEND = {
-    "on_marked_down": (2, 1, 0),
+    "on_marked_down": (2, 1, 0), "outlier_detection.observe": (2, 1), "outlier_detection.consecutive_errors": (0, 7),
+    "outlier_detection.consecutive_gateway_errors": (7, 0), "outlier_detection.interval": ("0.02s", "0.05s"),
+    "outlier_detection.success_rate.min_requests": (1, 5), "outlier_detection.success_rate.min_servers": (1, 2),
+    "outlier_detection.success_rate.deviation_percent": (100, 300), "outlier_detection.failure_percentage.threshold": (1, 50),
+    "outlier_detection.failure_percentage.min_requests": (1, 7), "outlier_detection.failure_percentage.min_servers": (1, 2),
+    "outlier_detection.base_ejection_time": ("0.1s", "1s"), "outlier_detection.max_ejection_time": ("10s", "5s"),
+    "outlier_detection.max_ejected_percent": (100, 10), "outlier_detection.return_by_check": (False, True),
+    "outlier_detection.success_rate": (None,), "outlier_detection.failure_percentage": (None,),
+    "outlier_detection.on_error": (2, 3, 4, 1),
     "balance.hash.key": ("{path}", "{source}"), "balance.algorithm": (3, 1, 2, 4, 5, 6, 7, 8, 10), "balance.hash.type": (1, 2, 3, 4),
     "balance.hash.table_size": (251, 1009), "balance.hash.balance_factor": (125, 200), "balance.draws": (1, 3), "balance.peak_ewma.decay": ("1s", "2s"),
     "balance.prequal.pool_size": (4, 8), "balance.prequal.probes": (1, 2), "balance.prequal.hot_percent": (50, 90),

@@ -28,6 +28,15 @@ TEST(EncodeTest, AServerWithEveryField) {
   EXPECT_TRUE(config::same_settings(*decode_server(encoded)->record, *draft->record));
 }
 
+TEST(EncodeTest, OutlierDetectionThatSaysNothingIsNone) {
+  for (const char* text : {"outlier_detection {}", "outlier_detection { success_rate {} failure_percentage {} }"}) {
+    auto message = from_text<v1::Backend>(std::string("name: \"web\" ") + text);
+    Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
+    ASSERT_TRUE(draft) << draft.error().text();
+    EXPECT_FALSE((*draft)->outlier_detection) << text;
+  }
+}
+
 TEST(EncodeTest, AServerThatFollowsAnother) {
   auto message =
       from_text<v1::Server>(R"(backend: "web" name: "s1" address: "[::1]:80" health_check { track: "api/s2" })");
@@ -66,7 +75,13 @@ TEST(EncodeTest, ABackendWithEveryField) {
     failover { overprovisioning: 100 backups: BACKUP_USE_ALL zones { prefer_near: true label: "rack" min_near: 1 }
                panic_threshold: 0 }
     slow_start { window { seconds: 1 } exponent: 2 min_percent: 1 }
-    on_marked_down: ON_MARKED_DOWN_CLOSE)");
+    on_marked_down: ON_MARKED_DOWN_CLOSE
+    outlier_detection {
+      observe: OBSERVED_CONNECTIONS consecutive_errors: 0 consecutive_gateway_errors: 1000 on_error: ON_ERROR_MARK_DOWN
+      interval { nanos: 10000000 } success_rate { min_requests: 1 min_servers: 2 deviation_percent: 1000 }
+      failure_percentage { threshold: 100 min_requests: 1000000 min_servers: 1 } base_ejection_time { seconds: 1 }
+      max_ejection_time { seconds: 1 } max_ejected_percent: 0 return_by_check: false
+    })");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Backend encoded;

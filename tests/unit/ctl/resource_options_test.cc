@@ -131,6 +131,11 @@ TEST(ResourceOptions, FillAChecksKindApartFromTheRest) {
   EXPECT_TRUE(fill<v1::Backend>(backend_options(), {"--check", "grpc"}).resource.health_check().has_grpc());
   const auto closing = fill<v1::Backend>(backend_options(), {"--on-marked-down", "close"});
   EXPECT_EQ(closing.resource.on_marked_down(), v1::ON_MARKED_DOWN_CLOSE);
+  const auto outliers = fill<v1::Backend>(backend_options(),
+                                          {"--outlier-errors", "3", "--on-error", "fail-check", "--max-ejected", "30"});
+  EXPECT_THAT(outliers.mask, ElementsAre("outlier_detection.consecutive_errors", "outlier_detection.on_error",
+                                         "outlier_detection.max_ejected_percent"));
+  EXPECT_EQ(outliers.resource.outlier_detection().on_error(), v1::ON_ERROR_FAIL_CHECK);
   const auto follower = fill<v1::Server>(server_options(), {"--track", "web/s1"});
   EXPECT_THAT(follower.mask, ElementsAre("health_check.track"));
   EXPECT_EQ(follower.resource.health_check().track(), "web/s1");

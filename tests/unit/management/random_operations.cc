@@ -146,6 +146,8 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_failover()->mutable_zones()->set_prefer_near(number(1) == 1);
   if (one_in(9)) backend.mutable_failover();
   if (one_in(9)) backend.mutable_slow_start()->mutable_window()->set_seconds(number(2));
+  if (one_in(6)) backend.mutable_outlier_detection()->set_max_ejected_percent(number(1) * 50);
+  if (one_in(40)) backend.mutable_outlier_detection()->set_consecutive_errors(1001);
   fill(*backend.mutable_labels());
   if (one_in(3)) {
     for (size_t i = random_.below(4); i > 0; --i) {

@@ -35,11 +35,12 @@ struct PlainBackend {
   bool has_table = false;
   int panic_threshold = 0;
   bool prefers_near = false;
+  bool is_observed = false;
   std::map<std::string, PlainServer> servers;
   // All but the servers.
   auto settings() const {
     return std::tie(default_weight, algorithm, checked, hash_type, has_agent, cookie_secret, has_table, panic_threshold,
-                    prefers_near);
+                    prefers_near, is_observed);
   }
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
@@ -69,6 +70,7 @@ struct PlainModel {
                            .has_table = resource.backend().persistence().has_table(),
                            .panic_threshold = static_cast<int>(resource.backend().failover().panic_threshold()),
                            .prefers_near = resource.backend().failover().zones().prefer_near(),
+                           .is_observed = resource.backend().has_outlier_detection(),
                            .servers = {}};
       bool exists = backends.contains(resource.backend().name());
       if (exists) {
@@ -197,6 +199,7 @@ class Draw {
       if (below(2) == 0) fill(*resource.mutable_backend()->mutable_persistence());
       if (below(3) == 0) resource.mutable_backend()->mutable_failover()->set_panic_threshold(below(100) + 1);
       if (below(3) == 0) resource.mutable_backend()->mutable_failover()->mutable_zones()->set_prefer_near(true);
+      if (below(3) > 0) resource.mutable_backend()->mutable_outlier_detection()->set_consecutive_errors(5);
     } else if (kind == 1) {
       resource.mutable_listener()->set_name(name("l", 3));
       resource.mutable_listener()->add_bind("127.0.0.1:0");
@@ -267,7 +270,12 @@ Expected expect(const PlainModel& before, const v1::Transaction& transaction) {
 
 class RandomTransactionsTest : public StoreFixture {
  protected:
+  // Of some time ago.
+  std::vector<CheckResult> members_;
+  uint64_t ejected_ = 0;
+
   void expect_state(const PlainModel& model) {
+    members_.clear();
     Everything everything = read([](Reader& reader) { return reader.everything(); });
     EXPECT_EQ(plain(everything), model);
     EXPECT_EQ(read([](Reader& reader) { return reader.digest(); }), digest_of(everything));
@@ -282,6 +290,12 @@ class RandomTransactionsTest : public StoreFixture {
       EXPECT_EQ(backend->settings, record);
       expect_rebuilt(group, *backend);
       expect_checked(group);
+      EXPECT_EQ(half_.observed(record->metadata.uid).has_value(), record->outlier_detection.has_value());
+      ejected_ += group.backend.ejected;
+      group.members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
+        members_.push_back(
+            {.backend = {record->slot, record->metadata.uid}, .slot = slot, .server = server->metadata.uid});
+      });
     }
     EXPECT_EQ(half_.checked(), checked_of(everything));
     EXPECT_EQ(half_.open_addresses().size(), everything.listeners.size());
@@ -311,6 +325,7 @@ class RandomTransactionsTest : public StoreFixture {
       const auto& check = group.backend.record->health_check;
       backend.checked = check && check->has_check();
       backend.has_agent = check && check->agent;
+      backend.is_observed = group.backend.record->outlier_detection.has_value();
       if (auto type = group.backend.record->hash.type) backend.hash_type = static_cast<int>(*type) + 1;
       if (const auto& persistence = group.backend.record->persistence) {
         if (persistence->cookie) backend.cookie_secret = persistence->cookie->secret;
@@ -405,8 +420,11 @@ class RandomTransactionsTest : public StoreFixture {
     tiers.take_settings(*snapshot.settings, zone);
     for (const auto& server : members) {
       const base::Ref<const Health>* health = group.health.find(server->slot);
-      tiers.replace(nullptr, Tiers::Standing::kFit, adjusted(group, server),
-                    Tiers::standing_of(health ? health->get() : nullptr));
+      const base::Ref<const Ejection>* ejection = group.ejections.find(server->slot);
+      bool is_ejected = ejection && snapshot.settings->outlier_detection && (*ejection)->is_of(*server);
+      Tiers::Standing standing = Tiers::standing_of(health ? health->get() : nullptr);
+      if (is_ejected && standing == Tiers::Standing::kFit) standing = Tiers::Standing::kUnfit;
+      tiers.replace(nullptr, Tiers::Standing::kFit, adjusted(group, server), standing);
     }
     config::BackendSnapshot rebuilt;
     EXPECT_EQ(group.backend.use, tiers.put_into(rebuilt));
@@ -522,6 +540,9 @@ TEST_F(RandomTransactionsTest, EqualAPlainModelAndASnapshotBuiltFromScratch) {
       if (draw.below(10) == 0) half_.say(server, draw.agent());
       if (draw.below(20) == 0) kept.push_back(half_.order_of(server));
     }
+    for (const CheckResult& member : std::vector(members_)) {
+      if (draw.below(20) == 0) half_.eject(member, {.is_ejected = draw.below(3) > 0, .number = 1}, "outlier");
+    }
     v1::Transaction transaction = draw.transaction(id);
     SCOPED_TRACE(transaction.ShortDebugString());
     Expected expected = expect(model, transaction);
@@ -537,6 +558,7 @@ TEST_F(RandomTransactionsTest, EqualAPlainModelAndASnapshotBuiltFromScratch) {
   }
   half_.finish_drains();
   expect_state(model);
+  EXPECT_GT(ejected_, 100u);
 }
 
 }  // namespace
