@@ -241,7 +241,8 @@ TEST_P(Queueing, WhatIsTriedAgainWaitsAndKeepsWhatItTried) {
   ask(60'000);
   // Waits, is told nothing by the first server, and waits again, behind the one that has come meanwhile.
   Plan plan{.id = 100, .response_size = 3, .fate = Fate::kCloseBeforeHead, .fated_tries = 1};
-  RawExchange exchange(w_, plan.request_head("a"));
+  std::string head = plan.request_head("a");
+  RawExchange exchange(w_, head.substr(0, head.size() - 2) + "Connection: close\r\n\r\n");
   w_.world.network().run_for(milliseconds(100));
   ask(60'000);
   EXPECT_EQ(waiting(), 2u);
@@ -256,6 +257,7 @@ TEST_P(Queueing, WhatIsTriedAgainWaitsAndKeepsWhatItTried) {
   for (const auto& server : w_.world.statistics("app").servers) {
     EXPECT_EQ(server.counters.started, server.name == "s0" ? 3u : 2u) << server.name;
   }
+  exchange.finish();
   finish_all();
   exchange.finish();
 }
