@@ -142,7 +142,7 @@ bool read_check(std::string_view bytes, base::Ref<const config::ServerCheck>& ou
 }
 
 bool read_address(std::string_view text, config::Endpoint& out) {
-  absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
+  absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse_server(text);
   if (!endpoint.ok()) return false;
   out = *std::move(endpoint);
   return true;

@@ -5,8 +5,8 @@
 #include "api/failover.h"
 #include "api/field_checker.h"
 #include "api/health_check.h"
-#include "api/persistence.h"
 #include "api/outlier_detection.h"
+#include "api/persistence.h"
 #include "api/retry_policy.h"
 #include "config/compile_routes.h"
 #include "config/text.h"
@@ -288,7 +288,7 @@ Decoded<ServerDraft> decode_server(const v1::Server& server) {
   checker.check("backend", config::check_name(server.backend()));
   checker.check("name", config::check_name(server.name()));
   record->name = server.name();
-  if (std::optional<config::Endpoint> address = checker.endpoint("address", server.address())) {
+  if (std::optional<config::Endpoint> address = checker.server_address("address", server.address())) {
     checker.check("address", config::check_destination(*address));
     record->address = *std::move(address);
   }

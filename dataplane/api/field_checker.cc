@@ -43,6 +43,13 @@ std::optional<config::Endpoint> FieldChecker::endpoint(std::string_view field, c
   return std::nullopt;
 }
 
+std::optional<config::Endpoint> FieldChecker::server_address(std::string_view field, const std::string& text) {
+  absl::StatusOr<config::Endpoint> parsed = config::Endpoint::parse_server(text);
+  if (parsed.ok()) return *std::move(parsed);
+  fail(field, std::string(parsed.status().message()));
+  return std::nullopt;
+}
+
 config::Labels FieldChecker::labels(std::string_view field,
                                     const google::protobuf::Map<std::string, std::string>& labels) {
   if (labels.size() > config::kLabelsMax) {

@@ -34,6 +34,8 @@ class FieldChecker {
   std::optional<config::Duration> duration(std::string_view field, bool set, const google::protobuf::Duration& value,
                                            DurationRange allowed);
   std::optional<config::Endpoint> endpoint(std::string_view field, const std::string& text);
+  // Or a name.
+  std::optional<config::Endpoint> server_address(std::string_view field, const std::string& text);
   config::Labels labels(std::string_view field, const google::protobuf::Map<std::string, std::string>& labels);
   // A value that no member of the enum has, or UNSPECIFIED where one has to be said.
   void unknown_enum(std::string_view field, int value, std::string_view allowed);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -76,6 +77,21 @@ absl::StatusOr<Endpoint> parse_ip4(std::string_view text) {
   return Endpoint(Ip4Endpoint{.address = ntohl(parsed.s_addr), .port = *port});
 }
 
+// What somebody writes for an address that it is not, "10.0.0.256" or "0x7f.1", is no name.
+bool is_number(std::string_view label) {
+  if (!label.starts_with("0x")) return std::ranges::all_of(label, absl::ascii_isdigit);
+  return std::ranges::all_of(label.substr(2), absl::ascii_isxdigit);
+}
+
+// Unset: it is none.
+std::optional<std::string> parse_host(std::string_view text) {
+  std::string host = absl::AsciiStrToLower(as_absl(text));
+  if (host.ends_with('.')) host.pop_back();
+  std::string_view last = std::string_view(host).substr(host.rfind('.') + 1);
+  if (host.starts_with("*.") || host.starts_with('[') || check_host(host) || is_number(last)) return std::nullopt;
+  return host;
+}
+
 SocketAddress socket_address(const Ip4Endpoint& ip4) {
   SocketAddress result{};
   sockaddr_in in{};
@@ -124,6 +140,19 @@ bool is_destination_address(const Ip6Endpoint& ip6) {
 
 bool is_destination_address(const UnixEndpoint&) { return true; }
 
+uint16_t port_of(const NameEndpoint& name) {
+  uint32_t port = 0;
+  FAIRLEAD_CHECK(absl::SimpleAtoi(as_absl(std::string_view(name.text).substr(name.text.rfind(':') + 1)), &port));
+  return static_cast<uint16_t>(port);
+}
+
+bool is_destination_address(const NameEndpoint& name) { return port_of(name) != 0; }
+
+SocketAddress socket_address(const NameEndpoint&) {
+  FAIRLEAD_CHECK(false);
+  return {};
+}
+
 }  // namespace
 
 absl::StatusOr<Endpoint> Endpoint::parse(std::string_view text) {
@@ -131,6 +160,25 @@ absl::StatusOr<Endpoint> Endpoint::parse(std::string_view text) {
   if (text.starts_with(kUnixPrefix)) return parse_unix(text);
   if (text.front() == '[') return parse_ip6(text);
   return parse_ip4(text);
+}
+
+absl::StatusOr<Endpoint> Endpoint::parse_server(std::string_view text) {
+  absl::StatusOr<Endpoint> address = parse(text);
+  size_t colon = text.rfind(':');
+  if (address.ok() || text.starts_with(kUnixPrefix)) return address;
+  std::optional<std::string> host = parse_host(text.substr(0, colon));
+  if (!host || colon == std::string_view::npos) {
+    return absl::InvalidArgumentError(
+        concat(std::string(address.status().message()), ", or a name and a port as app.internal:8080"));
+  }
+  absl::StatusOr<uint16_t> port = parse_port(text, text.substr(colon + 1));
+  if (!port.ok()) return port.status();
+  return Endpoint(NameEndpoint{concat(*host, ":", *port)});
+}
+
+std::string_view Endpoint::host() const {
+  std::string_view text = std::get<NameEndpoint>(value_).text;
+  return text.substr(0, text.rfind(':'));
 }
 
 Endpoint Endpoint::from_socket_address(const sockaddr* address, socklen_t size) {
@@ -169,6 +217,7 @@ std::string Endpoint::to_string() const {
     FAIRLEAD_CHECK(inet_ntop(AF_INET6, ip6->address.data(), text, sizeof(text)) != nullptr);
     return concat("[", text, "]:", ip6->port);
   }
+  if (is_name()) return std::get<NameEndpoint>(value_).text;
   return concat(kUnixPrefix, std::get<UnixEndpoint>(value_).path);
 }
 
@@ -177,6 +226,7 @@ SocketAddress Endpoint::to_socket_address() const {
 }
 
 int Endpoint::family() const {
+  FAIRLEAD_CHECK(!is_name());
   if (std::holds_alternative<Ip4Endpoint>(value_)) return AF_INET;
   return is_unix() ? AF_UNIX : AF_INET6;
 }
@@ -184,6 +234,7 @@ int Endpoint::family() const {
 uint16_t Endpoint::port() const {
   if (const auto* ip4 = std::get_if<Ip4Endpoint>(&value_)) return ip4->port;
   if (const auto* ip6 = std::get_if<Ip6Endpoint>(&value_)) return ip6->port;
+  if (const auto* name = std::get_if<NameEndpoint>(&value_)) return port_of(*name);
   return 0;
 }
 

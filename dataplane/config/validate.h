@@ -69,7 +69,7 @@ Problem check_cookie_name(std::string_view name);
 // Of a cookie: empty, or as check_host() with "." before it if one likes.
 Problem check_cookie_domain(std::string_view domain);
 Problem check_cookie_path(std::string_view path);
-// What a server may be connected to.
+// What a server may be connected to, or stand for.
 Problem check_destination(const Endpoint& address);
 
 }  // namespace fairlead::config

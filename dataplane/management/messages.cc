@@ -72,6 +72,11 @@ void encode(const store::ServerView& view, v1::Server& out) {
   if (view.health && view.health->agent) encode(*view.health->agent, *status.mutable_agent());
   status.set_ejected(view.ejection != nullptr);
   if (view.ejection) encode(*view.ejection, /*until=*/true, *status.mutable_ejection());
+  if (view.resolution) {
+    if (view.resolution->address) status.set_resolved_address(view.resolution->address->to_string());
+    status.set_resolution(view.resolution->reason);
+    api::encode(view.resolution->time, *status.mutable_resolution_time());
+  }
   status.set_effective_weight(view.effective_weight);
   if (view.drain_deadline) api::encode(*view.drain_deadline, *status.mutable_drain_deadline());
 }
@@ -116,6 +121,8 @@ void encode(const store::ServerStep& step, v1::ServerEvent& out) {
   out.set_health(step.health);
   out.set_health_reason(step.reason);
   if (step.ejection) encode(*step.ejection, step.is_ejected, *out.mutable_ejection());
+  out.set_resolved_address(step.resolved_address);
+  out.set_resolution(step.resolution);
 }
 
 void encode(const store::ElectionId& id, v1::ElectionId& out) {

@@ -99,7 +99,7 @@ absl::Status DataPlane::ask_for_takeover() {
 }
 
 absl::Status DataPlane::serve_traffic(const ConfigurationFile& file) {
-  workers_ = std::make_unique<Workers>(settings_.workers, via_name(), access_log_.get());
+  workers_ = std::make_unique<Workers>(settings_.workers, via_name(), access_log_.get(), settings_.resolver);
   workers_->inherit(inheritance_);
   workers_->start();
   give_way_to_workers();

@@ -11,6 +11,7 @@
 #include "api/yaml.h"
 #include "config/validate.h"
 #include "management/management_server.h"
+#include "server/resolver_settings.h"
 
 namespace fairlead::server {
 namespace {
@@ -76,6 +77,7 @@ absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& 
   auto timeout = checker.duration("shutdown.timeout", message.shutdown().has_timeout(), message.shutdown().timeout(),
                                   kShutdownRange);
   if (timeout) settings.shutdown_timeout = *timeout;
+  settings.resolver = decode_resolver(checker, message.resolver());
   if (checker.ok()) return absl::OkStatus();
   api::Failure failure = checker.take_failure("configuration");
   return at(file, failure.field, failure.text());
@@ -148,6 +150,9 @@ class NoWorkers : public store::ReadingHalf {
   void check(std::vector<store::CheckOrder>) override {}
   void change_checks(base::Ref<const config::Backend>) override {}
   void stop_checks(std::vector<config::Uid>) override {}
+  void on_name_facts(std::function<void(std::vector<store::NameFact>)>) override {}
+  void resolve(std::vector<std::string>) override {}
+  void stop_resolving(std::vector<std::string>) override {}
 
  private:
   const Settings& settings_;

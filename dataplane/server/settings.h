@@ -9,6 +9,7 @@
 #include "config/endpoint.h"
 #include "fairlead/v1/resources.pb.h"
 #include "journal/journal.h"
+#include "names/settings.h"
 #include "runtime/time.h"
 #include "store/store.h"
 
@@ -28,6 +29,7 @@ struct Settings {
   std::string state_directory;
   journal::HistoryLimits history;
   runtime::Duration shutdown_timeout = std::chrono::seconds(30);
+  names::Settings resolver;
 };
 
 struct ConfigurationFile {

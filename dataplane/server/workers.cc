@@ -9,11 +9,12 @@
 
 namespace fairlead::server {
 
-Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log)
+Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log, const names::Settings& resolver)
     : via_name_(std::move(via_name)),
       current_(base::make_ref<config::Snapshot>()),
       checker_([this](std::vector<health::Result> results) { take_check_results(std::move(results)); },
-               [this](config::BackendHandle backend) { gather_outcomes(backend); }) {
+               [this](config::BackendHandle backend) { gather_outcomes(backend); }),
+      resolver_(resolver, [this](std::vector<names::Fact> facts) { take_name_facts(std::move(facts)); }) {
   shared_.on_errors([this](const upstream::ErrorsInARow& errors) {
     checker_.post_to_outliers([errors](health::Outliers& outliers) {
       outliers.take(health::ErrorReport{.backend = errors.backend,
@@ -52,6 +53,7 @@ void Workers::stop(runtime::Duration timeout, runtime::Duration idle_grace) {
   }
   for (auto& worker : workers_) worker->stop(timeout, idle_grace);
   checker_.stop();
+  resolver_.stop();
   for (auto& worker : workers_) worker->join();
   {
     std::lock_guard lock(mutex_);
@@ -197,6 +199,27 @@ void Workers::stop_observing(config::Uid backend) {
 void Workers::forget_ejections(config::Uid backend, config::Uid server) {
   checker_.post_to_outliers([=](health::Outliers& outliers) { outliers.forget(backend, server); });
 }
+
+// ---- names
+
+void Workers::on_name_facts(std::function<void(std::vector<store::NameFact>)> take) {
+  on_name_facts_ = std::move(take);
+}
+
+void Workers::take_name_facts(std::vector<names::Fact> facts) {
+  std::vector<store::NameFact> told;
+  for (names::Fact& fact : facts) {
+    told.push_back({.name = std::move(fact.name),
+                    .addresses = std::move(fact.addresses),
+                    .present = fact.present,
+                    .reason = std::move(fact.reason)});
+  }
+  on_name_facts_(std::move(told));
+}
+
+void Workers::resolve(std::vector<std::string> names) { resolver_.watch(std::move(names)); }
+
+void Workers::stop_resolving(std::vector<std::string> names) { resolver_.forget(std::move(names)); }
 
 // ---- statistics
 

@@ -1,4 +1,4 @@
-// The reading half, as the writing half sees it: all workers as one, and the checker beside them.
+// The reading half, as the writing half sees it: all workers as one, and the checker and the resolver beside them.
 //
 // The calls of ReadingHalf come from the store's thread; collect() and count_in_flight() from any; stop() when the
 // store has ended. Owns the workers, the snapshots that any of them may still use, sockets between bind() and accept(),
@@ -18,6 +18,7 @@
 #include "observe/statistics.h"
 #include "server/checker_thread.h"
 #include "server/inheritance.h"
+#include "server/resolver_thread.h"
 #include "server/worker.h"
 #include "store/reading_half.h"
 
@@ -26,7 +27,7 @@ namespace fairlead::server {
 class Workers : public store::ReadingHalf, public observe::Collector {
  public:
   // `via_name`: how this process calls itself in Via. `access_log` outlives this; null where there is none.
-  Workers(int count, std::string via_name, observe::AccessLog* access_log);
+  Workers(int count, std::string via_name, observe::AccessLog* access_log, const names::Settings& resolver = {});
   ~Workers() override;
 
   // What bind() takes where it is for the address that it is to open. Before the store begins.
@@ -65,6 +66,9 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void observe(base::Ref<const config::Backend> backend, uint64_t servers) override;
   void stop_observing(config::Uid backend) override;
   void forget_ejections(config::Uid backend, config::Uid server) override;
+  void on_name_facts(std::function<void(std::vector<store::NameFact>)> take) override;
+  void resolve(std::vector<std::string> names) override;
+  void stop_resolving(std::vector<std::string> names) override;
 
   // observe::Collector
   void collect(bool servers, std::function<void(observe::Statistics)> done) override;
@@ -115,6 +119,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   config::Revision adopted_by_all() const;
   void take_check_results(std::vector<health::Result> results);
   void gather_outcomes(config::BackendHandle backend);
+  void take_name_facts(std::vector<names::Fact> facts);
   // Tells those who wait for a revision that every worker has by now. On any thread.
   void report_adopted();
   void reclaim();
@@ -132,6 +137,8 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   // Set before there is anything to check.
   std::function<void(std::vector<store::CheckResult>)> on_check_results_;
   CheckerThread checker_;
+  std::function<void(std::vector<store::NameFact>)> on_name_facts_;
+  ResolverThread resolver_;
 
   std::mutex mutex_;
   std::deque<Publication> unseen_;  // guarded by mutex_

@@ -12,6 +12,7 @@ struct Fingerprint {
   size_t operator()(const config::Ip4Endpoint& ip4) const { return absl::HashOf(4, ip4.address, ip4.port); }
   size_t operator()(const config::Ip6Endpoint& ip6) const { return absl::HashOf(6, ip6.address, ip6.port); }
   size_t operator()(const config::UnixEndpoint& socket) const { return absl::HashOf(1, socket.path); }
+  size_t operator()(const config::NameEndpoint& name) const { return absl::HashOf(2, name.text); }
 };
 
 uint32_t fingerprint(const config::Endpoint& address) {

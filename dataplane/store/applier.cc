@@ -112,10 +112,11 @@ void Applier::add_event(v1::Change change, const BackendState& backend, const ba
   uint32_t weight = ejection ? 0 : effective_weight_of(*backend.adjusted_of(server), *backend.settings, health.get());
   ServerView view{.backend = backend.settings->name,
                   .record = server,
-                  .lifecycle = lifecycle_of(*server, false, health.get()),
+                  .lifecycle = lifecycle_of(*backend.adjusted_of(server), false, health.get()),
                   .effective_weight = weight,
                   .health = std::move(health),
-                  .ejection = std::move(ejection)};
+                  .ejection = std::move(ejection),
+                  .resolution = backend.resolution_of(server->slot)};
   add_event({.what = ServerChange{change, std::move(view), std::move(before)}});
 }
 

@@ -51,6 +51,7 @@ class Applier {
   Failed add_server(BackendState& backend, base::Ref<config::Server> server);
   Failed replace_server(BackendState& backend, base::Ref<const config::Server> before, base::Ref<config::Server> after);
   Failed remove_server(BackendState& backend, base::Ref<const config::Server> server, const config::DrainPolicy& drain);
+  void follow_name(const BackendState& backend, const config::Server* before, const config::Server& after);
   void follow_check(const BackendState& backend, const config::Server& server);
   // A server follows another one's health from now on, which has to be there: at once (EACH), or when the transaction
   // has come to its end.

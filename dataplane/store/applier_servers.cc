@@ -77,6 +77,7 @@ auto Applier::add_server(BackendState& backend, base::Ref<config::Server> server
   if (!added->takes_requests()) {
     effects_.effects.push_back(FollowAdminState{backend.handle(), added->slot, added->metadata.uid, origin_});
   }
+  follow_name(backend, nullptr, *added);
   follow_check(backend, *added);
   if (added->tracks()) {
     if (Failed failure = begin_tracking(backend, *added)) return failure;
@@ -84,6 +85,12 @@ auto Applier::add_server(BackendState& backend, base::Ref<config::Server> server
   add_event(v1::CHANGE_CREATED, backend, added);
   touched_.server = ServerView{.backend = backend.settings->name, .record = added};
   return std::nullopt;
+}
+
+void Applier::follow_name(const BackendState& backend, const config::Server* before, const config::Server& after) {
+  if (!after.address.is_name() && (!before || !before->address.is_name())) return;
+  if (before && before->address == after.address) return;
+  effects_.effects.push_back(FollowName{backend.handle(), after.slot, after.metadata.uid, origin_});
 }
 
 void Applier::follow_check(const BackendState& backend, const config::Server& server) {
@@ -143,6 +150,7 @@ auto Applier::replace_server(BackendState& backend, base::Ref<const config::Serv
       after->admin_state.value_or(config::AdminState::kReady)) {
     effects_.effects.push_back(FollowAdminState{backend.handle(), after->slot, after->metadata.uid, origin_});
   }
+  follow_name(backend, before.get(), *after);
   follow_check(backend, *after);
   if (backend.settings->outlier_detection && before->address != after->address) {
     effects_.effects.push_back(ForgetEjections{backend.handle(), after->slot, after->metadata.uid});

@@ -13,9 +13,11 @@ void Checks::follow(const BackendState& backend, const config::Server& server,
   if (!is_asked) forget(uid);
   if (health && origin && health->is_pending()) waiting_[uid] = origin;
   if (!is_asked) return;
+  const base::Ref<const config::Server>& member = *backend.members.find(server.slot);
+  if (!backend.has_address(member)) return stop(uid);
   checked_.insert(uid);
   orders_.push_back({.backend = backend.settings,
-                     .server = base::Ref<const config::Server>(&server),
+                     .server = server.address.is_name() ? backend.adjusted_of(member) : member,
                      .check = health->check,
                      .in_service = health->is_fit()});
 }
@@ -32,8 +34,11 @@ void Checks::follow(const BackendState& backend, bool members) {
 
 void Checks::forget(config::Uid server) {
   waiting_.erase(server);
-  if (checked_.erase(server) == 0) return;
-  stops_.push_back(server);
+  stop(server);
+}
+
+void Checks::stop(config::Uid server) {
+  if (checked_.erase(server) > 0) stops_.push_back(server);
 }
 
 void Checks::send() {

@@ -17,7 +17,7 @@ class Checks {
  public:
   explicit Checks(ReadingHalf& reading_half) : reading_half_(reading_half) {}
 
-  // Orders what the member's health record wants. `origin`: who has changed it last.
+  // Orders what the member's health record wants, as soon as it has an address. `origin`: who has changed it last.
   void follow(const BackendState& backend, const config::Server& server, const std::shared_ptr<const Origin>& origin);
   // All members, where they may have begun or ended to be checked; else only how they are.
   void follow(const BackendState& backend, bool members);
@@ -29,6 +29,9 @@ class Checks {
   std::shared_ptr<const Origin> take_waiting(config::Uid server);
 
  private:
+  // Whoever waits for it goes on waiting.
+  void stop(config::Uid server);
+
   ReadingHalf& reading_half_;
   absl::flat_hash_set<config::Uid> checked_;
   absl::flat_hash_map<config::Uid, std::shared_ptr<const Origin>> waiting_;

@@ -64,8 +64,16 @@ struct ForgetEjections {
   config::Uid uid;
 };
 
+// A member was added or changed that has a name, or had one.
+struct FollowName {
+  config::BackendHandle backend;
+  config::Slot slot;
+  config::Uid uid;
+  std::shared_ptr<const Origin> origin;
+};
+
 using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainDeparting, FollowAdminState, FollowCheck,
-                            FollowChecks, CloseConnections, ForgetEjections>;
+                            FollowChecks, CloseConnections, ForgetEjections, FollowName>;
 
 struct Effects {
   std::vector<Effect> effects;

@@ -42,6 +42,9 @@ struct ServerStep {
   // Where it was ejected, or (`is_ejected` is false) has returned, with the reason of that.
   base::Ref<const Ejection> ejection{};
   bool is_ejected = false;
+  // Where its name has changed it: the address that it has now, if any, and why.
+  std::string resolved_address{};
+  std::string resolution{};
 };
 
 // Which servers a backend uses has changed.

@@ -61,6 +61,9 @@ absl::Status Loader::take_server(const journal::Row& row) {
   if (backend == backends_.end()) return absl::DataLossError(concat("resource ", row.uid, " has no backend"));
   base::Ref<const config::Server> added = *server;
   model_.restore_server(*backend->second, *std::move(server), read_slot(row));
+  if (added->address.is_name()) {
+    effects_.effects.push_back(FollowName{backend->second->handle(), added->slot, added->metadata.uid, nullptr});
+  }
   if (!added->takes_requests()) {
     effects_.effects.push_back(FollowAdminState{backend->second->handle(), added->slot, added->metadata.uid, origin_});
   }

@@ -16,6 +16,18 @@ constexpr config::Slot kSlotsMax = 1 << 24;
 
 bool has_limit(const config::Server& server) { return server.max_connections.value_or(0) > 0; }
 
+// Of a server of which nothing is known.
+Health::State first_state(const config::HealthCheck& check) {
+  bool begins_up = check.effective_initial_state() == config::InitialState::kUp || !check.has_check();
+  return begins_up ? Health::State::kPresumed : Health::State::kPending;
+}
+
+// Of a member that has changed in place; null where it has another name, or none.
+base::Ref<const Resolution> resolution_after(const base::Ref<const Resolution>& resolution,
+                                             const config::Server& before, const config::Server& after) {
+  return before.address == after.address ? resolution : nullptr;
+}
+
 }  // namespace
 
 const base::Ref<const config::Server>* BackendState::find(std::string_view name) const {
@@ -43,6 +55,8 @@ base::Ref<const Health> BackendState::health_of(config::Slot slot) const {
 }
 
 Tiers::Standing BackendState::standing_of(config::Slot slot) const {
+  const base::Ref<const config::Server>* member = members.find(slot);
+  if (member && !has_address(*member)) return Tiers::Standing::kAway;
   const base::Ref<const Health>* record = health.find(slot);
   Tiers::Standing standing = Tiers::standing_of(record ? record->get() : nullptr);
   if (ejections.empty() || standing != Tiers::Standing::kFit) return standing;
@@ -55,9 +69,14 @@ const base::Ref<const config::Server>& BackendState::adjusted_of(const base::Ref
   return other ? *other : record;
 }
 
+base::Ref<const Resolution> BackendState::resolution_of(config::Slot slot) const {
+  const base::Ref<const Resolution>* record = resolutions.find(slot);
+  return record ? *record : base::Ref<const Resolution>();
+}
+
 base::Ref<const config::Server> BackendState::kept_of(const base::Ref<const config::Server>& record) const {
   const base::Ref<const Health>* known = health.find(record->slot);
-  if ((known && !(*known)->keeps_clients()) || ejection_of(*record)) return nullptr;
+  if ((known && !(*known)->keeps_clients()) || ejection_of(*record) || !has_address(record)) return nullptr;
   return adjusted_of(record);
 }
 
@@ -98,24 +117,29 @@ void BackendState::set_ejection(config::Slot slot, base::Ref<const Ejection> eje
 
 void BackendState::count(const base::Ref<const config::Server>& record, uint64_t change) {
   if (has_limit(*adjusted_of(record))) limited += change;
+  if (record->address.is_name()) named += change;
   const base::Ref<const Health>* known = health.find(record->slot);
   if (known && (*known)->is_pending()) pending += change;
   if (known && (*known)->is_down()) down += change;
 }
 
-// What an agent wants in place of the record's, of which the weight follows the backend's default where it has none.
-void BackendState::adjust(const config::Server& record, const Health* health_now) {
+// The address that its name has, and what an agent wants in place of the record's, of which the weight follows the
+// backend's default where it has none.
+void BackendState::adjust(const config::Server& record, const Health* health_now, const Resolution* resolution_now) {
   const config::AgentState* wants = health_now && health_now->agent ? &health_now->agent->state : nullptr;
-  if (!wants || (!wants->weight_percent && !wants->max_connections)) {
+  if (wants && !wants->weight_percent && !wants->max_connections) wants = nullptr;
+  bool has_other_address = resolution_now && resolution_now->address;
+  if (!wants && !has_other_address) {
     adjusted.erase(record.slot);
     return;
   }
   auto changed = base::make_ref<config::Server>(record);
-  if (wants->weight_percent) {
+  if (has_other_address) changed->address = *resolution_now->address;
+  if (wants && wants->weight_percent) {
     uint32_t weight = record.weight.value_or(settings->effective_default_weight());
     changed->weight = static_cast<uint16_t>(std::min((weight * *wants->weight_percent + 99) / 100, config::kWeightMax));
   }
-  if (wants->max_connections) changed->max_connections = *wants->max_connections;
+  if (wants && wants->max_connections) changed->max_connections = *wants->max_connections;
   const base::Ref<const config::Server>* there = adjusted.find(record.slot);
   bool is_same = there && (*there)->metadata.uid == record.metadata.uid &&
                  (*there)->metadata.version == record.metadata.version && config::same_settings(**there, *changed);
@@ -124,7 +148,7 @@ void BackendState::adjust(const config::Server& record, const Health* health_now
 }
 
 void BackendState::place(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after,
-                         base::Ref<const Health> health_after) {
+                         base::Ref<const Health> health_after, base::Ref<const Resolution> resolution_after) {
   Tiers::Standing standing_before = before ? standing_of(before->slot) : Tiers::Standing::kFit;
   base::Ref<const config::Server> adjusted_before = before ? adjusted_of(before) : nullptr;
   if (before) count(before, ~uint64_t{0});
@@ -134,7 +158,15 @@ void BackendState::place(const base::Ref<const config::Server>& before, const ba
   } else {
     members.erase(record.slot);
   }
-  if (!health.empty() || health_after) adjust(record, after ? health_after.get() : nullptr);
+  bool may_differ = !health.empty() || health_after || !resolutions.empty() || resolution_after;
+  if (may_differ) {
+    adjust(record, after ? health_after.get() : nullptr, after ? resolution_after.get() : nullptr);
+  }
+  if (resolution_after) {
+    resolutions.set(record.slot, std::move(resolution_after));
+  } else {
+    resolutions.erase(record.slot);
+  }
   if (health_after) {
     health.set(record.slot, std::move(health_after));
   } else {
@@ -220,11 +252,12 @@ void Model::set_version(config::Version version) {
 }
 
 void Model::place_server(BackendState& backend, const base::Ref<const config::Server>& before,
-                         const base::Ref<const config::Server>& after, base::Ref<const Health> health) {
+                         const base::Ref<const config::Server>& after, base::Ref<const Health> health,
+                         base::Ref<const Resolution> resolution) {
   // The key is in the record, so it changes with the record.
   if (before) backend.by_name.erase(*before);
   if (after) backend.by_name.insert(*after);
-  backend.place(before, after, std::move(health));
+  backend.place(before, after, std::move(health), std::move(resolution));
   if (before) addresses_.remove(before->address);
   if (after) addresses_.add(after->address);
   MemberPlace place{backend.handle(), after ? after->slot : before->slot};
@@ -260,9 +293,7 @@ base::Ref<const Health> Model::health_after(const BackendState& backend, const c
   // One that took requests unchecked goes on to; where there is only an agent, it has to say otherwise.
   bool was_in_service = before && !was_checked && before->admin_state != config::AdminState::kMaintenance &&
                         before->address == after->address && backend.standing_of(before->slot) == Tiers::Standing::kFit;
-  const config::HealthCheck& check = *backend.settings->health_check;
-  bool begins_up = check.effective_initial_state() == config::InitialState::kUp || !check.has_check();
-  return begin_check(was_in_service || begins_up ? Health::State::kPresumed : Health::State::kPending);
+  return begin_check(was_in_service ? Health::State::kPresumed : first_state(*backend.settings->health_check));
 }
 
 // Its target says more, when the transaction has changed all that it changes.
@@ -279,7 +310,7 @@ base::Ref<const Health> Model::following_after(const BackendState& backend, cons
 
 void Model::set_health(BackendState& backend, config::Slot slot, base::Ref<const Health> health) {
   base::Ref<const config::Server> server = *backend.members.find(slot);
-  backend.place(server, server, std::move(health));
+  backend.place(server, server, std::move(health), backend.resolution_of(slot));
   trackers_.note(backend.settings->name, server->name);
   changed_backends_.insert(backend.settings->slot);
 }
@@ -287,7 +318,10 @@ void Model::set_health(BackendState& backend, config::Slot slot, base::Ref<const
 void Model::begin_checks(BackendState& backend) {
   Members members = backend.members;
   members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
-    if (backend.settings->checks(*server)) set_health(backend, slot, begin_check(Health::State::kPresumed));
+    if (!backend.settings->checks(*server)) return;
+    set_health(backend, slot,
+               begin_check(backend.has_address(server) ? Health::State::kPresumed
+                                                       : first_state(*backend.settings->health_check)));
   });
 }
 
@@ -314,7 +348,7 @@ void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<cons
   Tiers::Standing standing_before = backend.standing_of(slot);
   base::Ref<const config::Server> kept_before = backend.kept_of(server);
   base::Ref<const config::Server> adjusted_before = backend.adjusted_of(server);
-  backend.place(server, server, std::move(health));
+  backend.place(server, server, std::move(health), backend.resolution_of(slot));
   trackers_.note(backend.settings->name, server->name);
   // Why it is down is nothing that workers see; a weight is in the tables of keys also while it is down.
   bool is_seen = backend.standing_of(slot) != standing_before || backend.kept_of(server) != kept_before ||
@@ -332,6 +366,25 @@ void Model::note_ejection(BackendState& backend, config::Slot slot, base::Ref<co
   const base::Ref<const config::Server>* member = backend.members.find(slot);
   if (!member || backend.standing_of(slot) == standing_before) return;
   begin_slowly(backend, member->get(), standing_before, member->get());
+  changed_backends_.insert(backend.settings->slot);
+  unpublished_health_ = true;
+}
+
+void Model::note_resolution(BackendState& backend, config::Slot slot, base::Ref<const Resolution> resolution) {
+  FAIRLEAD_CHECK(undo_.empty());
+  base::Ref<const config::Server> server = *backend.members.find(slot);
+  base::Ref<const Resolution> before = backend.resolution_of(slot);
+  bool had_address = before && before->address;
+  bool is_same = had_address ? resolution->address == before->address : !resolution->address;
+  base::Ref<const Health> health = backend.health_of(slot);
+  // Of another machine nothing is known. One that had no address yet is as it was added.
+  if (health && had_address && !is_same) health = begin_check(first_state(*backend.settings->health_check));
+  bool moves = had_address && !is_same;
+  Tiers::Standing standing_before = moves ? Tiers::Standing::kAway : backend.standing_of(slot);
+  backend.place(server, server, std::move(health), std::move(resolution));
+  trackers_.note(backend.settings->name, server->name);
+  if (is_same) return;
+  begin_slowly(backend, server.get(), standing_before, server.get());
   changed_backends_.insert(backend.settings->slot);
   unpublished_health_ = true;
 }
@@ -356,25 +409,29 @@ void Model::note_after(RowLog::Entry& row, Digest::Kind kind, const config::Meta
 void Model::add_server(BackendState& backend, base::Ref<config::Server> server) {
   server->slot = backend.slots.take();
   base::Ref<const config::Server> added = std::move(server);
-  place_server(backend, nullptr, added, health_after(backend, nullptr, added.get()));
+  place_server(backend, nullptr, added, health_after(backend, nullptr, added.get()), nullptr);
   begin_slowly(backend, nullptr, Tiers::Standing::kAway, added.get());
-  undo_.emplace_back(ServerPlaced{&backend, nullptr, std::move(added), nullptr});
+  undo_.emplace_back(ServerPlaced{&backend, nullptr, std::move(added), nullptr, nullptr});
 }
 
 void Model::replace_server(BackendState& backend, base::Ref<const config::Server> before,
                            base::Ref<const config::Server> after) {
   base::Ref<const Health> health = backend.health_of(after->slot);
+  base::Ref<const Resolution> resolution = backend.resolution_of(after->slot);
   Tiers::Standing standing_before = backend.standing_of(after->slot);
-  place_server(backend, before, after, health_after(backend, before.get(), after.get()));
+  place_server(backend, before, after, health_after(backend, before.get(), after.get()),
+               resolution_after(resolution, *before, *after));
   begin_slowly(backend, before.get(), standing_before, after.get());
-  undo_.emplace_back(ServerPlaced{&backend, std::move(before), std::move(after), std::move(health)});
+  undo_.emplace_back(
+      ServerPlaced{&backend, std::move(before), std::move(after), std::move(health), std::move(resolution)});
 }
 
 void Model::remove_server(BackendState& backend, base::Ref<const config::Server> server, DepartingServer departing) {
   base::Ref<const Health> health = backend.health_of(server->slot);
-  place_server(backend, server, nullptr, nullptr);
+  base::Ref<const Resolution> resolution = backend.resolution_of(server->slot);
+  place_server(backend, server, nullptr, nullptr, nullptr);
   insert_departing(std::move(departing));
-  undo_.emplace_back(ServerPlaced{&backend, std::move(server), nullptr, std::move(health)});
+  undo_.emplace_back(ServerPlaced{&backend, std::move(server), nullptr, std::move(health), std::move(resolution)});
 }
 
 // What is undone with a transaction leaves its beginning here: of a server that takes nothing it means nothing.
@@ -389,7 +446,7 @@ void Model::begin_slowly(BackendState& backend, const config::Server* before, Ti
 
 void Model::undo(ServerPlaced& placed) {
   if (!placed.after) erase_departing(placed.before->metadata.uid);
-  place_server(*placed.backend, placed.after, placed.before, std::move(placed.health));
+  place_server(*placed.backend, placed.after, placed.before, std::move(placed.health), std::move(placed.resolution));
   if (!placed.before) placed.backend->slots.release(placed.after->slot);
 }
 
@@ -600,7 +657,7 @@ void Model::restore_server(BackendState& backend, base::Ref<config::Server> serv
   if (added->tracks()) trackers_.add(added->check->track, {backend.handle(), added->slot});
   bool is_checked =
       backend.settings->checks(*added) || (added->tracks() && added->admin_state != config::AdminState::kMaintenance);
-  backend.place(nullptr, added, is_checked ? begin_check(Health::State::kPresumed) : nullptr);
+  backend.place(nullptr, added, is_checked ? begin_check(Health::State::kPresumed) : nullptr, nullptr);
   ++members_;
 }
 

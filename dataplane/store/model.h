@@ -23,6 +23,7 @@
 #include "store/hash_tables.h"
 #include "store/health.h"
 #include "store/persistence_index.h"
+#include "store/resolution.h"
 #include "store/row_log.h"
 #include "store/slot_allocator.h"
 #include "store/starters.h"
@@ -81,7 +82,12 @@ struct BackendState {
   uint64_t limited = 0;
   // Of members that are checked.
   HealthBySlot health;
-  // Of members whose agents want another weight or limit for them: the records that the workers see.
+  // Of members that have names.
+  ResolutionBySlot resolutions;
+  // How many have one.
+  uint64_t named = 0;
+  // Of members whose agents want another weight or limit for them, and of those whose names have an address: the
+  // records that the workers see.
   Members adjusted;
   // Of members, or of who was one: what holds is ejection_of()'s to say.
   EjectionBySlot ejections;
@@ -95,9 +101,15 @@ struct BackendState {
   void take_settings(base::Ref<const config::Backend> record, const std::string& own_zone);
   // Null for a member that is not checked.
   base::Ref<const Health> health_of(config::Slot slot) const;
+  // Null for a member that has no name, or of whose name nothing is known.
+  base::Ref<const Resolution> resolution_of(config::Slot slot) const;
   // By what is known of a member.
   Tiers::Standing standing_of(config::Slot slot) const;
-  // A member's record with what its agent wants.
+  // False: its name has none.
+  bool has_address(const base::Ref<const config::Server>& record) const {
+    return !record->address.is_name() || !adjusted_of(record)->address.is_name();
+  }
+  // A member's record with what its agent wants, and with the address that its name has.
   const base::Ref<const config::Server>& adjusted_of(const base::Ref<const config::Server>& record) const;
   // Null for a member that is not ejected.
   base::Ref<const Ejection> ejection_of(const config::Server& record) const;
@@ -109,12 +121,13 @@ struct BackendState {
   void set_ejection(config::Slot slot, base::Ref<const Ejection> ejection);
   // The same, where clients may come back to it whom persistence leads there; else null.
   base::Ref<const config::Server> kept_of(const base::Ref<const config::Server>& record) const;
-  // A member's record and health take the place of what they were (null: none), and all that follows from them.
+  // A member's record, and what is known of it, take the place of what they were (null: none), and all that follows
+  // from them.
   void place(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after,
-             base::Ref<const Health> health_after);
+             base::Ref<const Health> health_after, base::Ref<const Resolution> resolution_after);
 
  private:
-  void adjust(const config::Server& record, const Health* health_now);
+  void adjust(const config::Server& record, const Health* health_now, const Resolution* resolution_now);
   // Counts a member, or (-1) counts it no more.
   void count(const base::Ref<const config::Server>& record, uint64_t change);
 };
@@ -245,7 +258,9 @@ class Model {
   std::vector<Following> take_following(config::WallTime now);
   // A member by its name, "backend/server"; null where there is none.
   const config::Server* find_member(std::string_view name) const;
-  // By note_health(), whatever the version is.
+  // What is known of its name has changed. Requires a member that has one.
+  void note_resolution(BackendState& backend, config::Slot slot, base::Ref<const Resolution> resolution);
+  // By these, whatever the version is.
   bool has_unpublished_health() const { return unpublished_health_; }
 
   // All changes so far.
@@ -263,15 +278,17 @@ class Model {
     base::Ref<const config::Server> before;
     // Null where it was removed.
     base::Ref<const config::Server> after;
-    // As it was before.
+    // As they were before.
     base::Ref<const Health> health;
+    base::Ref<const Resolution> resolution;
   };
   using Undo = std::variant<ServerPlaced, absl::AnyInvocable<void()>>;
 
   void undo(ServerPlaced& placed);
   void undo(absl::AnyInvocable<void()>& undo) { undo(); }
   void place_server(BackendState& backend, const base::Ref<const config::Server>& before,
-                    const base::Ref<const config::Server>& after, base::Ref<const Health> health);
+                    const base::Ref<const config::Server>& after, base::Ref<const Health> health,
+                    base::Ref<const Resolution> resolution);
   void begin_slowly(BackendState& backend, const config::Server* before, Tiers::Standing standing_before,
                     const config::Server* after);
   // What a server's health is after a change of its record.

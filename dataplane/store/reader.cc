@@ -140,13 +140,15 @@ ServerView Reader::view(const BackendState& backend, const base::Ref<const confi
   base::Ref<const Health> health = backend.health_of(server->slot);
   base::Ref<const Ejection> ejection = backend.ejection_of(*server);
   uint32_t weight = ejection ? 0 : weight_now(backend, *backend.adjusted_of(server), health.get());
-  return {.backend = backend.settings->name,
-          .record = server,
-          .lifecycle = lifecycle_of(*server, drains_.is_drained(server->metadata.uid), health.get()),
-          .effective_weight = weight,
-          .health = std::move(health),
-          .ejection = std::move(ejection),
-          .handle = backend.handle()};
+  return {
+      .backend = backend.settings->name,
+      .record = server,
+      .lifecycle = lifecycle_of(*backend.adjusted_of(server), drains_.is_drained(server->metadata.uid), health.get()),
+      .effective_weight = weight,
+      .health = std::move(health),
+      .ejection = std::move(ejection),
+      .resolution = backend.resolution_of(server->slot),
+      .handle = backend.handle()};
 }
 
 ServerView Reader::view(const DepartingServer& server) const {
@@ -233,7 +235,8 @@ Everything Reader::everything() const {
   Everything all{.version = version(), .listeners = {}, .backends = {}, .drained = drains_.drained(), .departing = {}};
   for (const auto& [name, listener] : model_.listeners()) all.listeners.push_back({listener});
   for (const auto& [name, state] : model_.backends())
-    all.backends.push_back({view(*state), state->members, state->health, state->ejections, state->adjusted});
+    all.backends.push_back(
+        {view(*state), state->members, state->health, state->ejections, state->adjusted, state->resolutions});
   for (const auto& [key, departing] : model_.departing()) all.departing.push_back(view(departing));
   return all;
 }
@@ -247,6 +250,10 @@ std::vector<BackendView> Reader::backends() const {
 absl::flat_hash_map<config::Uid, v1::Lifecycle> Reader::lifecycles() const {
   absl::flat_hash_map<config::Uid, v1::Lifecycle> result = drains_.lifecycles();
   for (const auto& [name, state] : model_.backends()) {
+    auto note_unresolved = [&](config::Slot, const base::Ref<const config::Server>& server) {
+      if (!state->has_address(server)) result.try_emplace(server->metadata.uid, v1::LIFECYCLE_PENDING);
+    };
+    if (state->named > 0) state->members.for_each(note_unresolved);
     if (state->pending == 0) continue;
     state->health.for_each([&](config::Slot slot, const base::Ref<const Health>& health) {
       config::Uid uid = (*state->members.find(slot))->metadata.uid;

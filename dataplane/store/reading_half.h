@@ -58,6 +58,17 @@ struct CheckResult {
   std::optional<config::EjectionChange> ejection{};
 };
 
+// What is known of a name.
+struct NameFact {
+  std::string name;
+  // What a server may have, best first, without ports. Empty: nothing.
+  std::vector<config::Endpoint> addresses;
+  // How many of these are in the last good answer; the others are still held for those that have them.
+  size_t present = 0;
+  // As in ServerStatus.resolution; never empty.
+  std::string reason;
+};
+
 class ReadingHalf {
  public:
   virtual ~ReadingHalf() = default;
@@ -114,6 +125,12 @@ class ReadingHalf {
   virtual void stop_observing(config::Uid backend) = 0;
   // Those of one server.
   virtual void forget_ejections(config::Uid backend, config::Uid server) = 0;
+  // Where it goes what is known of names, from any thread, whenever that changes. Before the first order.
+  virtual void on_name_facts(std::function<void(std::vector<NameFact>)> take) = 0;
+  // Begins to resolve each of these, and goes on until stop_resolving(): each once in between. Facts of before may
+  // still come.
+  virtual void resolve(std::vector<std::string> names) = 0;
+  virtual void stop_resolving(std::vector<std::string> names) = 0;
 };
 
 }  // namespace fairlead::store

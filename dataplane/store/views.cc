@@ -5,9 +5,10 @@
 namespace fairlead::store {
 
 v1::Lifecycle lifecycle_of(const config::Server& server, bool drained, const Health* health) {
+  bool is_pending = server.address.is_name() || (health && health->state == Health::State::kPending);
   switch (server.admin_state.value_or(config::AdminState::kReady)) {
     case config::AdminState::kReady:
-      return health && health->state == Health::State::kPending ? v1::LIFECYCLE_PENDING : v1::LIFECYCLE_READY;
+      return is_pending ? v1::LIFECYCLE_PENDING : v1::LIFECYCLE_READY;
     case config::AdminState::kDrain:
       return drained ? v1::LIFECYCLE_DRAINED : v1::LIFECYCLE_DRAINING;
     case config::AdminState::kMaintenance:
@@ -17,7 +18,7 @@ v1::Lifecycle lifecycle_of(const config::Server& server, bool drained, const Hea
 }
 
 uint32_t effective_weight_of(const config::Server& server, const config::Backend& backend, const Health* health) {
-  bool is_fit = !health || health->is_fit();
+  bool is_fit = !server.address.is_name() && (!health || health->is_fit());
   return is_fit && server.takes_requests() ? server.weight.value_or(backend.effective_default_weight()) : 0;
 }
 
@@ -40,13 +41,15 @@ ServerView Everything::view(const Group& group, const base::Ref<const config::Se
   const base::Ref<const Ejection>* ejection = group.ejections.find(server->slot);
   bool is_ejected = ejection && group.backend.record->outlier_detection && (*ejection)->is_of(*server);
   const base::Ref<const config::Server>* adjusted = group.adjusted.find(server->slot);
+  const config::Server& seen = adjusted ? **adjusted : *server;
+  const base::Ref<const Resolution>* resolution = group.resolutions.find(server->slot);
   return {.backend = group.backend.record->name,
           .record = server,
-          .lifecycle = lifecycle_of(*server, is_drained, health),
-          .effective_weight =
-              is_ejected ? 0 : effective_weight_of(adjusted ? **adjusted : *server, *group.backend.record, health),
+          .lifecycle = lifecycle_of(seen, is_drained, health),
+          .effective_weight = is_ejected ? 0 : effective_weight_of(seen, *group.backend.record, health),
           .health = base::Ref<const Health>(health),
-          .ejection = is_ejected ? *ejection : nullptr};
+          .ejection = is_ejected ? *ejection : nullptr,
+          .resolution = resolution ? *resolution : base::Ref<const Resolution>()};
 }
 
 }  // namespace fairlead::store

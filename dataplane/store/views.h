@@ -10,6 +10,7 @@
 #include "fairlead/v1/resources.pb.h"
 #include "store/ejection.h"
 #include "store/health.h"
+#include "store/resolution.h"
 #include "store/tiers.h"
 
 namespace fairlead::store {
@@ -24,6 +25,8 @@ struct ServerView {
   base::Ref<const Health> health{};
   // Null: it is not ejected.
   base::Ref<const Ejection> ejection{};
+  // Null: it has no name, or nothing is known of that yet.
+  base::Ref<const Resolution> resolution{};
   // Of a deleted server that finishes.
   std::optional<config::WallTime> drain_deadline{};
   // The backend's, for those who ask the workers of it; only from a Reader.
@@ -69,6 +72,7 @@ struct Everything {
     EjectionBySlot ejections;
     // As BackendState.adjusted.
     Members adjusted;
+    ResolutionBySlot resolutions;
   };
   config::Version version = 0;
   std::vector<ListenerView> listeners;
@@ -81,7 +85,8 @@ struct Everything {
   ServerView view(const Group& group, const base::Ref<const config::Server>& server) const;
 };
 
-// `drained` tells DRAINED from DRAINING; `health`: null where it is not checked.
+// Of a member as the workers see it, whose address is a name only where that has none. `drained` tells DRAINED from
+// DRAINING; `health`: null where it is not checked.
 v1::Lifecycle lifecycle_of(const config::Server& server, bool drained, const Health* health);
 // `server`: with what its agent wants.
 uint32_t effective_weight_of(const config::Server& server, const config::Backend& backend, const Health* health);

@@ -8,6 +8,7 @@
 #include "config/text.h"
 #include "config/validate.h"
 #include "spdlog/spdlog.h"
+#include "store/address_choice.h"
 #include "store/applier.h"
 #include "store/load.h"
 
@@ -87,12 +88,17 @@ Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<
       drains_(reading_half_, inbox_, [this](const Drains::Ended& ended) { on_drain_ended(ended); }),
       checks_(reading_half_),
       observations_(reading_half_),
+      names_(reading_half_),
       reader_(model_, drains_, election_, events_) {
   // The inbox may outlive this writer, which alone runs its tasks.
   reading_half_.on_check_results([this, inbox = inbox_](std::vector<CheckResult> results) {
     inbox->post_fact([this, results = std::move(results)]() mutable {
       std::ranges::move(results, std::back_inserter(check_results_));
     });
+  });
+  reading_half_.on_name_facts([this, inbox = inbox_](std::vector<NameFact> facts) {
+    inbox->post_fact(
+        [this, facts = std::move(facts)]() mutable { std::ranges::move(facts, std::back_inserter(name_facts_)); });
   });
   publish();
 }
@@ -104,8 +110,23 @@ absl::StatusOr<uint64_t> Writer::load(uint64_t epoch) {
   model_.note_rows();
   election_.restore(durability_.journal()->state().election);
   events_.restore(model_.version());
+  await_names();
   commit();
   return durability_.journal()->state().resources;
+}
+
+// So that who took requests before the process ended takes them when it accepts again. Nameservers that are slow make a
+// start slow, but not for long.
+void Writer::await_names() {
+  for (const Effect& effect : effects_.effects) {
+    if (const auto* follow = std::get_if<FollowName>(&effect)) perform(*follow);
+  }
+  names_.send();
+  const auto deadline = std::chrono::steady_clock::now() + kNamesAtStart;
+  while (!names_.are_all_known() && std::chrono::steady_clock::now() < deadline) {
+    for (Inbox::Task& task : inbox_->take_until(deadline)) task();
+    take_name_facts();
+  }
 }
 
 void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
@@ -169,10 +190,13 @@ void Writer::commit() {
   awaited_.clear();
   for (const Drains::Ended& ended : std::exchange(ended_, {})) end_drain(ended);
   take_check_results();
+  take_name_facts();
   follow_targets();
   if (model_.version() != published_version_ || model_.has_unpublished_health()) publish();
   tell_uses();
   perform_effects();
+  // Of a name that is known already a new server has its address at once.
+  if (model_.has_unpublished_health()) publish();
   events_.number(effects_.events);
   for (Answer& answer : std::exchange(accepted_, {})) {
     fill_status(answer.result.touched);
@@ -244,6 +268,8 @@ void Writer::perform_effects() {
       std::visit([this](const auto& what) { perform(what); }, effect);
     }
   }
+  apply_known_names();
+  names_.send();
   checks_.send();
 }
 
@@ -276,6 +302,7 @@ void Writer::perform(const CloseAddresses& effect) {
 
 void Writer::perform(const DrainDeparting& effect) {
   checks_.forget(effect.uid);
+  names_.forget(effect.uid);
   const DepartingServer* departing = model_.find_departing(effect.uid);
   if (!departing) return;
   perform(ForgetEjections{departing->handle, departing->record->slot, effect.uid});
@@ -304,14 +331,35 @@ void Writer::perform(const CloseConnections& effect) {
   reading_half_.close_connections(effect.backend, effect.slot, effect.uid);
 }
 
+void Writer::perform(const FollowName& effect) {
+  const config::Server* server = model_.find_member(effect.backend, effect.slot, effect.uid);
+  if (!server) return;
+  std::string_view host = server->address.is_name() ? server->address.host() : std::string_view();
+  names_.follow(effect.backend, effect.uid, host, effect.origin);
+  if (!names_.known(host)) return;
+  std::pair<config::BackendHandle, std::string> followed{effect.backend, host};
+  if (std::ranges::find(followed_names_, followed) == followed_names_.end()) {
+    followed_names_.push_back(std::move(followed));
+  }
+}
+
+void Writer::apply_known_names() {
+  for (const auto& [handle, host] : std::exchange(followed_names_, {})) {
+    BackendState* backend = model_.find_backend(handle);
+    const NameFact* fact = names_.known(host);
+    if (backend && fact) apply_fact(*fact, *backend);
+  }
+}
+
 void Writer::perform(const FollowAdminState& effect) {
   const config::Server* server = model_.find_member(effect.backend, effect.slot, effect.uid);
   if (!server) return;
   const BackendState& backend = *model_.find_backend_at(effect.backend.slot);
   v1::Lifecycle entered = drains_.follow_admin_state(backend, *server, effect.origin);
   if (entered == v1::LIFECYCLE_UNSPECIFIED) return;
-  // It may have to pass a check first.
-  if (entered == v1::LIFECYCLE_READY) entered = lifecycle_of(*server, false, backend.health_of(server->slot).get());
+  // It may have to pass a check first, or to get an address.
+  const base::Ref<const config::Server>& seen = backend.adjusted_of(*backend.members.find(server->slot));
+  if (entered == v1::LIFECYCLE_READY) entered = lifecycle_of(*seen, false, backend.health_of(server->slot).get());
   add_step({backend.settings->name, server->name, server->metadata.uid, entered}, effect.origin);
 }
 
@@ -337,6 +385,60 @@ void Writer::end_drain(const Drains::Ended& ended) {
     awaited->answer.follows_change = false;
     active_.push_back(std::move(awaited->answer));
   }
+}
+
+void Writer::take_name_facts() {
+  for (NameFact& fact : std::exchange(name_facts_, {})) {
+    std::string host = fact.name;
+    if (!names_.take(std::move(fact))) continue;
+    for (config::BackendHandle handle : names_.backends_with(host)) {
+      if (BackendState* backend = model_.find_backend(handle)) apply_fact(*names_.known(host), *backend);
+    }
+  }
+}
+
+void Writer::apply_fact(const NameFact& fact, BackendState& backend) {
+  std::vector<NameHolder> holders;
+  std::vector<const config::Server*> members;
+  for (const config::Server* server : backend.by_name) {
+    if (!server->address.is_name() || server->address.host() != fact.name) continue;
+    members.push_back(server);
+    base::Ref<const Resolution> resolution = backend.resolution_of(server->slot);
+    NameHolder holder{.server = server->name, .address = std::nullopt, .port = server->address.port()};
+    if (resolution) holder.address = resolution->address;
+    holders.push_back(std::move(holder));
+  }
+  std::vector<std::optional<config::Endpoint>> chosen = choose_addresses(fact.addresses, fact.present, holders);
+  for (size_t i = 0; i < members.size(); ++i) resolve(backend, *members[i], fact, chosen[i]);
+}
+
+void Writer::resolve(BackendState& backend, const config::Server& server, const NameFact& fact,
+                     const std::optional<config::Endpoint>& address) {
+  base::Ref<const Resolution> before = backend.resolution_of(server.slot);
+  bool is_same = before ? before->address == address : false;
+  if (is_same && before->reason == fact.reason) return;
+  auto after = base::make_ref<Resolution>();
+  after->address = address;
+  after->reason = fact.reason;
+  after->time = is_same ? before->time : std::chrono::system_clock::now();
+  bool moves = before && before->address && !is_same;
+  model_.note_resolution(backend, server.slot, base::Ref<const Resolution>(after));
+  // What stands there now is not the one that was ejected.
+  if (moves) perform(ForgetEjections{backend.handle(), server.slot, server.metadata.uid});
+  // That a new name has no address is worth telling as well.
+  if (is_same) return;
+  config::Uid uid = server.metadata.uid;
+  base::Ref<const Health> health = backend.health_of(server.slot);
+  const config::Server& seen = *backend.adjusted_of(*backend.members.find(server.slot));
+  v1::Lifecycle lifecycle = lifecycle_of(seen, drains_.is_drained(uid), health.get());
+  if (health) checks_.follow(backend, server, names_.take_waiting(uid));
+  ServerStep step{.backend = backend.settings->name, .name = server.name, .uid = uid, .lifecycle = lifecycle};
+  step.resolved_address = address ? address->to_string() : "";
+  step.resolution = fact.reason;
+  spdlog::log(address ? spdlog::level::info : spdlog::level::warn, "name: {} is at {}: {}: {}",
+              api::server_title(step.backend, step.name), address ? step.resolved_address : "no address", fact.name,
+              fact.reason);
+  add_step(std::move(step), lifecycle == v1::LIFECYCLE_READY ? names_.take_waiting(uid) : nullptr);
 }
 
 void Writer::on_visible(uint64_t publication) { visible_ = std::max(visible_, publication); }

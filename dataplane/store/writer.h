@@ -6,9 +6,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -21,6 +24,7 @@
 #include "store/event_hub.h"
 #include "store/inbox.h"
 #include "store/model.h"
+#include "store/names.h"
 #include "store/observations.h"
 #include "store/reader.h"
 #include "store/reading_half.h"
@@ -72,6 +76,7 @@ class Writer {
 
  private:
   static constexpr size_t kBatchMax = 20'000;
+  static constexpr std::chrono::seconds kNamesAtStart{2};
 
   struct Answer {
     Result result;
@@ -123,6 +128,15 @@ class Writer {
   // `what`: why, for an event, which there is where clients see another health or it `is_news` in another way.
   void change_health(BackendState& backend, config::Slot slot, base::Ref<const Health> after, std::string what,
                      bool is_news);
+  void perform(const FollowName& effect);
+  // So does what is known of names.
+  void take_name_facts();
+  // To its members in one backend.
+  void apply_fact(const NameFact& fact, BackendState& backend);
+  void apply_known_names();
+  void await_names();
+  void resolve(BackendState& backend, const config::Server& server, const NameFact& fact,
+               const std::optional<config::Endpoint>& address);
   void on_drain_ended(const Drains::Ended& ended);
   void on_visible(uint64_t publication);
   void release_pending();
@@ -140,6 +154,7 @@ class Writer {
   Drains drains_;
   Checks checks_;
   Observations observations_;
+  Names names_;
   Election election_;
   EventHub events_;
   Reader reader_;
@@ -158,6 +173,9 @@ class Writer {
   // Facts that came while the batch could still be rolled back.
   std::vector<Drains::Ended> ended_;
   std::vector<CheckResult> check_results_;
+  std::vector<NameFact> name_facts_;
+  // Names that are known already, which members of these backends have since the last publication; each once.
+  std::vector<std::pair<config::BackendHandle, std::string>> followed_names_;
 
   config::Version published_version_ = 0;
   uint64_t publications_ = 0;

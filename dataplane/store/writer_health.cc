@@ -100,13 +100,13 @@ void Writer::take_ejection(const CheckResult& result) {
     uint64_t allowed = backend->settings->outlier_detection->ejected_max(backend->would_take_requests());
     if (backend->count_ejected() + 1 > allowed) return;
   }
-  ServerStep step{
-      .backend = backend->settings->name,
-      .name = server->name,
-      .uid = result.server,
-      .lifecycle = lifecycle_of(*server, drains_.is_drained(result.server), backend->health_of(result.slot).get()),
-      .ejection = base::Ref<const Ejection>(ejection),
-      .is_ejected = result.ejection->is_ejected};
+  ServerStep step{.backend = backend->settings->name,
+                  .name = server->name,
+                  .uid = result.server,
+                  .lifecycle = lifecycle_of(*backend->adjusted_of(*backend->members.find(result.slot)),
+                                            drains_.is_drained(result.server), backend->health_of(result.slot).get()),
+                  .ejection = base::Ref<const Ejection>(ejection),
+                  .is_ejected = result.ejection->is_ejected};
   model_.note_ejection(*backend, result.slot,
                        step.is_ejected ? base::Ref<const Ejection>(ejection) : base::Ref<const Ejection>());
   add_step(std::move(step), nullptr);
@@ -134,7 +134,8 @@ void Writer::change_health(BackendState& backend, config::Slot slot, base::Ref<c
   ServerStep step{.backend = backend.settings->name,
                   .name = server.name,
                   .uid = uid,
-                  .lifecycle = lifecycle_of(server, drains_.is_drained(uid), after.get()),
+                  .lifecycle = lifecycle_of(*backend.adjusted_of(*backend.members.find(slot)), drains_.is_drained(uid),
+                                            after.get()),
                   .health = health,
                   .reason = std::move(what)};
   bool is_ready = after->is_fit() && before->is_pending();

@@ -103,6 +103,22 @@ class FakeReadingHalf : public store::ReadingHalf {
     find({std::move(result)});
   }
 
+  // What is known of a name: IP addresses as "10.0.0.1", all of them present unless `present` says less.
+  void answer(const std::string& name, const std::vector<std::string>& addresses, const std::string& reason = "told",
+              std::optional<size_t> present = std::nullopt) {
+    store::NameFact fact{
+        .name = name, .addresses = {}, .present = present.value_or(addresses.size()), .reason = reason};
+    for (const std::string& address : addresses) {
+      fact.addresses.push_back(config::Endpoint::parse(absl::StrCat(address, ":0")).value());
+    }
+    std::function<void(std::vector<store::NameFact>)> take;
+    {
+      std::lock_guard lock(mutex_);
+      take = take_name_facts_;
+    }
+    take({std::move(fact)});
+  }
+
   // --- what a test asks ---
   // Of a backend that is observed: how many servers were said to take requests; nothing where it is not observed.
   std::optional<uint64_t> observed(config::Uid backend) const {
@@ -113,6 +129,10 @@ class FakeReadingHalf : public store::ReadingHalf {
   std::vector<config::Uid> forgotten() const {
     std::lock_guard lock(mutex_);
     return forgotten_;
+  }
+  std::set<std::string> names() const {
+    std::lock_guard lock(mutex_);
+    return names_;
   }
   // Of a server that is being checked.
   store::CheckOrder order_of(config::Uid server) const {
@@ -267,6 +287,18 @@ class FakeReadingHalf : public store::ReadingHalf {
     FAIRLEAD_CHECK(observed_.contains(backend));
     forgotten_.push_back(server);
   }
+  void on_name_facts(std::function<void(std::vector<store::NameFact>)> take) override {
+    std::lock_guard lock(mutex_);
+    take_name_facts_ = std::move(take);
+  }
+  void resolve(std::vector<std::string> names) override {
+    std::lock_guard lock(mutex_);
+    for (const std::string& name : names) FAIRLEAD_CHECK(names_.insert(name).second);
+  }
+  void stop_resolving(std::vector<std::string> names) override {
+    std::lock_guard lock(mutex_);
+    for (const std::string& name : names) FAIRLEAD_CHECK(names_.erase(name) == 1);
+  }
 
  private:
   using HeldDrains = std::vector<std::pair<store::DrainOrder, std::function<void(store::Drained)>>>;
@@ -304,6 +336,8 @@ class FakeReadingHalf : public store::ReadingHalf {
   int check_changes_ = 0;
   std::map<config::Uid, uint64_t> observed_;
   std::vector<config::Uid> forgotten_;
+  std::function<void(std::vector<store::NameFact>)> take_name_facts_;
+  std::set<std::string> names_;
 };
 
 }  // namespace fairlead::test_support

@@ -105,15 +105,17 @@ Table server_table(const std::vector<v1::Server>& servers) {
     } else if (wish == v1::ADMIN_STATE_DRAIN || wish == v1::ADMIN_STATE_MAINTENANCE) {
       absl::StrAppend(&health, " (agent: ", status.agent().said(), ")");
     }
-    table.add({{server_title(server)},
-               {server.address()},
-               {lifecycle_word(status.lifecycle()), lifecycle_colour(status.lifecycle())},
-               {status.ejected() ? absl::StrCat("ejected (", status.ejection().reason(), ")") : health,
-                status.ejected() ? Colour::kRed : health_colour(status.health())},
-               {absl::StrCat(status.effective_weight())},
-               {absl::StrCat(status.in_flight())},
-               {absl::StrCat(status.queued())},
-               {labels_text(server.labels())}});
+    table.add(
+        {{server_title(server)},
+         {status.resolved_address().empty() ? server.address()
+                                            : absl::StrCat(server.address(), " (", status.resolved_address(), ")")},
+         {lifecycle_word(status.lifecycle()), lifecycle_colour(status.lifecycle())},
+         {status.ejected() ? absl::StrCat("ejected (", status.ejection().reason(), ")") : health,
+          status.ejected() ? Colour::kRed : health_colour(status.health())},
+         {absl::StrCat(status.effective_weight())},
+         {absl::StrCat(status.in_flight())},
+         {absl::StrCat(status.queued())},
+         {labels_text(server.labels())}});
   }
   return table;
 }

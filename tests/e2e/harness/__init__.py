@@ -2,10 +2,11 @@
 
 from .cases import DEADLINE, Case, main, plane
 from .connection import Connection, Response, fetch, get, is_refused, wait_until
+from .nameserver import NXDOMAIN, REFUSED, SERVFAIL, Nameserver
 from .origins import Origin, Request, ScriptedOrigin, response
 from .processes import Fairlead, Process, program, run
 
 __all__ = [
-    "DEADLINE", "Case", "Connection", "Fairlead", "Origin", "Process", "Request", "Response", "ScriptedOrigin", "fetch",
+    "DEADLINE", "NXDOMAIN", "REFUSED", "SERVFAIL", "Case", "Connection", "Fairlead", "Nameserver", "Origin", "Process", "Request", "Response", "ScriptedOrigin", "fetch",
     "get", "is_refused", "main", "plane", "program", "response", "run", "wait_until",
 ]

@@ -79,9 +79,12 @@ class ScriptedOrigin:
             self._listening.bind(address[5:])
             self.address = address
         else:
-            self._listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self._listening.bind((address, 0))
-            self.address = "%s:%d" % self._listening.getsockname()
+            # With a port of its own, or with a given one.
+            host, port = address if isinstance(address, tuple) else (address, 0)
+            is_ip6 = ":" in host
+            self._listening = socket.socket(socket.AF_INET6 if is_ip6 else socket.AF_INET, socket.SOCK_STREAM)
+            self._listening.bind((host, port))
+            self.address = ("[%s]:%d" if is_ip6 else "%s:%d") % self._listening.getsockname()[:2]
         self._listening.listen(1024)
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()

@@ -1,6 +1,7 @@
 // What was decoded and encoded again is the same, and decodes to equal settings.
 #include "api/encode.h"
 
+#include "api/canonical.h"
 #include "api/decode.h"
 #include "config/settings.h"
 #include "google/protobuf/text_format.h"
@@ -48,6 +49,18 @@ TEST(EncodeTest, AServerThatFollowsAnother) {
   EXPECT_EQ(encoded.DebugString(), message.DebugString());
   message.mutable_health_check()->set_track("api/s3");
   EXPECT_FALSE(config::same_settings(*decode_server(message)->record, *draft->record));
+}
+
+TEST(EncodeTest, AServersNameHasOneSpelling) {
+  auto message = from_text<v1::Server>(R"(backend: "web" name: "s1" address: "App.Internal.:80")");
+  Decoded<ServerDraft> draft = decode_server(message);
+  ASSERT_TRUE(draft) << draft.error().text();
+  v1::Server encoded;
+  encode(*draft->record, draft->backend, encoded);
+  EXPECT_EQ(encoded.address(), "app.internal:80");
+  config::Server read;
+  ASSERT_TRUE(read_canonical(canonical(*draft->record, "web"), read));
+  EXPECT_TRUE(config::same_settings(read, *draft->record));
 }
 
 TEST(EncodeTest, ABackendWithEveryField) {

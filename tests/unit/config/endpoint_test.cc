@@ -18,6 +18,29 @@ TEST(EndpointTest, WhatIsCanonicalComesBackAsItWas) {
   }
 }
 
+TEST(EndpointTest, AServerMayHaveAName) {
+  for (auto [text, canonical] : {std::pair{"App.Internal:8080", "app.internal:8080"},
+                                 {"a_b-1.x.:1", "a_b-1.x:1"},
+                                 {"localhost:65535", "localhost:65535"},
+                                 {"1a:80", "1a:80"}}) {
+    EXPECT_FALSE(Endpoint::parse(text).ok()) << text;
+    absl::StatusOr<Endpoint> endpoint = Endpoint::parse_server(text);
+    ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+    EXPECT_TRUE(endpoint->is_name());
+    EXPECT_EQ(endpoint->to_string(), canonical);
+    EXPECT_EQ(std::string(endpoint->host()) + ":" + std::to_string(endpoint->port()), canonical);
+    EXPECT_EQ(*Endpoint::parse_server(canonical), *endpoint);
+    EXPECT_TRUE(endpoint->is_destination());
+  }
+  EXPECT_FALSE(Endpoint::parse_server("app:0")->is_destination());
+  EXPECT_FALSE(Endpoint::parse_server("10.0.0.1:80")->is_name());
+  // What is meant for an address is not taken for a name.
+  for (const char* text : {"10.0.0.256:80", "1.2.3:80", "0x7f.1:80", "0x7f000001:80", "010.0.0.1:80", "80:80", "a:b:80",
+                           "a.b", "a.b:", ".:80", ":80", "a..b:80", "*.a:80", "unix:a", "a b:80", "[a]:80"}) {
+    EXPECT_FALSE(Endpoint::parse_server(text).ok()) << text;
+  }
+}
+
 TEST(EndpointTest, TheLongestUnixPathFits) {
   std::string path = "unix:/" + std::string(kUnixPathMax - 1, 'p');
   EXPECT_TRUE(Endpoint::parse(path).ok());

@@ -57,6 +57,26 @@ TEST_F(SettingsTest, WhereManagementListensIsJudgedWithLineAndField) {
   EXPECT_EQ(check("management: {listen: ['unix:/run/a.sock']}\nobservation: {listen: '0.0.0.0:9902'}\n"), "");
 }
 
+TEST_F(SettingsTest, HowNamesAreResolvedIsJudgedByField) {
+  for (auto [text, problem] : {
+           std::pair{"{nameservers: ['ns.internal:53']}", "resolver.nameservers[0]: \"ns.internal:53\""},
+           {"{nameservers: ['10.0.0.1:0']}", "is not where a nameserver can be"},
+           {"{nameservers: ['unix:/run/dns']}", "is not where a nameserver can be"},
+           {"{timeout: 0s}", "resolver.timeout: 0 is out of range [10ms, 1m]"},
+           {"{tries: 0}", "resolver.tries: 0 is out of range [1, 10]"},
+           {"{min_interval: 1ms}", "resolver.min_interval: 1ms is out of range [10ms, 1h]"},
+           {"{min_interval: 2m, max_interval: 1m}", "resolver.max_interval: 1m is out of range [2m, 24h]"},
+           {"{hold: {no_name: 721h}}", "resolver.hold.no_name: 721h is out of range [0, 720h]"},
+           {"{family: IPV5}", "IPV5"},
+           {"{max_under_way: 0}", "resolver.max_under_way: 0 is out of range [1, 1000]"},
+       }) {
+    EXPECT_THAT(check(std::string("resolver: ") + text + "\n"), HasSubstr(problem)) << text;
+  }
+  EXPECT_EQ(check("resolver: {nameservers: ['10.0.0.1:53', '[::1]:5353'], min_interval: 5m, hold: {obsolete: 1m},"
+                  " family: IPV6_ONLY}\n"),
+            "");
+}
+
 TEST_F(SettingsTest, AListenerWhereThisProcessListensItselfIsNoValidFile) {
   constexpr const char* kListener =
       "resources:\n  listeners:\n    - name: web\n      protocol: HTTP\n      bind: ['127.0.0.1:9902']\n";

@@ -227,6 +227,7 @@ class Draw {
     server.set_backend(name("b", 4));
     server.set_name(name("s", 40));
     server.set_address(absl::StrCat("10.0.0.", 1 + below(3), ":80"));
+    if (below(4) == 0) server.set_address(absl::StrCat("n", below(3), ".internal:8", below(2)));
     if (below(2) == 0) server.set_weight(below(4));
     if (below(60) == 0) server.set_weight(300);
     if (below(20) == 0) server.set_max_connections(below(3));
@@ -354,7 +355,8 @@ class RandomTransactionsTest : public StoreFixture {
     std::set<config::Uid> all;
     for (const Everything::Group& group : everything.backends) {
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
-        if (group.backend.record->checks(*server)) all.insert(server->metadata.uid);
+        bool is_checked = group.backend.record->checks(*server) && address_of(group, *server);
+        if (is_checked) all.insert(server->metadata.uid);
       });
     }
     return all;
@@ -371,9 +373,13 @@ class RandomTransactionsTest : public StoreFixture {
       ++checked;
       pending += (*health)->state == Health::State::kPending;
       down += (*health)->is_down();
+      std::optional<config::Endpoint> address = address_of(group, *server);
+      if (!address) return;
       store::CheckOrder order = half_.order_of(server->metadata.uid);
       EXPECT_EQ(order.check, (*health)->check) << server->name;
-      EXPECT_EQ(order.server, server) << server->name;
+      EXPECT_EQ(order.server->address, *address) << server->name;
+      EXPECT_EQ(order.server->metadata.version, server->metadata.version) << server->name;
+      if (!server->address.is_name()) EXPECT_EQ(order.server, server) << server->name;
     });
     EXPECT_EQ(group.health.size(), checked);
     EXPECT_EQ(group.backend.pending, pending);
@@ -393,18 +399,30 @@ class RandomTransactionsTest : public StoreFixture {
     });
     return all;
   }
-  // What its agent wants in place of the record's.
+  // Where it is; unset where its name has no address.
+  static std::optional<config::Endpoint> address_of(const Everything::Group& group, const config::Server& server) {
+    if (!server.address.is_name()) return server.address;
+    const base::Ref<const Resolution>* resolution = group.resolutions.find(server.slot);
+    if (!resolution || !(*resolution)->address) return std::nullopt;
+    EXPECT_EQ((*resolution)->address->port(), server.address.port());
+    return (*resolution)->address;
+  }
+  // What its agent wants in place of the record's, and the address of its name.
   static base::Ref<const config::Server> adjusted(const Everything::Group& group,
                                                   const base::Ref<const config::Server>& server) {
     const base::Ref<const Health>* health = group.health.find(server->slot);
     const base::Ref<const config::Server>* other = group.adjusted.find(server->slot);
     const config::AgentState* wants = health && (*health)->agent ? &(*health)->agent->state : nullptr;
-    EXPECT_EQ(other != nullptr, wants && (wants->weight_percent || wants->max_connections));
+    std::optional<config::Endpoint> address = address_of(group, *server);
+    bool has_other_address = address && server->address.is_name();
+    EXPECT_EQ(other != nullptr, has_other_address || (wants && (wants->weight_percent || wants->max_connections)));
     if (!other) return server;
     config::Server expected(*server);
+    if (has_other_address) expected.address = *address;
     uint32_t weight = server->weight.value_or(group.backend.record->effective_default_weight());
-    if (wants->weight_percent) expected.weight = static_cast<uint16_t>((weight * *wants->weight_percent + 99) / 100);
-    if (wants->max_connections) expected.max_connections = *wants->max_connections;
+    if (wants && wants->weight_percent)
+      expected.weight = static_cast<uint16_t>((weight * *wants->weight_percent + 99) / 100);
+    if (wants && wants->max_connections) expected.max_connections = *wants->max_connections;
     EXPECT_TRUE(config::same_settings(**other, expected));
     EXPECT_EQ((*other)->metadata.uid, server->metadata.uid);
     EXPECT_EQ((*other)->metadata.version, server->metadata.version);
@@ -424,6 +442,7 @@ class RandomTransactionsTest : public StoreFixture {
       bool is_ejected = ejection && snapshot.settings->outlier_detection && (*ejection)->is_of(*server);
       Tiers::Standing standing = Tiers::standing_of(health ? health->get() : nullptr);
       if (is_ejected && standing == Tiers::Standing::kFit) standing = Tiers::Standing::kUnfit;
+      if (!address_of(group, *server)) standing = Tiers::Standing::kAway;
       tiers.replace(nullptr, Tiers::Standing::kFit, adjusted(group, server), standing);
     }
     config::BackendSnapshot rebuilt;
@@ -447,7 +466,8 @@ class RandomTransactionsTest : public StoreFixture {
     for (const auto& server : members) assigned.upsert(nullptr, adjusted(group, server));
     expect_tables(snapshot, assigned);
     for (const auto& server : members) {
-      bool keeps = server->admin_state != config::AdminState::kMaintenance && keeps_clients(group, server->slot);
+      bool keeps = server->admin_state != config::AdminState::kMaintenance && keeps_clients(group, server->slot) &&
+                   address_of(group, *server);
       expect_persistence(snapshot, *server, keeps ? adjusted(group, server) : nullptr);
     }
   }
@@ -542,6 +562,15 @@ TEST_F(RandomTransactionsTest, EqualAPlainModelAndASnapshotBuiltFromScratch) {
     }
     for (const CheckResult& member : std::vector(members_)) {
       if (draw.below(20) == 0) half_.eject(member, {.is_ejected = draw.below(3) > 0, .number = 1}, "outlier");
+    }
+    // What nameservers say.
+    for (const std::string& name : half_.names()) {
+      if (draw.below(5) > 0) continue;
+      std::vector<std::string> addresses;
+      for (int last = 1; last < 5; ++last) {
+        if (draw.below(2) == 0) addresses.push_back(absl::StrCat("10.1.0.", last));
+      }
+      half_.answer(name, addresses, draw.below(2) == 0 ? "told" : "said");
     }
     v1::Transaction transaction = draw.transaction(id);
     SCOPED_TRACE(transaction.ShortDebugString());
