@@ -150,6 +150,10 @@ class NoWorkers : public store::ReadingHalf {
   void check(std::vector<store::CheckOrder>) override {}
   void change_checks(base::Ref<const config::Backend>) override {}
   void stop_checks(std::vector<config::Uid>) override {}
+  void close_connections(config::BackendHandle, config::Slot, config::Uid) override {}
+  void observe(base::Ref<const config::Backend>, uint64_t) override {}
+  void stop_observing(config::Uid) override {}
+  void forget_ejections(config::Uid, config::Uid) override {}
   void on_name_facts(std::function<void(std::vector<store::NameFact>)>) override {}
   void resolve(std::vector<std::string>) override {}
   void stop_resolving(std::vector<std::string>) override {}

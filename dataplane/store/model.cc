@@ -60,7 +60,6 @@ Tiers::Standing BackendState::standing_of(config::Slot slot) const {
   const base::Ref<const Health>* record = health.find(slot);
   Tiers::Standing standing = Tiers::standing_of(record ? record->get() : nullptr);
   if (ejections.empty() || standing != Tiers::Standing::kFit) return standing;
-  const base::Ref<const config::Server>* member = members.find(slot);
   return member && ejection_of(**member) ? Tiers::Standing::kUnfit : standing;
 }
 

@@ -3,10 +3,12 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 
 from harness import Case, Connection, Process, fetch, get, is_refused, main, plane, program, run, wait_until
+from harness.processes import REPOSITORY
 
 
 class OneProcess(Case):
@@ -24,6 +26,15 @@ class OneProcess(Case):
         self.assertNotIn('server="s1"', metrics())
         self.assertIn('server="s2"', metrics())
         self.assertIn('fairlead_backend_requests_total{backend="app"} 6', metrics())
+
+    def test_the_page_beside_the_schema_names_all_metrics_and_no_others(self):
+        origin = self.origin()
+        fairlead = self.start(plane([origin.address], backend={
+            "health_check": {"tcp": {}}, "outlier_detection": {"consecutive_errors": 5}}, state_directory=str(self.folder / "state")))
+        text = fetch(fairlead.ready["observation"], "/metrics").body.decode()
+        exported = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+        documented = set(re.findall(r"`(fairlead_\w+)`", (REPOSITORY / "proto/fairlead/v1/README.md").read_text()))
+        self.assertEqual(exported, documented)
 
     def test_sigterm_finishes_what_is_under_way(self):
         origin = self.origin()
