@@ -376,8 +376,10 @@ void Model::note_resolution(BackendState& backend, config::Slot slot, base::Ref<
   bool had_address = before && before->address;
   bool is_same = had_address ? resolution->address == before->address : !resolution->address;
   base::Ref<const Health> health = backend.health_of(slot);
-  // Of another machine nothing is known. One that had no address yet is as it was added.
-  if (health && had_address && !is_same) health = begin_check(first_state(*backend.settings->health_check));
+  // Of another machine nothing is known, but by who follows another server. One that had no address yet is as it was
+  // added.
+  bool is_asked = health && !server->tracks();
+  if (is_asked && had_address && !is_same) health = begin_check(first_state(*backend.settings->health_check));
   bool moves = had_address && !is_same;
   Tiers::Standing standing_before = moves ? Tiers::Standing::kAway : backend.standing_of(slot);
   backend.place(server, server, std::move(health), std::move(resolution));

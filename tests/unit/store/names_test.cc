@@ -169,6 +169,30 @@ TEST_F(NamesTest, AnotherAddressIsCheckedAnew) {
   EXPECT_THAT(steps(*queue), testing::Contains("s1 READY by test")) << "who added it hears when it is ready";
 }
 
+// Where there is no check whose state it could begin with anew.
+TEST_F(NamesTest, WhoFollowsAnotherFollowsItAtAnyAddress) {
+  must(kChecked);
+  must(add("s1", "10.0.0.9:80"));
+  must(R"(operations { upsert { backend { name: "side" } } })");
+  must(R"(operations { upsert { server { backend: "side" name: "f1" address: "app.internal:80"
+                                         health_check { track: "web/s1" } } } })");
+  half_.find(uid("s1"), true, "connected");
+  auto picked_of_side = [this] {
+    ServerView view = *server("side", "f1");
+    base::Ref<const config::Snapshot> snapshot = half_.snapshot();
+    const auto* record = snapshot->find(view.handle)->eligible.find(view.record->slot);
+    return record ? (*record)->address.to_string() : "";
+  };
+  EXPECT_EQ(picked_of_side(), "");
+  half_.answer("app.internal", {"10.0.0.1"});
+  EXPECT_EQ(picked_of_side(), "10.0.0.1:80");
+  half_.answer("app.internal", {"10.0.0.2"});
+  EXPECT_EQ(picked_of_side(), "10.0.0.2:80");
+  half_.find(uid("s1"), false, "connect: refused");
+  half_.find(uid("s1"), false, "connect: refused");
+  EXPECT_EQ(picked_of_side(), "");
+}
+
 TEST_F(NamesTest, ChecksComeAndGo) {
   must(kBackend);
   must(add("s1") + add("s2", "other.internal:80"));
