@@ -6,6 +6,7 @@
 #include "codec/http1_request.h"
 #include "fmt/format.h"
 #include "proxy/faults.h"
+#include "proxy/persistence.h"
 #include "proxy/request_key.h"
 #include "routing/router.h"
 
@@ -107,7 +108,8 @@ class Explainer {
     const config::Backend& settings = backend.settings();
     result_.backend = settings.name;
     balancing::Key key = explain_algorithm(settings, members);
-    const config::Server* server = backend.peek(members, key);
+    const config::Server* server = follow_persistence(backend, members);
+    if (!server) server = backend.peek(members, key);
     if (!server) {
       bool any = balancing::has_weight(members);
       return none(any ? "all servers that take requests are full" : "no server takes requests",
@@ -118,6 +120,31 @@ class Explainer {
     result_.server = server->name;
     result_.address = server->address.to_string();
     return std::move(result_);
+  }
+
+  // Where a cookie or the stick table leads, if that server may take it.
+  const config::Server* follow_persistence(upstream::Backend& backend, const config::BackendSnapshot& members) {
+    if (!backend.settings().persistence) return nullptr;
+    Persistent persistent;
+    persistent.look_up(backend, members, &head_, source_, context_.loop.now());
+    const config::Server* server = persistent.preferred(members);
+    if (!server) {
+      say("no cookie and no entry of a table leads to a server that may take it");
+      return nullptr;
+    }
+    uint32_t limit = limit_of(members, *server);
+    bool is_full = members.counts_in_flight && limit > 0 && backend.load_of(members, *server) >= limit;
+    say(fmt::format("it had server {} before, {}", server->name, is_full ? "which is full" : "and goes there again"));
+    if (is_full) return nullptr;
+    result_.is_one_of_several = false;
+    return server;
+  }
+
+  double part_of(const config::BackendSnapshot& members, const config::Server& server) const {
+    return balancing::part_of(members, server, context_.loop.now().time_since_epoch());
+  }
+  uint32_t limit_of(const config::BackendSnapshot& members, const config::Server& server) const {
+    return balancing::limit_of(part_of(members, server), members.settings->max_connections_of(server));
   }
 
   balancing::Key explain_algorithm(const config::Backend& settings, const config::BackendSnapshot& members) {
@@ -164,13 +191,13 @@ class Explainer {
                       const config::Server& server) {
     const config::Backend& settings = backend.settings();
     uint32_t weight = server.weight.value_or(settings.effective_default_weight());
-    uint32_t limit = settings.max_connections_of(server);
+    uint32_t limit = limit_of(members, server);
     std::string text =
         fmt::format("server {} at {}: weight {}, {} in flight {}", server.name, server.address.to_string(), weight,
                     backend.load_of(members, server), members.counts_in_flight ? "over all workers" : "in this worker");
-    double part = balancing::part_of(members, server, context_.loop.now().time_since_epoch());
+    double part = part_of(members, server);
     if (part < 1) text += fmt::format(", starts slowly and has {:.0f} % of its share", 100 * part);
-    if (limit > 0) text += fmt::format(", at most {}", balancing::limit_of(part, limit));
+    if (limit > 0) text += fmt::format(", at most {}", limit);
     say(std::move(text));
   }
 

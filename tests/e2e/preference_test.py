@@ -49,6 +49,13 @@ class Preference(Case):
             server = fetch(fairlead.address(), path).body.decode()
             self.assertIn("app/" + server + " at " + origins[server].address, said)
             self.assertIn("HASH (CONSISTENT) of {path}: \"/thing/%d\"" % number, said)
+        self.ctl(fairlead, "backend", "set", "app", "--cookie", "SRV")
+        answer = fetch(fairlead.address(), "/elsewhere")
+        cookie = answer.get("set-cookie").split(";")[0]
+        said = self.ctl(fairlead, "explain", "web", "--path", "/thing/1", "--header", "Cookie=" + cookie)
+        self.assertIn("app/" + answer.body.decode() + " at ", said)
+        self.assertIn("it had server " + answer.body.decode() + " before", said)
+        self.ctl(fairlead, "backend", "set", "app", "--cookie", "default")
         for name in origins:
             self.ctl(fairlead, "server", "set", "app/" + name, "--weight", "0")
         self.assertIn("no server: no_eligible_server", self.ctl(fairlead, "explain", "web"))

@@ -22,7 +22,7 @@ class EjectionTest : public StoreFixture {
   // Of a server as it is now.
   CheckResult about(const std::string& name) {
     ServerView view = *server("web", name);
-    return {.backend = view.handle, .slot = view.record->slot, .server = view.record->metadata.uid};
+    return {.backend = view.handle, .slot = view.record->slot, .server = view.record->metadata.uid, .reason = {}};
   }
   void eject(const CheckResult& of, uint32_t number = 1) {
     half_.eject(of, {.is_ejected = true, .number = number, .time = std::chrono::seconds(30)}, "5 errors in a row");

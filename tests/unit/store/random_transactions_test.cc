@@ -295,7 +295,7 @@ class RandomTransactionsTest : public StoreFixture {
       ejected_ += group.backend.ejected;
       group.members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
         members_.push_back(
-            {.backend = {record->slot, record->metadata.uid}, .slot = slot, .server = server->metadata.uid});
+            {.backend = {record->slot, record->metadata.uid}, .slot = slot, .server = server->metadata.uid, .reason = {}});
       });
     }
     EXPECT_EQ(half_.checked(), checked_of(everything));
