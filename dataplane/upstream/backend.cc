@@ -143,7 +143,7 @@ Admission Backend::admit_waiting(Waiting& waiting, const config::BackendSnapshot
     if (turn.look == Look::kNothing) return refused;
     Admission admission = take_place_on(turn, snapshot, tried, key);
     if (!admission) continue;
-    waiting.leave(turn.look == Look::kAll);
+    waiting.leave(turn.look == Look::kAll || limits_move(snapshot));
     return admission;
   }
   waiting.leave(false);

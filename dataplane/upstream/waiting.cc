@@ -6,6 +6,10 @@
 
 namespace fairlead::upstream {
 
+bool limits_move(const config::BackendSnapshot& members) {
+  return members.settings->has_ramp() || !members.starting.empty();
+}
+
 Line::Line(runtime::Loop& loop, std::shared_ptr<SharedQueue> queue, config::BackendHandle backend,
            base::List<Line>& busy)
     : loop_(loop),
@@ -22,9 +26,7 @@ Line::~Line() {
 void Line::look_at(const config::Snapshot& snapshot) {
   const config::BackendSnapshot* members = snapshot.find(backend_);
   if (members && members->revision == std::exchange(seen_, members->revision)) return;
-  if (members && balancing::has_weight(members->eligible, members->settings->effective_default_weight())) {
-    return queue_->note_change(seat_.get());
-  }
+  if (members && balancing::has_weight(*members)) return queue_->note_change(seat_.get());
   own_.for_each([](Waiting& waiting) { waiting.wake(); });
 }
 
@@ -58,8 +60,7 @@ bool Waiting::enter(uint32_t limit, const config::BackendSnapshot& members) {
   if (!line_.queue().enter(*this, limit)) return false;
   is_in_ = true;
   line_.enter(*this, members.revision);
-  // Limits may grow with the number of those that wait.
-  if (members.settings->has_ramp()) line_.queue().note_change(&line_.seat());
+  if (limits_move(members)) line_.queue().note_change(&line_.seat());
   client_.on_leave_wake(&watcher_, terms_.leaves_at_end_of_input);
   if (terms_.deadline != runtime::kNever) line_.loop().timers().schedule(alarm_, terms_.deadline);
   // It may be the first one.

@@ -28,6 +28,10 @@ namespace fairlead::upstream {
 class Waiting;
 struct OwnLineTag {};
 
+// Limits grow without a change of the configuration: with the number of those that wait, or with time. Then whoever
+// looks for a place looks for more than the one that was let go.
+bool limits_move(const config::BackendSnapshot& members);
+
 // Those of one worker that wait for one backend. Linked into `busy` while there is any.
 class Line : public base::ListNode<> {
  public:

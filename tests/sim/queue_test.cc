@@ -171,6 +171,26 @@ TEST_P(Queueing, AServerThatIsAddedOrMadeReadyTakesThemAtOnce) {
   finish_all();
 }
 
+// Its limit grows without anybody's saying so: each place that is let go is a reason to look for all.
+TEST_P(Queueing, AServerThatStartsSlowlyTakesMoreOfThemWithTime) {
+  config::Backend settings = queueing();
+  settings.default_max_connections = 10;
+  settings.slow_start.window = seconds(100);
+  settings.slow_start.min_percent = 10;
+  w_.world.configuration().begin_slowly("app", "s0", w_.world.network().now().time_since_epoch());
+  w_.set_backend(settings);
+  for (int i = 0; i < 40; ++i) ask(20'000);
+  EXPECT_EQ(counters().in_flight, 1u);
+  w_.world.network().run_for(seconds(60));
+  uint64_t after_a_minute = counters().in_flight;
+  EXPECT_GE(after_a_minute, 4u);
+  EXPECT_LE(after_a_minute, 6u);
+  w_.world.network().run_for(seconds(41));
+  EXPECT_EQ(counters().in_flight, 10u);
+  finish_all();
+  EXPECT_EQ(counters().queued, 0u);
+}
+
 TEST_P(Queueing, ADeletedBackendOrServersInMaintenanceEndTheWaiting) {
   ask(30'000);
   RawExchange& first = ask();

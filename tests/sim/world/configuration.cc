@@ -103,6 +103,10 @@ void Configuration::set_admin_state(const std::string& backend, const std::strin
   replace_server(backend, record);
 }
 
+void Configuration::begin_slowly(const std::string& backend, const std::string& name, config::Duration since) {
+  backends_.at(backend).starting[server(backend, name)->slot] = since;
+}
+
 void Configuration::set_fit(const std::string& backend, const std::string& name, bool fit) {
   BackendState& state = backends_.at(backend);
   const Ref<const config::Server>& record = state.servers.at(name);
@@ -165,6 +169,7 @@ Ref<const config::Snapshot> Configuration::snapshot() {
     backend->revision = snapshot->revision;
     backend->settings = state.settings;
     backend->eligible = state.eligible;
+    for (auto [slot, since] : state.starting) backend->starting.set(slot, since);
     uint64_t limited = 0;
     for (auto& [server, record] : state.servers) {
       limited += record->max_connections.value_or(0) > 0;

@@ -20,6 +20,8 @@ class Configuration {
   void set_weight(const std::string& backend, const std::string& name, std::optional<uint16_t> weight);
   void set_max_connections(const std::string& backend, const std::string& name, std::optional<uint32_t> limit);
   void set_admin_state(const std::string& backend, const std::string& name, config::AdminState state);
+  // Since then it begins to take requests, as the backend's slow start says; by the clock of workers' loops.
+  void begin_slowly(const std::string& backend, const std::string& name, config::Duration since);
   // What its checks say.
   void set_fit(const std::string& backend, const std::string& name, bool fit);
   // Gives its record as it was.
@@ -44,6 +46,7 @@ class Configuration {
     config::EligibleServers eligible;
     std::map<std::string, base::Ref<const config::Server>> servers;
     std::set<config::Uid> unfit{};
+    std::map<config::Slot, config::Duration> starting{};
     // In the last snapshot.
     bool counted = false;
     bool total_counted = false;
