@@ -185,7 +185,7 @@ TEST_F(TrackingTest, ATargetHasToBeThereAndNoCycleMayBe) {
     if (result.failures.empty()) return std::string();
     EXPECT_EQ(result.failures[0].failure.field, "health_check.track");
     EXPECT_EQ(result.failures[0].failure.reason, v1::REASON_INVALID);
-    return std::to_string(result.failures[0].index) + " " + result.failures[0].failure.text();
+    return std::to_string(result.failures[0].index.value_or(0)) + " " + result.failures[0].failure.text();
   };
   EXPECT_THAT(refusal(add("web", "s1") + add("web", "s2", track("web/no"))),
               HasSubstr("1 server web/s2: health_check.track: \"web/no\" does not exist"));
