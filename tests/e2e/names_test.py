@@ -71,7 +71,7 @@ class Addresses(NamesCase):
         for number in range(4):
             self.ctl(fairlead, "server", "add", f"app/s{number}", f"App.Internal:{port}")
         for number in range(4):
-            wait_until(lambda: self.status(fairlead, f"s{number}")["lifecycle"] == "READY", "all have addresses")
+            wait_until(lambda: self.status(fairlead, f"s{number}")["lifecycle"] == "LIFECYCLE_READY", "all have addresses")
         seen = {fetch(fairlead.address()).body.decode() for _ in range(16)}
         self.assertEqual(seen, set(origins))
         before = self.nameserver.count("app.internal")
@@ -90,9 +90,9 @@ class Addresses(NamesCase):
         origins, port = self.origins(1)
         fairlead, api = self.start_with_api(self.plane({"s1": f"app.internal:{port}"}))
         self.wait_for_resolution(fairlead, "s1", "it does not exist (NXDOMAIN)")
-        self.assertEqual(self.status(fairlead, "s1")["lifecycle"], "PENDING")
+        self.assertEqual(self.status(fairlead, "s1")["lifecycle"], "LIFECYCLE_PENDING")
         self.assertEqual(fetch(fairlead.address()).status, 503)
-        session = self.session(api)
+        session = self.session(api, server_events=True)
         session.apply(upsert(server("s2", f"late.internal:{port}")))
         self.nameserver.wait_for("late.internal")
         self.nameserver.set("late.internal", list(origins))
@@ -110,7 +110,7 @@ class Addresses(NamesCase):
         self.nameserver.set("app.internal", ["127.0.1.2"])
         self.wait_for_address(fairlead, "s1", f"127.0.1.2:{port}")
         self.assertEqual(fetch(fairlead.address()).status, 503)
-        self.assertEqual(self.status(fairlead, "s1")["lifecycle"], "PENDING")
+        self.assertEqual(self.status(fairlead, "s1")["lifecycle"], "LIFECYCLE_PENDING")
         self.nameserver.set("app.internal", ["127.0.1.1"])
         wait_until(lambda: fetch(fairlead.address()).status == 200, "the first check at the former address")
 
@@ -184,7 +184,7 @@ class Failures(NamesCase):
             self.nameserver.set("app.internal", answer)
             self.wait_for_address(fairlead, "s1", "")
             self.assertIn(text, self.status(fairlead, "s1")["resolution"])
-            self.assertEqual(self.status(fairlead, "s1")["lifecycle"], "PENDING")
+            self.assertEqual(self.status(fairlead, "s1")["lifecycle"], "LIFECYCLE_PENDING")
             self.assertEqual(fetch(fairlead.address()).status, 503)
 
     def test_the_next_nameserver_is_asked(self):

@@ -74,7 +74,7 @@ class ScriptedOrigin:
         self.connections = 0
         # What went wrong in a script, so that a test can look.
         self.errors = []
-        if address.startswith("unix:"):
+        if isinstance(address, str) and address.startswith("unix:"):
             self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._listening.bind(address[5:])
             self.address = address
