@@ -146,9 +146,10 @@ TEST_F(HoldsObsolete, AddressesThatAreNotThereAnyMore) {
   EXPECT_THAT(texts(*fact), ElementsAre("10.0.0.3:0", "10.0.0.2:0", "10.0.0.1:0"));
   EXPECT_EQ(fact->present, 2u);
   while (now_ + seconds(10) < came + seconds(30)) EXPECT_FALSE(later("a", good({3, 2})));
-  now_ = came + seconds(31);
-  fact = answer("a", good({3, 2}));
+  do fact = later("a", good({3, 2}));
+  while (!fact && now_ < came + minutes(2));
   ASSERT_TRUE(fact);
+  EXPECT_GE(now_, came + seconds(30));
   EXPECT_EQ(fact->addresses.size(), 2u);
 }
 
