@@ -360,10 +360,14 @@ void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<cons
 
 void Model::note_ejection(BackendState& backend, config::Slot slot, base::Ref<const Ejection> ejection) {
   FAIRLEAD_CHECK(undo_.empty());
-  Tiers::Standing standing_before = backend.standing_of(slot);
-  backend.set_ejection(slot, std::move(ejection));
   const base::Ref<const config::Server>* member = backend.members.find(slot);
-  if (!member || backend.standing_of(slot) == standing_before) return;
+  Tiers::Standing standing_before = backend.standing_of(slot);
+  base::Ref<const config::Server> kept_before = member ? backend.kept_of(*member) : nullptr;
+  backend.set_ejection(slot, std::move(ejection));
+  if (!member) return;
+  // One that is picked by nobody, as its agent wants, may still have clients that come back.
+  bool is_seen = backend.standing_of(slot) != standing_before || backend.kept_of(*member) != kept_before;
+  if (!is_seen) return;
   begin_slowly(backend, member->get(), standing_before, member->get());
   changed_backends_.insert(backend.settings->slot);
   unpublished_health_ = true;

@@ -15,6 +15,8 @@ class FieldsInPlace(ApiCase):
         super().setUp()
         self.live = self.origin("live")
         self.fairlead, self.api = self.start_with_api(plane({"s1": self.live.address}))
+        # Somebody to follow.
+        self.api.apply(upsert(server("s2", "127.0.0.1:9", weight=0)))
         self.stop, self.failures, self.served = threading.Event(), [], 0
         self.clients = [threading.Thread(target=self.ask) for _ in range(2)]
 

@@ -33,7 +33,7 @@ class OneProcess(Case):
             "health_check": {"tcp": {}}, "outlier_detection": {"consecutive_errors": 5}}, state_directory=str(self.folder / "state")))
         text = fetch(fairlead.ready["observation"], "/metrics").body.decode()
         exported = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
-        documented = set(re.findall(r"`(fairlead_\w+)`", (REPOSITORY / "proto/fairlead/v1/README.md").read_text()))
+        documented = set(re.findall(r"`((?:fairlead|process)_\w+)`", (REPOSITORY / "proto/fairlead/v1/README.md").read_text()))
         self.assertEqual(exported, documented)
 
     def test_sigterm_finishes_what_is_under_way(self):

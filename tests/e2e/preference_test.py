@@ -55,7 +55,6 @@ class Preference(Case):
         said = self.ctl(fairlead, "explain", "web", "--path", "/thing/1", "--header", "Cookie=" + cookie)
         self.assertIn("app/" + answer.body.decode() + " at ", said)
         self.assertIn("it had server " + answer.body.decode() + " before", said)
-        self.ctl(fairlead, "backend", "set", "app", "--cookie", "default")
         for name in origins:
             self.ctl(fairlead, "server", "set", "app/" + name, "--weight", "0")
         self.assertIn("no server: no_eligible_server", self.ctl(fairlead, "explain", "web"))

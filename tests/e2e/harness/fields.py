@@ -13,7 +13,6 @@ BACKEND = {
     "outlier_detection.base_ejection_time": ("0.1s", "1s"), "outlier_detection.max_ejection_time": ("10s", "5s"),
     "outlier_detection.max_ejected_percent": (100, 10), "outlier_detection.return_by_check": (False, True),
     "outlier_detection.success_rate": (None,), "outlier_detection.failure_percentage": (None,),
-    "outlier_detection.on_error": (2, 3, 4, 1),
     "balance.hash.key": ("{path}", "{source}"), "balance.algorithm": (3, 1, 2, 4, 5, 6, 7, 8, 10), "balance.hash.type": (1, 2, 3, 4),
     "balance.hash.table_size": (251, 1009), "balance.hash.balance_factor": (125, 200), "balance.draws": (1, 3), "balance.peak_ewma.decay": ("1s", "2s"),
     "balance.prequal.pool_size": (4, 8), "balance.prequal.probes": (1, 2), "balance.prequal.hot_percent": (50, 90),
@@ -47,7 +46,7 @@ CHECK = {
     "health_check.fast_interval": ("0.01s", "0.03s"), "health_check.down_interval": ("0.01s", "0.02s"),
     "health_check.timeout": ("2.5s", "3s"), "health_check.rise": (1, 3), "health_check.fall": (50, 100),
     "health_check.initial_state": (2, 1), "health_check.proxy_header": (1, 2, 0),
-    "health_check.agent.send": ("a", "b"), "health_check.agent.interval": ("1s", "2s"), "health_check.agent": (None,),
+    "outlier_detection.on_error": (2, 3, 4, 1), "health_check.agent.send": ("a", "b"), "health_check.agent.interval": ("1s", "2s"), "health_check.agent": (None,),
 }
 LISTENER = {
     "routes": ([{"pathPrefix": "/api", "backend": "app", "priority": 2, "rateLimit": {"requests": 1000000}}], [{"hosts": ["a.example"], "backend": "app"}]),

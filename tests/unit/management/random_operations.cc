@@ -154,6 +154,8 @@ void RandomOperations::fill(v1::Backend& backend) {
       v1::Server& server = *backend.add_servers();
       fill(server);
       server.set_name(absl::StrCat("s", 6 * i + random_.below(6)));
+      // It was to follow itself, by the name that it had.
+      if (server.has_health_check()) server.mutable_health_check()->clear_track();
       server.clear_backend();
       if (one_in(2)) server.set_backend(backend.name());
     }

@@ -98,6 +98,8 @@ TEST_F(TrackingTest, ATargetThatIsDeletedLeavesItsFollowersAsTheyAre) {
   must(add("side", "f1", track("web/s1")) + add("side", "f2", track("web/s2")));
   find("s2", true, "connected");
   find("s2", false, "connect: refused");
+  // Taken before they go: of who is gone nothing is found.
+  EXPECT_EQ(follower("f2"), "READY DOWN track web/s2: connect: refused");
   must(remove("web", "s1") + remove("web", "s2"));
   EXPECT_EQ(follower("f1"), "READY UP track web/s1: connected");
   EXPECT_EQ(follower("f2"), "READY DOWN track web/s2: connect: refused");
