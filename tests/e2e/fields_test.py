@@ -79,9 +79,14 @@ class FieldsInPlace(ApiCase):
             "health_check.disabled": (True, False), "health_check.port": ports[::-1] + [None],
             "health_check.address": [other.address for other in others] + [None]},
             lambda: resources.Server(backend="app", name="s1"))
-        self.toggle("backend", "backend app", {"health_check.port": (None,), "health_check.address": [
-            other.address for other in others]}, backend)
-        self.assertGreater(min(other.count for other in others), 0)
+        self.toggle("backend", "backend app", {"health_check.port": (None,)}, backend)
+        # Wherever a check is pointed to, it goes.
+        for other in others:
+            check = resources.HealthCheck(http={}, address=other.address)
+            check.interval.FromJsonString("0.1s")
+            self.toggle("backend", "backend app", {"health_check": (check,)}, backend)
+            seen = other.count
+            wait_until(lambda other=other, seen=seen: other.count > seen, "a check at its new address")
         self.toggle("backend", "backend app", {"health_check": (None,)}, backend)
 
     def uids(self):

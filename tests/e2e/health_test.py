@@ -165,6 +165,8 @@ class Health(ApiCase):
         wait(b"75% maxconn:30 up\n", lambda status: status.effective_weight == 75)
         self.assertEqual(self.status(api, "s1").agent.max_connections, 30)
         wait(b"drain\n", lambda status: status.effective_weight == 0)
+        # The other hears it when its own turn to ask comes.
+        wait_until(lambda: self.status(api, "other").effective_weight == 0, "the drain of the other")
         self.assertEqual(fetch(fairlead.address()).status, 503)
         self.assertIn("up (agent: drain)", self.ctl(fairlead, "server", "list", "app"))
         wait(b"ready 100%\n", lambda status: status.effective_weight == 100)
