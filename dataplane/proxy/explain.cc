@@ -74,6 +74,8 @@ class Explainer {
       return std::move(result_);
     }
     source_ = question.source;
+    bool is_tcp = record && record->protocol == config::Protocol::kTcp;
+    if (!is_tcp) of_request_ = &head_;
     config::BackendHandle handle = record ? route(*record) : std::get<config::BackendHandle>(question.target);
     if (handle.uid == 0) return none("no route matches, and there is no default backend", faults::kNoRoute.cause);
     auto found = context_.upstreams.find(handle);
@@ -126,25 +128,18 @@ class Explainer {
   const config::Server* follow_persistence(upstream::Backend& backend, const config::BackendSnapshot& members) {
     if (!backend.settings().persistence) return nullptr;
     Persistent persistent;
-    persistent.look_up(backend, members, &head_, source_, context_.loop.now());
+    persistent.look_up(backend, members, of_request_, source_, context_.loop.now(), Persistent::Looking::kOnlyLooks);
     const config::Server* server = persistent.preferred(members);
     if (!server) {
       say("no cookie and no entry of a table leads to a server that may take it");
       return nullptr;
     }
-    uint32_t limit = limit_of(members, *server);
+    uint32_t limit = backend.limit_of(*server, members);
     bool is_full = members.counts_in_flight && limit > 0 && backend.load_of(members, *server) >= limit;
     say(fmt::format("it had server {} before, {}", server->name, is_full ? "which is full" : "and goes there again"));
     if (is_full) return nullptr;
     result_.is_one_of_several = false;
     return server;
-  }
-
-  double part_of(const config::BackendSnapshot& members, const config::Server& server) const {
-    return balancing::part_of(members, server, context_.loop.now().time_since_epoch());
-  }
-  uint32_t limit_of(const config::BackendSnapshot& members, const config::Server& server) const {
-    return balancing::limit_of(part_of(members, server), members.settings->max_connections_of(server));
   }
 
   balancing::Key explain_algorithm(const config::Backend& settings, const config::BackendSnapshot& members) {
@@ -157,8 +152,8 @@ class Explainer {
   }
 
   balancing::Key explain_hash(const config::Backend& settings) {
-    std::optional<std::string> text = key_text_of(settings.hash, head_, source_);
-    balancing::Key key = key_of(settings.hash, head_, source_);
+    std::optional<std::string> text = key_text_of(settings.hash.key, of_request_, source_);
+    balancing::Key key = key_of(settings.hash, of_request_, source_);
     if (!text || !key) {
       say(fmt::format("backend {} balances by HASH, and the request has nothing of the key {}: servers take turns",
                       settings.name, settings.hash.key_text));
@@ -191,11 +186,11 @@ class Explainer {
                       const config::Server& server) {
     const config::Backend& settings = backend.settings();
     uint32_t weight = server.weight.value_or(settings.effective_default_weight());
-    uint32_t limit = limit_of(members, server);
+    uint32_t limit = backend.limit_of(server, members);
     std::string text =
         fmt::format("server {} at {}: weight {}, {} in flight {}", server.name, server.address.to_string(), weight,
                     backend.load_of(members, server), members.counts_in_flight ? "over all workers" : "in this worker");
-    double part = part_of(members, server);
+    double part = balancing::part_of(members, server, context_.loop.now().time_since_epoch());
     if (part < 1) text += fmt::format(", starts slowly and has {:.0f} % of its share", 100 * part);
     if (limit > 0) text += fmt::format(", at most {}", limit);
     say(std::move(text));
@@ -203,6 +198,8 @@ class Explainer {
 
   Context& context_;
   http::RequestHead& head_;
+  // Null for a TCP connection, which has none.
+  const http::RequestHead* of_request_ = nullptr;
   std::string_view source_;
   Explanation result_;
 };

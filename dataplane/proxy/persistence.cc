@@ -41,13 +41,14 @@ void Persistent::follow_cookie(const CookiePersistence& cookie, const config::Ba
 }
 
 void Persistent::look_up(upstream::Backend& backend, const config::BackendSnapshot& members,
-                         const http::RequestHead* head, std::string_view source, runtime::TimePoint now) {
+                         const http::RequestHead* head, std::string_view source, runtime::TimePoint now,
+                         Looking looking) {
   const config::Persistence& settings = *backend.settings().persistence;
   if (settings.cookie && head) follow_cookie(*settings.cookie, members, head->headers);
   if (!settings.table) return;
   key_ = key_of(settings.table->key, head, source);
   if (!key_ || wanted_.uid != 0) return;
-  std::optional<Target> found = backend.stick_table().find(*key_, now, *settings.table);
+  std::optional<Target> found = backend.stick_table().find(*key_, now, *settings.table, looking);
   if (!found) return;
   was_led_ = true;
   wanted_ = remembered_ = *found;

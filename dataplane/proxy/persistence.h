@@ -16,9 +16,11 @@ namespace fairlead::proxy {
 // Of one request or TCP connection.
 class Persistent {
  public:
-  // Requires that the backend has persistence. `head`: null for a TCP connection.
+  using Looking = upstream::StickTable::Looking;
+  // Requires that the backend has persistence. `head`: null for a TCP connection. kOnlyLooks: of a request that is only
+  // thought of.
   void look_up(upstream::Backend& backend, const config::BackendSnapshot& members, const http::RequestHead* head,
-               std::string_view source, runtime::TimePoint now);
+               std::string_view source, runtime::TimePoint now, Looking looking = Looking::kUses);
   // Where it is led to, if that server may take it; null otherwise.
   const config::Server* preferred(const config::BackendSnapshot& members) const {
     return wanted_.uid == 0 ? nullptr : members.persistence.at(wanted_.slot, wanted_.uid);

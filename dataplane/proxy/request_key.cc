@@ -70,6 +70,8 @@ struct KeyText {
   std::string text;
 };
 
+}  // namespace
+
 balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead* head, std::string_view source) {
   if (settings.effective_type() == config::HashType::kRing) {
     base::Md5 digest;
@@ -77,30 +79,20 @@ balancing::Key key_of(const config::HashSettings& settings, const http::RequestH
     auto words = digest.words();
     return uint64_t{words[1]} << 32 | words[0];
   }
-  return proxy::key_of(settings.key, head, source);
-}
-
-}  // namespace
-
-balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead& head, std::string_view source) {
-  return key_of(settings, &head, source);
-}
-
-std::optional<std::string> key_text_of(const config::HashSettings& settings, const http::RequestHead& head,
-                                       std::string_view source) {
-  KeyText text;
-  if (!add_to(text, settings.key, &head, source)) return std::nullopt;
-  return std::move(text.text);
-}
-
-balancing::Key key_of(const config::HashSettings& settings, std::string_view source) {
-  return key_of(settings, nullptr, source);
+  return key_of(settings.key, head, source);
 }
 
 balancing::Key key_of(const config::HashKey& key, const http::RequestHead* head, std::string_view source) {
   base::Xxh64 hash;
   if (!add_to(hash, key, head, source)) return std::nullopt;
   return hash.value();
+}
+
+std::optional<std::string> key_text_of(const config::HashKey& key, const http::RequestHead* head,
+                                       std::string_view source) {
+  KeyText text;
+  if (!add_to(text, key, head, source)) return std::nullopt;
+  return std::move(text.text);
 }
 
 }  // namespace fairlead::proxy

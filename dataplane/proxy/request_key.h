@@ -11,14 +11,13 @@
 
 namespace fairlead::proxy {
 
-// `source`: the client's address, as Client::address(). Empty where the request has none of the key's fields.
-balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead& head, std::string_view source);
-// The text that is hashed, for people.
-std::optional<std::string> key_text_of(const config::HashSettings& settings, const http::RequestHead& head,
-                                       std::string_view source);
-// Of a TCP connection.
-balancing::Key key_of(const config::HashSettings& settings, std::string_view source);
-// By XXH64. `head`: null for a TCP connection.
+// Empty where the request has none of the key's fields. `head`: null for a TCP connection. `source`: the client's
+// address, as Client::address().
+balancing::Key key_of(const config::HashSettings& settings, const http::RequestHead* head, std::string_view source);
+// By XXH64, whatever hashing is set.
 balancing::Key key_of(const config::HashKey& key, const http::RequestHead* head, std::string_view source);
+// The text that is hashed, for people.
+std::optional<std::string> key_text_of(const config::HashKey& key, const http::RequestHead* head,
+                                       std::string_view source);
 
 }  // namespace fairlead::proxy

@@ -77,7 +77,7 @@ FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head) {
   if (!x.use->is_within_limits()) [[unlikely]]
     return &faults::kTooManyRequests;
   if (x.settings().effective_algorithm() == config::Algorithm::kHash) {
-    x.key = key_of(x.settings().hash, head, x.client.address());
+    x.key = key_of(x.settings().hash, &head, x.client.address());
   }
   if (x.settings().persistence) [[unlikely]]
     x.persistent.look_up(*x.backend, *x.members, &head, x.client.address(), x.now());

@@ -52,7 +52,7 @@ Task<FaultOrNull> find_server(Connecting& c) {
   if (!found) co_return &faults::kNoServer;
   balancing::Key key;
   if (found.backend->settings().effective_algorithm() == config::Algorithm::kHash) {
-    key = key_of(found.backend->settings().hash, c.client.address());
+    key = key_of(found.backend->settings().hash, nullptr, c.client.address());
   }
   const balancing::Tried tried = std::span(c.tried.data(), c.tries);
   const config::Server* preferred = nullptr;

@@ -47,6 +47,8 @@ class Backend {
                   const config::Server* preferred = nullptr);
   // Whom admit() would pick now; null for nobody. Nothing is entered, counted or elected.
   const config::Server* peek(const config::BackendSnapshot& snapshot, balancing::Key key);
+  // What a server may have in flight now; 0: no limit.
+  uint32_t limit_of(const config::Server& record, const config::BackendSnapshot& snapshot);
   // What is in flight there, as far as the backend's algorithm and limits look.
   uint32_t load_of(const config::BackendSnapshot& snapshot, const config::Server& server);
   // Where those stand who find all servers full, and what they do when they have been woken: nothing but the first one
@@ -151,8 +153,6 @@ class Backend {
   Server* find(config::Slot slot, config::Uid server);
   SharedTotal& total();
   SharedCircuit& circuit();
-  // What the server may have in flight now; 0: no limit.
-  uint32_t limit_of(const config::Server& record, const config::BackendSnapshot& snapshot);
 
   runtime::Loop& loop_;
   base::Random& random_;

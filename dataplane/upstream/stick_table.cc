@@ -12,9 +12,9 @@ auto StickTable::part_of(uint64_t key) -> Part& {
   return parts_[absl::HashOf(key, 'p') % kParts];
 }
 
-auto StickTable::find(uint64_t key, TimePoint now, const config::StickTableSettings& settings)
+auto StickTable::find(uint64_t key, TimePoint now, const config::StickTableSettings& settings, Looking looking)
     -> std::optional<Target> {
-  return part_of(key).find(key, now, settings.effective_expire());
+  return part_of(key).find(key, now, settings.effective_expire(), looking);
 }
 
 void StickTable::put(uint64_t key, Target target, TimePoint now, const config::StickTableSettings& settings) {
@@ -28,7 +28,7 @@ size_t StickTable::size() const {
   return size;
 }
 
-auto StickTable::Part::find(uint64_t key, TimePoint now, Duration expire) -> std::optional<Target> {
+auto StickTable::Part::find(uint64_t key, TimePoint now, Duration expire, Looking looking) -> std::optional<Target> {
   std::lock_guard lock(mutex_);
   auto known = by_key_.find(key);
   if (known == by_key_.end()) return std::nullopt;
@@ -37,7 +37,7 @@ auto StickTable::Part::find(uint64_t key, TimePoint now, Duration expire) -> std
     remove(index);
     return std::nullopt;
   }
-  use(index, now);
+  if (looking == Looking::kUses) use(index, now);
   return entries_[index].target;
 }
 

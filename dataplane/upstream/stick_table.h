@@ -28,8 +28,10 @@ class StickTable {
   };
   static constexpr size_t kParts = 16;
 
-  // Counts as a use: the key is remembered anew from `now`.
-  std::optional<Target> find(uint64_t key, runtime::TimePoint now, const config::StickTableSettings& settings);
+  enum class Looking : bool { kOnlyLooks, kUses };
+  // kUses: the key is remembered anew from `now`.
+  std::optional<Target> find(uint64_t key, runtime::TimePoint now, const config::StickTableSettings& settings,
+                             Looking looking = Looking::kUses);
   void put(uint64_t key, Target target, runtime::TimePoint now, const config::StickTableSettings& settings);
   // With what has expired and was not cleared away yet.
   size_t size() const;
@@ -48,7 +50,7 @@ class StickTable {
 
   class alignas(64) Part {
    public:
-    std::optional<Target> find(uint64_t key, runtime::TimePoint now, runtime::Duration expire);
+    std::optional<Target> find(uint64_t key, runtime::TimePoint now, runtime::Duration expire, Looking looking);
     void put(uint64_t key, Target target, runtime::TimePoint now, runtime::Duration expire, size_t limit);
     size_t size() const;
 

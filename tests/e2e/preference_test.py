@@ -60,6 +60,14 @@ class Preference(Case):
         self.assertIn("no server: no_eligible_server", self.ctl(fairlead, "explain", "web"))
         self.assertIn("no_eligible_server", self.ctl(fairlead, "explain", "app", "--backend", "--source", "10.1.2.3"))
 
+    def test_explain_knows_that_a_tcp_connection_has_no_path(self):
+        origin = self.origin("one")
+        fairlead = self.start(plane([origin.address], workers=1, listener={"protocol": "TCP"},
+                                    backend={"balance": {"algorithm": "HASH", "hash": {"key": "{path}"}}}))
+        self.assertIn("has nothing of the key {path}", self.ctl(fairlead, "explain", "web", "--path", "/x"))
+        self.ctl(fairlead, "backend", "set", "app", "--hash-key", "{source}")
+        self.assertIn("of {source}: \"10.1.2.3\"", self.ctl(fairlead, "explain", "web", "--source", "10.1.2.3"))
+
 
 if __name__ == "__main__":
     main()

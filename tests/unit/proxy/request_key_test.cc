@@ -33,7 +33,7 @@ Key key_of_request(std::string_view text, std::string_view source = "10.0.0.1", 
   http::RequestHead head;
   auto parsed = codec::parse_request_head(request, {}, head);
   EXPECT_FALSE(parsed.refused() || parsed.incomplete()) << request;
-  return key_of(settings(text), head, source);
+  return key_of(settings(text), &head, source);
 }
 
 Key hash(std::string_view text) { return base::Xxh64::of(text); }
@@ -54,8 +54,8 @@ TEST(RequestKey, IsItsMd5ForARing) {
   config::HashSettings ring = settings("{source}:{source}");
   ring.type = config::HashType::kRing;
   auto words = base::Md5::of("10.0.0.1:10.0.0.1");
-  EXPECT_EQ(key_of(ring, "10.0.0.1"), Key(uint64_t{words[1]} << 32 | words[0]));
-  EXPECT_EQ(key_of(ring, "unix"), Key());
+  EXPECT_EQ(key_of(ring, nullptr, "10.0.0.1"), Key(uint64_t{words[1]} << 32 | words[0]));
+  EXPECT_EQ(key_of(ring, nullptr, "unix"), Key());
 }
 
 TEST(RequestKey, WhatIsAbsentIsEmptyUnlessAllIs) {
@@ -76,10 +76,10 @@ TEST(RequestKey, AnAuthorityInTheTargetIsTheHost) {
 }
 
 TEST(RequestKey, AConnectionHasItsSourceOnly) {
-  EXPECT_EQ(key_of(settings("{source}"), "10.0.0.1"), hash("10.0.0.1"));
-  EXPECT_EQ(key_of(settings("a{path}{uri}{source}"), "10.0.0.1"), hash("a10.0.0.1"));
-  EXPECT_EQ(key_of(settings("{path}"), "10.0.0.1"), Key());
-  EXPECT_EQ(key_of(settings("{source}"), "unix"), Key());
+  EXPECT_EQ(key_of(settings("{source}"), nullptr, "10.0.0.1"), hash("10.0.0.1"));
+  EXPECT_EQ(key_of(settings("a{path}{uri}{source}"), nullptr, "10.0.0.1"), hash("a10.0.0.1"));
+  EXPECT_EQ(key_of(settings("{path}"), nullptr, "10.0.0.1"), Key());
+  EXPECT_EQ(key_of(settings("{source}"), nullptr, "unix"), Key());
 }
 
 }  // namespace

@@ -47,6 +47,14 @@ TEST(StickTable, ForgetsWhatIsNotUsed) {
   EXPECT_EQ(table.size(), 0u);
 }
 
+TEST(StickTable, WhoOnlyLooksUsesNothing) {
+  StickTable table;
+  auto of = settings(100, seconds(10));
+  table.put(1, {1, 1}, at(seconds(0)), of);
+  EXPECT_TRUE(table.find(1, at(seconds(9)), of, StickTable::Looking::kOnlyLooks));
+  EXPECT_FALSE(table.find(1, at(seconds(11)), of));
+}
+
 TEST(StickTable, ClearsAwayWhatHasExpired) {
   StickTable table;
   auto of = settings(10'000, seconds(10));
