@@ -43,7 +43,7 @@ def argument_parser():
 def parse_arguments():
     parser = argument_parser()
     arguments = parser.parse_args()
-    own = {"updates": {"rounds": 7, "seconds": 3, "servers": 1_000_000, "rate": 5000},
+    own = {"updates": {"rounds": 21, "seconds": 1, "servers": 1_000_000, "rate": 5000},
            "limits": {"times": 1000}, "toggle": {"times": 100}, "tail": {"rounds": 1, "seconds": 5}}.get(arguments.what, {})
     usual = {"rounds": 15, "seconds": 1, "servers": 10_000, "rate": 1000, "times": 20}
     for name, default in (usual | own).items():
