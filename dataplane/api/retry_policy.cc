@@ -11,7 +11,7 @@ namespace {
 using config::concat;
 using config::RetryCondition;
 
-constexpr DurationRange kPerTryTimeout{config::kTimeoutMin, config::kTimeoutMax};
+constexpr DurationRange kTryTime{config::kTimeoutMin, config::kTimeoutMax};
 constexpr DurationRange kBackOffBase{config::Duration::zero(), config::kBackOffMax};
 constexpr config::Range kStatus{100, 599};
 constexpr int kStatusesMax = 64;
@@ -106,11 +106,13 @@ config::RetryPolicy decode_retry(FieldChecker& checker, const v1::RetryPolicy& m
   policy.conditions = decode_conditions(checker, message);
   policy.statuses = decode_statuses(checker, message);
   policy.non_idempotent = message.non_idempotent();
-  policy.per_try_timeout = checker.duration("retry.per_try_timeout", message.has_per_try_timeout(),
-                                            message.per_try_timeout(), kPerTryTimeout);
+  policy.per_try_timeout =
+      checker.duration("retry.per_try_timeout", message.has_per_try_timeout(), message.per_try_timeout(), kTryTime);
   policy.back_off = decode_back_off(checker, message.back_off());
   policy.budget_percent =
       checker.number("retry.budget_percent", message.has_budget_percent(), message.budget_percent(), {0, 100});
+  policy.hedge_after =
+      checker.duration("retry.hedge_after", message.has_hedge_after(), message.hedge_after(), kTryTime);
   return policy;
 }
 
@@ -123,6 +125,7 @@ void encode(const config::RetryPolicy& policy, v1::RetryPolicy& out) {
   if (policy.back_off.base) encode(*policy.back_off.base, *out.mutable_back_off()->mutable_base());
   if (policy.back_off.max) encode(*policy.back_off.max, *out.mutable_back_off()->mutable_max());
   if (policy.budget_percent) out.set_budget_percent(*policy.budget_percent);
+  if (policy.hedge_after) encode(*policy.hedge_after, *out.mutable_hedge_after());
 }
 
 }  // namespace fairlead::api

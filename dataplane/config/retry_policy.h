@@ -35,6 +35,8 @@ struct RetryPolicy {
   std::optional<Duration> per_try_timeout;
   BackOff back_off;
   std::optional<uint32_t> budget_percent;
+  // Unset: requests are not hedged.
+  std::optional<Duration> hedge_after;
 
   uint32_t effective_attempts() const { return attempts.value_or(2); }
   bool retries_on(RetryCondition condition) const {

@@ -39,6 +39,9 @@ void encode(const observe::Counters& counters, v1::Counters& out) {
   out.set_failed_full(failed(counters, observe::Failure::kFull));
   out.set_retried(counters.retried);
   out.set_retries_refused(counters.retries_refused);
+  out.set_hedged(counters.hedged);
+  out.set_hedges_won(counters.hedges_won);
+  out.set_outrun(counters.outrun);
   out.set_persisted(counters.persisted);
   out.set_persistence_lost(counters.persistence_lost);
   out.set_in_flight(counters.in_flight);

@@ -14,6 +14,9 @@ void for_each_count(Counters& mine, const Counters& other, F f) {
   for (int i = 0; i < kFailures; ++i) f(mine.failed[i], other.failed[i]);
   f(mine.retried, other.retried);
   f(mine.retries_refused, other.retries_refused);
+  f(mine.hedged, other.hedged);
+  f(mine.hedges_won, other.hedges_won);
+  f(mine.outrun, other.outrun);
   f(mine.persisted, other.persisted);
   f(mine.persistence_lost, other.persistence_lost);
   f(mine.waited, other.waited);

@@ -20,6 +20,11 @@ struct Counters {
   uint64_t retried = 0;
   // Further tries that the backend's budget did not allow.
   uint64_t retries_refused = 0;
+  // Of the retried: those that were sent beside a slow first one; of these, those that answered first; and, of a
+  // server, those that another server was quicker with.
+  uint64_t hedged = 0;
+  uint64_t hedges_won = 0;
+  uint64_t outrun = 0;
   // Persistence led to a server that took them; and to one that did not.
   uint64_t persisted = 0;
   uint64_t persistence_lost = 0;

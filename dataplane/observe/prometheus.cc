@@ -29,7 +29,7 @@ uint64_t all_failed(const Counters& counters) {
   return sum;
 }
 
-constexpr std::array<PlainFamily, 15> kBackendFamilies = {{
+constexpr std::array<PlainFamily, 17> kBackendFamilies = {{
     {"fairlead_backend_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
      [](const Counters& counters) { return counters.started; }},
     {"fairlead_backend_finished_total", MetricType::kCounter, "Those that ended with a whole response, of any status.",
@@ -38,6 +38,10 @@ constexpr std::array<PlainFamily, 15> kBackendFamilies = {{
      [](const Counters& counters) { return counters.retried; }},
     {"fairlead_backend_retries_refused_total", MetricType::kCounter, "Further attempts that the budget did not allow.",
      [](const Counters& counters) { return counters.retries_refused; }},
+    {"fairlead_backend_hedged_total", MetricType::kCounter, "Attempts beside a server that was slow to answer.",
+     [](const Counters& counters) { return counters.hedged; }},
+    {"fairlead_backend_hedges_won_total", MetricType::kCounter, "Of these, those that answered first.",
+     [](const Counters& counters) { return counters.hedges_won; }},
     {"fairlead_backend_persisted_total", MetricType::kCounter, "Went to the server that a cookie or a table led to.",
      [](const Counters& counters) { return counters.persisted; }},
     {"fairlead_backend_persistence_lost_total", MetricType::kCounter,

@@ -4,11 +4,29 @@
 
 #include "codec/http1_writer.h"
 #include "proxy/exchange_state.h"
+#include "proxy/hedge.h"
 #include "proxy/request_side.h"
 #include "proxy/response_side.h"
 #include "proxy/retry.h"
 
 namespace fairlead::proxy {
+
+ExchangeState::ExchangeState(Client& of_client, const http::RequestHead& head)
+    : client(of_client),
+      context(of_client.context()),
+      started(of_client.request_began()),
+      method(head.method),
+      version(head.version),
+      keep_alive(head.keep_alive),
+      upgrade_asked(!head.upgrade.empty()),
+      chunked(head.body.kind == http::BodyKind::kChunked),
+      request_body(head.body),
+      out(context.buffers),
+      reply(context.buffers),
+      log(of_client, head),
+      uploads(context.loop) {}
+ExchangeState::~ExchangeState() = default;
+
 namespace {
 
 using runtime::Task;
@@ -24,26 +42,10 @@ void count_response(ExchangeState& x, uint16_t status) {
   x.lease->server().note(upstream::outcome_of_status(status));
 }
 
-upstream::Outcome outcome_of(const ExchangeState& x, const Fault& fault) {
-  if (&fault == &faults::kUnwelcomeStatus) return upstream::outcome_of_status(x.context.response.status);
-  return is_of_connection(fault) ? upstream::Outcome::kConnectionError : upstream::Outcome::kGatewayError;
-}
-
-void count_fault(ExchangeState& x, const Fault& fault) {
-  if (!x.lease) return;
-  ++x.lease->server().counters().failed[static_cast<int>(fault.failure)];
-  // That a server closes what was idle is no failure of its; nor is a drain.
-  bool is_its_own = fault.failure != observe::Failure::kClient && &fault != &faults::kClosedWhileReused;
-  if (!is_its_own || x.lease->was_cut_off()) return;
-  x.lease->failed();
-  // Where nothing could be sent the connection may have been idle for too long.
-  if (&fault != &faults::kNothingSent) x.lease->server().note(outcome_of(x, fault));
-}
-
 // The one place where a fault becomes a status or a close.
 Task<After> give_up(ExchangeState& x, const Fault& fault) {
   co_await end_upload(x);
-  count_fault(x, fault);
+  if (x.lease) count_fault(x, *x.lease, fault);
   x.lease.reset();
   x.end_log(fault.status, fault.cause);
   if (x.backend) {
@@ -74,7 +76,7 @@ Task<After> abort_response(ExchangeState& x, const Fault& fault) {
   // A body that ends with its connection would look whole.
   x.client.stream().reset_on_close();
   co_await end_upload(x);
-  count_fault(x, fault);
+  count_fault(x, *x.lease, fault);
   ++x.backend->counters().failed[static_cast<int>(fault.failure)];
   x.lease.reset();
   x.end_log(0, fault.cause);
@@ -125,7 +127,7 @@ Task<After> exchange(Client& client, size_t request_size) {
     if (!fault) fault = unwelcome_status(x);
     if (!fault) break;
     if (!may_retry(x, *fault)) co_return co_await give_up(x, *fault);
-    count_fault(x, *fault);
+    if (x.lease) count_fault(x, *x.lease, *fault);
     begin_retry(x);
     if (x.settings().retry.back_off.effective_base() > runtime::Duration::zero()) fault = co_await back_off(x);
     if (fault == &faults::kClientGone) co_return co_await give_up(x, *fault);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 
 #include "codec/body.h"
@@ -15,21 +16,11 @@
 
 namespace fairlead::proxy {
 
+struct Hedge;
+
 struct ExchangeState {
-  ExchangeState(Client& of_client, const http::RequestHead& head)
-      : client(of_client),
-        context(of_client.context()),
-        started(of_client.request_began()),
-        method(head.method),
-        version(head.version),
-        keep_alive(head.keep_alive),
-        upgrade_asked(!head.upgrade.empty()),
-        chunked(head.body.kind == http::BodyKind::kChunked),
-        request_body(head.body),
-        out(context.buffers),
-        reply(context.buffers),
-        log(of_client, head),
-        uploads(context.loop) {}
+  ExchangeState(Client& of_client, const http::RequestHead& head);
+  ~ExchangeState();
 
   Client& client;
   Context& context;
@@ -55,6 +46,9 @@ struct ExchangeState {
   std::array<config::Uid, 11> tried;
   uint32_t tries = 0;
   std::optional<upstream::Backend::Retry> retry;
+  // While one runs.
+  std::unique_ptr<Hedge> hedge;
+  bool was_hedged = false;
 
   // The request as it is sent, kept until a response begins; then what is sent to the client.
   net::Buffer out;

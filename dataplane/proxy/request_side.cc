@@ -6,6 +6,7 @@
 #include "codec/http1_writer.h"
 #include "proxy/queueing.h"
 #include "proxy/request_key.h"
+#include "proxy/retry.h"
 #include "routing/router.h"
 
 namespace fairlead::proxy {
@@ -129,21 +130,18 @@ Task<FaultOrNull> wait_for_server(ExchangeState& x) {
 Task<FaultOrNull> open_connection(ExchangeState& x) {
   auto connected = co_await x.lease->connect(x.within_try(x.settings().connect_timeout()));
   if (x.client_is_gone()) co_return &faults::kClientGone;
-  if (x.lease->was_cut_off()) co_return &faults::kCutOffConnecting;
-  if (!connected) {
-    if (connected.error() == net::IoError::kTimedOut) co_return &faults::kConnectTimeout;
-    co_return connected.error() == net::IoError::kRefused ? &faults::kConnectRefused : &faults::kConnectFailed;
-  }
+  if (!connected || x.lease->was_cut_off())
+    co_return &connect_fault(*x.lease, connected ? net::IoError::kCancelled : connected.error());
   x.log.connected();
   co_return nullptr;
 }
 
 // A connection that was used before may have been closed by the server at the moment when we wrote: that says nothing
 // about the request.
-FaultOrNull broken_before_response(ExchangeState& x) {
-  if (x.lease->was_cut_off()) return &faults::kCutOff;
-  if (x.lease->connection()->is_reused() && !x.answer_begun) return &faults::kClosedWhileReused;
-  return x.answer_begun || x.lease->stream().channel().is_broken() ? &faults::kClosedEarly : &faults::kEmptyResponse;
+const Fault& broken_before_response(upstream::Lease& lease, bool answer_begun) {
+  if (lease.was_cut_off()) return faults::kCutOff;
+  if (lease.connection()->is_reused() && !answer_begun) return faults::kClosedWhileReused;
+  return answer_begun || lease.stream().channel().is_broken() ? faults::kClosedEarly : faults::kEmptyResponse;
 }
 
 FaultOrNull send_at_once(ExchangeState& x, std::string_view& rest) {
@@ -164,7 +162,7 @@ Task<FaultOrNull> send_rest(ExchangeState& x, std::string_view rest) {
   if (!written && written.error() == net::IoError::kTimedOut) co_return &faults::kResponseTimeout;
   // A server that does not read on may have answered already: then its response counts.
   if (!written && !x.lease->stream().channel().is_readable()) {
-    FaultOrNull fault = broken_before_response(x);
+    FaultOrNull fault = &broken_before_response(*x.lease, x.answer_begun);
     bool is_plain = fault == &faults::kClosedEarly || fault == &faults::kEmptyResponse;
     co_return is_plain ? &faults::kSendFailed : fault;
   }

@@ -27,6 +27,6 @@ void begin_upload(ExchangeState& x);
 runtime::Task<void> end_upload(ExchangeState& x);
 
 // Of a server that broke before its response began.
-FaultOrNull broken_before_response(ExchangeState& x);
+const Fault& broken_before_response(upstream::Lease& lease, bool answer_begun);
 
 }  // namespace fairlead::proxy

@@ -4,6 +4,7 @@
 
 #include "codec/http1_response.h"
 #include "codec/http1_writer.h"
+#include "proxy/hedge.h"
 #include "proxy/request_side.h"
 
 namespace fairlead::proxy {
@@ -30,8 +31,16 @@ FaultOrNull response_fault(ExchangeState& x, net::IoError error) {
   if (x.upload_end && *x.upload_end != RelayEnd::kDone && *x.upload_end != RelayEnd::kSinkFailed)
     return &faults::kClientGone;
   if (x.client_is_gone()) return &faults::kClientGone;
-  if (error != net::IoError::kTimedOut) return broken_before_response(x);
+  if (error != net::IoError::kTimedOut) return &broken_before_response(*x.lease, x.answer_begun);
   return response_deadline(x) > x.now() ? nullptr : &faults::kResponseTimeout;
+}
+
+// As response_fault(), where somebody else does not answer instead.
+Task<FaultOrNull> without_answer(ExchangeState& x, net::IoError error) {
+  if (x.hedge && x.hedge->has_answered()) co_return nullptr;
+  FaultOrNull fault = response_fault(x, error);
+  if (fault && x.hedge) co_return co_await rely_on_hedge(x, *fault);
+  co_return fault;
 }
 
 // HTTP/1.0 knows no interim responses.
@@ -52,25 +61,38 @@ Task<FaultOrNull> relay_interim(ExchangeState& x, size_t head_size) {
 }  // namespace
 
 Task<FaultOrNull> await_response(ExchangeState& x, size_t& head_size) {
-  net::Stream& server = x.lease->stream();
   const codec::ResponseContext request{.method = x.method, .upgrade_asked = x.upgrade_asked};
   while (true) {
-    if (x.reply.empty()) {
-      // Without a buffer: a request that waits for a slow server holds only its own bytes.
-      x.reply.release();
-      auto readable = co_await server.readable(response_deadline(x));
-      if (!readable) {
-        if (FaultOrNull fault = response_fault(x, readable.error())) co_return fault;
+    if (x.hedge && x.hedge->has_answered()) [[unlikely]] {
+      take_hedge(x);
+    } else {
+      net::Stream& server = x.lease->stream();
+      if (x.reply.empty()) {
+        // Without a buffer: a request that waits for a slow server holds only its own bytes.
+        x.reply.release();
+        TimePoint deadline = response_deadline(x);
+        TimePoint hedge_at = hedge_time(x);
+        auto readable = co_await server.readable(std::min(deadline, hedge_at));
+        if (!readable) {
+          if (readable.error() == net::IoError::kTimedOut && hedge_at < deadline) {
+            begin_hedge(x);
+          } else if (FaultOrNull fault = co_await without_answer(x, readable.error())) {
+            co_return fault;
+          }
+          continue;
+        }
+      }
+      auto count = co_await server.read_some(x.reply.room(), response_deadline(x));
+      if (!count || *count == 0) {
+        if (!x.reply.empty() && count) co_return &faults::kClosedEarly;
+        FaultOrNull fault = co_await without_answer(x, count ? net::IoError::kReset : count.error());
+        if (fault) co_return fault;
         continue;
       }
+      x.reply.commit(*count);
+      if (x.hedge) [[unlikely]]
+        co_await drop_hedge(x);
     }
-    auto count = co_await server.read_some(x.reply.room(), response_deadline(x));
-    if (!count) {
-      if (FaultOrNull fault = response_fault(x, count.error())) co_return fault;
-      continue;
-    }
-    if (*count == 0) co_return x.reply.empty() ? response_fault(x, net::IoError::kReset) : &faults::kClosedEarly;
-    x.reply.commit(*count);
     x.answer_begun = true;
     while (!x.reply.empty()) {
       auto head = codec::parse_response_head(x.reply.unread(), x.head_limits(), request, x.context.response);

@@ -31,12 +31,33 @@ config::RetryCondition condition_of(Retry retry) {
   }
 }
 
+upstream::Outcome outcome_of(const ExchangeState& x, const Fault& fault) {
+  if (&fault == &faults::kUnwelcomeStatus) return upstream::outcome_of_status(x.context.response.status);
+  return is_of_connection(fault) ? upstream::Outcome::kConnectionError : upstream::Outcome::kGatewayError;
+}
+
 // Half to all of `whole`, so that those that failed together do not come back together.
 Duration jittered(Duration whole, base::Random& random) {
   return whole - Duration(static_cast<int64_t>(random.below(static_cast<uint64_t>(whole.count()) / 2 + 1)));
 }
 
 }  // namespace
+
+const Fault& connect_fault(const upstream::Lease& lease, net::IoError error) {
+  if (error == net::IoError::kTimedOut) return faults::kConnectTimeout;
+  if (lease.was_cut_off()) return faults::kCutOffConnecting;
+  return error == net::IoError::kRefused ? faults::kConnectRefused : faults::kConnectFailed;
+}
+
+void count_fault(ExchangeState& x, upstream::Lease& lease, const Fault& fault) {
+  ++lease.server().counters().failed[static_cast<int>(fault.failure)];
+  // That a server closes what was idle is no failure of its; nor is a drain.
+  bool is_its_own = fault.failure != observe::Failure::kClient && &fault != &faults::kClosedWhileReused;
+  if (!is_its_own || lease.was_cut_off()) return;
+  lease.failed();
+  // Where nothing could be sent the connection may have been idle for too long.
+  if (&fault != &faults::kNothingSent) lease.server().note(outcome_of(x, fault));
+}
 
 bool policy_allows(const config::RetryPolicy& policy, Retry retry, http::Method method) {
   bool may_do_twice = http::is_idempotent(method) || policy.non_idempotent;

@@ -6,6 +6,12 @@
 
 namespace fairlead::proxy {
 
+// What it comes to where a server took no connection.
+const Fault& connect_fault(const upstream::Lease& lease, net::IoError error);
+
+// What the end of a try says of its server.
+void count_fault(ExchangeState& x, upstream::Lease& lease, const Fault& fault);
+
 // Whether a policy allows another try after such a fault, for a request that can be sent again.
 bool policy_allows(const config::RetryPolicy& policy, Retry retry, http::Method method);
 

@@ -38,13 +38,6 @@ bool may_retry(Connecting& c, Retry retry) {
   return false;
 }
 
-// What it comes to where no server took the connection.
-const Fault& fault_of(const upstream::Lease& lease, net::IoError error) {
-  if (error == net::IoError::kTimedOut) return faults::kConnectTimeout;
-  if (lease.was_cut_off()) return faults::kCutOffConnecting;
-  return error == net::IoError::kRefused ? faults::kConnectRefused : faults::kConnectFailed;
-}
-
 // Null where there is none; then `lease` is one.
 Task<FaultOrNull> find_server(Connecting& c) {
   c.lease.reset();
@@ -94,7 +87,7 @@ Task<FaultOrNull> connect_to_a_server(Connecting& c, ExchangeLog& log) {
       c.lease->answered(nullptr);
       co_return nullptr;
     }
-    last = &fault_of(*c.lease, connected.error());
+    last = &connect_fault(*c.lease, connected.error());
     ++server.counters().failed[static_cast<int>(last->failure)];
     if (c.client.stream().channel().is_hung_up() || c.client.stream().channel().is_cancelled())
       co_return &faults::kClientGone;

@@ -227,6 +227,21 @@ void Server::finish_drain() {
 
 // ---- Lease
 
+Lease::Lease(Lease&& other) noexcept
+    : server_(other.server_),
+      client_(other.client_),
+      place_(std::move(other.place_)),
+      connection_(std::move(other.connection_)),
+      watches_client_(std::exchange(other.watches_client_, false)),
+      response_began_(other.response_began_),
+      cut_off_(other.cut_off_),
+      is_measured_(std::exchange(other.is_measured_, false)),
+      in_flight_at_start_(other.in_flight_at_start_),
+      began_(other.began_) {
+  ++server_.in_flight_;
+  server_.leases_.push_back(*this);
+}
+
 Lease::~Lease() {
   if (is_measured_) [[unlikely]]
     note_silence();
@@ -237,10 +252,15 @@ Lease::~Lease() {
   server_.leave(*this);
 }
 
+void Lease::watch_client() {
+  watches_client_ = true;
+  if (connection_) client_.on_hang_up_cancel(&connection_->stream().channel());
+}
+
 bool Lease::reuse() {
   connection_ = server_.take_idle();
   if (!connection_) return false;
-  client_.on_hang_up_cancel(&connection_->stream().channel());
+  if (watches_client_) client_.on_hang_up_cancel(&connection_->stream().channel());
   return true;
 }
 
@@ -259,7 +279,7 @@ runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout)
   int fd = server_.open_socket(address);
   if (fd < 0) co_return std::unexpected(runtime::io_error_of(-fd));
   connection_ = std::make_unique<Connection>(server_, server_.address_generation_, loop, fd);
-  client_.on_hang_up_cancel(&connection_->stream().channel());
+  if (watches_client_) client_.on_hang_up_cancel(&connection_->stream().channel());
   auto writable = co_await connection_->stream().writable(loop.now() + timeout);
   if (!writable) {
     discard();
@@ -293,13 +313,13 @@ void Lease::note_silence() {
 }
 
 void Lease::keep(runtime::Duration idle_timeout, uint32_t max_idle) {
-  client_.on_hang_up_cancel(nullptr);
+  ignore_hang_up();
   if (!cut_off_) server_.put_idle(std::move(connection_), idle_timeout, max_idle);
   connection_.reset();
 }
 
 void Lease::discard() {
-  client_.on_hang_up_cancel(nullptr);
+  ignore_hang_up();
   connection_.reset();
 }
 

@@ -146,11 +146,19 @@ class Server {
 // cancelled: whoever waits on it finds IoError::kCancelled, and was_cut_off() tells which of the two it was.
 class Lease : public base::ListNode<> {
  public:
-  // `client` is the other side of the exchange; it outlives the lease.
-  Lease(Admission admission, runtime::Channel& client)
-      : server_(admission.server()), client_(client), place_(admission.take_place()) {
+  enum class Client : bool { kIsNotWatched, kIsWatched };
+
+  // `client` is the other side of the exchange; it outlives the lease. Where it has several leases it is watched by
+  // one.
+  Lease(Admission admission, runtime::Channel& client, Client watched = Client::kIsWatched)
+      : server_(admission.server()),
+        client_(client),
+        place_(admission.take_place()),
+        watches_client_(watched == Client::kIsWatched) {
     server_.enter(*this);
   }
+  // In the place of `other`, which has nothing left to do.
+  Lease(Lease&& other) noexcept;
   ~Lease();
 
   Server& server() { return server_; }
@@ -169,8 +177,12 @@ class Lease : public base::ListNode<> {
   // From now on a cut-off cancels the client as well: it can be told nothing any more. Before, it only interrupts
   // whoever writes to the client (an interim response).
   void response_began() { response_began_ = true; }
+  // From now on, whatever it was made with.
+  void watch_client();
   // A client that hangs up may still have bytes on their way to the server.
-  void ignore_hang_up() { client_.on_hang_up_cancel(nullptr); }
+  void ignore_hang_up() {
+    if (watches_client_) client_.on_hang_up_cancel(nullptr);
+  }
   bool was_cut_off() const { return cut_off_; }
 
   // For algorithms that go by latency: the server has answered (HTTP: with the final response's head, which is `head`;
@@ -193,6 +205,7 @@ class Lease : public base::ListNode<> {
   runtime::Channel& client_;
   Place place_;
   std::unique_ptr<Connection> connection_;
+  bool watches_client_;
   bool response_began_ = false;
   bool cut_off_ = false;
   bool is_measured_ = false;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
@@ -23,6 +24,14 @@ ResourceOption labels() {
           ValueForm::kLabels};
 }
 
+std::string limit_text(const v1::RateLimit& limit) {
+  std::string text;
+  if (limit.has_requests()) absl::StrAppend(&text, "requests: ", limit.requests(), ", ");
+  if (limit.has_per()) absl::StrAppendFormat(&text, "per: \"%d.%09ds\", ", limit.per().seconds(), limit.per().nanos());
+  if (limit.has_burst()) absl::StrAppend(&text, "burst: ", limit.burst());
+  return "{" + text + "}";
+}
+
 // A message's YAML on one line: JSON's flow style is YAML.
 Result<std::string> routes_text(const std::vector<std::string>& values) {
   std::string text;
@@ -34,6 +43,7 @@ Result<std::string> routes_text(const std::vector<std::string>& values) {
     absl::StrAppend(&text, "{hosts: [", hosts, "], path_prefix: ", base::quoted(route->path_prefix()),
                     ", backend: ", base::quoted(route->backend()));
     if (route->has_priority()) absl::StrAppend(&text, ", priority: ", route->priority());
+    if (route->has_rate_limit()) absl::StrAppend(&text, ", rate_limit: ", limit_text(route->rate_limit()));
     text += "}, ";
   }
   return "[" + text + "]";
@@ -232,6 +242,10 @@ std::vector<ResourceOption> backend_options() {
       {{.name = "back-off-max", .value = "TIME", .help = "the longest pause"}, "retry.back_off.max"},
       {{.name = "retry-budget", .value = "PERCENT", .help = "most retries at a time, of what is in flight"},
        "retry.budget_percent"},
+      {{.name = "hedge-after",
+        .value = "TIME",
+        .help = "another server is asked too where the first is silent so long"},
+       "retry.hedge_after"},
       {{.name = "queue-max", .value = "N", .help = "most requests that wait while all servers are full; 0: none"},
        "queue.max_waiting"},
       {{.name = "queue-timeout", .value = "TIME", .help = "how long each of them waits"}, "queue.timeout"},
@@ -400,7 +414,8 @@ std::vector<ResourceOption> listener_options() {
       {{.name = "default-backend", .value = "BACKEND", .help = "for what no route matches"}, "default_backend"},
       {{.name = "route",
         .value = "HOST/PATH=BACKEND",
-        .help = "repeatable, set replaces all; host or path may be left out; BACKEND@0 to @7 for a queue's priority",
+        .help = "repeatable, set replaces all; host or path may be left out; BACKEND@0 to @7 for a queue's priority; "
+                "BACKEND,rate:N/TIME,burst:N for a limit",
         .repeatable = true},
        "routes",
        ValueForm::kRoutes},

@@ -20,7 +20,7 @@ BACKEND = {
     "server_defaults.max_connections": (100, 200), "timeouts.connect": ("3s", "4s"),
     "timeouts.response": ("20s", "40s"), "timeouts.idle": ("50s", "70s"), "retry.attempts": (1, 3),
     "retry.conditions": ([3], [5, 6]), "retry.statuses": ([500], [502, 503]), "retry.non_idempotent": (True, None),
-    "retry.per_try_timeout": ("20s", "30s"), "retry.back_off.base": ("0.1s", "0.2s"), "retry.budget_percent": (20, 50),
+    "retry.per_try_timeout": ("20s", "30s"), "retry.back_off.base": ("0.1s", "0.2s"), "retry.budget_percent": (20, 50), "retry.hedge_after": ("0.02s", "10s"),
     "failover.overprovisioning": (100, 200), "failover.backups": (2, 1), "failover.panic_threshold": (50, 0),
     "failover.zones.prefer_near": (True, None), "failover.zones.label": ("rack", ""), "failover.zones.min_near": (2, 1),
     "slow_start.window": ("1s", "2s"),

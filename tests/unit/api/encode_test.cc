@@ -69,7 +69,7 @@ TEST(EncodeTest, ABackendWithEveryField) {
     retry {
       attempts: 0 conditions: RETRY_CONDITION_RESET conditions: RETRY_CONDITION_REFUSED statuses: 503 statuses: 429
       non_idempotent: true per_try_timeout { seconds: 1 } back_off { base { nanos: 5 } max { seconds: 2 } }
-      budget_percent: 20
+      budget_percent: 20 hedge_after { nanos: 20000000 }
     } drain { timeout { seconds: 4 } jitter { seconds: 1 nanos: 5 } }
     health_check { http { path: "/x?y" method: HTTP_CHECK_METHOD_OPTIONS host: "[::1]:80" headers { key: "a" value: "b" }
                           expected_statuses { first: 200 last: 204 } expected_statuses { first: 404 last: 404 }

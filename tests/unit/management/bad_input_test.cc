@@ -171,6 +171,8 @@ const Row kRows[] = {
      "retry.statuses[1]: is there twice"},
     {0, "RetryCondition", backend("retry { conditions: RETRY_CONDITION_RESET conditions: 77 }"), kInvalid, kArgument,
      "retry.conditions[1]: 77 is not known; it is one of CONNECT_FAILURE"},
+    {0, "RetryHedgeAfter", backend("retry { hedge_after { } }"), kInvalid, kArgument,
+     "retry.hedge_after: 0 is out of range [1ms, 24h]"},
     {0, "RetryTryTimeout", backend("retry { per_try_timeout { } }"), kInvalid, kArgument,
      "retry.per_try_timeout: 0 is out of range [1ms, 24h]"},
     {0, "RetryBackOff", backend("retry { back_off { base { seconds: 2 } max { seconds: 1 } } }"), kInvalid, kArgument,
