@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/discovery.h"
 #include "api/failover.h"
 #include "api/field_checker.h"
 #include "api/health_check.h"
@@ -336,6 +337,7 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
                      .max_retries = checker.number("circuit.max_retries", circuit.has_max_retries(),
                                                    circuit.max_retries(), kMaxConnections)};
   record->outlier_detection = decode_outlier_detection(checker, backend);
+  record->discovery = decode_discovery(checker, backend.discovery());
   record->on_marked_down = decode_on_marked_down(checker, backend.on_marked_down());
   record->labels = checker.labels("labels", backend.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(backend_title(backend.name())));

@@ -1,9 +1,10 @@
 #include "api/encode.h"
 
+#include "api/discovery.h"
 #include "api/failover.h"
 #include "api/health_check.h"
-#include "api/persistence.h"
 #include "api/outlier_detection.h"
+#include "api/persistence.h"
 #include "api/retry_policy.h"
 
 namespace fairlead::api {
@@ -180,6 +181,7 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (record.circuit.max_requests) out.mutable_circuit()->set_max_requests(*record.circuit.max_requests);
   if (record.circuit.max_retries) out.mutable_circuit()->set_max_retries(*record.circuit.max_retries);
   if (record.outlier_detection) encode(*record.outlier_detection, *out.mutable_outlier_detection());
+  if (record.discovery) encode(*record.discovery, *out.mutable_discovery());
   if (record.on_marked_down) out.set_on_marked_down(encode(*record.on_marked_down));
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());

@@ -68,13 +68,23 @@ v1::SameSite encode_same_site(config::SameSite same_site) {
   return v1::SAME_SITE_UNSPECIFIED;
 }
 
-std::optional<std::chrono::seconds> decode_age(FieldChecker& checker, const v1::CookiePersistence& message) {
-  constexpr std::string_view kField = "persistence.cookie.max_age";
-  std::optional<config::Duration> age = checker.duration(kField, message.has_max_age(), message.max_age(), kAge);
+std::optional<std::chrono::seconds> decode_age(FieldChecker& checker, std::string_view field, bool is_set,
+                                               const google::protobuf::Duration& message) {
+  std::optional<config::Duration> age = checker.duration(field, is_set, message, kAge);
   if (!age) return std::nullopt;
   auto seconds = std::chrono::floor<std::chrono::seconds>(*age);
-  if (seconds != *age) checker.fail(kField, config::to_text(*age) + " has a part of a second; a cookie has whole ones");
+  if (seconds != *age) checker.fail(field, config::to_text(*age) + " has a part of a second; a cookie has whole ones");
   return seconds;
+}
+
+// Dates are in what we insert: in a server's own cookie there is no place that is ours alone.
+void decode_dates(FieldChecker& checker, const v1::CookiePersistence& message, config::CookiePersistence& cookie) {
+  constexpr std::string_view kIdle = "persistence.cookie.max_idle";
+  constexpr std::string_view kLife = "persistence.cookie.max_life";
+  cookie.max_idle = decode_age(checker, kIdle, message.has_max_idle(), message.max_idle());
+  cookie.max_life = decode_age(checker, kLife, message.has_max_life(), message.max_life());
+  if (!cookie.has_dates() || cookie.effective_mode() == config::CookieMode::kInsert) return;
+  checker.fail(cookie.max_idle ? kIdle : kLife, "goes with mode INSERT only");
 }
 
 config::CookiePersistence decode_cookie(FieldChecker& checker, const v1::CookiePersistence& message) {
@@ -99,7 +109,8 @@ config::CookiePersistence decode_cookie(FieldChecker& checker, const v1::CookieP
   if (cookie.same_site == config::SameSite::kNone && !cookie.secure) {
     checker.fail("persistence.cookie.same_site", "is NONE without `secure`: browsers drop such a cookie");
   }
-  cookie.max_age = decode_age(checker, message);
+  cookie.max_age = decode_age(checker, "persistence.cookie.max_age", message.has_max_age(), message.max_age());
+  decode_dates(checker, message, cookie);
   if (checker.ok()) cookie.prepare();
   return cookie;
 }
@@ -135,6 +146,8 @@ void encode_cookie(const config::CookiePersistence& cookie, v1::CookiePersistenc
   out.set_http_only(cookie.http_only);
   if (cookie.same_site) out.set_same_site(encode_same_site(*cookie.same_site));
   if (cookie.max_age) encode(*cookie.max_age, *out.mutable_max_age());
+  if (cookie.max_idle) encode(*cookie.max_idle, *out.mutable_max_idle());
+  if (cookie.max_life) encode(*cookie.max_life, *out.mutable_max_life());
 }
 
 void encode_table(const config::StickTableSettings& table, v1::StickTable& out) {

@@ -17,6 +17,7 @@
 
 #include "base/ref.h"
 #include "config/circuit_limits.h"
+#include "config/discovery.h"
 #include "config/duration.h"
 #include "config/endpoint.h"
 #include "config/failover.h"
@@ -36,6 +37,9 @@ namespace fairlead::config {
 
 // Never used twice in the life of a state; 0 is none.
 using Uid = uint64_t;
+// Servers that a discovery found are no part of the state that outlives the process, so their uids are apart: these
+// begin with the time at which the process does.
+inline constexpr Uid kDiscoveredUids = Uid{1} << 63;
 // Grows by one with each transaction that changes something.
 using Version = uint64_t;
 // Grows by one with each snapshot that is published: for a new version, and for what is no configuration (health).
@@ -120,6 +124,8 @@ struct Server : base::RefCounted {
   base::Ref<const ServerCheck> check;
 
   bool takes_requests() const { return admin_state.value_or(AdminState::kReady) == AdminState::kReady; }
+  // DNS names it: it is no configuration.
+  bool is_discovered() const { return metadata.uid >= kDiscoveredUids; }
   // Follows another server's health.
   bool tracks() const { return check && !check->track.empty(); }
 };
@@ -199,6 +205,7 @@ struct Backend : base::RefCounted {
   CircuitLimits circuit;
   std::optional<OnMarkedDown> on_marked_down;
   std::optional<OutlierDetection> outlier_detection;
+  std::optional<Discovery> discovery;
   Labels labels;
 
   Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }

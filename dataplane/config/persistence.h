@@ -40,11 +40,15 @@ struct CookiePersistence {
   std::optional<SameSite> same_site;
   // Whole seconds.
   std::optional<std::chrono::seconds> max_age;
+  std::optional<std::chrono::seconds> max_idle;
+  std::optional<std::chrono::seconds> max_life;
   // What follows from all this, by prepare(): of the secret, and what stands in a head before and behind the value.
   base::SipKey key{};
   std::string before_value;
   std::string behind_value;
 
+  // Cookies that are set have dates.
+  bool has_dates() const { return max_idle || max_life; }
   CookieMode effective_mode() const { return mode.value_or(CookieMode::kInsert); }
   void prepare();
   bool operator==(const CookiePersistence&) const = default;

@@ -16,7 +16,8 @@ auto tied(const Backend& b) {
   return std::tie(b.name, b.algorithm, b.draws, b.peak_ewma, b.prequal, b.hash, b.default_weight,
                   b.default_max_connections, b.min_connections, b.full_connections, b.timeouts.connect,
                   b.timeouts.response, b.timeouts.idle, b.retry, b.queue, b.drain.timeout, b.drain.jitter,
-                  b.health_check, b.on_marked_down, b.outlier_detection, b.failover, b.slow_start, b.pool, b.circuit, b.persistence, b.labels);
+                  b.health_check, b.on_marked_down, b.outlier_detection, b.discovery, b.failover, b.slow_start, b.pool,
+                  b.circuit, b.persistence, b.labels);
 }
 
 auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend, r.priority, r.rate_limit); }

@@ -58,6 +58,8 @@ std::string to_text(Duration duration) { return absl::FormatDuration(absl::FromC
 
 Problem check_name(std::string_view name) {
   if (name.empty()) return "is empty; a name has 1 to 255 of the characters A-Z a-z 0-9 _ . : -";
+  if (name.starts_with('@'))
+    return concat(quoted(name), " is a name as of a server that DNS names, which is not written");
   if (name.size() > kNameMax) return concat(quoted(name), " has ", name.size(), " bytes; a name has 1 to 255");
   if (!std::ranges::all_of(name, is_name_character)) {
     return concat(quoted(name), " has other characters than A-Z a-z 0-9 _ . : -");
@@ -105,6 +107,13 @@ Problem check_host(std::string_view host) {
     if (!is_host_label({label.data(), label.size()})) return concat(quoted(host), " is not a host; ", kForms);
   }
   return std::nullopt;
+}
+
+Problem check_service_name(std::string_view name) {
+  std::string_view host = name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
+  bool is_other = host.starts_with("*.") || host.starts_with('[') || check_host(host);
+  if (!is_other) return std::nullopt;
+  return concat(quoted(name), " is not an SRV name, such as _http._tcp.app.internal");
 }
 
 Problem check_path_prefix(std::string_view prefix) {

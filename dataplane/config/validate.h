@@ -60,6 +60,8 @@ Problem check_host(std::string_view host);
 Problem check_path_prefix(std::string_view prefix);
 // Of an HTTP check: "/healthz?deep=1".
 Problem check_check_path(std::string_view path);
+// An SRV name: as of a host, perhaps with a dot at its end.
+Problem check_service_name(std::string_view name);
 // A Host field: as check_host() without wildcards, and with a port where there is one.
 Problem check_host_field(std::string_view host);
 // A header field that a check may send.

@@ -13,12 +13,13 @@ EverythingCursor::Item EverythingCursor::next() {
     config::Slot found = 0;
     if (const base::Ref<const config::Server>* server = group.members.next_from(slot_, found)) {
       slot_ = found + 1;
+      if (!state_ && (*server)->is_discovered()) continue;
       return everything_.view(group, *server);
     }
     in_group_ = false;
     ++group_;
   }
-  if (departing_ && departed_ < everything_.departing.size()) return everything_.departing[departed_++];
+  if (state_ && departed_ < everything_.departing.size()) return everything_.departing[departed_++];
   if (listener_ < everything_.listeners.size()) return everything_.listeners[listener_++];
   return std::monostate();
 }

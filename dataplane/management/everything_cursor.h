@@ -11,9 +11,8 @@ class EverythingCursor {
  public:
   using Item = std::variant<std::monostate, store::BackendView, store::ServerView, store::ListenerView>;
 
-  // `departing`: also deleted servers that still drain.
-  EverythingCursor(store::Everything everything, bool departing)
-      : everything_(std::move(everything)), departing_(departing) {}
+  // `state`: also deleted servers that still drain, and those that DNS names; else what is configuration.
+  EverythingCursor(store::Everything everything, bool state) : everything_(std::move(everything)), state_(state) {}
 
   // Each backend before its servers, listeners after what they name. monostate at the end.
   Item next();
@@ -21,7 +20,7 @@ class EverythingCursor {
 
  private:
   store::Everything everything_;
-  bool departing_;
+  bool state_;
   size_t group_ = 0;
   bool in_group_ = false;
   config::Slot slot_ = 0;

@@ -5,6 +5,12 @@
 namespace fairlead::management {
 namespace {
 
+void encode_discovery(const store::DiscoveryView& view, v1::DiscoveryStatus& out) {
+  out.set_servers(static_cast<uint32_t>(view.servers));
+  out.set_resolution(view.reason);
+  if (view.time != config::WallTime()) api::encode(view.time, *out.mutable_time());
+}
+
 struct EventEncoder {
   v1::WatchEventsResponse& out;
 
@@ -26,6 +32,7 @@ struct EventEncoder {
     out.mutable_backend()->set_backend(step.backend);
     out.mutable_backend()->set_panic(step.use.panic);
     out.mutable_backend()->set_on_backups(step.use.on_backups);
+    if (step.discovery) encode_discovery(*step.discovery, *out.mutable_backend()->mutable_discovery());
   }
 };
 
@@ -77,6 +84,7 @@ void encode(const store::ServerView& view, v1::Server& out) {
     status.set_resolution(view.resolution->reason);
     api::encode(view.resolution->time, *status.mutable_resolution_time());
   }
+  status.set_discovered_by(view.discovered_by);
   status.set_effective_weight(view.effective_weight);
   if (view.drain_deadline) api::encode(*view.drain_deadline, *status.mutable_drain_deadline());
 }
@@ -99,6 +107,7 @@ void encode(const store::BackendView& view, v1::Backend& out) {
     encoded.set_share_percent(100.0 * tier.share / config::TierShares::kWhole);
   }
   out.mutable_status()->set_ejected(view.ejected);
+  if (view.discovery) encode_discovery(*view.discovery, *out.mutable_status()->mutable_discovery());
 }
 
 void encode(const store::ListenerView& view, v1::Listener& out) { api::encode(*view.record, out); }
@@ -123,6 +132,7 @@ void encode(const store::ServerStep& step, v1::ServerEvent& out) {
   if (step.ejection) encode(*step.ejection, step.is_ejected, *out.mutable_ejection());
   out.set_resolved_address(step.resolved_address);
   out.set_resolution(step.resolution);
+  out.set_discovered_by(step.discovered_by);
 }
 
 void encode(const store::ElectionId& id, v1::ElectionId& out) {

@@ -44,6 +44,7 @@ void encode(const observe::Counters& counters, v1::Counters& out) {
   out.set_outrun(counters.outrun);
   out.set_persisted(counters.persisted);
   out.set_persistence_lost(counters.persistence_lost);
+  out.set_persistence_expired(counters.persistence_expired);
   out.set_in_flight(counters.in_flight);
   out.set_queued(counters.queued);
   out.set_waited(counters.waited);
@@ -126,6 +127,7 @@ void encode_interval(const Sample& start, const Sample& end, const absl::flat_ha
     encoded.set_eligible_servers(backend.eligible);
     encoded.set_panic(backend.use.panic);
     encoded.set_on_backups(backend.use.on_backups);
+    if (backend.discovery) encoded.set_discovered_servers(static_cast<uint32_t>(backend.discovery->servers));
     listed.insert(uid);
   }
   for (const observe::BackendStatistics& backend : end.statistics.backends) {

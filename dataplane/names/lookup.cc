@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "config/text.h"
+#include "names/services.h"
 
 namespace fairlead::names {
 namespace {
@@ -49,7 +50,7 @@ int parse(const unsigned char* bytes, int size, std::vector<ares_addr6ttl>& reco
 
 // Unset: it cannot be read.
 template <typename Record>
-std::optional<Part> read_answer(const unsigned char* bytes, int size) {
+std::optional<Part> read_addresses(const unsigned char* bytes, int size) {
   std::vector<Record> records(kRecordsMax);
   int count = kRecordsMax;
   int status = parse(bytes, size, records, &count);
@@ -73,12 +74,17 @@ std::optional<Part> read_answer(const unsigned char* bytes, int size) {
   return part;
 }
 
-Part failure_of(int status, const std::string& nameserver) {
+std::optional<Part> read_answer(int type, const unsigned char* bytes, int size) {
+  if (type == ns_t_srv) return read_services({bytes, static_cast<size_t>(size)});
+  return type == ns_t_aaaa ? read_addresses<ares_addr6ttl>(bytes, size) : read_addresses<ares_addrttl>(bytes, size);
+}
+
+Part failure_of(int type, int status, const std::string& nameserver) {
   switch (status) {
     case ARES_ENOTFOUND:
       return Part::failed(Failure::kNoName, "it does not exist (NXDOMAIN)");
     case ARES_ENODATA:
-      return Part::failed(Failure::kNoName, "it has no address");
+      return Part::failed(Failure::kNoName, type == ns_t_srv ? "it has no SRV record" : "it has no address");
     case ARES_EREFUSED:
       return Part::failed(Failure::kRefused, concat(nameserver, " refuses to answer"));
     case ARES_ECONNREFUSED:
@@ -144,7 +150,8 @@ struct Lookups::Round {
 struct Lookups::Question {
   Lookups& owner;
   std::shared_ptr<Round> round;
-  bool is_ip6;
+  // ns_t_a, ns_t_aaaa or ns_t_srv.
+  int type;
   bool is_preferred;
   // Which one is asked.
   size_t nameserver = 0;
@@ -189,23 +196,25 @@ void Lookups::start(const std::string& name, bool had_any, Done done) {
   if (nameservers_.empty()) open_nameservers();
   if (nameservers_.empty()) return done(Part::failed(Failure::kOther, problem_));
   bool prefers_ip6 = settings_.family == Family::kIp6 || settings_.family == Family::kIp6Only;
-  bool is_single = settings_.family == Family::kIp4Only || settings_.family == Family::kIp6Only;
+  bool is_service = config::is_service_question(name);
+  bool is_single = is_service || settings_.family == Family::kIp4Only || settings_.family == Family::kIp6Only;
   auto round = std::make_shared<Round>();
-  round->name = name;
+  round->name = is_service ? config::service_name(name) : std::string_view(name);
   round->had_any = had_any;
   round->done = std::move(done);
   round->open = is_single ? 1 : 2;
   for (bool is_preferred : {true, false}) {
     if (!is_preferred && is_single) break;
+    int type = is_service ? ns_t_srv : prefers_ip6 == is_preferred ? ns_t_aaaa : ns_t_a;
     ask(std::make_unique<Question>(
-        Question{.owner = *this, .round = round, .is_ip6 = prefers_ip6 == is_preferred, .is_preferred = is_preferred}));
+        Question{.owner = *this, .round = round, .type = type, .is_preferred = is_preferred}));
   }
 }
 
 void Lookups::ask(std::unique_ptr<Question> question) {
   ares_channel channel = nameservers_[question->nameserver]->channel;
   const char* name = question->round->name.c_str();
-  int type = question->is_ip6 ? ns_t_aaaa : ns_t_a;
+  int type = question->type;
   // The library has it until it calls, which it does in any case.
   auto call = [](void* argument, int status, int, unsigned char* bytes, int size) {
     std::unique_ptr<Question> asked(static_cast<Question*>(argument));
@@ -220,10 +229,10 @@ void Lookups::answered(std::unique_ptr<Question> question, int status, const uns
   const std::string& nameserver = nameservers_[question->nameserver]->address;
   std::optional<Part> part;
   if (status == ARES_SUCCESS) {
-    part = question->is_ip6 ? read_answer<ares_addr6ttl>(bytes, size) : read_answer<ares_addrttl>(bytes, size);
+    part = read_answer(question->type, bytes, size);
     if (!part) status = ARES_EBADRESP;
   }
-  if (!part) part = failure_of(status, nameserver);
+  if (!part) part = failure_of(question->type, status, nameserver);
   bool says_something = !part->failure || *part->failure == Failure::kNoName;
   if (says_something || question->nameserver + 1 == nameservers_.size()) return finish(*question, *std::move(part));
   ++question->nameserver;

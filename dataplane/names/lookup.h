@@ -26,7 +26,8 @@ class Lookups {
   Lookups(const Lookups&) = delete;
   Lookups& operator=(const Lookups&) = delete;
 
-  // `done` is called once, at once or in turn(), with what counts by the settings' family. `had_any` as for combine().
+  // An SRV name as config::service_question() has it. `done` is called once, at once or in turn(), with what counts by
+  // the settings' family. `had_any` as for combine().
   void start(const std::string& name, bool had_any, Done done);
   // Waits until something comes, wake() was called, or `until`; runs what follows.
   void turn(runtime::TimePoint until);

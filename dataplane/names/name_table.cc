@@ -10,6 +10,21 @@ namespace fairlead::names {
 using runtime::Duration;
 using runtime::TimePoint;
 
+namespace {
+
+// One takes the other's place.
+bool is_same(const config::Endpoint& a, const config::Endpoint& b) { return a == b; }
+bool is_same(const config::Service& a, const config::Service& b) { return a.target == b.target && a.port == b.port; }
+
+std::string count_text(const Part& answer) {
+  size_t count = answer.addresses.size() + answer.services.size();
+  std::string_view unit = answer.services.empty() ? "address" : "server";
+  std::string_view plural = count == 1 ? "" : answer.services.empty() ? "es" : "s";
+  return config::concat(count, " ", unit, plural);
+}
+
+}  // namespace
+
 void NameTable::add(const std::string& name, TimePoint now) {
   auto [entry, is_new] = entries_.try_emplace(name);
   FAIRLEAD_CHECK(is_new);
@@ -25,7 +40,7 @@ void NameTable::remove(const std::string& name) {
 
 bool NameTable::has_addresses(const std::string& name) const {
   auto entry = entries_.find(name);
-  return entry != entries_.end() && !entry->second.known.empty();
+  return entry != entries_.end() && !entry->second.addresses.empty();
 }
 
 std::optional<std::string> NameTable::start_one(TimePoint now) {
@@ -61,26 +76,35 @@ std::optional<Fact> NameTable::take(const std::string& name, const Part& answer,
 }
 
 void NameTable::take_good(Entry& entry, const Part& answer, TimePoint now) {
-  std::vector<Known> known;
-  for (const config::Endpoint& address : answer.addresses) known.push_back({address, now});
-  for (const Known& former : entry.known) {
-    if (known.size() >= 2 * kAddressesMax) break;
-    bool is_held = now - former.seen < settings_.hold_obsolete;
-    if (is_held && std::ranges::find(known, former.address, &Known::address) == known.end()) known.push_back(former);
-  }
-  entry.known = std::move(known);
-  entry.present = answer.addresses.size();
+  take_items(entry.addresses, answer.addresses, 2 * kAddressesMax, now);
+  take_items(entry.services, answer.services, 2 * size_t{config::kDiscoveredMax}, now);
+  entry.present = answer.addresses.size() + answer.services.size();
   entry.left_out = answer.left_out;
   entry.last_good = now;
   entry.failures = 0;
 }
 
+template <typename Item>
+void NameTable::take_items(std::vector<Known<Item>>& known, const std::vector<Item>& items, size_t max,
+                           TimePoint now) const {
+  std::vector<Known<Item>> next;
+  for (const Item& item : items) next.push_back({item, now});
+  for (const Known<Item>& former : known) {
+    if (next.size() >= max) break;
+    if (now - former.seen >= settings_.hold_obsolete) continue;
+    bool is_there = std::ranges::any_of(next, [&](const Known<Item>& one) { return is_same(one.item, former.item); });
+    if (!is_there) next.push_back(former);
+  }
+  known = std::move(next);
+}
+
 TimePoint NameTable::take_failure(Entry& entry, Failure failure, TimePoint now) {
   TimePoint next = now + jittered(pause_after(++entry.failures));
-  if (entry.known.empty()) return next;
+  if (!entry.has_any()) return next;
   TimePoint end = entry.last_good + settings_.hold_of(failure);
   if (end > now) return std::min(next, end);
-  entry.known.clear();
+  entry.addresses.clear();
+  entry.services.clear();
   entry.present = 0;
   return next;
 }
@@ -102,13 +126,14 @@ void NameTable::make_due(const std::string& name, Entry& entry, TimePoint when) 
 }
 
 Fact NameTable::fact_of(const std::string& name, const Entry& entry, const Part& answer) const {
-  Fact fact{.name = name, .addresses = {}, .present = entry.present, .reason = answer.problem};
-  for (const Known& known : entry.known) fact.addresses.push_back(known.address);
+  Fact fact{.name = name, .addresses = {}, .services = {}, .present = entry.present, .reason = answer.problem};
+  for (const auto& known : entry.addresses) fact.addresses.push_back(known.item);
+  for (const auto& known : entry.services) fact.services.push_back(known.item);
   if (answer.failure) {
-    if (!entry.known.empty()) fact.reason += "; the last answer is kept";
+    if (entry.has_any()) fact.reason += "; the last answer is kept";
     return fact;
   }
-  fact.reason = entry.present == 1 ? "1 address" : config::concat(entry.present, " addresses");
+  fact.reason = count_text(answer);
   if (entry.left_out > 0) fact.reason += config::concat(", ", entry.left_out, " more are not looked at");
   return fact;
 }

@@ -42,14 +42,18 @@ class NameTable {
   size_t under_way() const { return under_way_.size(); }
 
  private:
+  template <typename Item>
   struct Known {
-    config::Endpoint address;
+    Item item;
     runtime::TimePoint seen;
   };
   struct Entry {
-    // Of the last good answer, and those before it that are still held; in their order.
-    std::vector<Known> known;
+    // Of the last good answer, and those before it that are still held; in their order. A name has one or the other.
+    std::vector<Known<config::Endpoint>> addresses;
+    std::vector<Known<config::Service>> services;
     size_t present = 0;
+
+    bool has_any() const { return !addresses.empty() || !services.empty(); }
     size_t left_out = 0;
     runtime::TimePoint last_good;
     // In a row.
@@ -62,6 +66,9 @@ class NameTable {
   runtime::Duration jittered(runtime::Duration interval);
   runtime::Duration pause_after(uint32_t failures);
   void take_good(Entry& entry, const Part& answer, runtime::TimePoint now);
+  template <typename Item>
+  void take_items(std::vector<Known<Item>>& known, const std::vector<Item>& items, size_t max,
+                  runtime::TimePoint now) const;
   // When the name is to be asked for again.
   runtime::TimePoint take_failure(Entry& entry, Failure failure, runtime::TimePoint now);
   void make_due(const std::string& name, Entry& entry, runtime::TimePoint when);

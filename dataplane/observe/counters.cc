@@ -19,6 +19,7 @@ void for_each_count(Counters& mine, const Counters& other, F f) {
   f(mine.outrun, other.outrun);
   f(mine.persisted, other.persisted);
   f(mine.persistence_lost, other.persistence_lost);
+  f(mine.persistence_expired, other.persistence_expired);
   f(mine.waited, other.waited);
   f(mine.queue_timeouts, other.queue_timeouts);
   f(mine.queue_refused, other.queue_refused);

@@ -28,6 +28,8 @@ struct Counters {
   // Persistence led to a server that took them; and to one that did not.
   uint64_t persisted = 0;
   uint64_t persistence_lost = 0;
+  // Brought a cookie that was too old.
+  uint64_t persistence_expired = 0;
   // Those that found all servers full and waited; of these, that waited too long; and those that could not wait because
   // too many did.
   uint64_t waited = 0;

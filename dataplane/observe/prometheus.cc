@@ -29,7 +29,7 @@ uint64_t all_failed(const Counters& counters) {
   return sum;
 }
 
-constexpr std::array<PlainFamily, 17> kBackendFamilies = {{
+constexpr std::array<PlainFamily, 18> kBackendFamilies = {{
     {"fairlead_backend_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
      [](const Counters& counters) { return counters.started; }},
     {"fairlead_backend_finished_total", MetricType::kCounter, "Those that ended with a whole response, of any status.",
@@ -47,6 +47,9 @@ constexpr std::array<PlainFamily, 17> kBackendFamilies = {{
     {"fairlead_backend_persistence_lost_total", MetricType::kCounter,
      "Went elsewhere, because that server took nothing.",
      [](const Counters& counters) { return counters.persistence_lost; }},
+    {"fairlead_backend_persistence_expired_total", MetricType::kCounter,
+     "Brought a cookie whose max_idle or max_life was over.",
+     [](const Counters& counters) { return counters.persistence_expired; }},
     {"fairlead_backend_waited_total", MetricType::kCounter, "Those that found all servers full and waited for a place.",
      [](const Counters& counters) { return counters.waited; }},
     {"fairlead_backend_queue_timeouts_total", MetricType::kCounter, "Of these, those that waited too long.",

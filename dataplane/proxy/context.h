@@ -1,6 +1,8 @@
 // What all sessions of a worker share. The worker owns it; one thread.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -46,17 +48,29 @@ struct Context {
   // For what persistence changes in them, until they are written.
   http::CookieText cookie_text;
 
-  // The Date line of this second, with its CR LF; made once a second.
+  // The world's time; looked at once a second.
+  std::function<std::chrono::system_clock::time_point()> wall_clock = std::chrono::system_clock::now;
+
+  // The Date line of this second, with its CR LF.
   std::string_view date_line() {
-    if (loop.now() >= date_line_until_) [[unlikely]]
-      make_date_line();
+    follow_clock();
     return {date_line_, date_line_size_};
+  }
+  // Since 1970.
+  uint32_t second() {
+    follow_clock();
+    return second_;
   }
 
  private:
-  void make_date_line();
+  void follow_clock() {
+    if (loop.now() >= second_until_) [[unlikely]]
+      begin_second();
+  }
+  void begin_second();
 
-  runtime::TimePoint date_line_until_;
+  runtime::TimePoint second_until_;
+  uint32_t second_ = 0;
   size_t date_line_size_ = 0;
   char date_line_[48];
 };

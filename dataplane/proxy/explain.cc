@@ -128,7 +128,8 @@ class Explainer {
   const config::Server* follow_persistence(upstream::Backend& backend, const config::BackendSnapshot& members) {
     if (!backend.settings().persistence) return nullptr;
     Persistent persistent;
-    persistent.look_up(backend, members, of_request_, source_, context_.loop.now(), Persistent::Looking::kOnlyLooks);
+    persistent.look_up(backend, members, of_request_, source_, context_.loop.now(), context_.second(),
+                       Persistent::Looking::kOnlyLooks);
     const config::Server* server = persistent.preferred(members);
     if (!server) {
       say("no cookie and no entry of a table leads to a server that may take it");

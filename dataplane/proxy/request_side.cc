@@ -81,7 +81,7 @@ FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head) {
     x.key = key_of(x.settings().hash, &head, x.client.address());
   }
   if (x.settings().persistence) [[unlikely]]
-    x.persistent.look_up(*x.backend, *x.members, &head, x.client.address(), x.now());
+    x.persistent.look_up(*x.backend, *x.members, &head, x.client.address(), x.now(), x.context.second());
   return nullptr;
 }
 

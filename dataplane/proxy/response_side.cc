@@ -142,7 +142,7 @@ FaultOrNull write_answer(ExchangeState& x, size_t head_size, Answer& answer) {
   std::optional<std::string_view> cookie_lines = std::string_view();
   if (x.settings().persistence) [[unlikely]] {
     cookie_lines = x.persistent.set_cookie(x.settings(), x.lease->server().record(), x.context.response.headers,
-                                           x.context.cookie_text);
+                                           x.context.cookie_text, x.context.second());
   }
   if (!cookie_lines) return &faults::kBadResponse;
   codec::ResponseOptions options{.client_version = x.version,

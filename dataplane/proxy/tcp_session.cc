@@ -50,7 +50,7 @@ Task<FaultOrNull> find_server(Connecting& c) {
   const balancing::Tried tried = std::span(c.tried.data(), c.tries);
   const config::Server* preferred = nullptr;
   if (c.tries == 0 && found.backend->settings().persistence) [[unlikely]] {
-    c.persistent.look_up(*found.backend, *found.members, nullptr, c.client.address(), c.client.now());
+    c.persistent.look_up(*found.backend, *found.members, nullptr, c.client.address(), c.client.now(), 0);
     preferred = c.persistent.preferred(*found.members);
   }
   upstream::Admission admission = found.backend->admit(*found.members, tried, key, preferred);

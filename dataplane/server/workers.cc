@@ -211,6 +211,7 @@ void Workers::take_name_facts(std::vector<names::Fact> facts) {
   for (names::Fact& fact : facts) {
     told.push_back({.name = std::move(fact.name),
                     .addresses = std::move(fact.addresses),
+                    .services = std::move(fact.services),
                     .present = fact.present,
                     .reason = std::move(fact.reason)});
   }

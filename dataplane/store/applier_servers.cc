@@ -221,7 +221,7 @@ auto Applier::remove_server(BackendState& backend, base::Ref<const config::Serve
                         .deadline = now_ + timeout,
                         .origin = origin_});
   effects_.effects.push_back(DrainDeparting{server->metadata.uid});
-  add_event(v1::CHANGE_DELETED, backend, server);
+  if (!server->is_discovered()) add_event(v1::CHANGE_DELETED, backend, server);
   add_event({.what = ServerStep{backend.settings->name, server->name, server->metadata.uid, v1::LIFECYCLE_DRAINING}});
   return std::nullopt;
 }
@@ -242,6 +242,9 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
       bool members = asks_of(*before) != asks_of(*backend->settings);
       effects_.effects.push_back(FollowChecks{backend->handle(), members});
     }
+    if (before->discovery != backend->settings->discovery) {
+      effects_.effects.push_back(FollowDiscovery{backend->handle()});
+    }
     if (before->outlier_detection && !backend->settings->outlier_detection) {
       effects_.effects.push_back(ForgetEjections{backend->handle(), 0, 0});
     }
@@ -255,6 +258,7 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
   changed();
   model_.add_backend(write.draft);
   backend = model_.find_backend(write.draft->name);
+  if (backend->settings->discovery) effects_.effects.push_back(FollowDiscovery{backend->handle()});
   add_event(v1::CHANGE_CREATED, *backend);
   touched_.backend = BackendView{backend->settings};
   return std::nullopt;
@@ -281,6 +285,7 @@ auto Applier::apply(api::DeleteBackend& request) -> Failed {
     if (Failed failure = remove_server(*backend, server, request.drain)) return failure;
   }
   changed();
+  if (backend->settings->discovery) effects_.effects.push_back(FollowDiscovery{backend->handle()});
   add_event(v1::CHANGE_DELETED, *backend);
   effects_.effects.push_back(ForgetEjections{backend->handle(), 0, 0});
   model_.remove_backend(*backend);

@@ -99,6 +99,7 @@ void BackendState::set_ejection(config::Slot slot, base::Ref<const Ejection> eje
 void BackendState::count(const base::Ref<const config::Server>& record, uint64_t change) {
   if (has_limit(*adjusted_of(record))) limited += change;
   if (record->address.is_name()) named += change;
+  if (record->is_discovered()) discovered += change;
   const base::Ref<const Health>* known = health.find(record->slot);
   if (known && (*known)->is_pending()) pending += change;
   if (known && (*known)->is_down()) down += change;

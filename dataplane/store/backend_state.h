@@ -7,6 +7,7 @@
 
 #include "absl/container/btree_set.h"
 #include "config/snapshot.h"
+#include "store/discovery.h"
 #include "store/ejection.h"
 #include "store/hash_tables.h"
 #include "store/health.h"
@@ -79,11 +80,17 @@ struct BackendState {
   // How many of the checked ones are pending, and down.
   uint64_t pending = 0;
   uint64_t down = 0;
+  // Null where nobody asks DNS for its servers.
+  base::Ref<const DiscoveryState> discovery;
+  // Members that DNS names.
+  uint64_t discovered = 0;
 
   config::BackendHandle handle() const { return {settings->slot, settings->metadata.uid}; }
   const base::Ref<const config::Server>* find(std::string_view name) const;
   // What is picked from follows the settings. `own_zone` outlives this.
   void take_settings(base::Ref<const config::Backend> record, const std::string& own_zone);
+  // Members that are configuration.
+  uint64_t configured() const { return members.size() - discovered; }
   // Null for a member that is not checked.
   base::Ref<const Health> health_of(config::Slot slot) const;
   // Null for a member that has no name, or of whose name nothing is known.

@@ -21,13 +21,12 @@ journal::HistoryChange change_of(const RowLog& rows, const RowLog::Entry& entry)
 }  // namespace
 
 journal::State state_of(const Model& model, uint64_t epoch, journal::ElectionId election) {
-  uint64_t servers = model.servers() - model.departing().size();
   return {.epoch = epoch,
           .version = model.version(),
           .last_uid = model.last_uid(),
           .election = election,
           .digest = model.digest().bytes(),
-          .resources = servers + model.backends().size() + model.listeners().size()};
+          .resources = model.configured_servers() + model.backends().size() + model.listeners().size()};
 }
 
 Durability::Durability(std::unique_ptr<journal::Journal> journal, std::shared_ptr<Inbox> inbox)

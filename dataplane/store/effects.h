@@ -72,8 +72,13 @@ struct FollowName {
   std::shared_ptr<const Origin> origin;
 };
 
+// A backend was added, changed or deleted whose servers DNS names, or did.
+struct FollowDiscovery {
+  config::BackendHandle backend;
+};
+
 using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainDeparting, FollowAdminState, FollowCheck,
-                            FollowChecks, CloseConnections, ForgetEjections, FollowName>;
+                            FollowChecks, CloseConnections, ForgetEjections, FollowName, FollowDiscovery>;
 
 struct Effects {
   std::vector<Effect> effects;

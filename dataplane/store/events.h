@@ -45,12 +45,15 @@ struct ServerStep {
   // Where its name has changed it: the address that it has now, if any, and why.
   std::string resolved_address{};
   std::string resolution{};
+  // Where its backend's discovery has found it, changed it, or finds it no more: the SRV name.
+  std::string discovered_by{};
 };
 
-// Which servers a backend uses has changed.
+// Which servers a backend uses has changed, or what is known of its discovery.
 struct BackendStep {
   std::string backend;
   Tiers::Use use;
+  std::optional<DiscoveryView> discovery{};
 };
 
 struct Event {

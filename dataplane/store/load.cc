@@ -115,6 +115,7 @@ absl::Status Loader::open_listeners(journal::Journal& journal) {
 
 void Loader::follow_checks() {
   for (const auto& [name, backend] : model_.backends()) {
+    if (backend->settings->discovery) effects_.effects.push_back(FollowDiscovery{backend->handle()});
     if (backend->settings->health_check) effects_.effects.push_back(FollowChecks{backend->handle(), /*members=*/true});
   }
 }

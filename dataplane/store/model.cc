@@ -101,6 +101,15 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   if (before && before->tracks()) trackers_.remove(before->check->track, place);
   if (after && after->tracks()) trackers_.add(after->check->track, place);
   trackers_.note(backend.settings->name, after ? after->name : before->name);
+  bool is_discovered = (after ? after : before)->is_discovered();
+  if (!is_discovered) note_server(backend, before.get(), after.get());
+  uint64_t change = (after ? 1 : 0) - (before ? 1 : 0);
+  members_ += change;
+  if (is_discovered) discovered_ += change;
+  changed_backends_.insert(backend.settings->slot);
+}
+
+void Model::note_server(const BackendState& backend, const config::Server* before, const config::Server* after) {
   const config::Backend& settings = *backend.settings;
   RowLog::Entry& row = rows_.begin(journal::Kind::kServer, settings.metadata.uid, undo_.size());
   // It keeps its slot, and its keys, when the data plane starts again.
@@ -109,8 +118,6 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
     note_before(row, Digest::Kind::kServer, before->metadata, api::canonical(*before, settings.name), slot_text);
   if (after) note_after(row, Digest::Kind::kServer, after->metadata, api::canonical(*after, settings.name), slot_text);
   if (!before) rows_.name(row, settings.name, after->name);
-  members_ += (after ? 1 : 0) - (before ? 1 : 0);
-  changed_backends_.insert(backend.settings->slot);
 }
 
 base::Ref<const Health> Model::begin_check(Health::State state) {

@@ -83,6 +83,8 @@ class Model {
   // A member by its handle; null where it is not one any more.
   const config::Server* find_member(config::BackendHandle backend, config::Slot slot, config::Uid uid) const;
   uint64_t servers() const { return members_ + departing_.size(); }
+  // Members that are configuration.
+  uint64_t configured_servers() const { return members_ - discovered_; }
   // The listener that is bound at what a connection to `address` would reach, by name; null for none.
   const std::string* listener_at(const config::Endpoint& address) const;
 
@@ -154,6 +156,15 @@ class Model {
   const config::Server* find_member(std::string_view name) const;
   // What is known of its name has changed. Requires a member that has one.
   void note_resolution(BackendState& backend, config::Slot slot, base::Ref<const Resolution> resolution);
+  // A server that DNS names comes, is another one, or goes. Of the metadata the uid has to be one of
+  // discovered_metadata() and the update time is taken. `in_service`: it takes requests until its first check says
+  // otherwise.
+  const config::Server& add_discovered(BackendState& backend, base::Ref<config::Server> server, bool in_service);
+  void change_discovered(BackendState& backend, const base::Ref<const config::Server>& before,
+                         base::Ref<config::Server> after);
+  void remove_discovered(BackendState& backend, const base::Ref<const config::Server>& server,
+                         DepartingServer departing);
+  config::Metadata discovered_metadata(config::WallTime now);
   // By these, whatever the version is.
   bool has_unpublished_health() const { return unpublished_health_; }
 
@@ -183,6 +194,9 @@ class Model {
   void place_server(BackendState& backend, const base::Ref<const config::Server>& before,
                     const base::Ref<const config::Server>& after, base::Ref<const Health> health,
                     base::Ref<const Resolution> resolution);
+  static config::Uid first_discovered_uid();
+  // In the digest and the log.
+  void note_server(const BackendState& backend, const config::Server* before, const config::Server* after);
   void begin_slowly(BackendState& backend, const config::Server* before, Tiers::Standing standing_before,
                     const config::Server* after);
   // What a server's health is after a change of its record.
@@ -212,10 +226,13 @@ class Model {
   const std::string zone_;
   config::Version version_ = 0;
   config::Uid last_uid_ = 0;
+  config::Uid last_discovered_uid_ = first_discovered_uid();
   config::Revision revision_ = 0;
   uint64_t last_check_ = 0;
   Digest digest_;
   uint64_t members_ = 0;
+  // Of these, who is no configuration.
+  uint64_t discovered_ = 0;
   // Of members.
   AddressCounts addresses_;
   Trackers trackers_;

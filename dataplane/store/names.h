@@ -20,7 +20,8 @@ class Names {
  public:
   explicit Names(ReadingHalf& reading_half) : reading_half_(reading_half) {}
 
-  // A member that was added or changed. `host`: of its address; empty where that is no name.
+  // A member that was added or changed. `host`: of its address; empty where that is no name. Or, with its own uid, a
+  // backend whose servers DNS names, with an SRV name as config::service_question() has it.
   // `origin`: who waits for it to be READY.
   void follow(config::BackendHandle backend, config::Uid server, std::string_view host,
               std::shared_ptr<const Origin> origin);

@@ -148,6 +148,7 @@ ServerView Reader::view(const BackendState& backend, const base::Ref<const confi
       .health = std::move(health),
       .ejection = std::move(ejection),
       .resolution = backend.resolution_of(server->slot),
+      .discovered_by = discovered_by(*server, *backend.settings),
       .handle = backend.handle()};
 }
 
@@ -155,11 +156,14 @@ ServerView Reader::view(const DepartingServer& server) const {
   return {.backend = server.backend_name,
           .record = server.record,
           .lifecycle = v1::LIFECYCLE_DRAINING,
+          .discovered_by = discovered_by(*server.record, *server.backend->settings),
           .drain_deadline = server.deadline,
           .handle = server.handle};
 }
 
 BackendView Reader::view(const BackendState& backend) const {
+  std::optional<DiscoveryView> discovery;
+  if (backend.discovery) discovery = DiscoveryView::of(backend.discovered, *backend.discovery);
   return {.record = backend.settings,
           .servers = backend.members.size(),
           .eligible = backend.tiers.eligible(),
@@ -167,6 +171,7 @@ BackendView Reader::view(const BackendState& backend) const {
           .pending = backend.pending,
           .down = backend.down,
           .ejected = backend.count_ejected(),
+          .discovery = std::move(discovery),
           .use = backend.use,
           .tiers = tiers_of(backend)};
 }
@@ -264,7 +269,7 @@ absl::flat_hash_map<config::Uid, v1::Lifecycle> Reader::lifecycles() const {
 }
 
 Reader::Counts Reader::counts() const {
-  return {model_.servers() - model_.departing().size(), static_cast<uint32_t>(model_.backends().size()),
+  return {model_.configured_servers(), static_cast<uint32_t>(model_.backends().size()),
           static_cast<uint32_t>(model_.listeners().size())};
 }
 

@@ -60,12 +60,15 @@ struct CheckResult {
 
 // What is known of a name.
 struct NameFact {
+  // An SRV name as config::service_question() has it.
   std::string name;
   // What a server may have, best first, without ports. Empty: nothing.
   std::vector<config::Endpoint> addresses;
+  // Of an SRV name: the same, each target and port once; by priority, then by target and port.
+  std::vector<config::Service> services;
   // How many of these are in the last good answer; the others are still held for those that have them.
   size_t present = 0;
-  // As in ServerStatus.resolution; never empty.
+  // As in ServerStatus.resolution and DiscoveryStatus; never empty.
   std::string reason;
 };
 
@@ -127,8 +130,8 @@ class ReadingHalf {
   virtual void forget_ejections(config::Uid backend, config::Uid server) = 0;
   // Where it goes what is known of names, from any thread, whenever that changes. Before the first order.
   virtual void on_name_facts(std::function<void(std::vector<NameFact>)> take) = 0;
-  // Begins to resolve each of these, and goes on until stop_resolving(): each once in between. Facts of before may
-  // still come.
+  // Begins to resolve each of these (SRV names are as config::service_question() has them), and goes on until
+  // stop_resolving(): each once in between. Facts of before may still come.
   virtual void resolve(std::vector<std::string> names) = 0;
   virtual void stop_resolving(std::vector<std::string> names) = 0;
 };

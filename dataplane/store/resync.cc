@@ -118,7 +118,7 @@ std::vector<api::Operation> Resync::removals() const {
   }
   for (const auto& [name, backend] : model_.backends()) {
     std::vector<api::Operation> servers = left_over_servers(*backend);
-    bool goes = is_left_over(backend->settings->metadata.uid) && servers.size() == backend->members.size();
+    bool goes = is_left_over(backend->settings->metadata.uid) && servers.size() == backend->configured();
     if (goes) {
       result.push_back({0, api::DeleteBackend{name, {}}});
     } else {
@@ -147,7 +147,7 @@ std::vector<api::Failure> Resync::check_guard(const std::vector<api::Operation>&
       return !first || !server || server->backend != first->backend;
     });
     if (first) {
-      check(static_cast<uint64_t>(end - begin), model_.find_backend(first->backend)->members.size(),
+      check(static_cast<uint64_t>(end - begin), model_.find_backend(first->backend)->configured(),
             "servers of " + api::backend_title(first->backend));
     }
     begin = first ? end : begin + 1;

@@ -113,7 +113,7 @@ journal::EachRow rows_of(Everything everything) {
       absl::Status status =
           visit(make_row(journal::Kind::kBackend, 0, settings.metadata, api::canonical(settings), {}));
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
-        if (!status.ok()) return;
+        if (!status.ok() || server->is_discovered()) return;
         std::string content = api::canonical(*server, settings.name);
         std::string slot = bound_to_slot(server->slot);
         status = visit(make_row(journal::Kind::kServer, settings.metadata.uid, server->metadata, content, slot));

@@ -22,6 +22,12 @@ uint32_t effective_weight_of(const config::Server& server, const config::Backend
   return is_fit && server.takes_requests() ? server.weight.value_or(backend.effective_default_weight()) : 0;
 }
 
+std::string discovered_by(const config::Server& server, const config::Backend& backend) {
+  if (!server.is_discovered()) return {};
+  // One that still drains when its backend has none any more.
+  return backend.discovery ? backend.discovery->srv : "-";
+}
+
 v1::Health health_of(const Health* health) {
   switch (seen(health)) {
     case SeenHealth::kUnknown:
@@ -49,7 +55,8 @@ ServerView Everything::view(const Group& group, const base::Ref<const config::Se
           .effective_weight = is_ejected ? 0 : effective_weight_of(seen, *group.backend.record, health),
           .health = base::Ref<const Health>(health),
           .ejection = is_ejected ? *ejection : nullptr,
-          .resolution = resolution ? *resolution : base::Ref<const Resolution>()};
+          .resolution = resolution ? *resolution : base::Ref<const Resolution>(),
+          .discovered_by = discovered_by(*server, *group.backend.record)};
 }
 
 }  // namespace fairlead::store

@@ -8,6 +8,7 @@
 #include "base/slot_map.h"
 #include "config/model.h"
 #include "fairlead/v1/resources.pb.h"
+#include "store/discovery.h"
 #include "store/ejection.h"
 #include "store/health.h"
 #include "store/resolution.h"
@@ -27,10 +28,22 @@ struct ServerView {
   base::Ref<const Ejection> ejection{};
   // Null: it has no name, or nothing is known of that yet.
   base::Ref<const Resolution> resolution{};
+  // The SRV name that has it; empty for one that was added.
+  std::string discovered_by{};
   // Of a deleted server that finishes.
   std::optional<config::WallTime> drain_deadline{};
   // The backend's, for those who ask the workers of it; only from a Reader.
   config::BackendHandle handle{};
+};
+
+struct DiscoveryView {
+  uint64_t servers = 0;
+  std::string reason;
+  config::WallTime time{};
+
+  static DiscoveryView of(uint64_t servers, const DiscoveryState& state) {
+    return {.servers = servers, .reason = state.reason, .time = state.time};
+  }
 };
 
 struct BackendView {
@@ -44,6 +57,8 @@ struct BackendView {
   uint64_t pending = 0;
   uint64_t down = 0;
   uint64_t ejected = 0;
+  // Set where there is a discovery.
+  std::optional<DiscoveryView> discovery{};
   Tiers::Use use{};
   // Empty where all servers are preferred alike.
   std::vector<Tiers::Status> tiers{};
@@ -90,6 +105,8 @@ struct Everything {
 v1::Lifecycle lifecycle_of(const config::Server& server, bool drained, const Health* health);
 // `server`: with what its agent wants.
 uint32_t effective_weight_of(const config::Server& server, const config::Backend& backend, const Health* health);
+// As ServerView has it.
+std::string discovered_by(const config::Server& server, const config::Backend& backend);
 // As clients see it.
 v1::Health health_of(const Health* health);
 

@@ -118,15 +118,22 @@ absl::StatusOr<uint64_t> Writer::load(uint64_t epoch) {
 // So that who took requests before the process ended takes them when it accepts again. Nameservers that are slow make a
 // start slow, but not for long.
 void Writer::await_names() {
-  for (const Effect& effect : effects_.effects) {
-    if (const auto* follow = std::get_if<FollowName>(&effect)) perform(*follow);
-  }
-  names_.send();
+  is_starting_ = true;
+  follow_discoveries();
   const auto deadline = std::chrono::steady_clock::now() + kNamesAtStart;
-  while (!names_.are_all_known() && std::chrono::steady_clock::now() < deadline) {
+  size_t followed = 0;
+  while (true) {
+    // Servers that are found have names in their turn.
+    for (; followed < effects_.effects.size(); ++followed) {
+      if (const auto* follow = std::get_if<FollowName>(&effects_.effects[followed])) perform(FollowName(*follow));
+    }
+    apply_known_names();
+    names_.send();
+    if (names_.are_all_known() || std::chrono::steady_clock::now() >= deadline) break;
     for (Inbox::Task& task : inbox_->take_until(deadline)) task();
     take_name_facts();
   }
+  is_starting_ = false;
 }
 
 void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
@@ -190,6 +197,7 @@ void Writer::commit() {
   awaited_.clear();
   for (const Drains::Ended& ended : std::exchange(ended_, {})) end_drain(ended);
   take_check_results();
+  follow_discoveries();
   take_name_facts();
   follow_targets();
   if (model_.version() != published_version_ || model_.has_unpublished_health()) publish();
@@ -392,7 +400,14 @@ void Writer::take_name_facts() {
     std::string host = fact.name;
     if (!names_.take(std::move(fact))) continue;
     for (config::BackendHandle handle : names_.backends_with(host)) {
-      if (BackendState* backend = model_.find_backend(handle)) apply_fact(*names_.known(host), *backend);
+      BackendState* backend = model_.find_backend(handle);
+      if (!backend) continue;
+      const NameFact& known = *names_.known(host);
+      if (config::is_service_question(host)) {
+        apply_services(known, *backend);
+      } else {
+        apply_fact(known, *backend);
+      }
     }
   }
 }

@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "store/answers.h"
 #include "store/checks.h"
+#include "store/discovery.h"
 #include "store/drains.h"
 #include "store/durability.h"
 #include "store/effects.h"
@@ -129,11 +130,30 @@ class Writer {
   void change_health(BackendState& backend, config::Slot slot, base::Ref<const Health> after, std::string what,
                      bool is_news);
   void perform(const FollowName& effect);
+  // Done before the publication.
+  void perform(const FollowDiscovery&) {}
   // So does what is known of names.
   void take_name_facts();
   // To its members in one backend.
   void apply_fact(const NameFact& fact, BackendState& backend);
   void apply_known_names();
+  // Servers that DNS names: of backends whose settings have changed, and where there is an answer.
+  void follow_discoveries();
+  void apply_services(const NameFact& fact, BackendState& backend);
+  struct GroupChange {
+    // That came or went.
+    size_t moved = 0;
+    // For whom this data plane has no room.
+    size_t left_out = 0;
+  };
+  GroupChange take_group(BackendState& backend, std::vector<Discovered> group);
+  // `place`: among those that come and go with it.
+  void add_discovered(BackendState& backend, const Discovered& found, size_t place);
+  void change_discovered(BackendState& backend, const base::Ref<const config::Server>& before, const Discovered& found);
+  void remove_discovered(BackendState& backend, const base::Ref<const config::Server>& server, size_t place);
+  void tell_discovered(const BackendState& backend, const config::Server& server, v1::Lifecycle lifecycle);
+  // `moves`: servers came or went.
+  void note_discovery(BackendState& backend, std::string reason, bool moves);
   void await_names();
   void resolve(BackendState& backend, const config::Server& server, const NameFact& fact,
                const std::optional<config::Endpoint>& address);
@@ -177,6 +197,8 @@ class Writer {
   // Names that are known already, which members of these backends have since the last publication; each once.
   std::vector<std::pair<config::BackendHandle, std::string>> followed_names_;
 
+  // Who is found now may have been in service before the last process ended.
+  bool is_starting_ = false;
   config::Version published_version_ = 0;
   uint64_t publications_ = 0;
   uint64_t visible_ = 0;

@@ -14,7 +14,8 @@ class FieldsInPlace(ApiCase):
     def setUp(self):
         super().setUp()
         self.live = self.origin("live")
-        self.fairlead, self.api = self.start_with_api(plane({"s1": self.live.address}))
+        self.fairlead, self.api = self.start_with_api(plane(
+            {"s1": self.live.address}, resolver={"nameservers": ["127.0.0.1:9"]}))
         # Somebody to follow.
         self.api.apply(upsert(server("s2", "127.0.0.1:9", weight=0)))
         self.stop, self.failures, self.served = threading.Event(), [], 0

@@ -4,7 +4,7 @@ import json
 import threading
 
 from harness import NXDOMAIN, REFUSED, SERVFAIL, Connection, Nameserver, fetch, get, main, plane, wait_until
-from harness.api import ApiCase, server, upsert
+from harness.api import ApiCase, management, server, upsert
 
 
 class NamesCase(ApiCase):
@@ -231,6 +231,186 @@ class Failures(NamesCase):
             # Both families, and perhaps once more by now.
             self.assertLessEqual(self.nameserver.count(name), 2 * 12, name)
         self.assertEqual(fetch(fairlead.address()).status, 503)
+
+
+class Services(NamesCase):
+    SRV = "_http._tcp.app.internal"
+
+    def services(self, *targets, weight=1, priority=0):
+        """A service at each target's one address, 127.0.1.N for "sN.internal"."""
+        return [(priority, weight, self.port, target) for target in targets]
+
+    def setUp(self):
+        super().setUp()
+        self.at, self.port = self.origins(4)
+        for number in range(1, 5):
+            self.nameserver.set(f"s{number}.internal", [f"127.0.1.{number}"])
+
+    def discovering(self, resolver=None, backend=None, servers=None, **others):
+        return self.plane(servers or {}, resolver, {"discovery": {"srv": self.SRV}, **(backend or {})}, **others)
+
+    def discovery(self, fairlead):
+        return json.loads(self.ctl(fairlead, "backend", "get", "app", "-o", "json"))["status"].get("discovery", {})
+
+    def wait_for_group(self, fairlead, *targets):
+        names = {f"@{target}:{self.port}" for target in targets}
+
+        def found():
+            lines = self.ctl(fairlead, "server", "list", "app").splitlines()[1:]
+            ready = {line.split()[0].removeprefix("app/") for line in lines if line.split()[3] == "ready"}
+            return ready == names
+        wait_until(found, f"{names} READY")
+
+    def digest(self, api):
+        return api.management.GetInfo(management.GetInfoRequest(), timeout=10).digest
+
+    def wait_for_discovery(self, fairlead, text):
+        wait_until(lambda: text in self.discovery(fairlead).get("resolution", ""), f"{text!r} of the discovery")
+
+    def served_by(self, fairlead, count=16):
+        return {fetch(fairlead.address()).body.decode() for _ in range(count)}
+
+    def test_a_group_is_found_and_followed(self):
+        self.nameserver.set(self.SRV, self.services("s1.internal", "s2.internal"))
+        fairlead, api = self.start_with_api(self.discovering())
+        self.wait_for_group(fairlead, "s1.internal", "s2.internal")
+        self.assertEqual(self.served_by(fairlead), {"127.0.1.1", "127.0.1.2"})
+        export, digest = self.ctl(fairlead, "export"), self.digest(api)
+        self.assertNotIn("@", export)
+        self.nameserver.set(self.SRV, self.services("s3.internal", "s2.internal"))
+        self.wait_for_group(fairlead, "s2.internal", "s3.internal")
+        self.assertEqual(self.served_by(fairlead), {"127.0.1.2", "127.0.1.3"})
+        self.assertEqual(self.discovery(fairlead)["servers"], 2)
+        self.assertEqual(self.ctl(fairlead, "export"), export)
+        self.assertEqual(self.digest(api), digest)
+        status = self.status(fairlead, f"@s3.internal:{self.port}")
+        self.assertEqual(status["discovered_by"], self.SRV)
+        self.assertIn("DNS names", self.refused(fairlead, "server", "drain", f"app/@s3.internal:{self.port}"))
+
+    def test_of_a_backend_that_is_added_and_changed_at_run_time(self):
+        self.nameserver.set(self.SRV, self.services("s1.internal"))
+        self.nameserver.set("app.service", self.services("s2.internal"))
+        fairlead = self.start(self.plane({}))
+        self.ctl(fairlead, "backend", "set", "app", "--srv", self.SRV)
+        self.wait_for_group(fairlead, "s1.internal")
+        self.ctl(fairlead, "backend", "set", "app", "--srv", "app.service")
+        self.wait_for_group(fairlead, "s2.internal")
+        self.assertEqual(self.served_by(fairlead, 4), {"127.0.1.2"})
+        before = self.nameserver.count(self.SRV)
+        self.nameserver.wait_for("app.service", more=10)
+        self.assertEqual(self.nameserver.count(self.SRV), before, "nobody wants to know any more")
+
+    def test_weights_and_priorities(self):
+        self.nameserver.set(self.SRV, self.services("s1.internal", weight=30) + self.services("s2.internal", weight=10)
+                            + self.services("s3.internal", priority=10, weight=50))
+        fairlead = self.start(self.discovering())
+        self.wait_for_group(fairlead, "s1.internal", "s2.internal", "s3.internal")
+        counts = {}
+        for _ in range(40):
+            body = fetch(fairlead.address()).body.decode()
+            counts[body] = counts.get(body, 0) + 1
+        self.assertEqual(set(counts), {"127.0.1.1", "127.0.1.2"}, "the others are preferred")
+        self.assertAlmostEqual(counts["127.0.1.1"], 30, delta=6)
+        self.nameserver.set(self.SRV, self.services("s3.internal"))
+        self.wait_for_group(fairlead, "s3.internal")
+        self.assertEqual(self.served_by(fairlead, 4), {"127.0.1.3"})
+
+    def test_no_request_fails_while_groups_change(self):
+        self.nameserver.set(self.SRV, self.services("s1.internal", "s2.internal"))
+        fairlead = self.start(self.discovering())
+        self.wait_for_group(fairlead, "s1.internal", "s2.internal")
+        stop, wrong, served = threading.Event(), [], [0]
+
+        def ask():
+            with Connection(fairlead.address()) as connection:
+                while not stop.is_set():
+                    status = connection.request(get()).status
+                    served[0] += 1
+                    if status != 200:
+                        wrong.append(status)
+
+        clients = [threading.Thread(target=ask) for _ in range(3)]
+        for client in clients:
+            client.start()
+        for number in range(12):
+            # One of the two stays, so that somebody is there while the other's address is asked for.
+            targets = [f"s{(number + more) % 4 + 1}.internal" for more in (0, 1)]
+            self.nameserver.set(self.SRV, self.services(*targets))
+            self.wait_for_group(fairlead, *targets)
+        stop.set()
+        for client in clients:
+            client.join()
+        self.assertEqual(wrong, [])
+        self.assertGreater(served[0], 100)
+
+    def test_the_last_group_is_kept_for_as_long_as_it_is_held(self):
+        self.nameserver.set(self.SRV, self.services("s1.internal"))
+        fairlead = self.start(self.discovering({"hold": {"no_name": "1s"}}))
+        self.wait_for_group(fairlead, "s1.internal")
+        for answer, text in ((SERVFAIL, "has failed (SERVFAIL); the last answer is kept"),
+                             (REFUSED, "refuses to answer; the last answer is kept"),
+                             (None, "does not answer; the last answer is kept")):
+            self.nameserver.set(self.SRV, answer)
+            self.wait_for_discovery(fairlead, text)
+            self.assertEqual(fetch(fairlead.address()).body, b"127.0.1.1")
+        for answer, text in ((NXDOMAIN, "it does not exist (NXDOMAIN)"), ([], "it has no SRV record"),
+                             ([(0, 0, 0, "")], "the service is not offered there")):
+            self.nameserver.set(self.SRV, self.services("s1.internal"))
+            self.wait_for_group(fairlead, "s1.internal")
+            self.nameserver.set(self.SRV, answer)
+            self.wait_for_group(fairlead)
+            self.wait_for_discovery(fairlead, text)
+            self.assertEqual(fetch(fairlead.address()).status, 503)
+
+    def test_answers_of_any_kind(self):
+        fairlead = self.start(self.discovering(backend={"discovery": {"srv": self.SRV, "max_servers": 20}}))
+        before = fairlead.resident_bytes()
+        self.nameserver.set(self.SRV, [(0, 1, 80, f"n{number}.internal") for number in range(1500)])
+        self.wait_for_discovery(fairlead, "1000 servers, 500 more are not looked at; 20 of them are used")
+        self.assertEqual(self.discovery(fairlead)["servers"], 20)
+        header = b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00"
+        question = b"\x05_http\x04_tcp\x03app\x08internal\x00\x00\x21\x00\x01"
+        record = b"\xc0\x0c\x00\x21\x00\x01\x00\x00\x00\x00"
+        for answer in (b"", b"\x00", header, header + question, header + question + record + b"\xff\xff\x00",
+                       header + question + record + b"\x00\x08\x00\x00\x00\x00\x00\x50\xc0\x31", header + b"\xc0\x0c" * 600,
+                       b"\xff" * 1200):
+            self.nameserver.set(self.SRV, answer)
+            self.nameserver.wait_for(self.SRV, more=3)
+        self.wait_for_discovery(fairlead, "the last answer is kept")
+        self.assertEqual(self.discovery(fairlead)["servers"], 20)
+        self.nameserver.set(self.SRV, self.services("s1.internal"))
+        self.wait_for_group(fairlead, "s1.internal")
+        self.assertEqual(fetch(fairlead.address()).body, b"127.0.1.1")
+        self.assert_memory_grew_less_than(fairlead, before, 16 << 20)
+
+    def test_what_checks_say_counts_for_each(self):
+        self.at["127.0.1.2"].close()
+        self.nameserver.set(self.SRV, self.services("s1.internal", "s2.internal"))
+        check = {"health_check": {"tcp": {}, "interval": "0.05s", "rise": 1, "fall": 1}}
+        fairlead = self.start(self.discovering(backend=check))
+        self.wait_for_group(fairlead, "s1.internal")
+        self.assertEqual(self.served_by(fairlead), {"127.0.1.1"})
+
+    def test_a_restart_finds_them_before_it_accepts(self):
+        self.nameserver.set(self.SRV, self.services("s1.internal"))
+        check = {"health_check": {"tcp": {}, "interval": "60s"}}
+        configuration = self.discovering(backend=check, state_directory=str(self.folder / "state"))
+        first = self.start(configuration)
+        self.wait_for_group(first, "s1.internal")
+        first.stop()
+        again = self.start(configuration)
+        self.assertEqual(fetch(again.address()).body, b"127.0.1.1")
+
+    def test_a_resync_and_those_who_watch(self):
+        self.nameserver.set(self.SRV, self.services("s1.internal"))
+        fairlead, api = self.start_with_api(self.discovering(servers={"own": "127.0.0.1:9"}))
+        wait_until(lambda: self.discovery(fairlead).get("servers") == 1, "a server")
+        session = self.session(api)
+        session.begin_resync(backend="app")
+        session.apply(upsert(server("own", "127.0.0.1:9")))
+        session.end_resync()
+        self.assertEqual(self.discovery(fairlead)["servers"], 1)
+        self.assertEqual(len(api.servers("app")), 2)
 
 
 class Restarts(NamesCase):

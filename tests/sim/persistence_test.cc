@@ -28,6 +28,21 @@ class PersistenceTest : public testing::Test {
     persistence.cookie->prepare();
     set(persistence);
   }
+  void set_dates(std::optional<int> max_idle, std::optional<int> max_life) {
+    config::Persistence persistence;
+    persistence.cookie.emplace();
+    persistence.cookie->name = "SRV";
+    if (max_idle) persistence.cookie->max_idle = std::chrono::seconds(*max_idle);
+    if (max_life) persistence.cookie->max_life = std::chrono::seconds(*max_life);
+    persistence.cookie->prepare();
+    set(persistence);
+  }
+  void wait(int seconds) { w_.world.network().run_for(std::chrono::seconds(seconds)); }
+  // What a client that sends this cookie has afterwards; whether it went to `owner` is told by persisted().
+  std::string visit(const std::string& pair) {
+    std::string set = set_by(ask(cookie(pair)));
+    return set.empty() ? pair : set;
+  }
   void set_table(const std::string& key, uint32_t entries = 1'000) {
     config::Persistence persistence;
     persistence.table.emplace();
@@ -108,6 +123,76 @@ TEST_F(PersistenceTest, ACookieBringsAClientBack) {
   EXPECT_EQ(counters().persisted, 12u);
   EXPECT_EQ(counters().persistence_lost, 0u);
   EXPECT_EQ(set_by(ask(cookie(cookies["s1"]))), "") << "the client has it";
+}
+
+TEST_F(PersistenceTest, AClientThatIsSilentForTooLongIsBalancedAnew) {
+  set_dates(60, std::nullopt);
+  std::string pair = set_by(ask());
+  EXPECT_THAT(pair, testing::MatchesRegex("SRV=[0-9a-f]{16}-[0-9a-f]{8}-[0-9a-f]{8}"));
+  std::string owner = server_of(cookie(pair));
+  uint64_t persisted = counters().persisted;
+  // Each use is a new beginning.
+  for (int i = 0; i < 5; ++i) {
+    wait(50);
+    std::string next = visit(pair);
+    EXPECT_NE(next, pair) << "another date";
+    EXPECT_EQ(next.substr(30), pair.substr(30)) << "and the same first one";
+    pair = next;
+  }
+  EXPECT_EQ(counters().persisted, persisted + 5);
+  EXPECT_EQ(server_of(cookie(pair)), owner);
+  EXPECT_EQ(counters().persistence_expired, 0u);
+  wait(62);
+  std::string fresh = visit(pair);
+  EXPECT_EQ(counters().persistence_expired, 1u);
+  EXPECT_EQ(counters().persistence_lost, 0u);
+  EXPECT_NE(fresh.substr(30), pair.substr(30)) << "it begins anew";
+  owner = server_of(cookie(fresh));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(server_of(cookie(fresh)), owner);
+}
+
+TEST_F(PersistenceTest, AClientThatHasItsServerForTooLongIsBalancedAnew) {
+  set_dates(std::nullopt, 100);
+  std::string pair = set_by(ask());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(visit(pair), pair) << "only the first date counts";
+    wait(30);
+  }
+  EXPECT_EQ(counters().persisted, 3u);
+  wait(20);
+  EXPECT_NE(visit(pair), pair);
+  EXPECT_EQ(counters().persisted, 3u);
+  EXPECT_EQ(counters().persistence_expired, 1u);
+}
+
+TEST_F(PersistenceTest, DatesAreSetAndUnsetInPlaceAndNoClientIsLost) {
+  set_cookie(CookieMode::kInsert);
+  std::string plain = set_by(ask());
+  std::string owner = server_of(cookie(plain));
+  set_dates(60, 100);
+  uint64_t persisted = counters().persisted;
+  std::string pair = visit(plain);
+  EXPECT_THAT(pair, testing::MatchesRegex("SRV=[0-9a-f]{16}-[0-9a-f]{8}-[0-9a-f]{8}")) << "it gets dates";
+  EXPECT_EQ(server_of(cookie(pair)), owner);
+  set_dates(std::nullopt, std::nullopt);
+  wait(1000);
+  EXPECT_EQ(visit(pair), pair);
+  EXPECT_EQ(counters().persisted, persisted + 3);
+  EXPECT_EQ(counters().persistence_expired, 0u);
+  EXPECT_EQ(counters().persistence_lost, 0u);
+}
+
+TEST_F(PersistenceTest, DatesThatAClientChangesLeadNowhere) {
+  set_dates(10, 10);
+  std::string pair = set_by(ask());
+  wait(20);
+  std::string forged = pair;
+  forged[pair.size() - 1] = pair.back() == 'f' ? 'e' : 'f';
+  forged[pair.size() - 10] = pair[pair.size() - 10] == 'f' ? 'e' : 'f';
+  visit(forged);
+  // As if it were that server's still, but for the date.
+  visit(pair.substr(0, 20));
+  EXPECT_EQ(counters().persisted, 0u);
 }
 
 TEST_F(PersistenceTest, ACookieHoldsUntilItsServerTakesNothing) {

@@ -107,10 +107,21 @@ class FakeReadingHalf : public store::ReadingHalf {
   void answer(const std::string& name, const std::vector<std::string>& addresses, const std::string& reason = "told",
               std::optional<size_t> present = std::nullopt) {
     store::NameFact fact{
-        .name = name, .addresses = {}, .present = present.value_or(addresses.size()), .reason = reason};
+        .name = name, .addresses = {}, .services = {}, .present = present.value_or(addresses.size()), .reason = reason};
     for (const std::string& address : addresses) {
       fact.addresses.push_back(config::Endpoint::parse(absl::StrCat(address, ":0")).value());
     }
+    tell(std::move(fact));
+  }
+  // Of an SRV name, as "_http._tcp.app".
+  void list(const std::string& srv, const std::vector<config::Service>& services, const std::string& reason = "told") {
+    tell({.name = config::service_question(srv),
+          .addresses = {},
+          .services = services,
+          .present = services.size(),
+          .reason = reason});
+  }
+  void tell(store::NameFact fact) {
     std::function<void(std::vector<store::NameFact>)> take;
     {
       std::lock_guard lock(mutex_);

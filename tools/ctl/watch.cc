@@ -168,6 +168,13 @@ std::string WatchLines::resource_line(const v1::ResourceEvent& event) {
 
 std::string WatchLines::backend_line(const v1::BackendEvent& event) const {
   const std::string title = printable(absl::StrCat("backend ", event.backend()));
+  if (event.has_discovery()) {
+    const std::uint32_t servers = event.discovery().servers();
+    return absl::StrCat(
+        title, " ",
+        coloured(absl::StrCat("discovered ", servers), servers > 0 ? Colour::kGreen : Colour::kRed, colour_), ": ",
+        printable(event.discovery().resolution()));
+  }
   if (event.panic()) {
     return absl::StrCat(title, " ", coloured("panic", Colour::kRed, colour_), ": all servers take requests");
   }
@@ -184,6 +191,10 @@ std::string WatchLines::server_line(const v1::ServerEvent& event) const {
     const std::string step =
         ejected ? coloured("ejected", Colour::kRed, colour_) : coloured("back", Colour::kGreen, colour_);
     return absl::StrCat(title, " ", state, ", ", step, ": ", printable(event.ejection().reason()));
+  }
+  if (!event.discovered_by().empty()) {
+    const bool is_gone = event.lifecycle() == v1::LIFECYCLE_DRAINING;
+    return absl::StrCat(title, " ", state, is_gone ? ", no longer in " : ", in ", printable(event.discovered_by()));
   }
   if (event.health() == v1::HEALTH_UNSPECIFIED) return absl::StrCat(title, " ", state, cut_off);
   const std::string health = coloured(health_word(event.health()), health_colour(event.health()), colour_);

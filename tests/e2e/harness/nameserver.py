@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 
-A, AAAA, CNAME = 1, 28, 5
+A, AAAA, CNAME, SRV = 1, 28, 5, 33
 NXDOMAIN, SERVFAIL, REFUSED = 3, 2, 5
 
 
@@ -21,7 +21,8 @@ def _read_name(data, at):
 
 
 class Nameserver:
-    """answers[name] is a list of IP addresses, a code such as NXDOMAIN, None for silence, or bytes to send as they are."""
+    """answers[name] is a list of IP addresses and of services (priority, weight, port, target), a code such as NXDOMAIN,
+    None for silence, or bytes to send as they are."""
 
     def __init__(self, ttl=0, **answers):
         self.answers = {name.replace("_", "."): value for name, value in answers.items()}
@@ -104,6 +105,11 @@ class Nameserver:
         code = answer if isinstance(answer, int) else 0
         records = []
         for text in [] if isinstance(answer, int) else answer:
+            if isinstance(text, tuple):
+                if kind == SRV:
+                    packed = struct.pack("!HHH", *text[:3]) + _name(text[3])
+                    records.append(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, self.ttl, len(packed)) + packed)
+                continue
             family = socket.AF_INET6 if ":" in text else socket.AF_INET
             if kind == (AAAA if ":" in text else A):
                 packed = socket.inet_pton(family, text)

@@ -7,7 +7,13 @@ namespace fairlead::sim {
 Worker::Worker(SimNetwork& network, int number, uint64_t seed, upstream::Shared& shared)
     : host(network, "worker " + std::to_string(number), "10.0.0.1"),
       context(host.loop, seed, shared, "fairlead-test"),
-      listeners(context) {}
+      listeners(context) {
+  // The year 2023, and then as the loop says.
+  context.wall_clock = [this] {
+    auto since = std::chrono::duration_cast<std::chrono::system_clock::duration>(host.loop.now().time_since_epoch());
+    return std::chrono::system_clock::time_point(std::chrono::seconds(1'700'000'000) + since);
+  };
+}
 
 void Worker::look_at(const base::Ref<const config::Snapshot>& published) {
   if (held == published) return;

@@ -79,9 +79,9 @@ TEST(EncodeTest, ABackendWithEveryField) {
                    agent { port: 9 interval { seconds: 7 } send: "hi" } }
     connection_pool { idle_timeout {} max_idle: 0 reuse: POOL_REUSE_SAFE max_requests: 0 source_address: "2001:db8::1" }
     labels { key: "a" value: "b" }
-    persistence { cookie { name: "SRV" mode: COOKIE_MODE_REWRITE secret: "x" indirect: true nocache: true path: "/a"
+    persistence { cookie { name: "SRV" mode: COOKIE_MODE_INSERT secret: "x" indirect: true nocache: true path: "/a"
                            domain: ".example.com" secure: true http_only: true same_site: SAME_SITE_NONE
-                           max_age { seconds: 60 } }
+                           max_age { seconds: 60 } max_idle { seconds: 1 } max_life { seconds: 2 } }
                   table { key: "{source}" max_entries: 5 expire { seconds: 1 } } }
     queue { max_waiting: 0 timeout { seconds: 7 } }
     circuit { max_requests: 0 max_retries: 5 }
@@ -94,7 +94,7 @@ TEST(EncodeTest, ABackendWithEveryField) {
       interval { nanos: 10000000 } success_rate { min_requests: 1 min_servers: 2 deviation_percent: 1000 }
       failure_percentage { threshold: 100 min_requests: 1000000 min_servers: 1 } base_ejection_time { seconds: 1 }
       max_ejection_time { seconds: 1 } max_ejected_percent: 0 return_by_check: false
-    })");
+    } discovery { srv: "_HTTP._tcp.app." max_servers: 1 })");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Backend encoded;

@@ -131,6 +131,12 @@ TEST(ResourceOptions, FillAChecksKindApartFromTheRest) {
   EXPECT_TRUE(fill<v1::Backend>(backend_options(), {"--check", "grpc"}).resource.health_check().has_grpc());
   const auto closing = fill<v1::Backend>(backend_options(), {"--on-marked-down", "close"});
   EXPECT_EQ(closing.resource.on_marked_down(), v1::ON_MARKED_DOWN_CLOSE);
+  const auto dns = fill<v1::Backend>(backend_options(), {"--srv", "_http._tcp.app", "--srv-max-servers", "7",
+                                                         "--cookie-max-idle", "30m", "--cookie-max-life=8h"});
+  EXPECT_THAT(dns.mask, ElementsAre("discovery.srv", "discovery.max_servers", "persistence.cookie.max_idle",
+                                    "persistence.cookie.max_life"));
+  EXPECT_EQ(dns.resource.discovery().max_servers(), 7u);
+  EXPECT_EQ(dns.resource.persistence().cookie().max_life().seconds(), 8 * 3600);
   const auto outliers = fill<v1::Backend>(backend_options(),
                                           {"--outlier-errors", "3", "--on-error", "fail-check", "--max-ejected", "30"});
   EXPECT_THAT(outliers.mask, ElementsAre("outlier_detection.consecutive_errors", "outlier_detection.on_error",

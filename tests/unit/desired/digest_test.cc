@@ -73,11 +73,14 @@ TEST(Digest, IsTheDataPlanesWhateverIsSet) {
       " {name: c, health_check: {agent: {address: '[0:0::1]:80'}}}, {name: d, health_check: {grpc: {}, agent: {port: "
       "1}}}]",
       "backends: [{name: app, persistence: {}}]",
+      "backends: [{name: app, discovery: {}}]",
+      "backends: [{name: app, discovery: {srv: _HTTP._tcp.app., max_servers: 3}}]",
       "backends: [{name: app, persistence: {cookie: {name: A, mode: PREFIX, secret: s, secure: true, same_site: NONE,"
       " max_age: 60s}, table: {key: '{source}', max_entries: 1, expire: 1s}}}]",
       "backends: [{name: app, outlier_detection: {}}, {name: b, outlier_detection: {success_rate: {}}, on_marked_down:"
       " CLOSE}, {name: c, outlier_detection: {interval: 1s, on_error: EJECT, failure_percentage: {threshold: 50}},"
-      " servers: [{name: s1, address: '10.0.0.1:80'}, {name: s2, address: '10.0.0.1:80', health_check: {track: c/s1}}]}]",
+      " servers: [{name: s1, address: '10.0.0.1:80'}, {name: s2, address: '10.0.0.1:80', health_check: {track: "
+      "c/s1}}]}]",
       "backends: [{name: app, health_check: {http: {path: /x, headers: {b: '2', a: '1'}, body_contains: ok,"
       " expected_statuses: [{first: 200, last: 204}]}, interval: 5s, rise: 3, port: 81, initial_state: UP},"
       " servers: [{name: s1, address: '10.0.0.1:80', health_check: {disabled: true}},"

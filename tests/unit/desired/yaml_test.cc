@@ -24,7 +24,7 @@ TEST(Yaml, AMistakeIsToldWithItsLineAndField) {
        "f.yaml:3: backends[0]: unknown field \"sevrers\"; Backend has name, balance, server_defaults, timeouts, retry, "
        "drain, health_check, connection_pool, labels, failover, slow_start, persistence, queue, circuit, "
        "on_marked_down, "
-       "outlier_detection, servers, metadata, status"},
+       "outlier_detection, discovery, servers, metadata, status"},
       {"backends:\n- name: app\n  servers:\n  - name: s1\n    weight: heavy\n",
        "f.yaml:5: backends[0].servers[0].weight: \"heavy\" is not a number from 0 to 4294967295"},
       {"backends:\n- name: app\n  servers:\n  - {name: s1, weight: 4294967296}\n",

@@ -101,6 +101,63 @@ class DurableStore : public testing::Test {
   std::unique_ptr<Store> store_;
 };
 
+TEST_F(DurableStore, WhomDnsNamesIsNotOnDisk) {
+  EXPECT_FALSE(apply(R"(operations { upsert { backend { name: "web" discovery { srv: "_a._tcp.x" } } } })").refused());
+  apply(add("s1"));
+  std::string before = digest();
+  half_->list("_a._tcp.x", {{0, "a.x", 80, 1}, {0, "b.x", 80, 1}});
+  auto servers = [this] {
+    return read([](Reader& reader) { return reader.list_servers({"web", {}, {}}, {})->items.size(); });
+  };
+  EXPECT_EQ(servers(), 3u);
+  apply(add("s2"));
+  apply(remove("s2"));
+  auto uid = [this](const std::string& name) {
+    return read([&](Reader& reader) { return reader.find_server("web", name)->record->metadata.uid; });
+  };
+  config::Uid found = uid("@a.x:80"), added = uid("s1");
+  EXPECT_EQ(store_->journal()->state().resources, 2u);
+  store_.reset();
+  // Nobody answers within the time that a start waits.
+  open();
+  EXPECT_EQ(servers(), 1u);
+  EXPECT_EQ(digest(), before);
+  EXPECT_EQ(uid("s1"), added);
+  half_->list("_a._tcp.x", {{0, "a.x", 80, 1}});
+  EXPECT_EQ(servers(), 2u);
+  EXPECT_GT(uid("@a.x:80"), found) << "never used again";
+}
+
+TEST_F(DurableStore, WhomDnsNamesAtAStartGoesOnUntilItsFirstCheck) {
+  EXPECT_FALSE(
+      apply(
+          R"(operations { upsert { backend { name: "web" health_check { tcp {} } discovery { srv: "_a._tcp.x" } } } })")
+          .refused());
+  store_.reset();
+  auto half = std::make_unique<test_support::FakeReadingHalf>();
+  std::thread nameserver([&half] {
+    auto asked = [&](const std::string& name) {
+      while (!half->names().contains(name)) std::this_thread::yield();
+    };
+    asked("SRV _a._tcp.x");
+    half->list("_a._tcp.x", {{0, "a.x", 80, 1}});
+    asked("a.x");
+    half->answer("a.x", {"10.0.0.1"});
+  });
+  auto store = Store::open(*half, {}, journal::Journal::open({.directory = folder_.state()}).value());
+  nameserver.join();
+  ASSERT_TRUE(store.ok()) << store.status();
+  half_ = std::move(half);
+  store_ = *std::move(store);
+  auto lifecycle = [this](const std::string& name) {
+    return read([&](Reader& reader) { return reader.find_server("web", name)->lifecycle; });
+  };
+  EXPECT_EQ(lifecycle("@a.x:80"), v1::LIFECYCLE_READY);
+  half_->list("_a._tcp.x", {{0, "a.x", 80, 1}, {0, "b.x", 80, 1}});
+  half_->answer("b.x", {"10.0.0.1"});
+  EXPECT_EQ(lifecycle("@b.x:80"), v1::LIFECYCLE_PENDING) << "later ones wait for it";
+}
+
 TEST_F(DurableStore, AFullDiskTakesBackTheWholeBatch) {
   apply(add("s1"));
   std::string before = digest();

@@ -147,6 +147,8 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_failover();
   if (one_in(9)) backend.mutable_slow_start()->mutable_window()->set_seconds(number(2));
   if (one_in(6)) backend.mutable_outlier_detection()->set_max_ejected_percent(number(1) * 50);
+  if (one_in(9)) backend.mutable_discovery()->set_srv(one_in(6) ? "a..b" : number(1) == 1 ? "_a._tcp.x" : "b.");
+  if (one_in(9)) backend.mutable_discovery();
   if (one_in(40)) backend.mutable_outlier_detection()->set_consecutive_errors(1001);
   fill(*backend.mutable_labels());
   if (one_in(3)) {
@@ -240,6 +242,8 @@ void RandomOperations::fill(v1::Patch& patch) {
            "circuit.max_retries",
            "failover",
            "failover.panic_threshold",
+           "discovery",
+           "discovery.srv",
            "slow_start",
            "slow_start.window",
            "labels"});

@@ -315,6 +315,7 @@ Reasons Reference::faults(const v1::Backend& backend) const {
   bool is_of_no_kind =
       backend.has_health_check() && check.check_case() == v1::HealthCheck::CHECK_NOT_SET && !check.has_agent();
   if (is_of_no_kind || (check.has_rise() && check.rise() == 0)) reasons.insert(v1::REASON_INVALID);
+  if (backend.discovery().srv().find("..") != std::string::npos) reasons.insert(v1::REASON_INVALID);
   if (backend.outlier_detection().consecutive_errors() > 1000) reasons.insert(v1::REASON_INVALID);
   return reasons;
 }

@@ -118,6 +118,59 @@ TEST_F(NameTableTest, KeepsTheLastAnswerThroughFailures) {
   }
 }
 
+Part group(std::initializer_list<config::Service> services) {
+  Part part;
+  part.services = services;
+  part.ttl = seconds(10);
+  return part;
+}
+
+class HeldServicesTest : public NameTableTest {
+ protected:
+  HeldServicesTest() : NameTableTest(held()) {}
+  static Settings held() {
+    Settings settings;
+    settings.hold_obsolete = minutes(1);
+    return settings;
+  }
+};
+
+TEST_F(NameTableTest, AGroupIsKeptThroughFailuresAsAddressesAre) {
+  table_.add("SRV a", now_);
+  auto fact = answer("SRV a", group({{0, "x", 80, 1}, {1, "y", 80, 1}}));
+  ASSERT_TRUE(fact);
+  EXPECT_EQ(fact->reason, "2 servers");
+  EXPECT_EQ(fact->present, 2u);
+  EXPECT_FALSE(later("SRV a", group({{0, "x", 80, 1}, {1, "y", 80, 1}}))) << "nothing new";
+  fact = later("SRV a", Part::failed(Failure::kNoName, "gone"));
+  ASSERT_TRUE(fact);
+  EXPECT_EQ(fact->reason, "gone; the last answer is kept");
+  EXPECT_EQ(fact->services.size(), 2u);
+  do {
+    fact = later("SRV a", Part::failed(Failure::kNoName, "gone"));
+  } while (!fact);
+  EXPECT_THAT(fact->services, IsEmpty());
+  EXPECT_EQ(later("SRV a", group({{0, "x", 80, 1}}))->reason, "1 server");
+}
+
+TEST_F(HeldServicesTest, OneThatIsListedNoMoreStaysForATime) {
+  table_.add("SRV a", now_);
+  answer("SRV a", group({{0, "x", 80, 1}, {1, "y", 80, 1}}));
+  auto fact = later("SRV a", group({{5, "y", 80, 7}}));
+  ASSERT_TRUE(fact);
+  EXPECT_THAT(fact->services, ElementsAre(config::Service{5, "y", 80, 7}, config::Service{0, "x", 80, 1}))
+      << "another weight is no other one";
+  EXPECT_EQ(fact->present, 1u);
+  TimePoint last_seen{};
+  do {
+    last_seen = now_;
+    fact = later("SRV a", group({{5, "y", 80, 7}}));
+  } while (!fact);
+  EXPECT_THAT(fact->services, ElementsAre(config::Service{5, "y", 80, 7}));
+  EXPECT_LT(last_seen, TimePoint{} + minutes(1)) << "until then it was held";
+  EXPECT_GE(now_, TimePoint{} + minutes(1));
+}
+
 TEST_F(NameTableTest, AGoodAnswerEndsAFailure) {
   table_.add("a", now_);
   answer("a", good({1}));

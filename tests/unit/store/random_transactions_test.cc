@@ -36,11 +36,12 @@ struct PlainBackend {
   int panic_threshold = 0;
   bool prefers_near = false;
   bool is_observed = false;
+  std::string srv{};
   std::map<std::string, PlainServer> servers;
   // All but the servers.
   auto settings() const {
     return std::tie(default_weight, algorithm, checked, hash_type, has_agent, cookie_secret, has_table, panic_threshold,
-                    prefers_near, is_observed);
+                    prefers_near, is_observed, srv);
   }
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
@@ -71,6 +72,7 @@ struct PlainModel {
                            .panic_threshold = static_cast<int>(resource.backend().failover().panic_threshold()),
                            .prefers_near = resource.backend().failover().zones().prefer_near(),
                            .is_observed = resource.backend().has_outlier_detection(),
+                           .srv = resource.backend().discovery().srv(),
                            .servers = {}};
       bool exists = backends.contains(resource.backend().name());
       if (exists) {
@@ -152,6 +154,20 @@ class Draw {
     return state;
   }
 
+  // Of hosts that servers have as well.
+  std::vector<config::Service> services() {
+    std::vector<config::Service> services;
+    for (uint16_t i = 0; i < 6; ++i) {
+      if (below(2) == 0) continue;
+      services.push_back({.priority = static_cast<uint16_t>(below(3)),
+                          .target = absl::StrCat("n", i / 2, ".internal"),
+                          .port = static_cast<uint16_t>(80 + i % 2),
+                          .weight = static_cast<uint16_t>(below(3) * 500)});
+    }
+    std::ranges::sort(services);
+    return services;
+  }
+
   v1::Transaction transaction(uint64_t id) {
     v1::Transaction transaction;
     transaction.set_id(id);
@@ -200,6 +216,7 @@ class Draw {
       if (below(3) == 0) resource.mutable_backend()->mutable_failover()->set_panic_threshold(below(100) + 1);
       if (below(3) == 0) resource.mutable_backend()->mutable_failover()->mutable_zones()->set_prefer_near(true);
       if (below(3) > 0) resource.mutable_backend()->mutable_outlier_detection()->set_consecutive_errors(5);
+      if (below(2) == 0) resource.mutable_backend()->mutable_discovery()->set_srv(name("_srv", 2));
     } else if (kind == 1) {
       resource.mutable_listener()->set_name(name("l", 3));
       resource.mutable_listener()->add_bind("127.0.0.1:0");
@@ -274,6 +291,7 @@ class RandomTransactionsTest : public StoreFixture {
   // Of some time ago.
   std::vector<CheckResult> members_;
   uint64_t ejected_ = 0;
+  uint64_t discovered_ = 0;
 
   void expect_state(const PlainModel& model) {
     members_.clear();
@@ -291,6 +309,7 @@ class RandomTransactionsTest : public StoreFixture {
       EXPECT_EQ(backend->settings, record);
       expect_rebuilt(group, *backend);
       expect_checked(group);
+      expect_discovered(group);
       EXPECT_EQ(half_.observed(record->metadata.uid).has_value(), record->outlier_detection.has_value());
       ejected_ += group.backend.ejected;
       group.members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
@@ -315,6 +334,7 @@ class RandomTransactionsTest : public StoreFixture {
       const config::Backend& backend = *group.backend.record;
       digest.add(Digest::hash(Digest::Kind::kBackend, api::canonical(backend)));
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
+        if (server->is_discovered()) return;
         digest.add(Digest::hash(Digest::Kind::kServer, api::canonical(*server, backend.name)));
       });
     }
@@ -336,8 +356,10 @@ class RandomTransactionsTest : public StoreFixture {
       }
       backend.panic_threshold = static_cast<int>(group.backend.record->failover.effective_panic_threshold());
       backend.prefers_near = group.backend.record->failover.zones.prefer_near;
+      if (group.backend.record->discovery) backend.srv = group.backend.record->discovery->srv;
       if (group.backend.record->default_weight) backend.default_weight = *group.backend.record->default_weight;
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
+        if (server->is_discovered()) return;
         PlainServer& entry = backend.servers[server->name];
         entry.address = server->address.to_string();
         if (server->max_connections) entry.max_connections = static_cast<int>(*server->max_connections);
@@ -387,6 +409,18 @@ class RandomTransactionsTest : public StoreFixture {
     EXPECT_EQ(group.backend.pending, pending);
     EXPECT_EQ(group.backend.down, down);
   }
+  void expect_discovered(const Everything::Group& group) {
+    uint64_t count = 0;
+    group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
+      EXPECT_EQ(server->is_discovered(), server->name.starts_with('@')) << server->name;
+      count += server->is_discovered();
+    });
+    bool may_be = group.backend.record->discovery.has_value();
+    EXPECT_EQ(group.backend.discovery.has_value(), may_be);
+    if (group.backend.discovery) EXPECT_EQ(group.backend.discovery->servers, count);
+    if (!may_be) EXPECT_EQ(count, 0u);
+    discovered_ += count;
+  }
   static int number_of(config::Algorithm algorithm) {
     if (algorithm == config::Algorithm::kFirst) return v1::ALGORITHM_FIRST;
     if (algorithm == config::Algorithm::kHash) return v1::ALGORITHM_HASH;
@@ -423,7 +457,8 @@ class RandomTransactionsTest : public StoreFixture {
     if (has_other_address) expected.address = *address;
     uint32_t weight = server->weight.value_or(group.backend.record->effective_default_weight());
     if (wants && wants->weight_percent)
-      expected.weight = static_cast<uint16_t>((weight * *wants->weight_percent + 99) / 100);
+      expected.weight =
+          static_cast<uint16_t>(std::min((weight * *wants->weight_percent + 99) / 100, config::kWeightMax));
     if (wants && wants->max_connections) expected.max_connections = *wants->max_connections;
     EXPECT_TRUE(config::same_settings(**other, expected));
     EXPECT_EQ((*other)->metadata.uid, server->metadata.uid);
@@ -571,6 +606,10 @@ TEST_F(RandomTransactionsTest, EqualAPlainModelAndASnapshotBuiltFromScratch) {
     // What nameservers say.
     for (const std::string& name : half_.names()) {
       if (draw.below(5) > 0) continue;
+      if (config::is_service_question(name)) {
+        half_.list(std::string(config::service_name(name)), draw.services(), draw.below(2) == 0 ? "told" : "said");
+        continue;
+      }
       std::vector<std::string> addresses;
       for (int last = 1; last < 5; ++last) {
         if (draw.below(2) == 0) addresses.push_back(absl::StrCat("10.1.0.", last));
@@ -594,6 +633,7 @@ TEST_F(RandomTransactionsTest, EqualAPlainModelAndASnapshotBuiltFromScratch) {
   expect_state(model);
   // Few backends observe their servers; that some are ejected is what matters here.
   EXPECT_GT(ejected_, 10u);
+  EXPECT_GT(discovered_, 10u);
 }
 
 }  // namespace
