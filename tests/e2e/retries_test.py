@@ -77,6 +77,17 @@ class Retries(Case):
         self.assertIn('fairlead_backend_retried_total{backend="app"} 3', text)
         self.assertIn('fairlead_backend_retries_refused_total{backend="app"} 7', text)
 
+    def test_a_second_server_is_asked_where_the_first_is_slow(self):
+        silent, good = self.scripted(lambda peer, _: peer.read_to_end()), self.origin("good")
+        fairlead = self.start_with([silent.address, good.address])
+        self.ctl(fairlead, "backend", "set", "app", "--hedge-after", "50ms")
+        self.assertEqual(set(self.bodies(fairlead)), {(200, b"good")})
+        fairlead.wait_for_access("retries=1", "status=200")
+        # Nothing is left open at the one that was too slow.
+        silent.wait_for(lambda: silent.connections > 0 and silent.open_connections() == 0, "the ends of its connections")
+        text = fetch(fairlead.ready["observation"], "/metrics").body.decode()
+        self.assertIn(f'fairlead_backend_hedges_won_total{{backend="app"}} {silent.connections}\n', text)
+
 
 if __name__ == "__main__":
     main()

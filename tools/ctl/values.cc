@@ -67,6 +67,32 @@ Result<std::map<std::string, std::string>> parse_labels(const std::string& optio
   return labels;
 }
 
+namespace {
+
+// "rate:100", "rate:100/1m", "burst:20".
+Result<void> set_route_limit(const std::string& text, v1::RateLimit& limit) {
+  const auto refused = [&] {
+    return usage_error(absl::StrCat("--route: \"", text, "\" is not rate:N, rate:N/TIME or burst:N"));
+  };
+  const std::pair<std::string, std::string> setting = absl::StrSplit(text, absl::MaxSplits(':', 1));
+  std::uint32_t number = 0;
+  if (setting.first == "burst") {
+    if (!absl::SimpleAtoi(setting.second, &number)) return refused();
+    limit.set_burst(number);
+    return {};
+  }
+  const std::vector<std::string> rate = absl::StrSplit(setting.second, absl::MaxSplits('/', 1));
+  if (setting.first != "rate" || !absl::SimpleAtoi(rate.front(), &number)) return refused();
+  limit.set_requests(number);
+  if (rate.size() == 1) return {};
+  Result<google::protobuf::Duration> per = parse_duration_value("--route", rate.back());
+  if (!per) return std::unexpected(per.error());
+  *limit.mutable_per() = *per;
+  return {};
+}
+
+}  // namespace
+
 Result<v1::Route> parse_route(const std::string& text) {
   const std::size_t equals = text.rfind('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
@@ -79,14 +105,20 @@ Result<v1::Route> parse_route(const std::string& text) {
     route.add_hosts(std::string(host));
   }
   if (slash != std::string::npos) route.set_path_prefix(match.substr(slash));
-  const std::vector<std::string> target = absl::StrSplit(text.substr(equals + 1), absl::MaxSplits('@', 1));
+  const std::vector<std::string> settings = absl::StrSplit(text.substr(equals + 1), ',');
+  const std::vector<std::string> target = absl::StrSplit(settings.front(), absl::MaxSplits('@', 1));
   route.set_backend(target.front());
-  if (target.size() == 1) return route;
-  std::uint32_t priority = 0;
-  if (!absl::SimpleAtoi(target.back(), &priority)) {
-    return usage_error(absl::StrCat("--route: \"", target.back(), "\" is not a priority from 0 to 7"));
+  if (target.size() > 1) {
+    std::uint32_t priority = 0;
+    if (!absl::SimpleAtoi(target.back(), &priority)) {
+      return usage_error(absl::StrCat("--route: \"", target.back(), "\" is not a priority from 0 to 7"));
+    }
+    route.set_priority(priority);
   }
-  route.set_priority(priority);
+  for (std::size_t i = 1; i < settings.size(); ++i) {
+    if (Result<void> set = set_route_limit(settings[i], *route.mutable_rate_limit()); !set)
+      return std::unexpected(set.error());
+  }
   return route;
 }
 

@@ -24,7 +24,7 @@ Result<std::map<std::string, std::string>> parse_labels(const std::string& optio
                                                         const std::vector<std::string>& texts);
 
 // "api.example.com/v1=api", "*.example.com=api", "/static=files": host, path prefix, backend; several hosts with
-// commas.
+// commas. The backend may have a priority behind it, "api@2", and a limit: "api,rate:100/1s,burst:200".
 Result<v1::Route> parse_route(const std::string& text);
 
 // "ready,draining", of any case.

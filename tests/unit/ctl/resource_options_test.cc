@@ -183,6 +183,28 @@ TEST(ResourceOptions, FillAListenerWithItsLists) {
   EXPECT_FALSE(filled.resource.routes(1).has_priority());
 }
 
+TEST(ResourceOptions, ARouteHasItsLimit) {
+  const auto filled = fill<v1::Listener>(listener_options(), {"--route", "/v1=api@2,rate:100/1m,burst:20", "--route",
+                                                              "=a,rate:5", "--route", "/c=c,rate:7/1500ms"});
+  // A route needs a host or a path.
+  EXPECT_FALSE(filled.failure.text.empty());
+  const auto good = fill<v1::Listener>(listener_options(), {"--route", "/v1=api@2,rate:100/1m,burst:20", "--route",
+                                                            "a.b=a,rate:5", "--route", "/c=c,rate:7/1500ms"});
+  ASSERT_EQ(good.resource.routes_size(), 3) << good.failure.text;
+  EXPECT_EQ(good.resource.routes(0).backend(), "api");
+  EXPECT_EQ(good.resource.routes(0).priority(), 2u);
+  EXPECT_EQ(good.resource.routes(0).rate_limit().requests(), 100u);
+  EXPECT_EQ(good.resource.routes(0).rate_limit().per().seconds(), 60);
+  EXPECT_EQ(good.resource.routes(0).rate_limit().burst(), 20u);
+  EXPECT_EQ(good.resource.routes(1).rate_limit().requests(), 5u);
+  EXPECT_FALSE(good.resource.routes(1).rate_limit().has_per());
+  EXPECT_EQ(good.resource.routes(2).rate_limit().per().nanos(), 500'000'000);
+  for (const char* bad : {"rate:", "rate:x", "burst:1/1s", "speed:1", "rate:1/fast"}) {
+    EXPECT_THAT(fill<v1::Listener>(listener_options(), {"--route", std::string("/a=app,") + bad}).failure.text,
+                testing::HasSubstr(bad == std::string("rate:1/fast") ? "fast" : bad));
+  }
+}
+
 TEST(ResourceOptions, PutAFieldBackToItsDefault) {
   const auto filled = fill<v1::Listener>(listener_options(), {"--route", "default", "--max-connections", "default"});
   EXPECT_THAT(filled.mask, ElementsAre("routes", "max_connections"));
