@@ -164,6 +164,7 @@ TEST_F(Hedging, OnlyWhereAnotherServerHasAPlace) {
   other->finish();
   EXPECT_EQ(tries(first) + tries(second), 2);
   EXPECT_EQ(counters().hedged, 0u);
+  w_.set_backend(hedged());
   w_.world.configuration().set_admin_state("app", "s1", config::AdminState::kMaintenance);
   w_.world.publish();
   Plan alone{.id = 3, .delay_ms = 20'000};
@@ -190,6 +191,7 @@ runtime::Task<void> leave_after(HttpWorld& w, std::string request, Duration time
   co_await peer.connected();
   co_await peer.send(std::move(request));
   co_await runtime::Sleep(w.world.clients().loop, w.world.clients().loop.now() + time);
+  peer.stream().reset_on_close();
 }
 
 TEST_F(Hedging, AClientThatLeavesTakesBothAway) {
@@ -198,7 +200,22 @@ TEST_F(Hedging, AClientThatLeavesTakesBothAway) {
   scope.spawn(leave_after(w_, plan.request_head("a"), seconds(5)));
   ASSERT_TRUE(w_.world.run_until([&] { return scope.running() == 0; }));
   EXPECT_EQ(tries(plan), 2);
+  TimePoint left = w_.world.network().now();
   ASSERT_TRUE(w_.world.run_until([&] { return counters().in_flight == 0; }));
+  EXPECT_LT(w_.world.network().now() - left, seconds(5));
+  expect_nothing_left();
+}
+
+// Also where only the second is left to be left.
+TEST_F(Hedging, AClientThatLeavesTakesTheOneAwayThatIsReliedOn) {
+  Plan plan{.id = 1, .delay_ms = 20'000, .fate = Fate::kResetBeforeHead, .fated_tries = 1};
+  runtime::Scope scope(w_.world.clients().loop);
+  scope.spawn(leave_after(w_, plan.request_head("a"), milliseconds(20'500)));
+  ASSERT_TRUE(w_.world.run_until([&] { return scope.running() == 0; }));
+  ASSERT_TRUE(w_.world.run_until([&] { return counters().in_flight == 0; }));
+  EXPECT_EQ(tries(plan), 2);
+  EXPECT_EQ(counters().failed[static_cast<int>(observe::Failure::kClient)], 1u);
+  EXPECT_EQ(counters().hedges_won, 0u);
   expect_nothing_left();
 }
 
