@@ -39,6 +39,14 @@ class Hedging : public testing::Test {
     took_ = exchange->took;
     return exchange->received;
   }
+  int tries_of_two_at_once() {
+    Plan first{.id = 1, .delay_ms = 20'000};
+    Plan second{.id = 2, .delay_ms = 20'000};
+    auto one = begin(first), other = begin(second);
+    one->finish();
+    other->finish();
+    return tries(first) + tries(second);
+  }
   int tries(const Plan& plan) { return w_.seen.requests[plan.id]; }
   observe::BackendStatistics statistics() { return w_.world.statistics("app"); }
   observe::Counters counters() { return statistics().counters; }
@@ -157,12 +165,7 @@ TEST_F(Hedging, OnlyWhereAnotherServerHasAPlace) {
   config::Backend settings = hedged();
   settings.default_max_connections = 1;
   w_.set_backend(settings);
-  Plan first{.id = 1, .delay_ms = 20'000};
-  Plan second{.id = 2, .delay_ms = 20'000};
-  auto one = begin(first), other = begin(second);
-  one->finish();
-  other->finish();
-  EXPECT_EQ(tries(first) + tries(second), 2);
+  EXPECT_EQ(tries_of_two_at_once(), 2);
   EXPECT_EQ(counters().hedged, 0u);
   w_.set_backend(hedged());
   w_.world.configuration().set_admin_state("app", "s1", config::AdminState::kMaintenance);
@@ -176,12 +179,7 @@ TEST_F(Hedging, NotMoreThanRetriesMayBe) {
   config::Backend settings = hedged();
   settings.circuit.max_retries = 1;
   w_.set_backend(settings);
-  Plan first{.id = 1, .delay_ms = 20'000};
-  Plan second{.id = 2, .delay_ms = 20'000};
-  auto one = begin(first), other = begin(second);
-  one->finish();
-  other->finish();
-  EXPECT_EQ(tries(first) + tries(second), 3);
+  EXPECT_EQ(tries_of_two_at_once(), 3);
   EXPECT_EQ(counters().retries_refused, 1u);
   expect_nothing_left();
 }
