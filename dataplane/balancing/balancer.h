@@ -36,8 +36,8 @@ using Tried = std::span<const config::Uid>;
 using Key = std::optional<uint64_t>;
 
 // What a pick asks about servers is a callable `loads`: loads(server) gives what is in flight there, as an unsigned
-// integer. It may know more:
-// limits: a server that is full is not picked,
+// integer. Where it has loads.at(slot, server) as well, that is asked instead where it can be, so that no record need
+// be read. It may know more: limits: a server that is full is not picked,
 template <typename Loads>
 concept KnowsLimits = requires(Loads& loads, const config::Server& server) {
   { loads.is_full(server) } -> std::same_as<bool>;
@@ -45,8 +45,8 @@ concept KnowsLimits = requires(Loads& loads, const config::Server& server) {
 // what was measured of servers: PEAK_EWMA's cost and PREQUAL's probe,
 template <typename Loads>
 concept KnowsLatencies = requires(Loads& loads, const config::Server& server) {
-  { loads.ewma_cost(server) } -> std::same_as<double>;
-  { loads.probe(server) } -> std::same_as<Probe>;
+  { loads.ewma_cost(config::Slot(), server) } -> std::same_as<double>;
+  { loads.probe(config::Slot(), server) } -> std::same_as<Probe>;
   { loads.now() } -> std::same_as<config::Duration>;
 };
 // what time it is, for servers that start slowly,
@@ -123,11 +123,11 @@ class Balancer {
   };
   template <typename Loads>
   struct EwmaCost : Asking<Loads> {
-    double operator()(const config::Server& server) const { return this->loads.ewma_cost(server); }
+    double at(config::Slot slot, const config::Server& server) const { return this->loads.ewma_cost(slot, server); }
   };
   template <typename Loads>
   struct Look : Asking<Loads> {
-    Probe operator()(const config::Server& server) const { return this->loads.probe(server); }
+    Probe at(config::Slot slot, const config::Server& server) const { return this->loads.probe(slot, server); }
   };
 
   template <typename Loads, typename Allowed>

@@ -21,23 +21,22 @@ inline uint64_t key_of_attempt(uint64_t key, uint32_t attempt) {
   return attempt == 0 ? key : base::split_mix(key + attempt * base::kSplitMixStep);
 }
 
-// MODULO: each server has as many remainders as it weighs. Null where nobody weighs anything.
-inline const config::Server* server_of_remainder(const config::EligibleServers& assigned, uint16_t default_weight,
-                                                 uint64_t key) {
+// MODULO: each server has as many remainders as it weighs. Somebody weighs something.
+inline config::Slot slot_of_remainder(const config::EligibleServers& assigned, uint16_t default_weight, uint64_t key) {
   uint64_t total = 0;
   for (const auto& entry : assigned.classes()) total += share_of(entry, default_weight);
-  if (total == 0) return nullptr;
   uint64_t remainder = key % total;
   for (const auto& entry : assigned.classes()) {
     uint64_t share = share_of(entry, default_weight);
     if (remainder < share) {
       config::Slot found = 0;
       auto rank = static_cast<uint32_t>(remainder / weight_of(entry, default_weight));
-      return entry.servers.nth(rank, found)->get();
+      entry.servers.nth(rank, found);
+      return found;
     }
     remainder -= share;
   }
-  return nullptr;
+  return 0;
 }
 
 // `slot_of(attempt)`: of whom to ask. Null where none of so many may take the request.
@@ -71,7 +70,7 @@ const config::Server* pick_by_table(const config::BackendSnapshot& backend, cons
     case config::HashType::kModulo: {
       if (!has_weight(backend.assigned, default_weight)) return nullptr;
       auto slot_of = [&](uint32_t attempt) {
-        return server_of_remainder(backend.assigned, default_weight, key_of_attempt(key, attempt))->slot;
+        return slot_of_remainder(backend.assigned, default_weight, key_of_attempt(key, attempt));
       };
       return pick_first_allowed(eligible, slot_of, allowed);
     }

@@ -5,8 +5,9 @@
 #pragma once
 
 #include <cstdint>
-#include <tuple>
+#include <limits>
 
+#include "balancing/random.h"
 #include "balancing/shares.h"
 #include "config/snapshot.h"
 
@@ -23,37 +24,53 @@ class LeastConnections {
   template <typename LoadOf, typename Allowed>
   const config::Server* pick_exact(const config::EligibleServers& eligible, uint16_t default_weight, LoadOf& load_of,
                                    Allowed& allowed) {
-    // The first of the least behind the last pick, and among the others.
-    Candidate behind;
-    Candidate before;
+    Candidate best;
     for (const auto& entry : eligible.classes()) {
       uint32_t weight = weight_of(entry, default_weight);
       if (weight == 0) continue;
+      // Of a class the one with the least load, ties in turn: who stands behind the last pick goes before the others.
+      // Loads are compared as a number with that below it.
+      const config::Slot last = entry.weight_class < last_class_   ? std::numeric_limits<config::Slot>::max()
+                                : entry.weight_class > last_class_ ? config::Slot{0}
+                                                                   : last_slot_;
+      const bool all_behind = entry.weight_class > last_class_;
+      Candidate of_class{.weight = weight, .weight_class = entry.weight_class};
+      uint64_t least = std::numeric_limits<uint64_t>::max();
       entry.servers.for_each([&](config::Slot slot, const auto& server) {
-        bool is_behind = std::tie(entry.weight_class, slot) > std::tie(last_class_, last_slot_);
-        Candidate& best = is_behind ? behind : before;
-        Candidate candidate{server.get(), load_of(*server), weight, entry.weight_class};
-        if (candidate < best && allowed(*server)) best = candidate;
+        uint64_t load = load_at(load_of, slot, *server);
+        uint64_t order = load * 2 + (all_behind || slot > last ? 0 : 1);
+        if (order >= least || !allowed(*server)) return;
+        least = order;
+        of_class.server = server.get();
+        of_class.slot = slot;
       });
+      if (!of_class.server) continue;
+      of_class.load = least / 2;
+      of_class.is_before = least % 2 != 0;
+      if (of_class < best) best = of_class;
     }
-    const Candidate& best = before < behind ? before : behind;
     if (!best.server) return nullptr;
     last_class_ = best.weight_class;
-    last_slot_ = best.server->slot;
+    last_slot_ = best.slot;
     return best.server;
   }
 
  private:
   struct Candidate {
     const config::Server* server = nullptr;
+    config::Slot slot = 0;
     uint64_t load = 0;
     uint32_t weight = 1;
     uint16_t weight_class = 0;
+    // Not behind the last pick.
+    bool is_before = false;
 
-    // load / weight, without the division. Nobody is worse than anybody.
+    // By load / weight, without the division, and then by whose turn it is. Nobody is worse than anybody.
     bool operator<(const Candidate& other) const {
-      if (!server || !other.server) return server && !other.server;
-      return load * other.weight < other.load * weight;
+      if (!other.server) return true;
+      uint64_t one = load * other.weight;
+      uint64_t two = other.load * weight;
+      return one != two ? one < two : !is_before && other.is_before;
     }
   };
 

@@ -1,6 +1,7 @@
 #include "balancing/prequal.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 namespace fairlead::balancing {
@@ -46,42 +47,43 @@ config::Duration LatencyRecord::estimate(uint32_t in_flight, config::Duration no
 
 // ---- ProbePool
 
-// What is unknown is fastest while it is idle, and slowest until it has answered.
-void ProbePool::Entry::score() {
-  in_flight = static_cast<double>(probe.in_flight) / weight;
-  if (probe.latency != config::Duration::zero()) {
-    latency = static_cast<double>(probe.latency.count()) / weight;
-  } else {
-    latency = probe.in_flight == 0 ? 0 : std::numeric_limits<double>::infinity();
+// By in flight where hot, by latency otherwise, each for its weight; what is unknown is fastest while it is idle, and
+// slowest until it has answered. Numbers that are not negative are in the order of their bits.
+void ProbePool::score(size_t index) {
+  constexpr uint64_t kHot = uint64_t{1} << 63;
+  constexpr uint64_t kMoreThanAny = uint64_t{1} << 32;
+  const auto& [uid, weight_class, uses, weight, probe] = entries_[index];
+  busy_[index] = probe.is_overloaded ? kMoreThanAny : probe.in_flight;
+  if_hot_[index] = std::bit_cast<uint64_t>(static_cast<double>(probe.in_flight) / weight) | kHot;
+  double latency = static_cast<double>(probe.latency.count()) / weight;
+  if (probe.latency == config::Duration::zero() && probe.in_flight > 0) {
+    latency = std::numeric_limits<double>::infinity();
   }
+  if_cold_[index] = std::bit_cast<uint64_t>(latency);
 }
 
 void ProbePool::drop_old(config::Duration oldest) {
   for (size_t i = size_; i > 0; --i) {
-    if (entries_[i - 1].time < oldest) remove(i - 1);
+    if (times_[i - 1] < oldest) remove(i - 1);
   }
 }
 
-void ProbePool::add(const config::Server& server, uint32_t weight, const Probe& probe, config::Duration now,
+void ProbePool::add(const Draw& draw, uint16_t weight_class, const Probe& probe, config::Duration now,
                     uint32_t pool_size) {
   note_in_flight(probe.in_flight);
-  auto end = entries_.begin() + size_;
-  auto at = std::find_if(entries_.begin(), end, [&](const Entry& entry) { return entry.uid == server.metadata.uid; });
-  if (at == end && size_ < pool_size) {
+  // Whoever stood at the slot before is gone.
+  size_t at = 0;
+  while (at < size_ && slots_[at] != draw.slot) ++at;
+  if (at == size_ && size_ < pool_size) {
     ++size_;
-  } else if (at == end) {
-    at = std::ranges::min_element(entries_.begin(), end, {}, &Entry::time);
+  } else if (at == size_) {
+    at = find_oldest();
   }
-  *at = {.uid = server.metadata.uid,
-         .slot = server.slot,
-         .weight_class = server.weight.value_or(config::EligibleServers::kDefaultClass),
-         .uses = 0,
-         .weight = weight,
-         .probe = probe,
-         .time = now,
-         .in_flight = 0,
-         .latency = 0};
-  at->score();
+  entries_[at] = {
+      .uid = draw.server->metadata.uid, .weight_class = weight_class, .uses = 0, .weight = draw.weight, .probe = probe};
+  slots_[at] = draw.slot;
+  times_[at] = now;
+  score(at);
 }
 
 void ProbePool::note_in_flight(uint32_t in_flight) {
@@ -106,27 +108,46 @@ uint32_t ProbePool::hot_threshold(uint32_t percent) const {
   return kInFlightMax;
 }
 
-bool ProbePool::is_better(const Entry& a, const Entry& b, uint32_t threshold) const {
-  bool hot = a.is_hot(threshold);
-  if (hot != b.is_hot(threshold)) return !hot;
-  return hot ? a.in_flight < b.in_flight : a.latency < b.latency;
-}
-
 size_t ProbePool::find_best(uint32_t threshold) const {
   size_t best = 0;
+  uint64_t least = order_of(0, threshold);
   for (size_t i = 1; i < size_; ++i) {
-    if (is_better(entries_[i], entries_[best], threshold)) best = i;
+    uint64_t order = order_of(i, threshold);
+    best = order < least ? i : best;
+    least = std::min(order, least);
   }
   return best;
 }
 
+size_t ProbePool::find_worst(uint32_t threshold) const {
+  size_t worst = 0;
+  uint64_t most = order_of(0, threshold);
+  for (size_t i = 1; i < size_; ++i) {
+    uint64_t order = order_of(i, threshold);
+    worst = order > most ? i : worst;
+    most = std::max(order, most);
+  }
+  return worst;
+}
+
+size_t ProbePool::find_oldest() const {
+  size_t oldest = 0;
+  config::Duration least = times_[0];
+  for (size_t i = 1; i < size_; ++i) {
+    oldest = times_[i] < least ? i : oldest;
+    least = std::min(times_[i], least);
+  }
+  return oldest;
+}
+
 const config::Server* ProbePool::find(const config::EligibleServers& eligible, uint16_t default_weight,
-                                      const Entry& entry) {
+                                      size_t index) const {
   const auto& classes = eligible.classes();
+  const Entry& entry = entries_[index];
   auto at = std::ranges::lower_bound(classes, entry.weight_class, {}, &config::EligibleServers::Entry::weight_class);
   if (at == classes.end() || at->weight_class != entry.weight_class) return nullptr;
   if (weight_of(*at, default_weight) == 0) return nullptr;
-  const auto* server = at->servers.find(entry.slot);
+  const auto* server = at->servers.find(slots_[index]);
   return server && (*server)->metadata.uid == entry.uid ? server->get() : nullptr;
 }
 
@@ -139,21 +160,25 @@ void ProbePool::use(size_t index, uint64_t servers, const config::PrequalSetting
   double surplus = (1 - share) * settings.effective_probes() - kRemovedEach;
   Entry& entry = entries_[index];
   ++entry.probe.in_flight;
-  entry.score();
+  score(index);
   ++entry.uses;
   if (surplus > 0 && entry.uses >= std::max(1.0, (1 + kDelta) / surplus)) remove(index);
 }
 
 void ProbePool::remove_one(uint32_t threshold) {
   if (size_ <= kLeast) return;
-  size_t goes = 0;
-  for (size_t i = 1; i < size_; ++i) {
-    bool before =
-        worst_goes_next_ ? is_better(entries_[goes], entries_[i], threshold) : entries_[i].time < entries_[goes].time;
-    if (before) goes = i;
-  }
-  remove(goes);
+  remove(worst_goes_next_ ? find_worst(threshold) : find_oldest());
   worst_goes_next_ = !worst_goes_next_;
+}
+
+void ProbePool::remove(size_t index) {
+  --size_;
+  entries_[index] = entries_[size_];
+  slots_[index] = slots_[size_];
+  times_[index] = times_[size_];
+  busy_[index] = busy_[size_];
+  if_hot_[index] = if_hot_[size_];
+  if_cold_[index] = if_cold_[size_];
 }
 
 }  // namespace fairlead::balancing

@@ -23,7 +23,7 @@
 namespace fairlead::balancing {
 
 // Of a server: its last responses, and how busy it was when their requests came.
-class LatencyRecord {
+class alignas(64) LatencyRecord {
  public:
   // Older responses say nothing any more. A server that was slow once is tried again after so long.
   static constexpr config::Duration kMaxAge = std::chrono::seconds(10);
@@ -64,8 +64,8 @@ struct Probe {
 
 class ProbePool {
  public:
-  // `look(server)` gives a Probe. `allowed(server)`: whether it may take the request. Null where the pool has none that
-  // may: then a server drawn by weight is as good as any.
+  // `look(server)`, or look.at(slot, server), gives a Probe. `allowed(server)`: whether it may take the request. Null
+  // where the pool has none that may: then a server drawn by weight is as good as any.
   template <typename Look, typename Allowed>
   const config::Server* pick(const config::EligibleServers& eligible, uint16_t default_weight,
                              const config::PrequalSettings& settings, config::Duration now, base::Random& random,
@@ -75,17 +75,18 @@ class ProbePool {
     const uint32_t probes = settings.effective_probes();
     for (uint32_t i = 0; i < probes; ++i) {
       draws[i] = draw_by_weight(eligible, default_weight, {}, random);
-      if (!draws[i].server) return nullptr;
+      if (draws[i].empty()) return nullptr;
       fetch(draws[i], look);
+      __builtin_prefetch(&draws[i].server->metadata);
     }
     for (uint32_t i = 0; i < probes; ++i) {
-      const config::Server& server = *draws[i].server;
-      add(server, draws[i].weight, look(server), now, settings.effective_pool_size());
+      add(draws[i], eligible.classes()[draws[i].class_index].weight_class,
+          load_at(look, draws[i].slot, *draws[i].server), now, settings.effective_pool_size());
     }
     uint32_t threshold = hot_threshold(settings.effective_hot_percent());
     while (size_ >= kLeast) {
       size_t best = find_best(threshold);
-      const config::Server* server = find(eligible, default_weight, entries_[best]);
+      const config::Server* server = find(eligible, default_weight, best);
       if (!server || !allowed(*server)) {
         remove(best);
         continue;
@@ -110,34 +111,40 @@ class ProbePool {
 
   struct Entry {
     config::Uid uid;
-    config::Slot slot;
     uint16_t weight_class;
     uint16_t uses;
     uint32_t weight;
     Probe probe;
-    config::Duration time;
-
-    // In flight and latency for its weight, as far as these are known: follow from the others.
-    double in_flight;
-    double latency;
-    void score();
-    bool is_hot(uint32_t threshold) const { return probe.is_overloaded || probe.in_flight > threshold; }
   };
 
   void drop_old(config::Duration oldest);
-  void add(const config::Server& server, uint32_t weight, const Probe& probe, config::Duration now, uint32_t pool_size);
+  void add(const Draw& draw, uint16_t weight_class, const Probe& probe, config::Duration now, uint32_t pool_size);
+  // Again, when its probe has changed.
+  void score(size_t index);
   void note_in_flight(uint32_t in_flight);
   uint32_t hot_threshold(uint32_t percent) const;
-  bool is_better(const Entry& a, const Entry& b, uint32_t threshold) const;
+  // The less the better.
+  uint64_t order_of(size_t index, uint32_t threshold) const {
+    return busy_[index] > threshold ? if_hot_[index] : if_cold_[index];
+  }
   size_t find_best(uint32_t threshold) const;
+  size_t find_worst(uint32_t threshold) const;
+  size_t find_oldest() const;
   // Where it is still to be picked.
-  static const config::Server* find(const config::EligibleServers& eligible, uint16_t default_weight,
-                                    const Entry& entry);
+  const config::Server* find(const config::EligibleServers& eligible, uint16_t default_weight, size_t index) const;
   void use(size_t index, uint64_t servers, const config::PrequalSettings& settings);
   void remove_one(uint32_t threshold);
-  void remove(size_t index) { entries_[index] = entries_[--size_]; }
+  void remove(size_t index);
 
   std::array<Entry, kMost> entries_;
+  // Of the entries, apart from them: what all of them are searched for with each pick.
+  std::array<config::Slot, kMost> slots_;
+  std::array<config::Duration, kMost> times_;
+  // In flight; more than any threshold where the server says that it can take no more.
+  std::array<uint64_t, kMost> busy_;
+  // In what order they are among hot ones, which all come behind the others, and among those.
+  std::array<uint64_t, kMost> if_hot_;
+  std::array<uint64_t, kMost> if_cold_;
   size_t size_ = 0;
   bool worst_goes_next_ = false;
   // How much those that were looked at last had in flight: a ring, and how often each number stands in it.

@@ -11,14 +11,14 @@ uint64_t total_share(const config::EligibleServers& eligible, uint16_t default_w
 
 }  // namespace
 
-Draw draw_by_weight(const config::EligibleServers& eligible, uint16_t default_weight, const Draw& except,
-                    base::Random& random) {
+Draw draw_among_classes(const config::EligibleServers& eligible, uint16_t default_weight, const Draw& except,
+                        base::Random& random) {
   uint64_t total = total_share(eligible, default_weight) - except.weight;
   if (total == 0) return {};
   uint64_t left = random.below(total);
   const auto& classes = eligible.classes();
   for (size_t i = 0; i < classes.size(); ++i) {
-    bool holds_except = except.server && i == except.class_index;
+    bool holds_except = !except.empty() && i == except.class_index;
     uint32_t weight = weight_of(classes[i], default_weight);
     uint64_t share = share_of(classes[i], default_weight) - (holds_except ? weight : 0);
     if (left >= share) {

@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "base/ref.h"
+#include "base/slab.h"
 
 namespace fairlead::base {
 
@@ -100,17 +101,19 @@ class SlotMap {
     template <typename N>
     static void destroy(N* node) {
       node->~N();
-      ::operator delete(node, sizeof(N));
+      slab_release<N>(node);
     }
   };
 
   struct Leaf : Node {
     Leaf() : Node(true) {}
+    static void* operator new(size_t) { return slab_allocate<Leaf>(); }
     std::array<T, kWidth> values{};
   };
 
   struct Branch : Node {
     Branch() : Node(false) {}
+    static void* operator new(size_t) { return slab_allocate<Branch>(); }
     std::array<Ref<Node>, kWidth> children;
     // How many values are below the children to the left of each: nth() searches in these without touching a child.
     std::array<uint32_t, kWidth> before{};
@@ -137,6 +140,13 @@ class SlotMap {
     unsigned shift = 0;
     while (shifted(slot, shift + kBits) != 0) shift += kBits;
     return shift;
+  }
+
+  // The place of the bit with `rank` others below it. Most often the lowest ones are set, without a gap.
+  static unsigned nth_set_bit(uint32_t bits, uint32_t rank) {
+    if ((bits & (bits + 1)) == 0) return rank;
+    for (; rank > 0; --rank) bits &= bits - 1;
+    return std::countr_zero(bits);
   }
 
   static Ref<Node> make_node(unsigned shift) {
@@ -235,7 +245,8 @@ const T* SlotMap<T, Key>::nth(uint32_t rank, Slot& found) const {
   if (rank >= size()) return nullptr;
   const Node* node = root_.get();
   Slot prefix = 0;
-  for (unsigned shift = shift_; shift > 0; shift -= kBits) {
+  unsigned shift = shift_;
+  for (; shift > 0; shift -= kBits) {
     const auto* branch = static_cast<const Branch*>(node);
     // The last child with at most `rank` values before it. It has a value: those after an empty child start where it
     // does.
@@ -247,14 +258,16 @@ const T* SlotMap<T, Key>::nth(uint32_t rank, Slot& found) const {
     rank -= branch->before[index];
     prefix |= Slot{index} << shift;
     node = branch->children[index].get();
+    // Where no place is free a value's rank is its place: known before any node below is read.
+    if (branch->count_below(index) == uint64_t{1} << shift) {
+      found = prefix | rank;
+      for (shift -= kBits; shift > 0; shift -= kBits) {
+        node = static_cast<const Branch*>(node)->children[index_at(rank, shift)].get();
+      }
+      return &static_cast<const Leaf*>(node)->values[index_at(rank, 0)];
+    }
   }
-  uint32_t left = node->occupied;
-  if (left == ~uint32_t{0}) {
-    found = prefix | rank;
-    return &static_cast<const Leaf*>(node)->values[rank];
-  }
-  for (; rank > 0; --rank) left &= left - 1;
-  unsigned index = std::countr_zero(left);
+  unsigned index = nth_set_bit(node->occupied, rank);
   found = prefix | index;
   return &static_cast<const Leaf*>(node)->values[index];
 }

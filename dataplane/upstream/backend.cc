@@ -35,19 +35,20 @@ struct Backend::OwnLoads {
     config::Uid elect(config::Uid gone, config::Uid next) { return shared.elect(gone, next, revision); }
   };
 
-  uint32_t operator()(const config::Server& record) const {
-    Server* server = backend.find(record.slot, record.metadata.uid);
+  uint32_t operator()(const config::Server& record) const { return at(record.slot, record); }
+  uint32_t at(config::Slot slot, const config::Server& record) const {
+    Server* server = find(slot, record);
     return server ? server->in_flight() : 0;
   }
   void prefetch(config::Slot slot) const { backend.servers_.prefetch(slot); }
   config::Duration now() const { return backend.loop_.now().time_since_epoch(); }
-  double ewma_cost(const config::Server& record) const {
-    Server* server = backend.find(record.slot, record.metadata.uid);
+  double ewma_cost(config::Slot slot, const config::Server& record) const {
+    Server* server = find(slot, record);
     if (!server || !server->measurements()) return 0;
     return server->measurements()->ewma_cost(server->in_flight(), backend.loop_.now(), *snapshot.settings);
   }
-  balancing::Probe probe(const config::Server& record) const {
-    Server* server = backend.find(record.slot, record.metadata.uid);
+  balancing::Probe probe(config::Slot slot, const config::Server& record) const {
+    Server* server = find(slot, record);
     if (!server || !server->measurements()) return {};
     return server->measurements()->probe(server->in_flight(), backend.loop_.now());
   }
@@ -55,6 +56,11 @@ struct Backend::OwnLoads {
     if (!backend.holder_) [[unlikely]]
       backend.holder_ = backend.shared_.holder_of(backend.uid());
     return {*backend.holder_, snapshot.revision};
+  }
+  // Null where this worker has had nothing to do with it, which its record is not read for.
+  Server* find(config::Slot slot, const config::Server& record) const {
+    Server* server = backend.servers_.find(slot);
+    return server && server->uid() == record.metadata.uid ? server : nullptr;
   }
 
   Backend& backend;
@@ -64,6 +70,7 @@ struct Backend::OwnLoads {
 // or of what all workers have.
 struct Backend::SharedLoads : OwnLoads {
   uint32_t operator()(const config::Server& record) const { return backend.server_of(record).load().in_flight(); }
+  uint32_t at(config::Slot, const config::Server& record) const { return (*this)(record); }
   bool is_full(const config::Server& record) const {
     uint32_t limit = backend.limit_of(record, snapshot);
     return limit > 0 && (*this)(record) >= limit;

@@ -52,19 +52,19 @@ struct Loads {
     }
   }
   uint32_t operator()(const config::Server& server) const { return in_flight[server.slot]; }
+  uint32_t at(config::Slot slot, const config::Server&) const { return in_flight[slot]; }
   void prefetch(config::Slot slot) const {
     __builtin_prefetch(&in_flight[slot]);
     if (!averages.empty()) __builtin_prefetch(&averages[slot]);
     if (!records.empty()) __builtin_prefetch(&records[slot]);
   }
   config::Duration now() const { return time; }
-  double ewma_cost(const config::Server& server) const {
-    return averages[server.slot].cost(in_flight[server.slot], time, kDecay);
+  double ewma_cost(config::Slot slot, const config::Server&) const {
+    return averages[slot].cost(in_flight[slot], time, kDecay);
   }
-  balancing::Probe probe(const config::Server& server) {
-    return {.in_flight = in_flight[server.slot],
-            .latency = records[server.slot].estimate(in_flight[server.slot], time),
-            .is_overloaded = false};
+  balancing::Probe probe(config::Slot slot, const config::Server&) {
+    return {
+        .in_flight = in_flight[slot], .latency = records[slot].estimate(in_flight[slot], time), .is_overloaded = false};
   }
 
   static constexpr config::Duration kDecay = std::chrono::seconds(10);

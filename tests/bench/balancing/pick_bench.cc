@@ -42,11 +42,11 @@ struct Loads {
   }
   uint32_t operator()(const config::Server& server) const { return in_flight[server.slot]; }
   config::Duration now() const { return time; }
-  double ewma_cost(const config::Server& server) const {
-    return ewma[server.slot].cost(in_flight[server.slot], time, std::chrono::seconds(10));
+  double ewma_cost(config::Slot slot, const config::Server&) const {
+    return ewma[slot].cost(in_flight[slot], time, std::chrono::seconds(10));
   }
-  Probe probe(const config::Server& server) {
-    return {in_flight[server.slot], records[server.slot].estimate(in_flight[server.slot], time), false};
+  Probe probe(config::Slot slot, const config::Server&) {
+    return {in_flight[slot], records[slot].estimate(in_flight[slot], time), false};
   }
 
   std::vector<uint32_t> in_flight;
