@@ -12,19 +12,21 @@ namespace {
 using http::HeaderId;
 using http::Word;
 
-constexpr Refusal kBadLength{400, "Content-Length is not one plain decimal number"};
-constexpr Refusal kLengthTooLarge{400, "Content-Length above 2^63-1"};
-constexpr Refusal kSecondLength{400, "more than one Content-Length"};
-constexpr Refusal kBothFramings{400, "Content-Length and Transfer-Encoding together"};
-constexpr Refusal kSecondCoding{400, "more than one Transfer-Encoding"};
-constexpr Refusal kBadCoding{400, "Transfer-Encoding is malformed or chunked is not its last coding"};
-constexpr Refusal kUnknownCoding{501, "Transfer-Encoding other than chunked"};
-constexpr Refusal kBadConnection{400, "Connection is not a list of tokens"};
-constexpr Refusal kConnectionNamesEndToEnd{400, "Connection names a framing, routing or forwarding header"};
-constexpr Refusal kConnectionTooLong{400, "Connection names more than 16 headers"};
-constexpr Refusal kSecondExpect{400, "more than one Expect"};
-constexpr Refusal kUnknownExpectation{417, "Expect other than 100-continue"};
-constexpr Refusal kBadMaxForwards{400, "Max-Forwards is not one decimal number"};
+constexpr Refusal kBadLength{400, "Content-Length is not one plain decimal number", RefusalKind::kContentLength};
+constexpr Refusal kLengthTooLarge{400, "Content-Length above 2^63-1", RefusalKind::kContentLength};
+constexpr Refusal kSecondLength{400, "more than one Content-Length", RefusalKind::kContentLength};
+constexpr Refusal kBothFramings{400, "Content-Length and Transfer-Encoding together", RefusalKind::kTransferEncoding};
+constexpr Refusal kSecondCoding{400, "more than one Transfer-Encoding", RefusalKind::kTransferEncoding};
+constexpr Refusal kBadCoding{400, "Transfer-Encoding is malformed or chunked is not its last coding",
+                             RefusalKind::kTransferEncoding};
+constexpr Refusal kUnknownCoding{501, "Transfer-Encoding other than chunked", RefusalKind::kTransferEncoding};
+constexpr Refusal kBadConnection{400, "Connection is not a list of tokens", RefusalKind::kConnection};
+constexpr Refusal kConnectionNamesEndToEnd{400, "Connection names a framing, routing or forwarding header",
+                                           RefusalKind::kConnection};
+constexpr Refusal kConnectionTooLong{400, "Connection names more than 16 headers", RefusalKind::kConnection};
+constexpr Refusal kSecondExpect{400, "more than one Expect", RefusalKind::kExpect};
+constexpr Refusal kUnknownExpectation{417, "Expect other than 100-continue", RefusalKind::kExpect};
+constexpr Refusal kBadMaxForwards{400, "Max-Forwards is not one decimal number", RefusalKind::kMaxForwards};
 
 // What a client could harm others with, if it had us remove it.
 constexpr http::HeaderIdSet kNeverNominated(HeaderId::kHost, HeaderId::kContentLength, HeaderId::kTransferEncoding,

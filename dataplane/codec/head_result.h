@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "codec/refusal_kind.h"
+
 namespace fairlead::codec {
 
 struct HeadLimits {
@@ -14,10 +16,11 @@ struct HeadLimits {
   size_t max_headers = 100;
 };
 
-// A static reason, made once: its address says which one it is. `cause` is for logs and counters.
+// A static reason, made once: its address says which one it is. `cause` is for logs, `kind` for counters of requests.
 struct Refusal {
   uint16_t status;
   std::string_view cause;
+  RefusalKind kind = RefusalKind::kRequestLine;
 };
 
 enum class HeadOutcome : uint8_t {

@@ -13,14 +13,14 @@ using http::HeaderId;
 using http::HeaderList;
 using http::Word;
 
-constexpr Refusal kTooManyHeaders{431, "too many headers"};
-constexpr Refusal kBadName{400, "header name is not a token followed by a colon"};
-constexpr Refusal kUnderscoreTwin{400, "header name reads as another one with '_' for '-'"};
-constexpr Refusal kBareLineFeed{400, "line ends in LF without CR"};
-constexpr Refusal kBareCarriageReturn{400, "CR without LF"};
-constexpr Refusal kControlInValue{400, "control byte in a header value"};
-constexpr Refusal kSecondHost{400, "more than one Host"};
-constexpr Refusal kBadHost{400, "Host is not a host with an optional port"};
+constexpr Refusal kTooManyHeaders{431, "too many headers", RefusalKind::kTooLarge};
+constexpr Refusal kBadName{400, "header name is not a token followed by a colon", RefusalKind::kHeaderName};
+constexpr Refusal kUnderscoreTwin{400, "header name reads as another one with '_' for '-'", RefusalKind::kHeaderName};
+constexpr Refusal kBareLineFeed{400, "line ends in LF without CR", RefusalKind::kLineEnd};
+constexpr Refusal kBareCarriageReturn{400, "CR without LF", RefusalKind::kLineEnd};
+constexpr Refusal kControlInValue{400, "control byte in a header value", RefusalKind::kHeaderValue};
+constexpr Refusal kSecondHost{400, "more than one Host", RefusalKind::kHost};
+constexpr Refusal kBadHost{400, "Host is not a host with an optional port", RefusalKind::kHost};
 
 // Servers that hand headers to CGI-like programs do not tell `Content_Length` from `Content-Length`.
 bool is_underscore_twin(std::string_view name) {

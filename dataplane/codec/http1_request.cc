@@ -16,18 +16,18 @@ using http::Version;
 
 constexpr size_t kMaxMethodBytes = 32;
 
-constexpr Refusal kBadEmptyLine{400, "CR without LF before the request"};
-constexpr Refusal kBadMethod{400, "request line does not begin with a method and a space"};
-constexpr Refusal kMethodTooLong{501, "method of more than 32 bytes"};
-constexpr Refusal kHttp2Preface{400, "HTTP/2 preface on an HTTP/1 connection"};
-constexpr Refusal kMethodNotAllowed{405, "CONNECT and TRACE are not served"};
-constexpr Refusal kBadVersion{400, "request line does not end in a space, HTTP/1.1 and CR LF"};
-constexpr Refusal kUnknownVersion{505, "HTTP version other than 1.x"};
-constexpr Refusal kTargetTooLong{414, "request line over the limit of the head"};
-constexpr Refusal kHeadTooLarge{431, "head over the limit"};
-constexpr Refusal kHostMissing{400, "Host missing in HTTP/1.1"};
-constexpr Refusal kHostDiffers{400, "Host differs from the target's authority"};
-constexpr Refusal kCodingInHttp10{400, "Transfer-Encoding in HTTP/1.0"};
+constexpr Refusal kBadEmptyLine{400, "CR without LF before the request", RefusalKind::kLineEnd};
+constexpr Refusal kBadMethod{400, "request line does not begin with a method and a space", RefusalKind::kRequestLine};
+constexpr Refusal kMethodTooLong{501, "method of more than 32 bytes", RefusalKind::kMethod};
+constexpr Refusal kHttp2Preface{400, "HTTP/2 preface on an HTTP/1 connection", RefusalKind::kVersion};
+constexpr Refusal kMethodNotAllowed{405, "CONNECT and TRACE are not served", RefusalKind::kMethod};
+constexpr Refusal kBadVersion{400, "request line does not end in a space, HTTP/1.1 and CR LF", RefusalKind::kVersion};
+constexpr Refusal kUnknownVersion{505, "HTTP version other than 1.x", RefusalKind::kVersion};
+constexpr Refusal kTargetTooLong{414, "request line over the limit of the head", RefusalKind::kTooLarge};
+constexpr Refusal kHeadTooLarge{431, "head over the limit", RefusalKind::kTooLarge};
+constexpr Refusal kHostMissing{400, "Host missing in HTTP/1.1", RefusalKind::kHost};
+constexpr Refusal kHostDiffers{400, "Host differs from the target's authority", RefusalKind::kHost};
+constexpr Refusal kCodingInHttp10{400, "Transfer-Encoding in HTTP/1.0", RefusalKind::kTransferEncoding};
 
 // Clients of old send one behind a body (RFC 9112 section 2.2); a second is no accident.
 Verdict skip_empty_line(Cursor& cursor) {

@@ -8,13 +8,13 @@ namespace {
 using http::Method;
 using http::RequestHead;
 
-constexpr Refusal kBadForm{400, "target is neither a path nor an absolute http URI"};
-constexpr Refusal kBadByte{400, "target has a byte that no URI may contain"};
-constexpr Refusal kFragment{400, "target has a fragment"};
-constexpr Refusal kBackslash{400, "path has a backslash"};
-constexpr Refusal kEncodedNul{400, "path has %00"};
-constexpr Refusal kBadAuthority{400, "absolute target without a plain host and port"};
-constexpr Refusal kAsterisk{400, "target * is for OPTIONS alone"};
+constexpr Refusal kBadForm{400, "target is neither a path nor an absolute http URI", RefusalKind::kTarget};
+constexpr Refusal kBadByte{400, "target has a byte that no URI may contain", RefusalKind::kTarget};
+constexpr Refusal kFragment{400, "target has a fragment", RefusalKind::kTarget};
+constexpr Refusal kBackslash{400, "path has a backslash", RefusalKind::kTarget};
+constexpr Refusal kEncodedNul{400, "path has %00", RefusalKind::kTarget};
+constexpr Refusal kBadAuthority{400, "absolute target without a plain host and port", RefusalKind::kTarget};
+constexpr Refusal kAsterisk{400, "target * is for OPTIONS alone", RefusalKind::kTarget};
 
 // From `at` to the space behind the query.
 Verdict parse_query(Cursor& cursor, const char* begin, RequestHead& head) {

@@ -137,6 +137,17 @@ void write_process(Exposition& page, const ProcessFacts& process) {
   page.sample("process_open_fds", {}, process.usage.open_fds);
 }
 
+void write_bad_requests(Exposition& page, const std::vector<ListenerStatistics>& listeners) {
+  constexpr std::string_view kName = "fairlead_listener_bad_requests_total";
+  page.family(kName, MetricType::kCounter, "What came and was no request: malformed, too large, too slow.");
+  for (const auto& listener : listeners) {
+    for (size_t i = 0; i < codec::kRefusalKinds; ++i) {
+      std::string_view cause = codec::name_of(static_cast<codec::RefusalKind>(i));
+      page.sample(kName, {{"listener", listener.name}, {"cause", cause}}, listener.bad_requests.by_kind[i]);
+    }
+  }
+}
+
 void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& listeners) {
   auto family = [&](std::string_view name, MetricType type, std::string_view help,
                     uint64_t ListenerStatistics::* value) {
@@ -151,8 +162,7 @@ void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& li
          &ListenerStatistics::refused);
   family("fairlead_listener_rate_limited_total", MetricType::kCounter,
          "Requests and TCP connections over a limit for those of a time.", &ListenerStatistics::rate_limited);
-  family("fairlead_listener_bad_requests_total", MetricType::kCounter,
-         "What came and was no request: malformed, too large, too slow.", &ListenerStatistics::bad_requests);
+  write_bad_requests(page, listeners);
   family("fairlead_listener_unrouted_total", MetricType::kCounter,
          "Requests and connections that no backend served: no route, a loop, a backend that is gone.",
          &ListenerStatistics::unrouted);

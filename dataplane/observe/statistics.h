@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/model.h"
+#include "observe/bad_requests.h"
 #include "observe/counters.h"
 #include "observe/explanation.h"
 
@@ -37,7 +38,7 @@ struct ListenerStatistics {
   // Requests and TCP connections over a limit for those of a time.
   uint64_t rate_limited = 0;
   // What came and was no request: malformed, too large, too slow. Answered with 4xx or 5xx by ourselves.
-  uint64_t bad_requests = 0;
+  BadRequests bad_requests = {};
   uint64_t unrouted = 0;
 };
 

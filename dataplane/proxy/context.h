@@ -14,6 +14,7 @@
 #include "http/cookies.h"
 #include "http/head.h"
 #include "net/buffer.h"
+#include "observe/bad_requests.h"
 #include "proxy/rates.h"
 #include "runtime/loop.h"
 #include "upstream/upstreams.h"
@@ -111,7 +112,7 @@ struct ListenerContext {
   uint64_t accepted = 0;
   uint64_t refused = 0;
   uint64_t rate_limited = 0;
-  uint64_t bad_requests = 0;
+  observe::BadRequests bad_requests;
   // Requests and connections that no backend served: no route, a loop, a backend that is gone.
   uint64_t unrouted = 0;
 };

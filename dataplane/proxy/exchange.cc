@@ -42,12 +42,22 @@ void count_response(ExchangeState& x, uint16_t status) {
   x.lease->server().note(upstream::outcome_of_status(status));
 }
 
+// Faults of the request itself are counted as those are that its head is refused for.
+void count_bad_request(ExchangeState& x, const Fault& fault) {
+  observe::BadRequests& counters = x.client.listener().bad_requests;
+  if (&fault == &faults::kLoop) counters.add(codec::RefusalKind::kLoop);
+  if (&fault == &faults::kHeadTooLarge) counters.add(codec::RefusalKind::kTooLarge);
+  if (&fault == &faults::kBadBody) counters.add(codec::RefusalKind::kBody);
+  if (&fault == &faults::kClientSlow) counters.add(codec::RefusalKind::kTimeout);
+}
+
 // The one place where a fault becomes a status or a close.
 Task<After> give_up(ExchangeState& x, const Fault& fault) {
   co_await end_upload(x);
   if (x.lease) count_fault(x, *x.lease, fault);
   x.lease.reset();
   x.end_log(fault.status, fault.cause);
+  count_bad_request(x, fault);
   if (x.backend) {
     ++x.backend->counters().failed[static_cast<int>(fault.failure)];
     if (fault.status != 0) ++x.backend->counters().statuses[fault.status / 100 - 1];

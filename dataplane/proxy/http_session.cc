@@ -14,6 +14,8 @@ namespace {
 using runtime::Task;
 using runtime::TimePoint;
 
+constexpr codec::Refusal kHeadTimeout{408, "request_head_timeout", codec::RefusalKind::kTimeout};
+
 codec::HeadResult parse_head(Client& client) {
   codec::HeadLimits limits{.max_head_bytes = client.settings().effective_max_head_bytes(),
                            .max_headers = client.settings().effective_max_headers()};
@@ -21,11 +23,11 @@ codec::HeadResult parse_head(Client& client) {
 }
 
 // A request that is refused before it is one: malformed, too large, too slow.
-Task<void> refuse(Client& client, uint16_t status, std::string_view cause) {
-  ++client.listener().bad_requests;
-  log_refusal(client, status, cause);
+Task<void> refuse(Client& client, const codec::Refusal& refusal) {
+  client.listener().bad_requests.add(refusal.kind);
+  log_refusal(client, refusal.status, refusal.cause);
   client.in().release();
-  auto size = codec::write_error(status, {.date_line = client.context().date_line()}, client.in().room());
+  auto size = codec::write_error(refusal.status, {.date_line = client.context().date_line()}, client.in().room());
   client.in().commit(size.value_or(0));
   auto written = co_await client.stream().write_all(client.in().unread(), client.settings().idle_timeout());
   if (written) co_await close_lingering(client);
@@ -67,7 +69,7 @@ Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted
     while (head.incomplete()) {
       auto count = co_await client.stream().read_some(client.in().room(), deadline);
       if (!count && count.error() == net::IoError::kTimedOut) {
-        co_await refuse(client, 408, "request_head_timeout");
+        co_await refuse(client, kHeadTimeout);
         co_return;
       }
       if (!count || *count == 0) co_return;
@@ -75,7 +77,7 @@ Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted
       head = parse_head(client);
     }
     if (head.refused()) {
-      co_await refuse(client, head.refusal->status, head.refusal->cause);
+      co_await refuse(client, *head.refusal);
       co_return;
     }
     After after = co_await exchange(client, head.consumed);

@@ -160,7 +160,8 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"88_bad_size_behind_good", "5\r\nhello\r\nzz\r\n", {}}),
     [](const auto& row) { return "row_" + row.param.name; });
 
-TEST(ChunkedBody, IsOpenUntilItsLastByte) {  // Row 86.
+TEST(ChunkedBody, IsOpenUntilItsLastByte) {
+  RecordProperty("rows", "86");
   const std::string body = "5\r\nhello\r\n0\r\nX: y\r\n\r\n";
   for (size_t size = 0; size < body.size(); ++size) {
     BodyDecoder decoder(kChunked);
@@ -191,7 +192,8 @@ TEST(LengthBody, EndsAtItsLengthHoweverItIsCut) {
   EXPECT_EQ(decoded, (Decoded{.data = "hello", .consumed = 5, .done = true, .error = ""}));
 }
 
-TEST(LengthBody, IsOpenUntilItsLastByte) {  // Rows 66 and E6.
+TEST(LengthBody, IsOpenUntilItsLastByte) {
+  RecordProperty("rows", "66 E6");
   BodyDecoder decoder({.kind = BodyKind::kLength, .length = 5});
   EXPECT_FALSE(decoder.decode("hell").done);
   EXPECT_EQ(decoder.remaining(), 1);

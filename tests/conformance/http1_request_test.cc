@@ -303,17 +303,19 @@ INSTANTIATE_TEST_SUITE_P(Catalogue, RequestRow, ::testing::ValuesIn(all_rows()),
                          [](const auto& row) { return "row_" + row.param.name; });
 
 TEST(RequestLimits, TargetOverTheLimitIs414AndItsNeighbourPasses) {
+  RecordProperty("rows", "16");
   const std::string rest = " HTTP/1.1\r\nHost: h\r\n\r\n";
   for (const size_t size : {16384u, 100'000u}) {
     const HeadResult result = parse("GET /" + std::string(size, 'a') + rest);
     ASSERT_TRUE(result.refused());
-    EXPECT_EQ(result.refusal->status, 414) << "row 16";
+    EXPECT_EQ(result.refusal->status, 414);
   }
   EXPECT_TRUE(parse("GET /" + std::string(16384 - 5 - rest.size(), 'a') + rest).complete());
   EXPECT_FALSE(parse("GET /" + std::string(16384 - 4 - rest.size(), 'a') + rest).complete());
 }
 
 TEST(RequestLimits, HeaderOverTheLimitIs431AndTheLimitItselfPasses) {
+  RecordProperty("rows", "41");
   const auto request = [](size_t size) {
     const std::string begin = "GET / HTTP/1.1\r\nHost: h\r\nX: ";
     return begin + std::string(size - begin.size() - 4, 'a') + "\r\n\r\n";
@@ -322,7 +324,7 @@ TEST(RequestLimits, HeaderOverTheLimitIs431AndTheLimitItselfPasses) {
   for (const size_t size : {16385u, 100'000u}) {
     const HeadResult result = parse(request(size));
     ASSERT_TRUE(result.refused());
-    EXPECT_EQ(result.refusal->status, 431) << "row 41";
+    EXPECT_EQ(result.refusal->status, 431);
   }
 }
 
@@ -340,7 +342,8 @@ TEST(RequestLimits, OutcomeAtTheLimitIsTheSameByteByByte) {
   }
 }
 
-TEST(RequestNoise, RandomBytesAreRefusedOrIncompleteHoweverCut) {  // Row 51.
+TEST(RequestNoise, RandomBytesAreRefusedOrIncompleteHoweverCut) {
+  RecordProperty("rows", "51 E1");
   const auto seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);

@@ -153,7 +153,8 @@ INSTANTIATE_TEST_SUITE_P(
         Accepted{"host_is_no_matter", ok("Host: a,b\r\nExpect: x\r\nContent-Length: 5\r\n"), 200, bytes(5)}),
     [](const auto& row) { return "row_" + row.param.name; });
 
-TEST(ResponseHead, TellsTheServersKeepAliveTimeout) {  // Row S9.
+TEST(ResponseHead, TellsTheServersKeepAliveTimeout) {
+  RecordProperty("rows", "S9");
   const auto timeout_of = [](const std::string& value) {
     EXPECT_TRUE(parse_for({})(ok("Keep-Alive: " + value + "\r\nContent-Length: 0\r\n")).complete());
     return scratch_head().keep_alive_timeout_seconds;
@@ -174,7 +175,8 @@ TEST(ResponseHead, TellsTheServersKeepAliveTimeout) {  // Row S9.
   EXPECT_EQ(max_of("timeout=5"), std::nullopt);
 }
 
-TEST(ResponseHead, ManyInterimHeadsAreHeadsOfTheirOwn) {  // Row S4.
+TEST(ResponseHead, ManyInterimHeadsAreHeadsOfTheirOwn) {
+  RecordProperty("rows", "S4");
   const std::string stream =
       response("HTTP/1.1 103 X", "") + response("HTTP/1.1 100 X", "") + ok("Content-Length: 0\r\n");
   std::string_view rest = stream;

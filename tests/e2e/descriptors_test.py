@@ -6,7 +6,7 @@ Numbers are rows of the catalogue of bad input.
 import resource
 import time
 
-from harness import Case, Connection, fetch, get, main, plane, wait_until
+from harness import Case, Connection, fetch, get, main, plane, proves, wait_until
 
 LIMIT = 96
 
@@ -28,6 +28,7 @@ class OutOfDescriptors(Case):
         wait_until(lambda: fairlead.open_descriptors() >= LIMIT - 1, "the use of all descriptors")
         return connections
 
+    @proves("157", "C3")
     def test_157_accepting_waits_without_spinning_and_goes_on_at_once(self):
         fairlead = self.start_limited()
         connections = self.fill(fairlead)
@@ -43,6 +44,7 @@ class OutOfDescriptors(Case):
         self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(fetch(fairlead.address()).body, b"live")
 
+    @proves("157")
     def test_157_those_that_are_connected_are_served_meanwhile(self):
         """A request that needs a connection to a server may be refused, with a status; one that reuses one is not."""
         fairlead = self.start_limited(workers=1)
@@ -55,6 +57,7 @@ class OutOfDescriptors(Case):
                 connection.send(get())
             self.assertIn(connections[0].read_response().status, (200, 503))
 
+    @proves("157")
     def test_157_again_and_again(self):
         fairlead = self.start_limited()
         before = fairlead.open_descriptors()
@@ -64,6 +67,7 @@ class OutOfDescriptors(Case):
             self.assertEqual(fetch(fairlead.address()).body, b"live")
         wait_until(lambda: fairlead.open_descriptors() <= before + 4, "the closing of all descriptors")
 
+    @proves("148")
     def test_148_connections_that_say_nothing_make_room(self):
         fairlead = self.start_limited(listener={"timeouts": {"requestHead": "0.3s"}})
         silent = self.fill(fairlead)

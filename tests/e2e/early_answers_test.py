@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from harness import Case, Connection, fetch, get, main, plane, response
+from harness import Case, Connection, fetch, get, main, plane, proves, response
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -24,6 +24,7 @@ class EarlyAnswers(Case):
         self.lines = []
         return self.scripted(script)
 
+    @proves("95")
     def test_95_the_rest_of_a_body_is_never_read_as_a_request(self):
         fairlead = self.start(plane([self.answering_at_once().address]))
         for begun in (b"", SMUGGLED, SMUGGLED * 2):
@@ -36,6 +37,7 @@ class EarlyAnswers(Case):
                 self.assertEqual(connection.read_to_end(), b"")
         self.assertEqual(set(self.lines), {"POST / HTTP/1.1"})
 
+    @proves("95")
     def test_95_a_connection_whose_body_was_read_in_spite_of_it_goes_on(self):
         fairlead = self.start(plane([self.answering_at_once().address]))
         with Connection(fairlead.address()) as connection:
@@ -44,6 +46,7 @@ class EarlyAnswers(Case):
                 self.assertEqual(connection.read_response().status, 413)
         self.assertEqual(self.lines, ["POST / HTTP/1.1"] * 10)
 
+    @proves("E8")
     def test_e8_the_answer_outlives_the_servers_close_and_the_clients_haste(self):
         """The client reads only when it has sent all that it can."""
         fairlead = self.start(plane([self.answering_at_once("Connection: close", then_close=True).address]))
@@ -57,6 +60,7 @@ class EarlyAnswers(Case):
 
 
 class Ends(Case):
+    @proves("151")
     def test_151_what_a_server_sent_before_its_end_arrives_whole_and_then_the_end(self):
         data = b"0123456789abcdef" * (4 << 16)
         sent = threading.Event()
@@ -74,6 +78,7 @@ class Ends(Case):
             self.assertTrue(sent.wait(20))
             self.assertEqual((received == data, connection.was_reset), (True, False))
 
+    @proves("152")
     def test_152_a_response_until_close_that_breaks_is_not_taken_for_whole(self):
         def script(peer, _):
             peer.read_request()
@@ -94,6 +99,7 @@ class Ends(Case):
                 if version == "HTTP/1.0":
                     self.assertTrue(connection.was_reset, "it looks whole")
 
+    @proves("C6")
     def test_c6_a_server_that_resets_at_once_is_an_answer_and_harms_nobody(self):
         def script(peer, _):
             peer.reset()
@@ -104,6 +110,7 @@ class Ends(Case):
         self.ctl(fairlead, "server", "set", "app/s1", "--address", self.origin("alive").address)
         self.assertEqual(fetch(fairlead.address()).body, b"alive")
 
+    @proves("156")
     def test_156_a_reader_with_a_tiny_window_gets_everything(self):
         body = bytes(range(256)) * 1024
         fairlead = self.start(plane([self.origin(answer=lambda _: response(body=body)).address]))

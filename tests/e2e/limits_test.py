@@ -2,7 +2,7 @@
 
 import re
 
-from harness import Connection, fetch, get, main, plane, wait_until
+from harness import Connection, fetch, get, main, plane, proves, wait_until
 from harness.api import ApiCase
 from harness.origins import response
 
@@ -44,6 +44,7 @@ class Limits(ApiCase):
             self.assertEqual(connection.read_response().status, 200)
         wait_until(lambda: fetch(self.fairlead.address()).status == 200, "a place")
 
+    @proves("C2")
     def test_a_client_that_leaves_leaves_its_place(self):
         self.live.hold()
         for connection in self.hold(2):
@@ -120,6 +121,7 @@ class Queues(ApiCase):
         self.assertEqual(self.metric("fairlead_backend_queue_refused_total"), 1)
         self.live.release()
 
+    @proves("C5")
     def test_who_leaves_waits_no_more_and_a_raised_limit_takes_the_rest(self):
         self.start_full()
         leaving, staying = self.ask("/leaving"), self.ask("/staying")

@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 
-from harness import Case, Connection, fetch, get, is_refused, main, plane, wait_until
+from harness import Case, Connection, fetch, get, is_refused, main, plane, proves, wait_until
 
 
 class ListenersAndRoutes(Case):
@@ -49,6 +49,7 @@ class ListenersAndRoutes(Case):
             self.assertTrue(connection.is_closed_within(20))
         self.assertEqual(fetch(fairlead.address()).body, b"origin")
 
+    @proves("150", "151")
     def test_tcp_with_half_close_both_ways(self):
         def script(peer, number):
             if number == 0:
@@ -94,6 +95,7 @@ class ListenersAndRoutes(Case):
             self.assertEqual(hashlib.sha256(connection.read_to_end()).digest(), hashlib.sha256(data).digest())
             sender.join()
 
+    @proves("C4")
     def test_connections_over_the_limit_are_closed_and_the_others_go_on(self):
         origin = self.origin()
         fairlead = self.start(plane([origin.address], listener={"maxConnections": 3}))

@@ -5,7 +5,7 @@ import os
 import re
 import socket
 
-from harness import Case, Connection, fetch, get, is_refused, main, plane, response, run, wait_until
+from harness import Case, Connection, fetch, get, is_refused, main, plane, proves, response, run, wait_until
 from harness.processes import distribution_program
 
 NGINX = """
@@ -78,6 +78,7 @@ class NginxBehindFairlead(Case):
         self.assertTrue(answer.is_whole)
         self.assertEqual(hashlib.sha256(answer.body).digest(), hashlib.sha256(self.large).digest())
 
+    @proves("S10")
     def test_a_chunked_response_is_whole_for_1_1_and_without_chunks_for_1_0(self):
         plain = run(distribution_program("curl", "curl"), "-sS", "--compressed", "-o", self.folder / "got",
                     f"http://{self.web}/chunked")
@@ -89,6 +90,7 @@ class NginxBehindFairlead(Case):
         self.assertIsNone(old.get("transfer-encoding"))
         self.assertEqual(old.body, answer.body)
 
+    @proves("S3")
     def test_head_and_not_modified_have_no_body_and_the_connection_goes_on(self):
         with Connection(self.web) as connection:
             head = connection.request(get("/small", method="HEAD"), head_only=True)
@@ -102,6 +104,7 @@ class NginxBehindFairlead(Case):
         answer = fetch(self.web, "/large", headers=["Range: bytes=1000000-1000999"])
         self.assertEqual((answer.status, answer.body), (206, self.large[1000000:1001000]))
 
+    @proves("89")
     def test_large_uploads_with_expect_by_curl(self):
         if "dav" not in run(distribution_program("nginx", "nginx-light"), "-V").stderr:
             self.fail("nginx has no dav module: install Debian's nginx-light")
@@ -114,6 +117,7 @@ class NginxBehindFairlead(Case):
                 self.assertIn("HTTP/1.1 201 Created", sent.stderr)
                 self.assertEqual((self.folder / f"www/store/{name}").read_bytes(), self.large)
 
+    @proves("E2")
     def test_headers_towards_the_server(self):
         answer = fetch(self.web, "/headers", headers=["Connection: X-Named, keep-alive", "X-Named: secret", "TE: gzip",
                                                       "X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: https"])
@@ -133,6 +137,7 @@ class ScriptedServers(Case):
         self.assertEqual([answer.get(name) for name in ("connection", "x-private", "keep-alive", "x-public")],
                          [None, None, None, "1"])
 
+    @proves("89", "S4")
     def test_expect_100_continue_reaches_the_server_and_its_answer_the_client(self):
         def script(peer, _):
             request = peer.read_request_head()
@@ -147,6 +152,7 @@ class ScriptedServers(Case):
             self.assertEqual(connection.read_head().status, 100)
             self.assertEqual(connection.request(b"body").body, b"body")
 
+    @proves("95")
     def test_an_early_response_arrives_though_the_upload_is_not_done(self):
         def script(peer, _):
             peer.read_request_head()
@@ -159,6 +165,7 @@ class ScriptedServers(Case):
             self.assertEqual((answer.status, answer.body), (413, b"too large"))
             self.assertTrue(connection.is_closed_within(20))
 
+    @proves("S11")
     def test_an_upgrade_becomes_a_tunnel_with_half_close(self):
         def script(peer, _):
             request = peer.read_request_head()
@@ -262,6 +269,7 @@ class ScriptedServers(Case):
                     line = fairlead.wait_for_access(f"target={path} ")
                     self.assertEqual((line["status"], line["end"]), (str(status), reason))
 
+    @proves("E2")
     def test_a_request_that_comes_back_is_a_loop(self):
         fairlead = self.start(plane([]))
         self.ctl(fairlead, "backend", "add", "self")

@@ -3,10 +3,11 @@
 Names begin with the row of the catalogue of bad input.
 """
 
+import re
 import socket
 import threading
 
-from harness import Case, Connection, fetch, get, main, plane, response
+from harness import Case, Connection, fetch, get, main, plane, proves, response
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -50,15 +51,15 @@ CUT = [
 ACCEPTED = [
     ("S1 no reason", b"HTTP/1.1 200 \r\nContent-Length: 5\r\n\r\nhello", 200, b"hello"),
     ("S1 status 599", b"HTTP/1.1 599 Own\r\nContent-Length: 5\r\n\r\nhello", 599, b"hello"),
-    ("until close", OK + b"\r\nhello", 200, b"hello"),
-    ("HTTP/1.0", b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello"),
-    ("chunked", OK + b"Transfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nTrailer: x\r\n\r\n", 200, b"hello"),
+    ("S6 until close", OK + b"\r\nhello", 200, b"hello"),
+    ("S10 HTTP/1.0", b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello"),
+    ("S2 chunked", OK + b"Transfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nTrailer: x\r\n\r\n", 200, b"hello"),
     ("S3 204 with a body", b"HTTP/1.1 204 No Content\r\n\r\nhello", 204, b""),
     ("S3 304 with a body", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello", 304, b""),
     ("153 more than its length", OK + b"Content-Length: 5\r\n\r\nhello" + response(body=b"stolen"), 200, b"hello"),
     ("S3 bytes after the last chunk", OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" + response(body=b"x"),
      200, b"hello"),
-    ("obs-text", OK + b"X: \xe4\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello"),
+    ("S2 obs-text", OK + b"X: \xe4\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello"),
 ]
 
 
@@ -84,21 +85,29 @@ class Answers(Case):
         self.addCleanup(lambda: self.assertEqual(origin.errors, []))
         return self.start(plane([origin.address, origin.address], **options))
 
+    @proves("154")
     def test_what_is_refused_is_a_502_and_the_client_goes_on(self):
         fairlead = self.start_rows([sent for _, sent in REFUSED])
         with Connection(fairlead.address()) as connection:
             for number, (name, _) in enumerate(REFUSED):
-                with self.subTest(name):
+                with self.row(name):
+                    counted = self.bad_responses(fairlead)
                     interim = []
                     answer = connection.request(get(f"/{number}"), interim=interim)
                     self.assertEqual((answer.status, answer.is_whole), (502, True))
                     self.assertLess(len(interim), 20)
                     self.assertEqual(connection.request(get("/well")).body, b"well")
+                    self.assertEqual(self.bad_responses(fairlead), counted + 1)
+
+    def bad_responses(self, fairlead):
+        page = fetch(fairlead.ready["observation"], "/metrics").body.decode()
+        found = re.search(r'^fairlead_backend_failed_total\{backend="app",cause="response"\} (\d+)$', page, re.MULTILINE)
+        return int(found[1]) if found else 0
 
     def test_what_breaks_in_the_body_is_cut_for_the_client(self):
         fairlead = self.start_rows([sent for _, sent in CUT])
         for number, (name, _) in enumerate(CUT):
-            with self.subTest(name), Connection(fairlead.address()) as connection:
+            with self.row(name), Connection(fairlead.address()) as connection:
                 answer = connection.request(get(f"/{number}"))
                 self.assertEqual((answer.status, answer.is_whole), (200, False))
                 fairlead.wait_for_access(f"target=/{number} ", "end=response_incomplete")
@@ -106,11 +115,12 @@ class Answers(Case):
     def test_what_is_odd_is_served_and_nobody_gets_the_rest(self):
         fairlead = self.start_rows([sent for _, sent, _, _ in ACCEPTED])
         for number, (name, _, status, body) in enumerate(ACCEPTED):
-            with self.subTest(name), Connection(fairlead.address()) as connection:
+            with self.row(name), Connection(fairlead.address()) as connection:
                 answer = connection.request(get(f"/{number}"))
                 self.assertEqual((answer.status, answer.body, answer.is_whole), (status, body, True))
                 self.assertEqual(fetch(fairlead.address(), "/well").body, b"well")
 
+    @proves("S3")
     def test_s3_a_body_after_head(self):
         def script(peer, _):
             while True:
@@ -124,6 +134,7 @@ class Answers(Case):
                 self.assertEqual((answer.status, answer.get("content-length")), (200, "8"))
                 self.assertEqual(connection.request(get()).body, b"for HEAD")
 
+    @proves("S4")
     def test_s4_interim_responses_reach_1_1_clients_only(self):
         def script(peer, _):
             peer.read_request()
@@ -139,6 +150,15 @@ class Answers(Case):
             self.assertEqual(connection.request(get(version="HTTP/1.0"), interim=interim).body, b"hello")
             self.assertEqual(interim, [])
 
+    @proves("E4")
+    def test_e4_cookies_are_never_joined(self):
+        fairlead = self.start_rows([OK + b"Set-Cookie: a=1; Path=/\r\nX: 1\r\nset-cookie: b=2\r\nX: 2\r\n"
+                                    b"Content-Length: 0\r\n\r\n"])
+        answer = fetch(fairlead.address(), "/0")
+        self.assertEqual(answer.all("set-cookie"), ["a=1; Path=/", "b=2"])
+        self.assertEqual(answer.all("x"), ["1", "2"])
+
+    @proves("S5")
     def test_s5_a_pooled_connection_that_speaks_unasked_is_not_used(self):
         def script(peer, number):
             peer.read_request()
@@ -155,6 +175,7 @@ class Answers(Case):
         origin.wait_until_unconnected()
         self.assertEqual(fetch(fairlead.address()).body, b"1")
 
+    @proves("155", "S6")
     def test_155_s6_a_reused_connection_that_closes_is_tried_again_where_that_is_safe(self):
         def script(peer, number):
             peer.read_request()
@@ -169,6 +190,7 @@ class Answers(Case):
         self.assertEqual((line["status"], line["end"]), ("200", "complete"))
         self.assertEqual(fetch(fairlead.address(), method="POST", body=b"twice?").status, 502)
 
+    @proves("S8")
     def test_s8_a_server_that_is_slow(self):
         def script(peer, _):
             request = peer.read_request()
@@ -184,6 +206,7 @@ class Answers(Case):
         fairlead.wait_for_access("target=/body ", "end=response_body_timeout")
         origin.wait_until_unconnected()
 
+    @proves("S9")
     def test_s9_connections_that_a_server_will_close_are_not_kept(self):
         for header in ("Connection: close", "Keep-Alive: timeout=1"):
             with self.subTest(header):
@@ -197,6 +220,7 @@ class Answers(Case):
                 self.assertEqual([fetch(fairlead.address()).body for _ in range(3)], [b"0", b"1", b"2"])
                 origin.wait_until_unconnected()
 
+    @proves("S11", "92")
     def test_s11_92_without_101_there_is_no_tunnel(self):
         fairlead = self.start_rows([])
         with Connection(fairlead.address()) as connection:
@@ -205,6 +229,7 @@ class Answers(Case):
             self.assertEqual(connection.read_response().body, b"well")
             self.assertEqual(connection.read_response().status, 400)  # what follows is a request still
 
+    @proves("C6")
     def test_c6_servers_that_cannot_be_reached(self):
         with socket.socket() as full, socket.socket() as first, socket.socket() as second:
             full.bind(("127.0.0.1", 0))
@@ -220,6 +245,7 @@ class Answers(Case):
             self.ctl(fairlead, "server", "add", "app/alive", alive.address)
             self.assertEqual({fetch(fairlead.address()).body for _ in range(6)}, {b"alive"})
 
+    @proves("S6", "C6")
     def test_s6_a_server_that_vanishes_for_good_is_a_503(self):
         origin = self.origin()
         fairlead = self.start(plane([origin.address], workers=1))

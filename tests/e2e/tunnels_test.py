@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from harness import Case, Connection, main, plane, wait_until
+from harness import Case, Connection, main, plane, proves, wait_until
 
 UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
@@ -51,6 +51,7 @@ class Tunnels:
         self.assertTrue(self.is_over.wait(20))
         self.assertEqual((self.rest_at_server, self.server_was_reset), (b"", True))
 
+    @proves("150", "S11")
     def test_a_proper_end_is_one_for_both(self):
         client = self.open()
         client.finish()
@@ -82,6 +83,7 @@ class Tunnels:
         self.open().reset()
         self.assert_server_was_reset()
 
+    @proves("S11")
     def test_a_tunnel_without_progress_is_reset_on_both_sides(self):
         client = self.open(timeouts={"idle": "0.3s"})
         self.assertEqual((client.read_to_end(), client.was_reset), (b"", True))

@@ -41,6 +41,7 @@ config::Listener with_timeouts(Duration head, Duration keep_alive, Duration idle
 }
 
 TEST_F(Case, AHeadThatDoesNotComeToItsEndGets408) {
+  RecordProperty("rows", "C1");
   open(with_timeouts(seconds(7), hours(1), hours(1)));
   EXPECT_THAT(talk("GET / HTTP/1.1\r\nHost: a\r\n"), StartsWith("HTTP/1.1 408 "));
   EXPECT_GE(took_, seconds(7));
@@ -48,8 +49,9 @@ TEST_F(Case, AHeadThatDoesNotComeToItsEndGets408) {
   EXPECT_TRUE(w_.seen.requests.empty());
 }
 
-// Row C1: progress gives a head no more time.
+// Progress gives a head no more time.
 TEST_F(Case, AHeadThatComesDropByDropGets408) {
+  RecordProperty("rows", "C1");
   open(with_timeouts(seconds(7), hours(1), hours(1)));
   struct Dripping {
     static runtime::Task<void> run(HttpWorld& w, std::string& received, TimePoint& ended) {
@@ -83,6 +85,7 @@ TEST_F(Case, AHeadThatComesDropByDropGets408) {
 }
 
 TEST_F(Case, AConnectionThatSaysNothingIsClosedWithoutAWord) {
+  RecordProperty("rows", "52");
   open(with_timeouts(seconds(7), hours(1), hours(1)));
   EXPECT_EQ(talk(""), "");
   EXPECT_GE(took_, seconds(7));
@@ -146,6 +149,7 @@ TEST_F(Case, TheGraceOfAnEndingListenerDoesNotProlongTheKeepAliveTime) {
 }
 
 TEST_F(Case, AServerThatDoesNotAnswerGives504) {
+  RecordProperty("rows", "S8");
   config::Backend settings;
   settings.timeouts.response = seconds(9);
   w_.set_backend(settings);
@@ -157,6 +161,7 @@ TEST_F(Case, AServerThatDoesNotAnswerGives504) {
 }
 
 TEST_F(Case, AnUploadThatStallsGets408AndTheServerIsNotToldThatItIsWhole) {
+  RecordProperty("rows", "64 E6");
   open(with_timeouts(hours(1), hours(1), seconds(11)));
   Plan plan{.id = 1, .method = "POST", .request_size = 100'000};
   EXPECT_THAT(talk(request(plan) + plan.request_body().substr(0, 70'000)), StartsWith("HTTP/1.1 408 "));
@@ -165,6 +170,7 @@ TEST_F(Case, AnUploadThatStallsGets408AndTheServerIsNotToldThatItIsWhole) {
 }
 
 TEST_F(Case, AConnectThatIsNotAnsweredGives504) {
+  RecordProperty("rows", "C6");
   config::Backend settings;
   settings.timeouts.connect = seconds(3);
   settings.retry.attempts = 0;
@@ -209,6 +215,7 @@ TEST_F(Case, MalformedRequestsGet400AndNeverReachAServer) {
 }
 
 TEST_F(Case, AMalformedBodyGets400OrACutConnection) {
+  RecordProperty("rows", "88");
   open();
   Plan plan{.id = 1, .method = "POST", .request_framing = Framing::kChunked};
   EXPECT_THAT(talk(request(plan) + "xyz\r\n"), StartsWith("HTTP/1.1 400 "));
@@ -224,6 +231,7 @@ TEST_F(Case, AHeadOverTheLimitGets431) {
 }
 
 TEST_F(Case, ConnectionsOverTheLimitAreRefusedWithoutHarmToOthers) {
+  RecordProperty("rows", "C4");
   config::Listener settings = HttpWorld::listener();
   settings.max_connections = 2;
   open(settings);
@@ -238,6 +246,7 @@ TEST_F(Case, ConnectionsOverTheLimitAreRefusedWithoutHarmToOthers) {
 }
 
 TEST_F(Case, RunningOutOfDescriptorsDelaysAndHarmsNobody) {
+  RecordProperty("rows", "157 C3");
   w_.world.network().faults().exhausted_accept = 0.7;
   open();
   for (uint64_t i = 1; i <= 30; ++i) w_.clients->start({Plan{.id = i, .response_size = 100}});
@@ -246,6 +255,7 @@ TEST_F(Case, RunningOutOfDescriptorsDelaysAndHarmsNobody) {
 }
 
 TEST_F(Case, AnUpgradeBecomesATunnelForBothSides) {
+  RecordProperty("rows", "S11");
   open();
   int listening = w_.world.origins().driver.listen("10.1.0.1:0");
   w_.world.configuration().set_backend("tunnels");

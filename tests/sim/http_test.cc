@@ -151,6 +151,7 @@ TEST_P(Http, AnOriginsFailureIsNeverTakenForAResponse) {
 }
 
 TEST_P(Http, ResetsAtAnyMomentHarmNobodyElseAndLeaveNothing) {
+  RecordProperty("rows", "C2");
   for_each_seed([&](uint64_t seed) {
     HttpWorld w(seed, 2);
     Random random(seed);
@@ -170,6 +171,7 @@ TEST_P(Http, ResetsAtAnyMomentHarmNobodyElseAndLeaveNothing) {
 
 // A server that closes an idle connection may do so while a request is on its way.
 TEST_P(Http, ARequestThatMeetsAClosingConnectionIsRetriedOnlyWhereThatIsSafe) {
+  RecordProperty("rows", "155 S6");
   for_each_seed([&](uint64_t seed) {
     HttpWorld w(seed, 1, 1);
     Random random(seed);

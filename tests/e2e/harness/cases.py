@@ -9,6 +9,7 @@ import unittest
 
 from .origins import Origin, ScriptedOrigin
 from .processes import DEADLINE, Fairlead, Process
+from .rows import RecordingRunner, row_of
 
 __all__ = ["DEADLINE", "Case", "main"]
 
@@ -20,6 +21,10 @@ class Case(unittest.TestCase):
         # Short, because a Unix socket's path is.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fairlead-e2e-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def row(self, name):
+        """A part of a test that proves a row of the catalogue: its name begins with the row's number."""
+        return self.subTest(row=row_of(name), name=name)
 
     def start(self, configuration, **options):
         """A data plane, in a folder of its own; at the end of the test it must end by itself, with status 0."""
@@ -84,4 +89,4 @@ def plane(servers, listener=None, backend=None, **others):
 
 
 def main():
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, testRunner=RecordingRunner)
