@@ -9,6 +9,9 @@ Fairlead understood, for Fairlead writes each request anew and our server takes 
 servers behind nginx and haproxy see is what these understood of the same bytes. Methods, targets, hosts, bodies and the
 number of requests must be the same for each answer that the client gets; that one of the two refuses a request is no
 difference. A difference is ambiguous: it is printed with its number and its bytes, and the exit status is 1.
+
+Afterwards nothing may be left of it all: the connections of clients are gone, and the process is as idle, as large and has
+as many descriptors as after the first hundred.
 """
 
 import argparse
@@ -19,6 +22,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import socket
 import sys
 import tempfile
@@ -29,7 +33,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests/e2e"))
 
 # pylint: disable=wrong-import-position
-from harness import Fairlead, Process, is_refused, wait_until  # noqa: E402
+from harness import Fairlead, Process, fetch, is_refused, wait_until  # noqa: E402
 from harness.connection import open_socket  # noqa: E402
 from harness.processes import distribution_program  # noqa: E402
 import datapath_bad_input_test as catalogue  # noqa: E402
@@ -398,6 +402,33 @@ class Trial:
         return found
 
 
+class Footprint:
+    """What a process holds when nobody asks it for anything."""
+
+    def __init__(self, fairlead):
+        self.fairlead = fairlead
+        wait_until(lambda: self._connections() == 0, "the end of all connections")
+        self.descriptors = fairlead.open_descriptors()
+        self.memory = fairlead.resident_bytes()
+
+    def _connections(self):
+        page = fetch(self.fairlead.ready["observation"], "/metrics").body.decode()
+        return sum(int(number) for number in re.findall(r"^fairlead_listener_connections\{.*\} (\d+)$", page, re.MULTILINE))
+
+    def idle_percent(self, seconds=2):
+        used = self.fairlead.processor_seconds()
+        time.sleep(seconds)
+        return 100 * (self.fairlead.processor_seconds() - used) / seconds
+
+    def left_since(self, first):
+        """Beside `first`: what is more than it should be."""
+        facts = {"idle_cpu_percent": round(self.idle_percent(), 1), "memory_ratio": round(self.memory / first.memory, 3),
+                 # Pooled connections to servers come and go.
+                 "descriptors_more": self.descriptors - first.descriptors}
+        is_fine = facts["idle_cpu_percent"] <= 1 and facts["memory_ratio"] <= 1.1 and facts["descriptors_more"] <= 8
+        return facts, is_fine
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=400, help="mutations (default: 400)")
@@ -408,10 +439,14 @@ def main():
     numbers = range(arguments.count) if arguments.only is None else [arguments.only]
     ambiguous = 0
     begun = time.monotonic()
+    left, nothing_left = {}, True
     with tempfile.TemporaryDirectory(prefix="fairlead-differential-") as folder:
         trial = Trial(folder)
         try:
+            first = None
             for number in numbers:
+                if number == 100:
+                    first = Footprint(trial.fairlead)
                 data = mutate(number, arguments.seed)
                 found = trial.run(data)
                 if arguments.only is not None:
@@ -421,13 +456,15 @@ def main():
                 ambiguous += bool(found)
                 if not trial.fairlead.is_running():
                     sys.exit(f"fairlead ended at number {number}:\n{trial.fairlead.all_text()}")
+            if first and not os.environ.get("FAIRLEAD_SANITIZE"):
+                left, nothing_left = Footprint(trial.fairlead).left_since(first)
         finally:
             trial.stop()
     result = {"seed": arguments.seed, "count": len(numbers), "requests_forwarded": trial.forwarded,
               "refused_by_nginx": trial.refused_by_origin["nginx"], "refused_by_haproxy": trial.refused_by_origin["haproxy"],
-              "ambiguous": ambiguous, "seconds": round(time.monotonic() - begun, 1)}
+              "ambiguous": ambiguous, **left, "seconds": round(time.monotonic() - begun, 1)}
     print(json.dumps(result) if arguments.json else " ".join(f"{key}={value}" for key, value in result.items()))
-    sys.exit(1 if ambiguous else 0)
+    sys.exit(0 if ambiguous == 0 and nothing_left else 1)
 
 
 if __name__ == "__main__":
