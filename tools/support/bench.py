@@ -11,6 +11,7 @@ import time
 import bench_balance
 import bench_balancing
 import bench_crash
+import bench_slow
 import bench_toggle
 import bench_updates
 import proxies
@@ -18,7 +19,8 @@ import usage
 from processes import Failed, Workshop, build, program
 
 PROGRAMS = sorted({"fairlead-churn", *bench_updates.PROGRAMS})
-PROGRAMS_OF = {"balance": bench_balance.PROGRAMS, "crash": bench_crash.PROGRAMS, "toggle": bench_toggle.PROGRAMS}
+PROGRAMS_OF = {"balance": bench_balance.PROGRAMS, "crash": bench_crash.PROGRAMS, "toggle": bench_toggle.PROGRAMS,
+               "slow": bench_slow.PROGRAMS}
 CONNECTIONS = 64
 BODY_BYTES = 34
 
@@ -27,7 +29,7 @@ def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
     parser.add_argument("what", choices=("http", "tcp", "churn", "balance", "limits", "tail", "updates", "crash", "takeover",
-                                         "toggle"))
+                                         "toggle", "slow"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
@@ -37,6 +39,7 @@ def argument_parser():
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--times", type=int)
+    parser.add_argument("--clients", type=int, default=5000)
     return parser
 
 
@@ -44,12 +47,13 @@ def parse_arguments():
     parser = argument_parser()
     arguments = parser.parse_args()
     own = {"updates": {"rounds": 21, "seconds": 1, "servers": 1_000_000, "rate": 5000},
-           "limits": {"times": 1000}, "toggle": {"times": 100}, "tail": {"rounds": 1, "seconds": 5}}.get(arguments.what, {})
+           "limits": {"times": 1000}, "toggle": {"times": 100}, "tail": {"rounds": 1, "seconds": 5},
+           "slow": {"rounds": 7, "seconds": 2}}.get(arguments.what, {})
     usual = {"rounds": 15, "seconds": 1, "servers": 10_000, "rate": 1000, "times": 20}
     for name, default in (usual | own).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, default)
-    for name in ("rounds", "seconds", "servers", "operations", "rate", "kills", "times"):
+    for name in ("rounds", "seconds", "servers", "operations", "rate", "kills", "times", "clients"):
         if getattr(arguments, name) <= 0:
             parser.error(f"--{name}: {getattr(arguments, name):g} must be more than 0")
     return arguments
@@ -354,6 +358,9 @@ def main():
             with Workshop("bench") as workshop:
                 measure_it, show = bench_balancing.BENCHES[arguments.what]
                 result = measure_it(workshop, arguments, say)
+        elif arguments.what == "slow":
+            with Workshop("bench") as workshop:
+                result, show = bench_slow.slow(workshop, arguments, say), bench_slow.print_slow
         elif arguments.what == "toggle":
             with Workshop("bench") as workshop:
                 result, show = bench_toggle.toggle(workshop, arguments, say), bench_toggle.print_toggle
