@@ -3,6 +3,7 @@
 #include "api/encode.h"
 #include "api/field_checker.h"
 #include "api/health_check.h"
+#include "api/server_extras.h"
 #include "config/validate.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
@@ -64,9 +65,10 @@ void append_entry(std::string& out, int field, std::string_view key, std::string
   append_bytes(out, 2, value);
 }
 
-void append_check(std::string& out, const config::ServerCheck& check) {
+void append_check(std::string& out, const config::ServerExtras& extras) {
+  if (!extras.says_how_to_check()) return;
   v1::ServerHealthCheck message;
-  encode(check, message);
+  encode(extras, message);
   append_bytes(out, v1::Server::kHealthCheckFieldNumber, message.SerializeAsString());
 }
 
@@ -133,12 +135,15 @@ bool read_admin_state(uint64_t value, config::SmallOptional<config::AdminState>&
   }
 }
 
-bool read_check(std::string_view bytes, base::Ref<const config::ServerCheck>& out) {
-  v1::Server server;
-  if (!server.mutable_health_check()->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
+// Of the few servers that have any: as the message that it was.
+bool read_extras(const v1::Server& server, base::Ref<const config::ServerExtras>& out) {
   FieldChecker checker;
-  out = decode_server_check(checker, server);
+  out = decode_extras(checker, server);
   return checker.ok();
+}
+
+bool read_check(std::string_view bytes, v1::Server& out) {
+  return out.mutable_health_check()->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 bool read_address(std::string_view text, config::Endpoint& out) {
@@ -152,6 +157,7 @@ bool read_address(std::string_view text, config::Endpoint& out) {
 
 bool read_canonical(std::string_view bytes, config::Server& record) {
   WireReader reader(bytes);
+  std::optional<v1::Server> extras;
   while (!reader.at_end() && reader.ok()) {
     uint64_t number;
     switch (reader.number()) {
@@ -178,7 +184,7 @@ bool read_canonical(std::string_view bytes, config::Server& record) {
         if (!read_admin_state(reader.number(), record.admin_state)) return false;
         break;
       case text_tag(v1::Server::kHealthCheckFieldNumber):
-        if (!read_check(reader.text(), record.check)) return false;
+        if (!read_check(reader.text(), extras ? *extras : extras.emplace())) return false;
         break;
       case text_tag(v1::Server::kLabelsFieldNumber):
         if (!read_label(reader.text(), record.labels)) return false;
@@ -191,10 +197,16 @@ bool read_canonical(std::string_view bytes, config::Server& record) {
       case number_tag(v1::Server::kBackupFieldNumber):
         record.backup = reader.number() != 0;
         break;
+      case number_tag(v1::Server::kMinConnectionsFieldNumber):
+        number = reader.number();
+        if (number > config::kMaxConnectionsMax) return false;
+        (extras ? *extras : extras.emplace()).set_min_connections(static_cast<uint32_t>(number));
+        break;
       default:
         return false;
     }
   }
+  if (extras && !read_extras(*extras, record.extras)) return false;
   return reader.ok() && !record.name.empty();
 }
 
@@ -209,10 +221,13 @@ std::string canonical(const config::Server& record, const std::string& backend) 
   if (record.weight) append_number(bytes, v1::Server::kWeightFieldNumber, *record.weight);
   if (record.max_connections) append_number(bytes, v1::Server::kMaxConnectionsFieldNumber, *record.max_connections);
   if (record.admin_state) append_number(bytes, v1::Server::kAdminStateFieldNumber, encode(*record.admin_state));
-  if (record.check) append_check(bytes, *record.check);
+  if (record.extras) append_check(bytes, *record.extras);
   for (const auto& [key, value] : record.labels) append_entry(bytes, v1::Server::kLabelsFieldNumber, key, value);
   if (record.priority > 0) append_number(bytes, v1::Server::kPriorityFieldNumber, record.priority);
   if (record.backup) append_number(bytes, v1::Server::kBackupFieldNumber, 1);
+  if (record.extras && record.extras->min_connections) {
+    append_number(bytes, v1::Server::kMinConnectionsFieldNumber, *record.extras->min_connections);
+  }
   return bytes;
 }
 

@@ -9,6 +9,7 @@
 #include "api/outlier_detection.h"
 #include "api/persistence.h"
 #include "api/retry_policy.h"
+#include "api/server_extras.h"
 #include "config/compile_routes.h"
 #include "config/text.h"
 
@@ -20,6 +21,7 @@ using config::concat;
 constexpr DurationRange kTimeout{config::kTimeoutMin, config::kTimeoutMax};
 constexpr DurationRange kDrainTimeout{config::Duration::zero(), config::kTimeoutMax};
 constexpr DurationRange kPoolIdle{config::Duration::zero(), std::chrono::hours(1)};
+constexpr config::Duration kPurgeDelayMin = std::chrono::milliseconds(100);
 constexpr DurationRange kEwmaDecay{std::chrono::milliseconds(10), std::chrono::hours(1)};
 constexpr DurationRange kProbeAge{std::chrono::milliseconds(1), std::chrono::minutes(1)};
 // What a full bucket holds is then less than 200 years, and no sum of times overflows.
@@ -170,7 +172,15 @@ config::PoolSettings decode_pool(FieldChecker& checker, const v1::ConnectionPool
       .reuse = pool_reuse(checker, pool.reuse()),
       .max_requests = checker.number("connection_pool.max_requests", pool.has_max_requests(), pool.max_requests(),
                                      {0, config::kPoolRequestsMax}),
-      .source_address = {}};
+      .source_address = {},
+      .purge_delay =
+          checker.duration("connection_pool.purge_delay", pool.has_purge_delay(), pool.purge_delay(), kPoolIdle),
+      .min_idle = checker.number("connection_pool.min_idle", pool.has_min_idle(), pool.min_idle(), {0, 100'000}),
+      .warm = checker.number("connection_pool.warm", pool.has_warm(), pool.warm(), {0, 1000})};
+  const std::optional<config::Duration>& delay = settings.purge_delay;
+  if (delay && *delay > config::Duration::zero() && *delay < kPurgeDelayMin) {
+    checker.fail("connection_pool.purge_delay", "is above 0 and below 100ms");
+  }
   if (pool.source_address().empty()) return settings;
   absl::StatusOr<config::Endpoint> source = config::parse_ip(pool.source_address());
   if (!source.ok()) {
@@ -297,7 +307,7 @@ Decoded<ServerDraft> decode_server(const v1::Server& server) {
   record->max_connections =
       checker.number("max_connections", server.has_max_connections(), server.max_connections(), kMaxConnections);
   record->admin_state = admin_state(checker, server);
-  record->check = decode_server_check(checker, server);
+  record->extras = decode_extras(checker, server);
   decode_rank(checker, server, *record);
   record->labels = checker.labels("labels", server.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(server_title(server.backend(), server.name())));
@@ -339,6 +349,7 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   record->outlier_detection = decode_outlier_detection(checker, backend);
   record->discovery = decode_discovery(checker, backend.discovery());
   record->on_marked_down = decode_on_marked_down(checker, backend.on_marked_down());
+  record->on_marked_up = decode_on_marked_up(checker, backend.on_marked_up());
   record->labels = checker.labels("labels", backend.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(backend_title(backend.name())));
   return record;

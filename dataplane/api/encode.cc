@@ -6,6 +6,7 @@
 #include "api/outlier_detection.h"
 #include "api/persistence.h"
 #include "api/retry_policy.h"
+#include "api/server_extras.h"
 
 namespace fairlead::api {
 namespace {
@@ -125,6 +126,9 @@ void encode_pool(const config::PoolSettings& pool, v1::ConnectionPool& out) {
   if (pool.reuse) out.set_reuse(encode_reuse(*pool.reuse));
   if (pool.max_requests) out.set_max_requests(*pool.max_requests);
   if (pool.source_address) out.set_source_address(config::ip_text(*pool.source_address));
+  if (pool.purge_delay) encode(*pool.purge_delay, *out.mutable_purge_delay());
+  if (pool.min_idle) out.set_min_idle(*pool.min_idle);
+  if (pool.warm) out.set_warm(*pool.warm);
 }
 
 }  // namespace
@@ -148,7 +152,7 @@ void encode(const config::Server& record, const std::string& backend, v1::Server
   if (record.weight) out.set_weight(*record.weight);
   if (record.max_connections) out.set_max_connections(*record.max_connections);
   if (record.admin_state) out.set_admin_state(encode(*record.admin_state));
-  if (record.check) encode(*record.check, *out.mutable_health_check());
+  if (record.extras) encode(*record.extras, out);
   out.set_priority(record.priority);
   out.set_backup(record.backup);
   encode_labels(record.labels, *out.mutable_labels());
@@ -183,6 +187,7 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (record.outlier_detection) encode(*record.outlier_detection, *out.mutable_outlier_detection());
   if (record.discovery) encode(*record.discovery, *out.mutable_discovery());
   if (record.on_marked_down) out.set_on_marked_down(encode(*record.on_marked_down));
+  if (record.on_marked_up) out.set_on_marked_up(encode(*record.on_marked_up));
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
 }

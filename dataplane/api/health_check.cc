@@ -240,6 +240,24 @@ v1::OnMarkedDown encode(config::OnMarkedDown value) {
   return value == config::OnMarkedDown::kKeep ? v1::ON_MARKED_DOWN_KEEP : v1::ON_MARKED_DOWN_CLOSE;
 }
 
+std::optional<config::OnMarkedUp> decode_on_marked_up(FieldChecker& checker, v1::OnMarkedUp value) {
+  switch (value) {
+    case v1::ON_MARKED_UP_UNSPECIFIED:
+      return std::nullopt;
+    case v1::ON_MARKED_UP_KEEP:
+      return config::OnMarkedUp::kKeep;
+    case v1::ON_MARKED_UP_CLOSE_BACKUPS:
+      return config::OnMarkedUp::kCloseBackups;
+    default:
+      checker.unknown_enum("on_marked_up", value, "KEEP, CLOSE_BACKUPS");
+      return std::nullopt;
+  }
+}
+
+v1::OnMarkedUp encode(config::OnMarkedUp value) {
+  return value == config::OnMarkedUp::kKeep ? v1::ON_MARKED_UP_KEEP : v1::ON_MARKED_UP_CLOSE_BACKUPS;
+}
+
 std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, const v1::Backend& backend) {
   if (!backend.has_health_check()) return std::nullopt;
   const v1::HealthCheck& message = backend.health_check();
@@ -304,25 +322,23 @@ void encode(const config::HealthCheck& check, v1::HealthCheck& out) {
   if (check.agent) encode_agent(*check.agent, *out.mutable_agent());
 }
 
-base::Ref<const config::ServerCheck> decode_server_check(FieldChecker& checker, const v1::Server& server) {
-  if (!server.has_health_check()) return nullptr;
+void decode_server_check(FieldChecker& checker, const v1::Server& server, config::ServerExtras& out) {
+  if (!server.has_health_check()) return;
   const v1::ServerHealthCheck& message = server.health_check();
   Place place = decode_place(checker, message);
   bool says_how = message.disabled() || place.port || place.address;
   if (!message.track().empty()) check_track(checker, server, says_how);
-  if (!says_how && message.track().empty()) return nullptr;
-  auto check = base::make_ref<config::ServerCheck>();
-  check->track = message.track();
-  check->disabled = message.disabled();
-  check->port = place.port;
-  check->address = std::move(place.address);
-  return check;
+  out.track = message.track();
+  out.unchecked = message.disabled();
+  out.check_port = place.port;
+  out.check_address = std::move(place.address);
 }
 
-void encode(const config::ServerCheck& check, v1::ServerHealthCheck& out) {
-  out.set_disabled(check.disabled);
-  encode_place(check, out);
-  out.set_track(check.track);
+void encode(const config::ServerExtras& extras, v1::ServerHealthCheck& out) {
+  out.set_disabled(extras.unchecked);
+  if (extras.check_port) out.set_port(*extras.check_port);
+  if (extras.check_address) out.set_address(extras.check_address->to_string());
+  out.set_track(extras.track);
 }
 
 }  // namespace fairlead::api

@@ -15,9 +15,11 @@ void encode(const config::HealthCheck& check, v1::HealthCheck& out);
 
 std::optional<config::OnMarkedDown> decode_on_marked_down(FieldChecker& checker, v1::OnMarkedDown value);
 v1::OnMarkedDown encode(config::OnMarkedDown value);
+std::optional<config::OnMarkedUp> decode_on_marked_up(FieldChecker& checker, v1::OnMarkedUp value);
+v1::OnMarkedUp encode(config::OnMarkedUp value);
 
-// Of a server (`track` is held against its name); null where it says nothing.
-base::Ref<const config::ServerCheck> decode_server_check(FieldChecker& checker, const v1::Server& server);
-void encode(const config::ServerCheck& check, v1::ServerHealthCheck& out);
+// What a server says of its checks (`track` is held against its name).
+void decode_server_check(FieldChecker& checker, const v1::Server& server, config::ServerExtras& out);
+void encode(const config::ServerExtras& extras, v1::ServerHealthCheck& out);
 
 }  // namespace fairlead::api

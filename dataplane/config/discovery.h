@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fairlead::config {
 
@@ -16,8 +17,14 @@ inline constexpr uint32_t kDiscoveredMax = 1'000;
 struct Discovery {
   // As it was given.
   std::string srv;
+  // Further ones, as they were given.
+  std::vector<std::string> also{};
   std::optional<uint32_t> max_servers{};
 
+  // All names, as they are asked for (see service_question()).
+  std::vector<std::string> questions() const;
+  // All names, as they were given: "_a._tcp.x, _b._tcp.x".
+  std::string text() const;
   uint32_t effective_max_servers() const { return max_servers.value_or(100); }
   bool operator==(const Discovery&) const = default;
 };

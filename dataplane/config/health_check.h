@@ -12,13 +12,13 @@
 #include <variant>
 #include <vector>
 
-#include "base/ref.h"
 #include "config/endpoint.h"
 
 namespace fairlead::config {
 
 enum class InitialState : uint8_t { kPending, kUp };
 enum class OnMarkedDown : uint8_t { kKeep, kClose };
+enum class OnMarkedUp : uint8_t { kKeep, kCloseBackups };
 enum class ProxyHeader : uint8_t { kV1, kV2 };
 enum class CheckMethod : uint8_t { kGet, kHead, kOptions, kPost };
 
@@ -106,19 +106,6 @@ struct HealthCheck {
   uint32_t effective_fall() const { return fall.value_or(3); }
   InitialState effective_initial_state() const { return initial_state.value_or(InitialState::kPending); }
   friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
-};
-
-// What a server says of its checks; a record of its own, because most say nothing.
-struct ServerCheck : base::RefCounted {
-  bool disabled = false;
-  std::optional<uint16_t> port;
-  std::optional<Endpoint> address;
-  // "backend/server": whose health is this server's. Empty: its own.
-  std::string track;
-
-  bool same_as(const ServerCheck& other) const {
-    return disabled == other.disabled && port == other.port && address == other.address && track == other.track;
-  }
 };
 
 }  // namespace fairlead::config

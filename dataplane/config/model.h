@@ -31,6 +31,7 @@
 #include "config/rate_limit.h"
 #include "config/retry_policy.h"
 #include "config/route_table.h"
+#include "config/server_extras.h"
 #include "config/slow_start.h"
 #include "http/forwarded_policy.h"
 
@@ -121,8 +122,8 @@ struct Server : base::RefCounted {
   // Of those that are no backups: 0 to kPriorityMax, the lower the more preferred.
   uint8_t priority : 7 = 0;
   bool backup : 1 = false;
-  // Null: as the backend says.
-  base::Ref<const ServerCheck> check;
+  // Null: it has none.
+  base::Ref<const ServerExtras> extras;
 
   static void* operator new(size_t) { return base::slab_allocate<Server>(); }
   static void operator delete(void* server) { base::slab_release<Server>(server); }
@@ -131,7 +132,7 @@ struct Server : base::RefCounted {
   // DNS names it: it is no configuration.
   bool is_discovered() const { return metadata.uid >= kDiscoveredUids; }
   // Follows another server's health.
-  bool tracks() const { return check && !check->track.empty(); }
+  bool tracks() const { return extras && !extras->track.empty(); }
 };
 static_assert(sizeof(Server) <= 152, "there may be millions");
 
@@ -194,7 +195,7 @@ struct Backend : base::RefCounted {
   HashSettings hash;
   std::optional<uint16_t> default_weight;
   std::optional<uint32_t> default_max_connections;
-  // The ramp of limits; 0: there is none.
+  // The ramp of limits of servers that say nothing else; 0: there is none.
   std::optional<uint32_t> min_connections;
   std::optional<uint32_t> full_connections;
   BackendTimeouts timeouts;
@@ -208,6 +209,7 @@ struct Backend : base::RefCounted {
   PoolSettings pool;
   CircuitLimits circuit;
   std::optional<OnMarkedDown> on_marked_down;
+  std::optional<OnMarkedUp> on_marked_up;
   std::optional<OutlierDetection> outlier_detection;
   std::optional<Discovery> discovery;
   Labels labels;
@@ -219,15 +221,23 @@ struct Backend : base::RefCounted {
   uint32_t max_connections_of(const Server& server) const {
     return server.max_connections.value_or(default_max_connections.value_or(0));
   }
-  bool has_ramp() const { return min_connections.value_or(0) > 0 && full_connections.value_or(0) > 0; }
-  // What a limit of `most` comes to while the backend has `load` in flight and waiting: HAProxy's minconn and fullconn.
-  uint32_t ramped(uint32_t most, uint64_t load) const {
-    if (most == 0 || !has_ramp() || load >= *full_connections) return most;
+  // Limits of some of its servers may grow with its load.
+  bool may_ramp() const { return full_connections.value_or(0) > 0; }
+  // Those of servers that say nothing else do.
+  bool has_ramp() const { return may_ramp() && min_connections.value_or(0) > 0; }
+  uint32_t min_connections_of(const Server& server) const {
+    std::optional<uint32_t> own = server.extras ? server.extras->min_connections : std::nullopt;
+    return own.value_or(min_connections.value_or(0));
+  }
+  // What a limit of `most`, at least `least`, comes to while the backend has `load` in flight and waiting: HAProxy's
+  // minconn and fullconn. Either 0: what it was.
+  uint32_t ramped(uint32_t least, uint32_t most, uint64_t load) const {
+    if (most == 0 || least == 0 || !may_ramp() || load >= *full_connections) return most;
     uint64_t share = load * most / *full_connections;
-    return static_cast<uint32_t>(std::clamp<uint64_t>(share, std::min(*min_connections, most), most));
+    return static_cast<uint32_t>(std::clamp<uint64_t>(share, std::min(least, most), most));
   }
   bool checks(const Server& server) const {
-    bool off = server.check && (server.check->disabled || server.tracks());
+    bool off = server.extras && (server.extras->unchecked || server.tracks());
     return health_check && !off && server.admin_state != AdminState::kMaintenance;
   }
   Duration connect_timeout() const { return timeouts.connect.value_or(std::chrono::seconds(5)); }
@@ -235,6 +245,7 @@ struct Backend : base::RefCounted {
   Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }
   Duration queue_timeout() const { return queue.timeout.value_or(connect_timeout()); }
   OnMarkedDown effective_on_marked_down() const { return on_marked_down.value_or(OnMarkedDown::kKeep); }
+  OnMarkedUp effective_on_marked_up() const { return on_marked_up.value_or(OnMarkedUp::kKeep); }
   Duration drain_timeout() const { return drain.timeout.value_or(std::chrono::seconds(30)); }
   Duration drain_jitter() const { return drain.jitter.value_or(Duration::zero()); }
 };

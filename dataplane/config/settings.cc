@@ -8,16 +8,16 @@ namespace {
 
 auto tied(const Server& s) { return std::tie(s.name, s.address, s.weight, s.max_connections, s.admin_state, s.labels); }
 
-bool same_check(const Server& a, const Server& b) {
-  return a.check == b.check || (a.check && b.check && a.check->same_as(*b.check));
+bool same_extras(const Server& a, const Server& b) {
+  return a.extras == b.extras || (a.extras && b.extras && a.extras->same_as(*b.extras));
 }
 
 auto tied(const Backend& b) {
   return std::tie(b.name, b.algorithm, b.draws, b.peak_ewma, b.prequal, b.hash, b.default_weight,
                   b.default_max_connections, b.min_connections, b.full_connections, b.timeouts.connect,
                   b.timeouts.response, b.timeouts.idle, b.retry, b.queue, b.drain.timeout, b.drain.jitter,
-                  b.health_check, b.on_marked_down, b.outlier_detection, b.discovery, b.failover, b.slow_start, b.pool,
-                  b.circuit, b.persistence, b.labels);
+                  b.health_check, b.on_marked_down, b.on_marked_up, b.outlier_detection, b.discovery, b.failover,
+                  b.slow_start, b.pool, b.circuit, b.persistence, b.labels);
 }
 
 auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend, r.priority, r.rate_limit); }
@@ -31,7 +31,7 @@ auto tied(const Listener& l) {
 }  // namespace
 
 bool same_settings(const Server& a, const Server& b) {
-  return tied(a) == tied(b) && a.priority == b.priority && a.backup == b.backup && same_check(a, b);
+  return tied(a) == tied(b) && a.priority == b.priority && a.backup == b.backup && same_extras(a, b);
 }
 
 bool same_settings(const Backend& a, const Backend& b) { return tied(a) == tied(b); }

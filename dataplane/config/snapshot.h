@@ -109,18 +109,30 @@ struct BackendSnapshot : base::RefCounted {
   bool counts_in_flight = false;
   // And what all of them have together: for bounded load, or for a ramp of limits.
   bool counts_total = false;
+  // So few servers are healthy that all take requests; backups do.
+  bool panic = false;
+  bool on_backups = false;
+  // How many of its members DNS names.
+  uint64_t discovered = 0;
 
   // Of whatever tier; null for nobody.
   const base::Ref<const Server>* find_eligible(Slot slot) const;
 };
 
-// `limited`: how many servers of the backend, whatever their state, have a limit of their own.
-constexpr bool has_to_count(const Backend& backend, uint64_t limited) {
-  return backend.effective_algorithm() == Algorithm::kLeastConnections || bounds_load(backend) ||
-         backend.default_max_connections.value_or(0) > 0 || backend.has_ramp() || limited > 0;
+// How many servers of the backend, whatever their state, have a limit of their own, and how many one that grows.
+struct OwnLimits {
+  uint64_t limited = 0;
+  uint64_t ramped = 0;
+};
+
+constexpr bool has_to_count_total(const Backend& backend, const OwnLimits& own) {
+  return bounds_load(backend) || backend.has_ramp() || (backend.may_ramp() && own.ramped > 0);
 }
 
-constexpr bool has_to_count_total(const Backend& backend) { return bounds_load(backend) || backend.has_ramp(); }
+constexpr bool has_to_count(const Backend& backend, const OwnLimits& own) {
+  return backend.effective_algorithm() == Algorithm::kLeastConnections || has_to_count_total(backend, own) ||
+         backend.default_max_connections.value_or(0) > 0 || own.limited > 0;
+}
 
 struct Snapshot : base::RefCounted {
   // Of the configuration, which health is no part of.

@@ -22,15 +22,15 @@ constexpr std::string_view kProxyV2("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
 }  // namespace
 
 config::Endpoint place_of(const config::HealthCheck& settings, const config::Server& server, Role role) {
-  const config::ServerCheck* own = server.check.get();
+  const config::ServerExtras* own = server.extras.get();
   std::optional<uint16_t> port = settings.port;
   const std::optional<config::Endpoint>* address = &settings.address;
   if (role == Role::kAgent) {
     port = settings.agent->port;
     address = &settings.agent->address;
-  } else if (own && (own->port || own->address)) {
-    port = own->port;
-    address = &own->address;
+  } else if (own && (own->check_port || own->check_address)) {
+    port = own->check_port;
+    address = &own->check_address;
   }
   if (*address) return **address;
   return port && !server.address.is_unix() ? server.address.with_port(*port) : server.address;

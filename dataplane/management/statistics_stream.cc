@@ -51,6 +51,10 @@ void encode(const observe::Counters& counters, v1::Counters& out) {
   out.set_queue_timeouts(counters.queue_timeouts);
   out.set_queue_refused(counters.queue_refused);
   out.set_circuit_refused(counters.circuit_refused);
+  out.set_warmed(counters.warmed);
+  out.set_warming_failed(counters.warming_failed);
+  out.set_purged(counters.purged);
+  out.set_idle(counters.idle);
   for (uint64_t count : counters.statuses) out.add_statuses(count);
   out.set_bytes_from_clients(counters.bytes_from_clients);
   out.set_bytes_to_clients(counters.bytes_to_clients);

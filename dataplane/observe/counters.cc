@@ -28,6 +28,9 @@ void for_each_count(Counters& mine, const Counters& other, F f) {
   f(mine.bytes_from_clients, other.bytes_from_clients);
   f(mine.bytes_to_clients, other.bytes_to_clients);
   f(mine.cut_off, other.cut_off);
+  f(mine.warmed, other.warmed);
+  f(mine.warming_failed, other.warming_failed);
+  f(mine.purged, other.purged);
 }
 
 }  // namespace
@@ -36,6 +39,7 @@ Counters& Counters::operator+=(const Counters& other) {
   for_each_count(*this, other, [](uint64_t& mine, uint64_t more) { mine += more; });
   in_flight += other.in_flight;
   queued += other.queued;
+  idle += other.idle;
   latency += other.latency;
   return *this;
 }

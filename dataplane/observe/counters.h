@@ -42,9 +42,16 @@ struct Counters {
   uint64_t bytes_from_clients = 0;
   uint64_t bytes_to_clients = 0;
   uint64_t cut_off = 0;
+  // Connections that were opened before a request asked for them, and those that could not be; idle ones that were
+  // closed because they were not needed.
+  uint64_t warmed = 0;
+  uint64_t warming_failed = 0;
+  uint64_t purged = 0;
   // Gauges.
   uint64_t in_flight = 0;
   uint64_t queued = 0;
+  // Of a server: connections in its pool.
+  uint64_t idle = 0;
   // In microseconds, from a request's first byte until its response's last.
   Histogram latency;
 

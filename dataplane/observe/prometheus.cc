@@ -29,7 +29,7 @@ uint64_t all_failed(const Counters& counters) {
   return sum;
 }
 
-constexpr std::array<PlainFamily, 18> kBackendFamilies = {{
+constexpr std::array<PlainFamily, 21> kBackendFamilies = {{
     {"fairlead_backend_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
      [](const Counters& counters) { return counters.started; }},
     {"fairlead_backend_finished_total", MetricType::kCounter, "Those that ended with a whole response, of any status.",
@@ -61,6 +61,12 @@ constexpr std::array<PlainFamily, 18> kBackendFamilies = {{
      [](const Counters& counters) { return counters.circuit_refused; }},
     {"fairlead_backend_cut_off_total", MetricType::kCounter, "Closed by the deadline of a drain.",
      [](const Counters& counters) { return counters.cut_off; }},
+    {"fairlead_backend_warmed_total", MetricType::kCounter, "Connections opened before a request asked for them.",
+     [](const Counters& counters) { return counters.warmed; }},
+    {"fairlead_backend_warming_failed_total", MetricType::kCounter, "Those that could not be opened.",
+     [](const Counters& counters) { return counters.warming_failed; }},
+    {"fairlead_backend_purged_total", MetricType::kCounter, "Idle connections closed because they were not needed.",
+     [](const Counters& counters) { return counters.purged; }},
     {"fairlead_backend_bytes_from_clients_total", MetricType::kCounter, "Bytes received from clients.",
      [](const Counters& counters) { return counters.bytes_from_clients; }},
     {"fairlead_backend_bytes_to_clients_total", MetricType::kCounter, "Bytes sent to clients.",
@@ -71,7 +77,7 @@ constexpr std::array<PlainFamily, 18> kBackendFamilies = {{
      [](const Counters& counters) { return counters.queued; }},
 }};
 
-constexpr std::array<PlainFamily, 6> kServerFamilies = {{
+constexpr std::array<PlainFamily, 7> kServerFamilies = {{
     {"fairlead_server_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
      [](const Counters& counters) { return counters.started; }},
     {"fairlead_server_failed_total", MetricType::kCounter, "Those that did not end well, whatever the cause.",
@@ -84,6 +90,8 @@ constexpr std::array<PlainFamily, 6> kServerFamilies = {{
      [](const Counters& counters) { return counters.latency.count(); }},
     {"fairlead_server_in_flight", MetricType::kGauge, "Requests or connections under way.",
      [](const Counters& counters) { return counters.in_flight; }},
+    {"fairlead_server_idle_connections", MetricType::kGauge, "Connections in its pools.",
+     [](const Counters& counters) { return counters.idle; }},
 }};
 
 // By the order of Failure.
@@ -191,6 +199,14 @@ void write_backends(Exposition& page, const std::vector<BackendStatistics>& back
       page.sample(family.name, {{"backend", backend.name}}, family.value(backend.counters));
     }
   }
+  auto state = [&](std::string_view name, std::string_view help, auto value) {
+    page.family(name, MetricType::kGauge, help);
+    for (const auto& backend : backends) page.sample(name, {{"backend", backend.name}}, uint64_t{backend.*value});
+  };
+  state("fairlead_backend_panic", "1 where so few servers are healthy that all take requests.",
+        &BackendStatistics::panic);
+  state("fairlead_backend_on_backups", "1 where backups take requests.", &BackendStatistics::on_backups);
+  state("fairlead_backend_discovered_servers", "Servers that DNS names.", &BackendStatistics::discovered);
   page.family("fairlead_backend_failed_total", MetricType::kCounter, "Those that did not end well, by cause.");
   for (const auto& backend : backends) {
     for (size_t i = 0; i < kCauses.size(); ++i) {

@@ -25,6 +25,9 @@ void merge_by_uid(std::vector<Item>& mine, std::vector<Item>&& others);
 
 void add(BackendStatistics& mine, BackendStatistics& other) {
   mine.counters += other.counters;
+  mine.panic |= other.panic;
+  mine.on_backups |= other.on_backups;
+  mine.discovered = std::max(mine.discovered, other.discovered);
   merge_by_uid(mine.servers, std::move(other.servers));
 }
 
@@ -55,6 +58,9 @@ void absorb(ServerStatistics& first, ServerStatistics&& other) { add(first, othe
 void absorb(ListenerStatistics& first, ListenerStatistics&& other) { add(first, other); }
 void absorb(BackendStatistics& first, BackendStatistics&& other) {
   first.counters += other.counters;
+  first.panic |= other.panic;
+  first.on_backups |= other.on_backups;
+  first.discovered = std::max(first.discovered, other.discovered);
   std::ranges::move(other.servers, std::back_inserter(first.servers));
 }
 

@@ -27,6 +27,11 @@ struct BackendStatistics {
   Counters counters;
   // Those that a worker has used and that are not gone; sorted by uid. Empty where not asked for.
   std::vector<ServerStatistics> servers;
+  // So few of its servers are healthy that all take requests; its backups do. At the moment.
+  bool panic = false;
+  bool on_backups = false;
+  // Servers that DNS names, at the moment.
+  uint64_t discovered = 0;
 };
 
 struct ListenerStatistics {

@@ -151,6 +151,8 @@ class NoWorkers : public store::ReadingHalf {
   void change_checks(base::Ref<const config::Backend>) override {}
   void stop_checks(std::vector<config::Uid>) override {}
   void close_connections(config::BackendHandle, config::Slot, config::Uid) override {}
+  void close_idle_connections(config::BackendHandle, config::Slot, config::Uid) override {}
+  void warm(std::vector<store::WarmOrder>) override {}
   void observe(base::Ref<const config::Backend>, uint64_t) override {}
   void stop_observing(config::Uid) override {}
   void forget_ejections(config::Uid, config::Uid) override {}

@@ -104,9 +104,11 @@ void Worker::stop(runtime::Duration timeout, runtime::Duration idle_grace) {
 
 runtime::Task<void> Worker::shut_down(runtime::Duration timeout, runtime::Duration idle_grace) {
   listeners_.finish_all(idle_grace);
+  context_.upstreams.warming().stop();
   runtime::Scope deadline(loop_);
   deadline.spawn(cut_off_at(loop_.now() + timeout));
   co_await listeners_.join();
+  co_await context_.upstreams.warming().join();
   finished_ = true;
   co_await deadline.join();
   loop_.stop();
@@ -122,6 +124,8 @@ runtime::Task<void> Worker::cut_off_at(runtime::TimePoint deadline) {
 
 void Worker::join() {
   if (thread_.joinable()) thread_.join();
+  // It may never have begun.
+  context_.upstreams.warming().stop();
   loop_.run_late_messages();
 }
 

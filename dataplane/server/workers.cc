@@ -144,6 +144,27 @@ void Workers::close_connections(config::BackendHandle backend, config::Slot slot
   }
 }
 
+void Workers::close_idle_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) {
+  for (auto& worker : workers_) {
+    worker->post([=](Worker& self) { self.context().upstreams.close_idle_connections(backend, slot, server); });
+  }
+}
+
+// Each opens its share; who has one more than others goes by the server, so that few for each are spread as well.
+void Workers::warm(std::vector<store::WarmOrder> orders) {
+  auto all = std::make_shared<const std::vector<store::WarmOrder>>(std::move(orders));
+  size_t workers = workers_.size();
+  for (size_t i = 0; i < workers; ++i) {
+    workers_[i]->post([all, i, workers](Worker& self) {
+      for (const store::WarmOrder& order : *all) {
+        size_t further = (i + order.slot) % workers < order.connections % workers ? 1 : 0;
+        auto share = static_cast<uint32_t>(order.connections / workers + further);
+        self.context().upstreams.warming().begin(order.backend, order.slot, order.server, share);
+      }
+    });
+  }
+}
+
 // ---- checks
 
 void Workers::on_check_results(std::function<void(std::vector<store::CheckResult>)> take) {

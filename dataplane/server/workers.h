@@ -59,6 +59,8 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void drain(const store::DrainOrder& order, std::function<void(store::Drained)> drained) override;
   void cancel_drain(config::BackendHandle backend, config::Slot slot, config::Uid server) override;
   void close_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) override;
+  void close_idle_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) override;
+  void warm(std::vector<store::WarmOrder> orders) override;
   void on_check_results(std::function<void(std::vector<store::CheckResult>)> take) override;
   void check(std::vector<store::CheckOrder> orders) override;
   void change_checks(base::Ref<const config::Backend> backend) override;

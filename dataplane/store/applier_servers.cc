@@ -120,13 +120,13 @@ auto Applier::check_target(const BackendState& backend, const config::Server& se
   auto refused = [&](std::string text) {
     return api::Failure{v1::REASON_INVALID, title_of(backend, server), "health_check.track", std::move(text)};
   };
-  const std::string* at = &server.check->track;
+  const std::string* at = &server.extras->track;
   for (int depth = 0; depth < kDeepest; ++depth) {
-    if (*at == own) return refused(concat(config::quoted(server.check->track), " follows this server itself"));
+    if (*at == own) return refused(concat(config::quoted(server.extras->track), " follows this server itself"));
     const config::Server* target = model_.find_member(*at);
     if (!target && depth == 0) return refused(concat(config::quoted(*at), " does not exist; add it first"));
     if (!target || !target->tracks()) return std::nullopt;
-    at = &target->check->track;
+    at = &target->extras->track;
   }
   return refused(concat("follows more than ", kDeepest, " servers, each by way of the last"));
 }
@@ -155,7 +155,7 @@ auto Applier::replace_server(BackendState& backend, base::Ref<const config::Serv
   if (backend.settings->outlier_detection && before->address != after->address) {
     effects_.effects.push_back(ForgetEjections{backend.handle(), after->slot, after->metadata.uid});
   }
-  bool tracks_another = after->tracks() && (!before->tracks() || before->check->track != after->check->track);
+  bool tracks_another = after->tracks() && (!before->tracks() || before->extras->track != after->extras->track);
   if (tracks_another) {
     if (Failed failure = begin_tracking(backend, *after)) return failure;
   }

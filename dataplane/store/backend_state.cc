@@ -82,7 +82,20 @@ uint64_t BackendState::count_ejected() const {
 
 uint64_t BackendState::would_take_requests() const { return tiers.eligible() + count_ejected(); }
 
+base::Ref<const config::Server> BackendState::taking_requests(config::Slot slot) const {
+  const base::Ref<const config::Server>* member = members.find(slot);
+  if (!member || standing_of(slot) != Tiers::Standing::kFit) return nullptr;
+  const base::Ref<const config::Server>& seen = adjusted_of(*member);
+  bool weighs = seen->weight.value_or(settings->effective_default_weight()) > 0;
+  return seen->takes_requests() && weighs ? seen : base::Ref<const config::Server>();
+}
+
+void BackendState::note_newcomer(config::Slot slot) {
+  if (settings->pool.effective_warm() > 0) newcomers.note(slot, taking_requests(slot));
+}
+
 void BackendState::set_ejection(config::Slot slot, base::Ref<const Ejection> ejection) {
+  note_newcomer(slot);
   const base::Ref<const config::Server>* member = members.find(slot);
   Tiers::Standing standing_before = standing_of(slot);
   if (ejection) {
@@ -97,7 +110,8 @@ void BackendState::set_ejection(config::Slot slot, base::Ref<const Ejection> eje
 }
 
 void BackendState::count(const base::Ref<const config::Server>& record, uint64_t change) {
-  if (has_limit(*adjusted_of(record))) limited += change;
+  if (has_limit(*adjusted_of(record))) own_limits.limited += change;
+  if (record->extras && record->extras->min_connections.value_or(0) > 0) own_limits.ramped += change;
   if (record->address.is_name()) named += change;
   if (record->is_discovered()) discovered += change;
   const base::Ref<const Health>* known = health.find(record->slot);
@@ -131,6 +145,7 @@ void BackendState::adjust(const config::Server& record, const Health* health_now
 
 void BackendState::place(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after,
                          base::Ref<const Health> health_after, base::Ref<const Resolution> resolution_after) {
+  note_newcomer(before ? before->slot : after->slot);
   Tiers::Standing standing_before = before ? standing_of(before->slot) : Tiers::Standing::kFit;
   base::Ref<const config::Server> adjusted_before = before ? adjusted_of(before) : nullptr;
   if (before) count(before, ~uint64_t{0});

@@ -11,6 +11,7 @@
 #include "store/ejection.h"
 #include "store/hash_tables.h"
 #include "store/health.h"
+#include "store/newcomers.h"
 #include "store/persistence_index.h"
 #include "store/resolution.h"
 #include "store/slot_allocator.h"
@@ -55,8 +56,11 @@ struct BackendState {
   base::Ref<const config::Backend> settings;
   Tiers tiers;
   Starters starters;
+  Newcomers newcomers;
   // In the last snapshot.
   Tiers::Use use;
+  // Backups have been in use since servers that are none last took all requests.
+  bool were_on_backups = false;
   HashTables hash_tables;
   PersistenceIndex persistence;
   Members members;
@@ -64,8 +68,8 @@ struct BackendState {
   SlotAllocator slots;
   // Deleted servers that have a slot still.
   uint64_t departing = 0;
-  // Members with a limit of their own, or of their agent's.
-  uint64_t limited = 0;
+  // Members with a limit of their own, or of their agent's, and with one that grows.
+  config::OwnLimits own_limits;
   // Of members that are checked.
   HealthBySlot health;
   // Of members that have names.
@@ -105,6 +109,8 @@ struct BackendState {
   const base::Ref<const config::Server>& adjusted_of(const base::Ref<const config::Server>& record) const;
   // Null for a member that is not ejected.
   base::Ref<const Ejection> ejection_of(const config::Server& record) const;
+  // Its record as workers see it; null where nobody at this slot takes requests.
+  base::Ref<const config::Server> taking_requests(config::Slot slot) const;
   // How many are ejected that would take requests otherwise; costs a look at each that is ejected.
   uint64_t count_ejected() const;
   // How many would take requests if nobody were ejected.
@@ -119,6 +125,8 @@ struct BackendState {
              base::Ref<const Health> health_after, base::Ref<const Resolution> resolution_after);
 
  private:
+  // Before a change.
+  void note_newcomer(config::Slot slot);
   void adjust(const config::Server& record, const Health* health_now, const Resolution* resolution_now);
   // Counts a member, or (-1) counts it no more.
   void count(const base::Ref<const config::Server>& record, uint64_t change);

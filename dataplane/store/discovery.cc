@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
+#include <utility>
 
 #include "config/text.h"
 #include "config/validate.h"
@@ -22,6 +24,20 @@ uint16_t weight_of(const config::Service& service, const Class& its) {
 }
 
 }  // namespace
+
+std::vector<config::Service> merge(std::vector<config::Service> services) {
+  // The heavier of two of one priority.
+  auto place = [](const config::Service& a, const config::Service& b) {
+    return std::tie(a.target, a.port, a.priority, b.weight) < std::tie(b.target, b.port, b.priority, a.weight);
+  };
+  std::ranges::sort(services, place);
+  auto same = [](const config::Service& a, const config::Service& b) {
+    return a.target == b.target && a.port == b.port;
+  };
+  services.erase(std::ranges::unique(services, same).begin(), services.end());
+  std::ranges::sort(services);
+  return services;
+}
 
 std::vector<Discovered> discover(const std::vector<config::Service>& services, size_t max) {
   std::vector<Discovered> result;

@@ -30,6 +30,10 @@ struct Discovered {
   bool operator==(const Discovered&) const = default;
 };
 
+// What several names list, as if one did: by priority, then by target and port; each target and port once, by its best
+// record.
+std::vector<config::Service> merge(std::vector<config::Service> services);
+
 // The first `max` of these, with weights and priorities as Discovery in the schema says. Services whose names were too
 // long for a server are left out.
 std::vector<Discovered> discover(const std::vector<config::Service>& services, size_t max);

@@ -49,11 +49,12 @@ struct FollowChecks {
   bool members;
 };
 
-// A server was marked DOWN, and is to finish nothing.
+// A server was marked DOWN: its idle connections are closed, and, unless `idle_only`, what it has in flight.
 struct CloseConnections {
   config::BackendHandle backend;
   config::Slot slot;
   config::Uid uid;
+  bool idle_only = false;
 };
 
 // A server has another address, so that it is not the one that was ejected; or, of slot and uid 0, nobody is ejected

@@ -98,8 +98,8 @@ void Model::place_server(BackendState& backend, const base::Ref<const config::Se
   if (before) addresses_.remove(before->address);
   if (after) addresses_.add(after->address);
   MemberPlace place{backend.handle(), after ? after->slot : before->slot};
-  if (before && before->tracks()) trackers_.remove(before->check->track, place);
-  if (after && after->tracks()) trackers_.add(after->check->track, place);
+  if (before && before->tracks()) trackers_.remove(before->extras->track, place);
+  if (after && after->tracks()) trackers_.add(after->extras->track, place);
   trackers_.note(backend.settings->name, after ? after->name : before->name);
   bool is_discovered = (after ? after : before)->is_discovered();
   if (!is_discovered) note_server(backend, before.get(), after.get());
@@ -504,7 +504,7 @@ void Model::restore_server(BackendState& backend, base::Ref<config::Server> serv
   backend.by_name.append(*added);
   addresses_.add(added->address);
   // It was in service before the last process ended, as far as anybody knows.
-  if (added->tracks()) trackers_.add(added->check->track, {backend.handle(), added->slot});
+  if (added->tracks()) trackers_.add(added->extras->track, {backend.handle(), added->slot});
   bool is_checked =
       backend.settings->checks(*added) || (added->tracks() && added->admin_state != config::AdminState::kMaintenance);
   backend.place(nullptr, added, is_checked ? begin_check(Health::State::kPresumed) : nullptr, nullptr);
@@ -517,6 +517,29 @@ void Model::restore_listener(base::Ref<config::Listener> listener) {
   for (const config::Endpoint& endpoint : added->bound) bound_.emplace(endpoint, added->name);
   listeners_.emplace(added->name, added);
   working_.listeners.set(added->slot, added);
+}
+
+void Model::note_use(BackendState& backend, Tiers::Use use, config::BackendSnapshot& snapshot) {
+  snapshot.panic = use.panic;
+  snapshot.on_backups = use.on_backups;
+  snapshot.discovered = backend.discovered;
+  if (use != std::exchange(backend.use, use)) use_changes_.push_back({backend.settings->name, use});
+  backend.were_on_backups |= use.on_backups;
+  bool others_serve = snapshot.eligible.size() > 0 && snapshot.rank != config::kBackupRank && use == Tiers::Use();
+  if (!backend.were_on_backups || !others_serve) return;
+  backend.were_on_backups = false;
+  unneeded_backups_.push_back(backend.handle());
+}
+
+void Model::order_warming(BackendState& backend) {
+  uint32_t wanted = backend.settings->pool.effective_warm();
+  backend.newcomers.take([&](config::Slot slot) { return backend.taking_requests(slot); },
+                         [&](const config::Server& server) {
+                           uint32_t most = backend.settings->max_connections_of(server);
+                           uint32_t connections = most > 0 ? std::min(wanted, most) : wanted;
+                           if (connections > 0)
+                             warm_orders_.push_back({backend.handle(), server.slot, server.metadata.uid, connections});
+                         });
 }
 
 base::Ref<const config::Snapshot> Model::make_snapshot() {
@@ -534,12 +557,13 @@ base::Ref<const config::Snapshot> Model::make_snapshot() {
     backend->revision = revision_;
     backend->settings = at->second->settings;
     Tiers::Use use = at->second->tiers.put_into(*backend);
-    if (use != std::exchange(at->second->use, use)) use_changes_.push_back({backend->settings->name, use});
+    note_use(*at->second, use, *backend);
+    order_warming(*at->second);
     at->second->starters.put_into(*backend);
     at->second->hash_tables.put_into(*backend);
     at->second->persistence.put_into(*backend);
-    backend->counts_in_flight = config::has_to_count(*backend->settings, at->second->limited);
-    backend->counts_total = config::has_to_count_total(*backend->settings);
+    backend->counts_in_flight = config::has_to_count(*backend->settings, at->second->own_limits);
+    backend->counts_total = config::has_to_count_total(*backend->settings, at->second->own_limits);
     const config::BackendSnapshot* former = working_.find(at->second->handle());
     bool begins = former && ((backend->counts_in_flight && !former->counts_in_flight) ||
                              (backend->counts_total && !former->counts_total));

@@ -19,6 +19,7 @@
 #include "store/address_counts.h"
 #include "store/backend_state.h"
 #include "store/digest.h"
+#include "store/reading_half.h"
 #include "store/row_log.h"
 #include "store/trackers.h"
 #include "store/transaction.h"
@@ -172,6 +173,10 @@ class Model {
   base::Ref<const config::Snapshot> make_snapshot();
   // By the snapshots since the last call.
   std::vector<UseChange> take_use_changes() { return std::exchange(use_changes_, {}); }
+  // Backends whose backups are not needed any more, since servers that are none take all requests, by these snapshots.
+  std::vector<config::BackendHandle> take_unneeded_backups() { return std::exchange(unneeded_backups_, {}); }
+  // Servers that take requests by these snapshots and did not before, where connections are to be opened to such ones.
+  std::vector<WarmOrder> take_warm_orders() { return std::exchange(warm_orders_, {}); }
   // Backends that changed in the last one.
   const std::vector<config::BackendHandle>& published_changes() const { return published_changes_; }
 
@@ -216,6 +221,9 @@ class Model {
                    const std::string& canonical, std::string_view bound = {});
   void note_after(RowLog::Entry& row, Digest::Kind kind, const config::Metadata& metadata, const std::string& canonical,
                   std::string_view bound = {});
+  // Of a publication.
+  void note_use(BackendState& backend, Tiers::Use use, config::BackendSnapshot& snapshot);
+  void order_warming(BackendState& backend);
   void place_settings(BackendState& backend, base::Ref<const config::Backend> settings);
   void insert_backend(std::unique_ptr<BackendState> backend);
   std::unique_ptr<BackendState> extract_backend(BackendState& backend);
@@ -257,6 +265,8 @@ class Model {
   std::vector<config::BackendHandle> published_changes_;
   bool unpublished_health_ = false;
   std::vector<UseChange> use_changes_;
+  std::vector<config::BackendHandle> unneeded_backups_;
+  std::vector<WarmOrder> warm_orders_;
 };
 
 }  // namespace fairlead::store

@@ -71,7 +71,7 @@ std::vector<Model::Following> Model::take_following(config::WallTime now) {
     if (!member || !(*member)->tracks()) continue;
     base::Ref<const Health> own = follower->health_of(place.slot);
     if (!own) continue;
-    const std::string& name = (*member)->check->track;
+    const std::string& name = (*member)->extras->track;
     const config::Server* target = find_member(name);
     if (!target) continue;
     const BackendState* backend = find_backend(std::string_view(name).substr(0, name.find('/')));

@@ -9,26 +9,34 @@ namespace fairlead::store {
 
 void Names::follow(config::BackendHandle backend, config::Uid server, std::string_view host,
                    std::shared_ptr<const Origin> origin) {
+  follow_all(backend, server, host.empty() ? Hosts() : Hosts{std::string(host)}, std::move(origin));
+}
+
+void Names::follow_all(config::BackendHandle backend, config::Uid server, Hosts hosts,
+                       std::shared_ptr<const Origin> origin) {
   auto member = members_.find(server);
-  if (member != members_.end() && member->second.host == host) return;
+  if (member != members_.end() && member->second.hosts == hosts) return;
   forget(server);
-  if (host.empty()) return;
-  std::string name(host);
-  members_[server] = {name, backend.uid, std::move(origin)};
-  auto [known, is_new] = names_.try_emplace(name);
-  auto& count = known->second.backends.try_emplace(backend.uid, backend, 0).first->second;
-  ++count.second;
-  if (is_new) begun_.push_back(std::move(name));
+  if (hosts.empty()) return;
+  for (const std::string& host : hosts) {
+    auto [known, is_new] = names_.try_emplace(host);
+    auto& count = known->second.backends.try_emplace(backend.uid, backend, 0).first->second;
+    ++count.second;
+    if (is_new) begun_.push_back(host);
+  }
+  members_[server] = {std::move(hosts), backend.uid, std::move(origin)};
 }
 
 void Names::forget(config::Uid server) {
   auto member = members_.find(server);
   if (member == members_.end()) return;
-  auto name = names_.find(member->second.host);
-  auto& backends = name->second.backends;
-  auto count = backends.find(member->second.backend);
-  if (--count->second.second == 0) backends.erase(count);
-  if (backends.empty()) ended_.push_back(name->first);
+  for (const std::string& host : member->second.hosts) {
+    auto name = names_.find(host);
+    auto& backends = name->second.backends;
+    auto count = backends.find(member->second.backend);
+    if (--count->second.second == 0) backends.erase(count);
+    if (backends.empty()) ended_.push_back(name->first);
+  }
   members_.erase(member);
 }
 

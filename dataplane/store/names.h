@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "config/route_table.h"
 #include "store/reading_half.h"
 #include "store/transaction.h"
@@ -20,11 +21,16 @@ class Names {
  public:
   explicit Names(ReadingHalf& reading_half) : reading_half_(reading_half) {}
 
+  // Of one server there is one; of a backend whose servers DNS names there may be several.
+  using Hosts = absl::InlinedVector<std::string, 1>;
+
   // A member that was added or changed. `host`: of its address; empty where that is no name. Or, with its own uid, a
   // backend whose servers DNS names, with an SRV name as config::service_question() has it.
   // `origin`: who waits for it to be READY.
   void follow(config::BackendHandle backend, config::Uid server, std::string_view host,
               std::shared_ptr<const Origin> origin);
+  // The same with several names, or none.
+  void follow_all(config::BackendHandle backend, config::Uid server, Hosts hosts, std::shared_ptr<const Origin> origin);
   // It is no member any more.
   void forget(config::Uid server);
   void send();
@@ -48,7 +54,7 @@ class Names {
     std::map<config::Uid, std::pair<config::BackendHandle, size_t>> backends;
   };
   struct Member {
-    std::string host;
+    Hosts hosts;
     config::Uid backend;
     std::shared_ptr<const Origin> waiting;
   };

@@ -26,6 +26,15 @@ struct DrainOrder {
   bool leaves = false;
 };
 
+// A server that begins to take requests, and how many connections are to be opened to it before it is asked for them.
+struct WarmOrder {
+  config::BackendHandle backend;
+  config::Slot slot = 0;
+  config::Uid server = 0;
+  // Over all workers.
+  uint32_t connections = 0;
+};
+
 // What became of a DrainOrder, over all workers.
 struct Drained {
   config::Uid server = 0;
@@ -109,6 +118,11 @@ class ReadingHalf {
   // After the publication of a snapshot in which the server is not eligible: closes its idle connections and cuts off
   // what is in flight on it, once. A server that takes requests again by then loses them as well.
   virtual void close_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) = 0;
+  // Only the former.
+  virtual void close_idle_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) = 0;
+
+  // After the publication of a snapshot in which these are eligible. What they have open already counts.
+  virtual void warm(std::vector<WarmOrder> orders) = 0;
 
   // Where results go, from any thread. Before the first order.
   virtual void on_check_results(std::function<void(std::vector<CheckResult>)> take) = 0;

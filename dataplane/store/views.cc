@@ -25,7 +25,7 @@ uint32_t effective_weight_of(const config::Server& server, const config::Backend
 std::string discovered_by(const config::Server& server, const config::Backend& backend) {
   if (!server.is_discovered()) return {};
   // One that still drains when its backend has none any more.
-  return backend.discovery ? backend.discovery->srv : "-";
+  return backend.discovery ? backend.discovery->text() : "-";
 }
 
 v1::Health health_of(const Health* health) {

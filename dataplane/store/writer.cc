@@ -204,7 +204,13 @@ void Writer::commit() {
   tell_uses();
   perform_effects();
   // Of a name that is known already a new server has its address at once.
-  if (model_.has_unpublished_health()) publish();
+  if (model_.has_unpublished_health()) {
+    publish();
+    tell_uses();
+  }
+  close_backups();
+  // After drains of servers that are READY again have ended.
+  if (std::vector<WarmOrder> orders = model_.take_warm_orders(); !orders.empty()) reading_half_.warm(std::move(orders));
   events_.number(effects_.events);
   for (Answer& answer : std::exchange(accepted_, {})) {
     fill_status(answer.result.touched);
@@ -263,6 +269,16 @@ void Writer::tell_uses() {
                 : change.use.on_backups ? "backups take requests"
                                         : "no panic, and no backups in use");
     add_event(BackendStep{std::move(change.backend), change.use}, nullptr);
+  }
+}
+
+void Writer::close_backups() {
+  for (config::BackendHandle handle : model_.take_unneeded_backups()) {
+    const BackendState* backend = model_.find_backend(handle);
+    if (!backend || backend->settings->effective_on_marked_up() != config::OnMarkedUp::kCloseBackups) continue;
+    backend->members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
+      if (server->backup) reading_half_.close_connections(handle, slot, server->metadata.uid);
+    });
   }
 }
 
@@ -336,6 +352,7 @@ void Writer::perform(const ForgetEjections& effect) {
 }
 
 void Writer::perform(const CloseConnections& effect) {
+  if (effect.idle_only) return reading_half_.close_idle_connections(effect.backend, effect.slot, effect.uid);
   reading_half_.close_connections(effect.backend, effect.slot, effect.uid);
 }
 
@@ -404,7 +421,7 @@ void Writer::take_name_facts() {
       if (!backend) continue;
       const NameFact& known = *names_.known(host);
       if (config::is_service_question(host)) {
-        apply_services(known, *backend);
+        apply_services(*backend);
       } else {
         apply_fact(known, *backend);
       }

@@ -139,7 +139,7 @@ class Writer {
   void apply_known_names();
   // Servers that DNS names: of backends whose settings have changed, and where there is an answer.
   void follow_discoveries();
-  void apply_services(const NameFact& fact, BackendState& backend);
+  void apply_services(BackendState& backend);
   struct GroupChange {
     // That came or went.
     size_t moved = 0;
@@ -164,6 +164,8 @@ class Writer {
   void add_event(decltype(Event::what) what, const std::shared_ptr<const Origin>& origin);
   void add_step(ServerStep step, const std::shared_ptr<const Origin>& origin) { add_event(std::move(step), origin); }
   void tell_uses();
+  // Where they are not needed any more, and settings say so.
+  void close_backups();
   void fill_status(Touched& touched) const;
 
   ReadingHalf& reading_half_;

@@ -54,28 +54,42 @@ void Writer::follow_discoveries() {
       continue;
     }
     const std::optional<config::Discovery>& discovery = backend->settings->discovery;
-    std::string question = discovery ? config::service_question(discovery->srv) : "";
-    names_.follow(follow.backend, follow.backend.uid, question, nullptr);
-    const NameFact* fact = names_.known(question);
+    std::vector<std::string> questions = discovery ? discovery->questions() : std::vector<std::string>();
+    names_.follow_all(follow.backend, follow.backend.uid, Names::Hosts(questions.begin(), questions.end()), nullptr);
+    bool is_known = std::ranges::any_of(questions, [this](const auto& question) { return names_.known(question); });
     if (!discovery) {
       take_group(*backend, {});
       backend->discovery = nullptr;
-    } else if (fact) {
-      apply_services(*fact, *backend);
+    } else if (is_known) {
+      apply_services(*backend);
     } else {
-      // Those of the last name stay until there is an answer.
+      // Those of the last names stay until there is an answer.
       note_discovery(*backend, "", /*moves=*/false);
     }
   }
 }
 
-void Writer::apply_services(const NameFact& fact, BackendState& backend) {
-  std::vector<Discovered> group = discover(fact.services, backend.settings->discovery->effective_max_servers());
+// Names of which nothing is known yet list nobody.
+void Writer::apply_services(BackendState& backend) {
+  const config::Discovery& discovery = *backend.settings->discovery;
+  std::vector<config::Service> services;
+  std::string reason;
+  for (const std::string& question : discovery.questions()) {
+    const NameFact* fact = names_.known(question);
+    if (fact) services.insert(services.end(), fact->services.begin(), fact->services.end());
+    const std::string said = fact ? fact->reason : "not known yet";
+    if (discovery.also.empty()) {
+      reason = said;
+    } else {
+      reason += config::concat(reason.empty() ? "" : ", ", config::service_name(question), ": ", said);
+    }
+  }
+  services = merge(std::move(services));
+  std::vector<Discovered> group = discover(services, discovery.effective_max_servers());
   size_t wanted = group.size();
   GroupChange change = take_group(backend, std::move(group));
   size_t used = wanted - change.left_out;
-  std::string reason = fact.reason;
-  if (used < fact.services.size()) reason += config::concat("; ", used, " of them are used");
+  if (used < services.size()) reason += config::concat("; ", used, " of them are used");
   note_discovery(backend, std::move(reason), change.moved > 0);
 }
 
@@ -171,7 +185,7 @@ void Writer::note_discovery(BackendState& backend, std::string reason, bool move
   state->reason = std::move(reason);
   if (!state->reason.empty() && (!before || before->reason != state->reason)) {
     spdlog::log(backend.discovered > 0 ? spdlog::level::info : spdlog::level::warn, "discovery: {}: {}: {}",
-                api::backend_title(backend.settings->name), backend.settings->discovery->srv, state->reason);
+                api::backend_title(backend.settings->name), backend.settings->discovery->text(), state->reason);
   }
   backend.discovery = base::Ref<const DiscoveryState>(state);
   add_event(BackendStep{backend.settings->name, backend.use, DiscoveryView::of(backend.discovered, *state)}, nullptr);

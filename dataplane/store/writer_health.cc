@@ -140,8 +140,9 @@ void Writer::change_health(BackendState& backend, config::Slot slot, base::Ref<c
                   .reason = std::move(what)};
   bool is_ready = after->is_fit() && before->is_pending();
   bool leaves = before->is_fit() && after->is_down();
-  if (leaves && backend.settings->effective_on_marked_down() == config::OnMarkedDown::kClose) {
-    effects_.effects.push_back(CloseConnections{backend.handle(), slot, uid});
+  if (leaves) {
+    bool keeps = backend.settings->effective_on_marked_down() == config::OnMarkedDown::kKeep;
+    effects_.effects.push_back(CloseConnections{backend.handle(), slot, uid, /*idle_only=*/keeps});
   }
   bool is_other = health != health_of(before.get());
   model_.note_health(backend, slot, std::move(after));

@@ -160,12 +160,14 @@ Admission Backend::admit_waiting(Waiting& waiting, const config::BackendSnapshot
 void Backend::pass_on(const Server& server) {
   const QueueSeat* own = line_ ? &line_->seat() : nullptr;
   // Where limits depend on the load, there may be room for several, or for none.
-  if (settings_->has_ramp()) return queue_->note_change(own);
+  if (settings_->may_ramp()) return queue_->note_change(own);
   queue_->note_free(server.record().slot, server.uid(), own);
 }
 
 void Backend::take_settings(const base::Ref<const config::Backend>& settings) {
+  bool same_pools = settings->pool == settings_->pool;
   settings_ = settings;
+  if (!same_pools) servers_.for_each([](Server& server) { server.follow_pool_settings(); });
   // The table ends with the last worker that lets go of it.
   if (!settings_->persistence || !settings_->persistence->table) stick_table_ = nullptr;
 }
@@ -237,10 +239,19 @@ uint32_t Backend::limit_of(const config::Server& record, const config::BackendSn
   uint32_t most = snapshot.settings->max_connections_of(record);
   if (most > 0 && !snapshot.starting.empty()) [[unlikely]]
     most = balancing::limit_of(balancing::part_of(snapshot, record, loop_.now().time_since_epoch()), most);
-  if (!snapshot.settings->has_ramp()) [[likely]]
+  if (!snapshot.settings->may_ramp()) [[likely]]
     return most;
+  uint32_t least = snapshot.settings->min_connections_of(record);
+  if (least == 0) return most;
   // With the one that asks, which waits already, or is not counted yet.
-  return snapshot.settings->ramped(most, total().in_flight() + std::max(queue_->waiting(), 1u));
+  return snapshot.settings->ramped(least, most, total().in_flight() + std::max(queue_->waiting(), 1u));
+}
+
+Server* Backend::taking_requests(const config::BackendSnapshot& snapshot, config::Slot slot, config::Uid server) {
+  const base::Ref<const config::Server>* record = snapshot.find_eligible(slot);
+  if (!record || (*record)->metadata.uid != server) return nullptr;
+  bool weighs = (*record)->weight.value_or(snapshot.settings->effective_default_weight()) > 0;
+  return weighs ? &server_of(**record) : nullptr;
 }
 
 SharedCircuit& Backend::circuit() {
@@ -273,6 +284,10 @@ void Backend::cancel_drain(config::Slot slot, config::Uid uid) {
 
 void Backend::close_connections(config::Slot slot, config::Uid uid) {
   if (Server* server = find(slot, uid)) server->close_connections();
+}
+
+void Backend::close_idle_connections(config::Slot slot, config::Uid uid) {
+  if (Server* server = find(slot, uid)) server->close_idle_connections();
 }
 
 void Backend::take_outcomes(std::vector<OutcomeCounts>& out) {
@@ -318,6 +333,7 @@ observe::BackendStatistics Backend::statistics(bool servers) {
   for (Server* server : present) {
     result.servers.push_back({server->uid(), server->record().name, server->counters()});
     result.servers.back().counters.in_flight = server->in_flight();
+    result.servers.back().counters.idle = server->idle();
   }
   return result;
 }

@@ -71,6 +71,10 @@ class Backend {
   void cancel_drain(config::Slot slot, config::Uid server);
   // What is in flight on it is cut off, and nothing stays idle.
   void close_connections(config::Slot slot, config::Uid server);
+  // Only the latter.
+  void close_idle_connections(config::Slot slot, config::Uid server);
+  // Null where it takes no requests, by this snapshot.
+  Server* taking_requests(const config::BackendSnapshot& snapshot, config::Slot slot, config::Uid server);
   // What came of the exchanges with its servers, where that is counted, since this was last asked.
   void take_outcomes(std::vector<OutcomeCounts>& out);
   // A server that has left: the end of it.

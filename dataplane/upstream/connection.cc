@@ -23,9 +23,23 @@ bool Connection::is_quiet() {
   return channel.try_read({&byte, 1}) == -EAGAIN;
 }
 
-void Connection::begin_idle(runtime::TimePoint until) {
+runtime::Task<runtime::IoResult<void>> Connection::connected(runtime::TimePoint deadline) {
+  auto writable = co_await stream_.writable(deadline);
+  if (!writable) co_return std::unexpected(writable.error());
+  runtime::Channel& channel = stream_.channel();
+  if (int result = channel.loop().driver().connect_result(channel.fd()); result != 0) {
+    co_return std::unexpected(runtime::io_error_of(-result));
+  }
+  co_return runtime::IoResult<void>{};
+}
+
+void Connection::count_exchange() {
   ++carried_;
   if (further_ != std::numeric_limits<uint32_t>::max()) --further_;
+}
+
+void Connection::begin_idle(runtime::TimePoint until) {
+  has_been_idle_ = true;
   idle_until_ = until;
   stream_.channel().wait_readable(idle_watch_, runtime::kNever);
 }

@@ -6,6 +6,7 @@
 
 #include "base/intrusive_list.h"
 #include "net/stream.h"
+#include "runtime/task.h"
 #include "runtime/waiter.h"
 
 namespace fairlead::upstream {
@@ -20,8 +21,10 @@ class Connection : public base::ListNode<> {
       : server_(server), address_generation_(address_generation), stream_(loop, fd, runtime::Channel::Order::kFirst) {}
 
   net::Stream& stream() { return stream_; }
-  // It has carried an exchange before: the server may be closing it at this moment.
-  bool is_reused() const { return carried_ > 0; }
+  // Until it is open, or has failed to be; it outlives that.
+  runtime::Task<runtime::IoResult<void>> connected(runtime::TimePoint deadline);
+  // It has been idle before: the server may be closing it at this moment.
+  bool is_reused() const { return has_been_idle_; }
   // It takes so many more after this one, as the server says.
   void limit_further(uint32_t further) { further_ = further; }
   // Whether another may follow this one, where it may carry `most`; 0: any number.
@@ -38,6 +41,7 @@ class Connection : public base::ListNode<> {
   };
 
   void begin_idle(runtime::TimePoint until);
+  void count_exchange();
   // False where it has gone bad meanwhile.
   bool end_idle();
   // Neither ended nor with something to say. An event may tell of bytes that were read before it was delivered: only
@@ -49,6 +53,7 @@ class Connection : public base::ListNode<> {
   net::Stream stream_;
   IdleWatch idle_watch_{*this};
   runtime::TimePoint idle_until_;
+  bool has_been_idle_ = false;
   // Exchanges before this one, and how many more the server takes.
   uint32_t carried_ = 0;
   uint32_t further_ = std::numeric_limits<uint32_t>::max();

@@ -27,7 +27,7 @@ Server::Server(Backend& backend, runtime::Loop& loop, base::Ref<const config::Se
     : backend_(backend),
       loop_(loop),
       record_(std::move(record)),
-      idle_timer_([](runtime::Timer& timer) { static_cast<OwnTimer&>(timer).server.purge_idle(); }, *this) {}
+      idle_timer_([](runtime::Timer& timer) { static_cast<OwnTimer&>(timer).server.on_idle_timer(); }, *this) {}
 
 Server::~Server() {
   FAIRLEAD_CHECK(leases_.empty());
@@ -115,11 +115,37 @@ void Server::put_idle(std::unique_ptr<Connection> connection, runtime::Duration 
                  connection->address_generation() == address_generation_ && idle_count_ < max_idle &&
                  idle_timeout > runtime::Duration::zero();
   if (!welcome || !connection->is_quiet()) return;
+  connection->count_exchange();
+  park(std::move(connection), idle_timeout);
+}
+
+void Server::park(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout) {
   connection->begin_idle(loop_.now() + idle_timeout);
   idle_.push_front(*connection.release());
   ++idle_count_;
   // Left where it stands while it is scheduled: it looks for itself what is due when it fires.
-  if (!idle_timer_.is_scheduled()) loop_.timers().schedule(idle_timer_, idle_.back()->idle_until());
+  if (idle_timer_.is_scheduled()) [[likely]]
+    return;
+  schedule_idle_timer();
+}
+
+bool Server::has_room_for_idle() const {
+  const config::PoolSettings& pool = backend_.settings().pool;
+  return !drain_ && idle_count_ < pool.effective_max_idle() &&
+         pool.effective_idle_timeout() > runtime::Duration::zero();
+}
+
+void Server::keep_warm(std::unique_ptr<Connection> connection) {
+  bool welcome = has_room_for_idle() && connection->address_generation() == address_generation_;
+  if (!welcome || !connection->is_quiet()) return;
+  ++counters_.warmed;
+  ++backend_.counters().warmed;
+  park(std::move(connection), backend_.settings().pool.effective_idle_timeout());
+}
+
+void Server::note_warming_failed() {
+  ++counters_.warming_failed;
+  ++backend_.counters().warming_failed;
 }
 
 void Server::drop_idle(Connection& connection) {
@@ -128,21 +154,63 @@ void Server::drop_idle(Connection& connection) {
   delete &connection;
 }
 
-void Server::purge_idle() {
-  TimePoint next = runtime::kNever;
+void Server::on_idle_timer() {
+  close_expired();
+  if (purge_at_ <= loop_.now()) purge_idle();
+  schedule_idle_timer();
+}
+
+void Server::schedule_idle_timer() {
+  if (idle_.empty()) {
+    purge_at_ = runtime::kNever;
+    return;
+  }
+  runtime::Duration delay = backend_.settings().pool.effective_purge_delay();
+  if (delay == runtime::Duration::zero()) {
+    purge_at_ = runtime::kNever;
+  } else if (purge_at_ == runtime::kNever) {
+    purge_at_ = loop_.now() + delay;
+  }
+  TimePoint next = purge_at_;
+  idle_.for_each([&](const Connection& connection) { next = std::min(next, connection.idle_until()); });
+  loop_.timers().schedule(idle_timer_, next);
+}
+
+void Server::follow_pool_settings() {
+  if (idle_.empty()) return;
+  idle_timer_.cancel();
+  purge_at_ = runtime::kNever;
+  schedule_idle_timer();
+}
+
+void Server::close_expired() {
   idle_.for_each([&](Connection& connection) {
-    if (connection.idle_until() > loop_.now()) {
-      next = std::min(next, connection.idle_until());
-      return;
-    }
+    if (connection.idle_until() > loop_.now()) return;
     connection.end_idle();
     drop_idle(connection);
   });
-  if (next != runtime::kNever) loop_.timers().schedule(idle_timer_, next);
+}
+
+// What this worker had in flight at once lately is what it may need again: beyond that half goes, each time.
+void Server::purge_idle() {
+  purge_at_ = runtime::kNever;
+  uint32_t needed = std::max({needed_, needed_before_, in_flight_});
+  needed_before_ = std::exchange(needed_, in_flight_);
+  uint32_t kept = std::max(needed - in_flight_, backend_.settings().pool.effective_min_idle());
+  if (idle_count_ <= kept) return;
+  uint32_t surplus = (idle_count_ - kept + 1) / 2;
+  counters_.purged += surplus;
+  backend_.counters().purged += surplus;
+  for (; surplus > 0; --surplus) {
+    Connection& connection = *idle_.back();
+    connection.end_idle();
+    drop_idle(connection);
+  }
 }
 
 void Server::close_idle_connections() {
   idle_timer_.cancel();
+  purge_at_ = runtime::kNever;
   idle_.for_each([&](Connection& connection) {
     connection.end_idle();
     drop_idle(connection);
@@ -152,7 +220,7 @@ void Server::close_idle_connections() {
 // ---- in flight, and draining
 
 void Server::enter(Lease& lease) {
-  ++in_flight_;
+  if (++in_flight_ > needed_) needed_ = in_flight_;
   ++counters_.started;
   leases_.push_back(lease);
   if (!measurements_) [[likely]]
@@ -273,23 +341,20 @@ int Server::open_socket(const config::SocketAddress& address) {
   return loop_.driver().connect_from(reinterpret_cast<const sockaddr*>(&from.storage), from.size, to, address.size);
 }
 
+runtime::IoResult<std::unique_ptr<Connection>> Server::open_connection() {
+  int fd = open_socket(record_->address.to_socket_address());
+  if (fd < 0) return std::unexpected(runtime::io_error_of(-fd));
+  return std::make_unique<Connection>(*this, address_generation_, loop_, fd);
+}
+
 runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout) {
-  runtime::Loop& loop = server_.loop_;
-  config::SocketAddress address = server_.record().address.to_socket_address();
-  int fd = server_.open_socket(address);
-  if (fd < 0) co_return std::unexpected(runtime::io_error_of(-fd));
-  connection_ = std::make_unique<Connection>(server_, server_.address_generation_, loop, fd);
+  runtime::IoResult<std::unique_ptr<Connection>> opened = server_.open_connection();
+  if (!opened) co_return std::unexpected(opened.error());
+  connection_ = *std::move(opened);
   if (watches_client_) client_.on_hang_up_cancel(&connection_->stream().channel());
-  auto writable = co_await connection_->stream().writable(loop.now() + timeout);
-  if (!writable) {
-    discard();
-    co_return std::unexpected(writable.error());
-  }
-  if (int result = loop.driver().connect_result(fd); result != 0) {
-    discard();
-    co_return std::unexpected(runtime::io_error_of(-result));
-  }
-  co_return runtime::IoResult<void>{};
+  auto connected = co_await connection_->connected(server_.loop_.now() + timeout);
+  if (!connected) discard();
+  co_return connected;
 }
 
 void Lease::note_answer(const http::ResponseHead* head) {

@@ -47,7 +47,12 @@ class Server {
 
   const config::Server& record() const { return *record_; }
   config::Uid uid() const { return record_->metadata.uid; }
+  const Backend& backend() const { return backend_; }
   uint32_t in_flight() const { return in_flight_; }
+  // In its pool.
+  uint32_t idle() const { return idle_count_; }
+  // These, and those that carry something.
+  uint32_t connections() const { return in_flight_ + idle_count_; }
   observe::Counters& counters() { return counters_; }
   bool is_leaving() const { return leaving_; }
   // Over all workers, where that is counted.
@@ -89,6 +94,15 @@ class Server {
   void close_idle_connections();
   // These, and what is in flight is cut off.
   void close_connections();
+  // The backend's settings of pools are others now.
+  void follow_pool_settings();
+
+  // Begins to connect, from the backend's source address; see Connection::connected().
+  runtime::IoResult<std::unique_ptr<Connection>> open_connection();
+  // One that has carried nothing, for the pool; closed where that does not want it.
+  void keep_warm(std::unique_ptr<Connection> connection);
+  bool has_room_for_idle() const;
+  void note_warming_failed();
 
  private:
   friend class Lease;
@@ -99,10 +113,15 @@ class Server {
   // The most recently used idle connection, or null.
   std::unique_ptr<Connection> take_idle();
   void put_idle(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout, uint32_t max_idle);
+  void park(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout);
   void drop_idle(Connection& connection);
   // As Driver::connect(), from the backend's source address.
   int open_socket(const config::SocketAddress& address);
+  void on_idle_timer();
+  void close_expired();
+  // Some of those that were not needed lately.
   void purge_idle();
+  void schedule_idle_timer();
 
   void enter(Lease& lease);
   void leave(Lease& lease);
@@ -123,6 +142,10 @@ class Server {
   uint32_t address_generation_ = 0;
   uint32_t in_flight_ = 0;
   uint32_t idle_count_ = 0;
+  // Most that was in flight at once since the last purge, and between that and the one before.
+  uint32_t needed_ = 0;
+  uint32_t needed_before_ = 0;
+  runtime::TimePoint purge_at_ = runtime::kNever;
   bool leaving_ = false;
   base::List<Lease> leases_;
   base::List<Connection> idle_;  // most recently used first

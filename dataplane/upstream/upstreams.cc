@@ -59,6 +59,10 @@ void Upstreams::close_connections(config::BackendHandle handle, config::Slot slo
   if (Backend* backend = known(handle)) backend->close_connections(slot, server);
 }
 
+void Upstreams::close_idle_connections(config::BackendHandle handle, config::Slot slot, config::Uid server) {
+  if (Backend* backend = known(handle)) backend->close_idle_connections(slot, server);
+}
+
 std::vector<OutcomeCounts> Upstreams::take_outcomes(config::BackendHandle handle) {
   std::vector<OutcomeCounts> result;
   if (Backend* backend = known(handle)) backend->take_outcomes(result);
@@ -101,7 +105,14 @@ std::vector<observe::BackendStatistics> Upstreams::statistics(bool servers) {
   std::ranges::sort(present, {}, &Backend::uid);
   std::vector<observe::BackendStatistics> result;
   result.reserve(present.size());
-  for (Backend* backend : present) result.push_back(backend->statistics(servers));
+  for (Backend* backend : present) {
+    result.push_back(backend->statistics(servers));
+    const config::BackendSnapshot* members = snapshot_->find({backend->settings().slot, backend->uid()});
+    if (!members) continue;
+    result.back().panic = members->panic;
+    result.back().on_backups = members->on_backups;
+    result.back().discovered = members->discovered;
+  }
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "upstream/backend.h"
+#include "upstream/warming.h"
 
 namespace fairlead::upstream {
 
@@ -12,7 +13,7 @@ class Upstreams {
  public:
   // `shared` is one for all workers.
   Upstreams(runtime::Loop& loop, base::Random& random, Shared& shared)
-      : loop_(loop), random_(random), shared_(shared) {}
+      : loop_(loop), random_(random), shared_(shared), warming_(*this, loop) {}
   ~Upstreams();
 
   // The snapshot of this turn. The worker sets it at the top of a turn; it stays alive until it sets another.
@@ -30,6 +31,9 @@ class Upstreams {
   void drain(config::BackendHandle handle, config::Slot slot, config::Uid server, DrainRequest request);
   void cancel_drain(config::BackendHandle handle, config::Slot slot, config::Uid server);
   void close_connections(config::BackendHandle handle, config::Slot slot, config::Uid server);
+  void close_idle_connections(config::BackendHandle handle, config::Slot slot, config::Uid server);
+  // Connections are opened before they are asked for.
+  Warming& warming() { return warming_; }
   // As Backend; nothing for what this worker has not used.
   std::vector<OutcomeCounts> take_outcomes(config::BackendHandle handle);
 
@@ -59,6 +63,7 @@ class Upstreams {
   std::vector<std::unique_ptr<Backend>> backends_;
   // Former holders of slots, still in use.
   std::vector<std::unique_ptr<Backend>> leaving_;
+  Warming warming_;
 };
 
 }  // namespace fairlead::upstream

@@ -7,7 +7,7 @@
 namespace fairlead::upstream {
 
 bool limits_move(const config::BackendSnapshot& members) {
-  return members.settings->has_ramp() || !members.starting.empty();
+  return members.settings->may_ramp() || !members.starting.empty();
 }
 
 Line::Line(runtime::Loop& loop, std::shared_ptr<SharedQueue> queue, config::BackendHandle backend,

@@ -116,6 +116,35 @@ TEST_F(Circuit, LimitsGrowWithTheLoad) {
   EXPECT_EQ(counters().queued, 0u);
 }
 
+TEST_F(Circuit, ALimitGrowsFromTheServersOwnLeast) {
+  config::Backend settings = patient();
+  settings.default_max_connections = 10;
+  settings.full_connections = 20;
+  w_.set_backend(settings);
+  w_.world.configuration().set_min_connections("app", "s0", 4);
+  w_.world.publish();
+  const std::vector<uint64_t> expected{1, 2, 3, 4, 4, 4, 4, 4, 4, 5, 5, 6};
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ask(60'000);
+    EXPECT_EQ(counters().in_flight, expected[i]) << i + 1 << " in all";
+    EXPECT_EQ(counters().queued, i + 1 - expected[i]);
+  }
+  // Changed in place, it holds for who waits.
+  w_.world.configuration().set_min_connections("app", "s0", 8);
+  w_.world.publish();
+  w_.world.network().run_for(milliseconds(1));
+  EXPECT_EQ(counters().in_flight, 8u);
+  EXPECT_EQ(counters().queued, 4u);
+  // One that is not to grow.
+  w_.world.configuration().set_min_connections("app", "s0", 0);
+  w_.world.publish();
+  w_.world.network().run_for(milliseconds(1));
+  EXPECT_EQ(counters().in_flight, 10u);
+  EXPECT_EQ(counters().queued, 2u);
+  finish_all();
+  EXPECT_EQ(counters().queued, 0u);
+}
+
 class Reuse : public testing::Test {
  protected:
   Reuse() { w_.open(); }

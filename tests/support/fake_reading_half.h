@@ -190,6 +190,15 @@ class FakeReadingHalf : public store::ReadingHalf {
     std::lock_guard lock(mutex_);
     return closed_;
   }
+  std::vector<config::Uid> closed_idle() const {
+    std::lock_guard lock(mutex_);
+    return closed_idle_;
+  }
+  // Those to which connections were to be opened since this was last asked, with how many.
+  std::vector<std::pair<config::Uid, uint32_t>> take_warmed() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(warmed_, {});
+  }
   int publications() const {
     std::lock_guard lock(mutex_);
     return publications_;
@@ -260,6 +269,17 @@ class FakeReadingHalf : public store::ReadingHalf {
   void close_connections(config::BackendHandle, config::Slot, config::Uid server) override {
     std::lock_guard lock(mutex_);
     closed_.push_back(server);
+  }
+  void close_idle_connections(config::BackendHandle, config::Slot, config::Uid server) override {
+    std::lock_guard lock(mutex_);
+    closed_idle_.push_back(server);
+  }
+  void warm(std::vector<store::WarmOrder> orders) override {
+    std::lock_guard lock(mutex_);
+    for (const store::WarmOrder& order : orders) {
+      FAIRLEAD_CHECK(order.connections > 0 && snapshot_->find(order.backend));
+      warmed_.emplace_back(order.server, order.connections);
+    }
   }
   void on_check_results(std::function<void(std::vector<store::CheckResult>)> take) override {
     std::lock_guard lock(mutex_);
@@ -342,6 +362,8 @@ class FakeReadingHalf : public store::ReadingHalf {
   std::vector<store::DrainOrder> orders_;
   std::vector<config::Uid> cancelled_;
   std::vector<config::Uid> closed_;
+  std::vector<config::Uid> closed_idle_;
+  std::vector<std::pair<config::Uid, uint32_t>> warmed_;
   std::function<void(std::vector<store::CheckResult>)> take_results_;
   std::map<config::Uid, store::CheckOrder> checked_;
   int check_changes_ = 0;

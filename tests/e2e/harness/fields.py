@@ -3,9 +3,11 @@
 from google.protobuf.message import Message
 
 # Each is set to both in turn, on top of what identifies the resource.
-SERVER = {"weight": (3, 7), "max_connections": (100, 200), "admin_state": (1, None), "health_check.disabled": (True, False), "health_check.track": ("app/s2", ""), "priority": (3, 0), "backup": (True, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
+SERVER = {"weight": (3, 7), "max_connections": (100, 200), "min_connections": (50, 60), "admin_state": (1, None), "health_check.disabled": (True, False), "health_check.track": ("app/s2", ""), "priority": (3, 0), "backup": (True, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
 BACKEND = {
-    "on_marked_down": (2, 1, 0), "outlier_detection.observe": (2, 1), "outlier_detection.consecutive_errors": (0, 7),
+    "on_marked_down": (2, 1, 0), "on_marked_up": (2, 1, 0),
+    "connection_pool.purge_delay": ("0.2s", "0s"), "connection_pool.min_idle": (1, 4),
+    "connection_pool.warm": (2, 0), "outlier_detection.observe": (2, 1), "outlier_detection.consecutive_errors": (0, 7),
     "outlier_detection.consecutive_gateway_errors": (7, 0), "outlier_detection.interval": ("0.02s", "0.05s"),
     "outlier_detection.success_rate.min_requests": (1, 5), "outlier_detection.success_rate.min_servers": (1, 2),
     "outlier_detection.success_rate.deviation_percent": (100, 300), "outlier_detection.failure_percentage.threshold": (1, 50),
@@ -31,7 +33,7 @@ BACKEND = {
     "persistence.cookie.same_site": (1, 2), "persistence.cookie.max_age": ("60s", "90s"),
     "persistence.cookie.max_idle": ("60s", "90s", None), "persistence.cookie.max_life": ("1s", "90s", None),
     "discovery.srv": ("_a._tcp.invalid", "_b._tcp.invalid"),
-    "discovery.max_servers": (5, 10), "discovery": (None,),
+    "discovery.max_servers": (5, 10), "discovery.also": (["_c._tcp.invalid"], ["_d._tcp.invalid", "e.invalid"]), "discovery": (None,),
     "persistence.table.key": ("{source}", "{path}"), "persistence.table.max_entries": (10, 20),
     "persistence.table.expire": ("5s", "6s"),
     "drain.timeout": ("10s", "60s"), "drain.jitter": ("1s", "2s"), "connection_pool.idle_timeout": ("20s", "40s"),
@@ -81,7 +83,7 @@ def with_field(item, path, value):
     elif last == "expected_statuses":
         for first, until in value:
             target.expected_statuses.add(first=first, last=until)
-    elif isinstance(value, list) and isinstance(value[0], int):
+    elif isinstance(value, list) and isinstance(value[0], (int, str)):
         getattr(target, last).extend(value)
     elif isinstance(value, list):
         for entry in value:

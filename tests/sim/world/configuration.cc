@@ -97,6 +97,14 @@ void Configuration::set_max_connections(const std::string& backend, const std::s
   replace_server(backend, record);
 }
 
+void Configuration::set_min_connections(const std::string& backend, const std::string& name, uint32_t least) {
+  auto record = copy_server(backend, name);
+  auto extras = make_ref<config::ServerExtras>();
+  extras->min_connections = least;
+  record->extras = extras;
+  replace_server(backend, record);
+}
+
 void Configuration::set_admin_state(const std::string& backend, const std::string& name, config::AdminState state) {
   auto record = copy_server(backend, name);
   record->admin_state = state;
@@ -170,13 +178,14 @@ Ref<const config::Snapshot> Configuration::snapshot() {
     backend->settings = state.settings;
     backend->eligible = state.eligible;
     for (auto [slot, since] : state.starting) backend->starting.set(slot, since);
-    uint64_t limited = 0;
+    config::OwnLimits own;
     for (auto& [server, record] : state.servers) {
-      limited += record->max_connections.value_or(0) > 0;
+      own.limited += record->max_connections.value_or(0) > 0;
+      own.ramped += record->extras && record->extras->min_connections.value_or(0) > 0;
       add_persistence(*backend, record, !state.unfit.contains(record->metadata.uid));
     }
-    backend->counts_in_flight = config::has_to_count(*state.settings, limited);
-    backend->counts_total = config::has_to_count_total(*state.settings);
+    backend->counts_in_flight = config::has_to_count(*state.settings, own);
+    backend->counts_total = config::has_to_count_total(*state.settings, own);
     bool begins = (backend->counts_in_flight && !state.counted) || (backend->counts_total && !state.total_counted);
     if (begins) counting_since_ = snapshot->revision;
     state.counted = backend->counts_in_flight;

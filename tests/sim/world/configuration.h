@@ -19,6 +19,7 @@ class Configuration {
   void add_server(const std::string& backend, const std::string& name, const config::Endpoint& address);
   void set_weight(const std::string& backend, const std::string& name, std::optional<uint16_t> weight);
   void set_max_connections(const std::string& backend, const std::string& name, std::optional<uint32_t> limit);
+  void set_min_connections(const std::string& backend, const std::string& name, uint32_t least);
   void set_admin_state(const std::string& backend, const std::string& name, config::AdminState state);
   // Since then it begins to take requests, as the backend's slow start says; by the clock of workers' loops.
   void begin_slowly(const std::string& backend, const std::string& name, config::Duration since);

@@ -100,9 +100,13 @@ observe::BackendStatistics ProxyWorld::statistics(const std::string& backend) {
 }
 
 void ProxyWorld::shut_down() {
-  for (auto& worker : workers_) worker->listeners.finish_all(kIdleGrace);
+  for (auto& worker : workers_) {
+    worker->listeners.finish_all(kIdleGrace);
+    worker->context.upstreams.warming().stop();
+  }
   auto joined = [this] {
     for (auto& worker : workers_) {
+      if (worker->context.upstreams.warming().under_way() > 0) return false;
       for (auto& entry : worker->listeners.statistics()) return (void)entry, false;
     }
     return true;

@@ -51,6 +51,36 @@ TEST(EncodeTest, AServerThatFollowsAnother) {
   EXPECT_FALSE(config::same_settings(*decode_server(message)->record, *draft->record));
 }
 
+// What few servers say is a record of its own.
+TEST(EncodeTest, WhatFewServersSayIsToldApart) {
+  const char* texts[] = {"",
+                         "min_connections: 0",
+                         "min_connections: 5",
+                         "health_check { disabled: true }",
+                         "health_check { port: 7 } min_connections: 5",
+                         "health_check { track: \"a/b\" } min_connections: 5"};
+  for (const char* text : texts) {
+    auto message = from_text<v1::Server>(std::string("backend: \"web\" name: \"s1\" address: \"[::1]:80\" ") + text);
+    Decoded<ServerDraft> draft = decode_server(message);
+    ASSERT_TRUE(draft) << draft.error().text();
+    EXPECT_EQ(draft->record->extras == nullptr, text[0] == 0);
+    v1::Server encoded;
+    encode(*draft->record, draft->backend, encoded);
+    encoded.clear_metadata();
+    EXPECT_EQ(encoded.DebugString(), message.DebugString());
+    std::string bytes = canonical(*draft->record, "web");
+    EXPECT_EQ(bytes, message.SerializeAsString());
+    config::Server read;
+    ASSERT_TRUE(read_canonical(bytes, read)) << text;
+    for (const char* other : texts) {
+      auto changed = from_text<v1::Server>(std::string("backend: \"web\" name: \"s1\" address: \"[::1]:80\" ") + other);
+      EXPECT_EQ(config::same_settings(*decode_server(changed)->record, read), other == text) << text << ", " << other;
+    }
+  }
+  auto message = from_text<v1::Server>(R"(backend: "web" name: "s1" address: "[::1]:80" health_check {})");
+  EXPECT_EQ(decode_server(message)->record->extras, nullptr) << "nothing is said there";
+}
+
 TEST(EncodeTest, AServersNameHasOneSpelling) {
   auto message = from_text<v1::Server>(R"(backend: "web" name: "s1" address: "App.Internal.:80")");
   Decoded<ServerDraft> draft = decode_server(message);
@@ -77,7 +107,8 @@ TEST(EncodeTest, ABackendWithEveryField) {
                    interval { seconds: 5 } timeout { seconds: 4 } rise: 1 fall: 100 fast_interval { seconds: 1 }
                    down_interval { seconds: 60 } address: "unix:/run/x" initial_state: INITIAL_STATE_UP proxy_header: PROXY_HEADER_V2
                    agent { port: 9 interval { seconds: 7 } send: "hi" } }
-    connection_pool { idle_timeout {} max_idle: 0 reuse: POOL_REUSE_SAFE max_requests: 0 source_address: "2001:db8::1" }
+    connection_pool { idle_timeout {} max_idle: 0 reuse: POOL_REUSE_SAFE max_requests: 0 source_address: "2001:db8::1"
+                      purge_delay { seconds: 1 } min_idle: 0 warm: 7 }
     labels { key: "a" value: "b" }
     persistence { cookie { name: "SRV" mode: COOKIE_MODE_INSERT secret: "x" indirect: true nocache: true path: "/a"
                            domain: ".example.com" secure: true http_only: true same_site: SAME_SITE_NONE
@@ -88,13 +119,13 @@ TEST(EncodeTest, ABackendWithEveryField) {
     failover { overprovisioning: 100 backups: BACKUP_USE_ALL zones { prefer_near: true label: "rack" min_near: 1 }
                panic_threshold: 0 }
     slow_start { window { seconds: 1 } exponent: 2 min_percent: 1 }
-    on_marked_down: ON_MARKED_DOWN_CLOSE
+    on_marked_down: ON_MARKED_DOWN_CLOSE on_marked_up: ON_MARKED_UP_CLOSE_BACKUPS
     outlier_detection {
       observe: OBSERVED_CONNECTIONS consecutive_errors: 0 consecutive_gateway_errors: 1000 on_error: ON_ERROR_MARK_DOWN
       interval { nanos: 10000000 } success_rate { min_requests: 1 min_servers: 2 deviation_percent: 1000 }
       failure_percentage { threshold: 100 min_requests: 1000000 min_servers: 1 } base_ejection_time { seconds: 1 }
       max_ejection_time { seconds: 1 } max_ejected_percent: 0 return_by_check: false
-    } discovery { srv: "_HTTP._tcp.app." max_servers: 1 })");
+    } discovery { srv: "_HTTP._tcp.app." max_servers: 1 also: "b.app" also: "a.app" })");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Backend encoded;

@@ -131,11 +131,23 @@ TEST(ResourceOptions, FillAChecksKindApartFromTheRest) {
   EXPECT_TRUE(fill<v1::Backend>(backend_options(), {"--check", "grpc"}).resource.health_check().has_grpc());
   const auto closing = fill<v1::Backend>(backend_options(), {"--on-marked-down", "close"});
   EXPECT_EQ(closing.resource.on_marked_down(), v1::ON_MARKED_DOWN_CLOSE);
-  const auto dns = fill<v1::Backend>(backend_options(), {"--srv", "_http._tcp.app", "--srv-max-servers", "7",
-                                                         "--cookie-max-idle", "30m", "--cookie-max-life=8h"});
-  EXPECT_THAT(dns.mask, ElementsAre("discovery.srv", "discovery.max_servers", "persistence.cookie.max_idle",
-                                    "persistence.cookie.max_life"));
+  const auto pools = fill<v1::Backend>(backend_options(), {"--on-marked-up", "close-backups", "--pool-purge-delay",
+                                                           "5s", "--pool-min-idle", "2", "--pool-warm", "8"});
+  EXPECT_THAT(pools.mask, ElementsAre("on_marked_up", "connection_pool.purge_delay", "connection_pool.min_idle",
+                                      "connection_pool.warm"));
+  EXPECT_EQ(pools.resource.on_marked_up(), v1::ON_MARKED_UP_CLOSE_BACKUPS);
+  EXPECT_EQ(pools.resource.connection_pool().purge_delay().seconds(), 5);
+  EXPECT_EQ(pools.resource.connection_pool().warm(), 8u);
+  const auto least = fill<v1::Server>(server_options(), {"--min-connections", "3"});
+  EXPECT_THAT(least.mask, ElementsAre("min_connections"));
+  EXPECT_EQ(least.resource.min_connections(), 3u);
+  const auto dns = fill<v1::Backend>(backend_options(),
+                                     {"--srv", "_http._tcp.app", "--srv-also", "_a._tcp.app", "--srv-also", "b",
+                                      "--srv-max-servers", "7", "--cookie-max-idle", "30m", "--cookie-max-life=8h"});
+  EXPECT_THAT(dns.mask, ElementsAre("discovery.srv", "discovery.also", "discovery.max_servers",
+                                    "persistence.cookie.max_idle", "persistence.cookie.max_life"));
   EXPECT_EQ(dns.resource.discovery().max_servers(), 7u);
+  EXPECT_THAT(dns.resource.discovery().also(), ElementsAre("_a._tcp.app", "b"));
   EXPECT_EQ(dns.resource.persistence().cookie().max_life().seconds(), 8 * 3600);
   const auto outliers = fill<v1::Backend>(backend_options(),
                                           {"--outlier-errors", "3", "--on-error", "fail-check", "--max-ejected", "30"});

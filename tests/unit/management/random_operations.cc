@@ -133,6 +133,10 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_persistence();
   if (one_in(6)) backend.mutable_connection_pool()->set_reuse(static_cast<v1::PoolReuse>(number(3)));
   if (one_in(6)) backend.mutable_connection_pool()->set_max_requests(number(2));
+  if (one_in(9)) backend.mutable_connection_pool()->mutable_purge_delay()->set_seconds(number(2));
+  if (one_in(9)) backend.mutable_connection_pool()->set_min_idle(number(2));
+  if (one_in(9)) backend.mutable_connection_pool()->set_warm(number(2));
+  if (one_in(9)) backend.set_on_marked_up(static_cast<v1::OnMarkedUp>(number(3)));
   if (one_in(6)) backend.mutable_connection_pool()->set_source_address(one_in(2) ? "127.0.0.1" : "::1");
   if (one_in(6)) backend.mutable_server_defaults()->set_min_connections(number(2));
   if (one_in(6)) backend.mutable_server_defaults()->set_full_connections(number(2) * 10);
@@ -148,6 +152,7 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_slow_start()->mutable_window()->set_seconds(number(2));
   if (one_in(6)) backend.mutable_outlier_detection()->set_max_ejected_percent(number(1) * 50);
   if (one_in(9)) backend.mutable_discovery()->set_srv(one_in(6) ? "a..b" : number(1) == 1 ? "_a._tcp.x" : "b.");
+  if (one_in(9)) backend.mutable_discovery()->add_also(one_in(6) ? "b." : "c");
   if (one_in(9)) backend.mutable_discovery();
   if (one_in(40)) backend.mutable_outlier_detection()->set_consecutive_errors(1001);
   fill(*backend.mutable_labels());
@@ -185,6 +190,7 @@ void RandomOperations::fill(v1::Server& server) {
   if (one_in(2)) server.set_weight(number(3));
   if (one_in(60)) server.set_weight(257);
   if (one_in(4)) server.set_max_connections(number(3) * 10);
+  if (one_in(8)) server.set_min_connections(number(2));
   if (one_in(3)) server.set_admin_state(static_cast<v1::AdminState>(1 + number(2)));
   if (one_in(8)) server.mutable_health_check()->set_disabled(one_in(2));
   if (one_in(20)) server.mutable_health_check()->set_port(1 + number(1));
@@ -207,7 +213,7 @@ void RandomOperations::fill(v1::Patch& patch) {
   };
   if (patch.resource().has_server()) {
     paths({"weight", "address", "max_connections", "admin_state", "health_check", "health_check.port", "priority",
-           "backup", "labels"});
+           "backup", "min_connections", "labels"});
   } else if (patch.resource().has_backend()) {
     patch.mutable_resource()->mutable_backend()->clear_servers();
     paths({"balance",
@@ -238,6 +244,9 @@ void RandomOperations::fill(v1::Patch& patch) {
            "connection_pool.idle_timeout",
            "connection_pool.max_idle",
            "connection_pool.reuse",
+           "connection_pool.purge_delay",
+           "connection_pool.warm",
+           "on_marked_up",
            "circuit",
            "circuit.max_retries",
            "failover",

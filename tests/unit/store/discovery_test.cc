@@ -274,6 +274,44 @@ TEST_F(DiscoveryTest, AnotherNameTakesOverWhenThereIsAnAnswer) {
   EXPECT_TRUE(server("too", "@b.x:80"));
 }
 
+TEST(MergeTest, WhatSeveralNamesListIsOneGroup) {
+  auto merged = [](std::vector<Service> services) { return texts(discover(merge(std::move(services)), 9)); };
+  EXPECT_THAT(merged({{5, "b.x", 80, 10}, {7, "c.x", 80, 1}, {5, "a.x", 80, 3}}),
+              ElementsAre("@a.x:80 a.x:80 w3 p0", "@b.x:80 b.x:80 w10 p0", "@c.x:80 c.x:80 w1 p1"));
+  EXPECT_THAT(merged({{5, "a.x", 80, 1}, {3, "a.x", 80, 2}, {3, "a.x", 80, 9}, {3, "a.x", 81, 4}}),
+              ElementsAre("@a.x:80 a.x:80 w9 p0", "@a.x:81 a.x:81 w4 p0"))
+      << "its best record, once";
+}
+
+TEST_F(DiscoveryTest, SeveralNamesAreOneGroupAndAreHeldEachByItself) {
+  const std::string both =
+      R"(operations { upsert { backend { name: "web" discovery { srv: "_http._tcp.app" also: "_B._tcp.app." } } } })";
+  must(both);
+  EXPECT_THAT(half_.names(), ElementsAre("SRV _b._tcp.app", "SRV _http._tcp.app"));
+  list("_b._tcp.app", {{9, "b.x", 80, 5}, {9, "c.x", 80, 1}}, "2 servers");
+  EXPECT_THAT(servers(), ElementsAre("@b.x:80 PENDING w5 p0", "@c.x:80 PENDING w1 p0")) << "one is enough to begin";
+  EXPECT_EQ(state(), "2 _http._tcp.app: not known yet, _b._tcp.app: 2 servers");
+  config::Uid c = uid("@c.x:80");
+  list(kSrv, {{1, "a.x", 80, 2}, {1, "c.x", 80, 3}}, "2 servers");
+  EXPECT_THAT(servers(), ElementsAre("@a.x:80 PENDING w2 p0", "@b.x:80 PENDING w5 p1", "@c.x:80 PENDING w3 p0"));
+  EXPECT_EQ(state(), "3 _http._tcp.app: 2 servers, _b._tcp.app: 2 servers");
+  list(kSrv, {}, "it does not exist (NXDOMAIN)");
+  EXPECT_THAT(servers(), ElementsAre("@b.x:80 PENDING w5 p0", "@c.x:80 PENDING w1 p0")) << "the other's stay";
+  EXPECT_EQ(uid("@c.x:80"), c);
+  EXPECT_EQ(state(), "2 _http._tcp.app: it does not exist (NXDOMAIN), _b._tcp.app: 2 servers");
+  // In place: one name less, and one more, of which nothing is known.
+  must(backend("", "_b._tcp.app"));
+  EXPECT_EQ(state(), "2 2 servers");
+  EXPECT_EQ(uid("@c.x:80"), c);
+  EXPECT_THAT(half_.names(), ElementsAre("SRV _b._tcp.app", "b.x", "c.x"));
+  must(both);
+  EXPECT_EQ(state(), "2 _http._tcp.app: not known yet, _b._tcp.app: 2 servers");
+  EXPECT_EQ(uid("@c.x:80"), c);
+  must(kWithout);
+  settle();
+  EXPECT_THAT(half_.names(), IsEmpty());
+}
+
 TEST_F(DiscoveryTest, SoManyAsTheBackendTakes) {
   must(R"(operations { upsert { backend { name: "web" discovery { srv: "_http._tcp.app" max_servers: 1 } } } })");
   list(kSrv, {{0, "a.x", 80, 1}, {1, "b.x", 80, 1}, {2, "c.x", 80, 1}}, "3 servers");

@@ -23,6 +23,7 @@ struct PlainServer {
   bool unchecked = false;
   int priority = 0;
   bool backup = false;
+  int min_connections = -1;
   friend bool operator==(const PlainServer&, const PlainServer&) = default;
 };
 struct PlainBackend {
@@ -37,11 +38,13 @@ struct PlainBackend {
   bool prefers_near = false;
   bool is_observed = false;
   std::string srv{};
+  int full_connections = 0;
+  int warm = 0;
   std::map<std::string, PlainServer> servers;
   // All but the servers.
   auto settings() const {
     return std::tie(default_weight, algorithm, checked, hash_type, has_agent, cookie_secret, has_table, panic_threshold,
-                    prefers_near, is_observed, srv);
+                    prefers_near, is_observed, srv, full_connections, warm);
   }
   friend bool operator==(const PlainBackend&, const PlainBackend&) = default;
 };
@@ -62,18 +65,21 @@ struct PlainModel {
     bool replace = operation.has_replace();
     const v1::Resource& resource = create ? operation.create() : replace ? operation.replace() : operation.upsert();
     if (resource.has_backend()) {
-      PlainBackend backend{.default_weight = weight_of(resource.backend().server_defaults()),
-                           .algorithm = resource.backend().balance().algorithm(),
-                           .checked = resource.backend().health_check().has_tcp(),
-                           .hash_type = resource.backend().balance().hash().type(),
-                           .has_agent = resource.backend().health_check().has_agent(),
-                           .cookie_secret = resource.backend().persistence().cookie().secret(),
-                           .has_table = resource.backend().persistence().has_table(),
-                           .panic_threshold = static_cast<int>(resource.backend().failover().panic_threshold()),
-                           .prefers_near = resource.backend().failover().zones().prefer_near(),
-                           .is_observed = resource.backend().has_outlier_detection(),
-                           .srv = resource.backend().discovery().srv(),
-                           .servers = {}};
+      PlainBackend backend{
+          .default_weight = weight_of(resource.backend().server_defaults()),
+          .algorithm = resource.backend().balance().algorithm(),
+          .checked = resource.backend().health_check().has_tcp(),
+          .hash_type = resource.backend().balance().hash().type(),
+          .has_agent = resource.backend().health_check().has_agent(),
+          .cookie_secret = resource.backend().persistence().cookie().secret(),
+          .has_table = resource.backend().persistence().has_table(),
+          .panic_threshold = static_cast<int>(resource.backend().failover().panic_threshold()),
+          .prefers_near = resource.backend().failover().zones().prefer_near(),
+          .is_observed = resource.backend().has_outlier_detection(),
+          .srv = resource.backend().discovery().srv(),
+          .full_connections = static_cast<int>(resource.backend().server_defaults().full_connections()),
+          .warm = static_cast<int>(resource.backend().connection_pool().warm()),
+          .servers = {}};
       bool exists = backends.contains(resource.backend().name());
       if (exists) {
         PlainBackend& before = backends[resource.backend().name()];
@@ -99,7 +105,8 @@ struct PlainModel {
                       server.has_max_connections() ? static_cast<int>(server.max_connections()) : -1,
                       server.health_check().disabled(),
                       static_cast<int>(server.priority()),
-                      server.backup()};
+                      server.backup(),
+                      server.has_min_connections() ? static_cast<int>(server.min_connections()) : -1};
     return put(backend->second.servers, server.name(), plain, create, replace);
   }
 
@@ -216,6 +223,8 @@ class Draw {
       if (below(3) == 0) resource.mutable_backend()->mutable_failover()->set_panic_threshold(below(100) + 1);
       if (below(3) == 0) resource.mutable_backend()->mutable_failover()->mutable_zones()->set_prefer_near(true);
       if (below(3) > 0) resource.mutable_backend()->mutable_outlier_detection()->set_consecutive_errors(5);
+      if (below(2) == 0) resource.mutable_backend()->mutable_server_defaults()->set_full_connections(1 + below(9));
+      if (below(2) == 0) resource.mutable_backend()->mutable_connection_pool()->set_warm(1 + below(9));
       if (below(2) == 0) resource.mutable_backend()->mutable_discovery()->set_srv(name("_srv", 2));
     } else if (kind == 1) {
       resource.mutable_listener()->set_name(name("l", 3));
@@ -248,6 +257,7 @@ class Draw {
     if (below(2) == 0) server.set_weight(below(4));
     if (below(60) == 0) server.set_weight(300);
     if (below(20) == 0) server.set_max_connections(below(3));
+    if (below(20) == 0) server.set_min_connections(below(3));
     if (below(4) == 0) server.set_admin_state(static_cast<v1::AdminState>(1 + below(3)));
     if (below(8) == 0) server.mutable_health_check()->set_disabled(true);
     if (below(4) == 0) {
@@ -356,6 +366,8 @@ class RandomTransactionsTest : public StoreFixture {
       }
       backend.panic_threshold = static_cast<int>(group.backend.record->failover.effective_panic_threshold());
       backend.prefers_near = group.backend.record->failover.zones.prefer_near;
+      backend.full_connections = static_cast<int>(group.backend.record->full_connections.value_or(0));
+      backend.warm = static_cast<int>(group.backend.record->pool.warm.value_or(0));
       if (group.backend.record->discovery) backend.srv = group.backend.record->discovery->srv;
       if (group.backend.record->default_weight) backend.default_weight = *group.backend.record->default_weight;
       group.members.for_each([&](config::Slot, const base::Ref<const config::Server>& server) {
@@ -364,7 +376,10 @@ class RandomTransactionsTest : public StoreFixture {
         entry.address = server->address.to_string();
         if (server->max_connections) entry.max_connections = static_cast<int>(*server->max_connections);
         if (server->weight) entry.weight = *server->weight;
-        entry.unchecked = server->check && server->check->disabled;
+        entry.unchecked = server->extras && server->extras->unchecked;
+        if (server->extras && server->extras->min_connections) {
+          entry.min_connections = static_cast<int>(*server->extras->min_connections);
+        }
         entry.priority = server->priority;
         entry.backup = server->backup;
         if (server->admin_state) entry.admin_state = static_cast<int>(*server->admin_state) + 1;
@@ -493,7 +508,11 @@ class RandomTransactionsTest : public StoreFixture {
     }
     auto limited = std::ranges::count_if(
         members, [&](const auto& server) { return adjusted(group, server)->max_connections.value_or(0); });
-    EXPECT_EQ(snapshot.counts_in_flight, config::has_to_count(*snapshot.settings, static_cast<uint64_t>(limited)));
+    auto ramped = std::ranges::count_if(
+        members, [](const auto& server) { return server->extras && server->extras->min_connections.value_or(0); });
+    config::OwnLimits own{static_cast<uint64_t>(limited), static_cast<uint64_t>(ramped)};
+    EXPECT_EQ(snapshot.counts_in_flight, config::has_to_count(*snapshot.settings, own));
+    EXPECT_EQ(snapshot.counts_total, config::has_to_count_total(*snapshot.settings, own));
     EXPECT_EQ(by_age(snapshot.eligible), by_age(rebuilt.eligible));
     expect_same(snapshot.eligible, rebuilt.eligible);
     // Whatever their health is.

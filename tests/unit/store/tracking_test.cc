@@ -298,7 +298,7 @@ TEST_F(TrackingTest, RandomChangesLeaveFollowersInStep) {
     for (int i = 0; i < 6; ++i) {
       std::optional<ServerView> view = server("side", "f" + std::to_string(i));
       if (!view || !view->record->tracks()) continue;
-      const std::string& of = view->record->check->track;
+      const std::string& of = view->record->extras->track;
       std::optional<ServerView> followed = server(of.substr(0, of.find('/')), of.substr(of.find('/') + 1));
       if (!followed || followed->lifecycle == v1::LIFECYCLE_DRAINING) continue;
       std::string mine = follower("f" + std::to_string(i));
