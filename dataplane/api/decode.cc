@@ -6,10 +6,12 @@
 #include "api/failover.h"
 #include "api/field_checker.h"
 #include "api/health_check.h"
+#include "api/http_policy.h"
 #include "api/outlier_detection.h"
 #include "api/persistence.h"
 #include "api/retry_policy.h"
 #include "api/server_extras.h"
+#include "api/route_actions.h"
 #include "config/compile_routes.h"
 #include "config/text.h"
 
@@ -209,8 +211,10 @@ std::optional<http::ForwardedPolicy> forwarded(FieldChecker& checker, v1::Forwar
       return http::ForwardedPolicy::kReplace;
     case v1::FORWARDED_POLICY_KEEP:
       return http::ForwardedPolicy::kKeep;
+    case v1::FORWARDED_POLICY_REMOVE:
+      return http::ForwardedPolicy::kRemove;
     default:
-      checker.unknown_enum("http.forwarded", value, "APPEND, REPLACE, KEEP");
+      checker.unknown_enum("http.forwarded", value, "APPEND, REPLACE, KEEP, REMOVE");
       return std::nullopt;
   }
 }
@@ -258,7 +262,9 @@ config::Route decode_route(FieldChecker& checker, const v1::Route& route, const 
     checker.check(concat(field, ".hosts[", i, "]"), config::check_host(result.hosts[i]));
   }
   checker.check(field + ".path_prefix", config::check_path_prefix(route.path_prefix()));
-  checker.check(field + ".backend", config::check_name(route.backend()));
+  result.actions = decode_route_actions(checker, route, field);
+  if (!result.actions || !result.actions->answers_itself())
+    checker.check(field + ".backend", config::check_name(route.backend()));
   std::optional<uint32_t> priority =
       checker.number(field + ".priority", route.has_priority(), route.priority(), {0, config::kPriorities - 1});
   if (priority) result.priority = static_cast<uint8_t>(*priority);
@@ -289,6 +295,7 @@ void check_protocol_fields(FieldChecker& checker, const v1::Listener& listener) 
   if (listener.default_backend().empty()) checker.fail("default_backend", "is not set; a TCP listener needs one");
   if (listener.routes_size() > 0) checker.fail("routes", "are for HTTP listeners; this one is TCP");
   if (listener.has_http()) checker.fail("http", "is for HTTP listeners; this one is TCP");
+  if (!listener.error_pages().empty()) checker.fail("error_pages", "are for HTTP listeners; this one is TCP");
 }
 
 }  // namespace
@@ -378,6 +385,8 @@ Decoded<base::Ref<config::Listener>> decode_listener(const v1::Listener& listene
       checker.number("http.max_head_bytes", http.has_max_head_bytes(), http.max_head_bytes(), {1024, 24576});
   record->max_headers = checker.number("http.max_headers", http.has_max_headers(), http.max_headers(), {1, 256});
   record->forwarded = forwarded(checker, http.forwarded());
+  record->http_policy = decode_http_policy(checker, http);
+  record->error_pages = decode_error_pages(checker, listener);
   record->rate_limit = decode_rate_limit(checker, listener.rate_limit(), "rate_limit");
   const v1::ClientRateLimit& of_clients = listener.client_rate_limit();
   record->client_rate_limit = {

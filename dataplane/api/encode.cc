@@ -3,10 +3,12 @@
 #include "api/discovery.h"
 #include "api/failover.h"
 #include "api/health_check.h"
+#include "api/http_policy.h"
 #include "api/outlier_detection.h"
 #include "api/persistence.h"
 #include "api/retry_policy.h"
 #include "api/server_extras.h"
+#include "api/route_actions.h"
 
 namespace fairlead::api {
 namespace {
@@ -92,6 +94,8 @@ v1::ForwardedPolicy encode_forwarded(http::ForwardedPolicy policy) {
       return v1::FORWARDED_POLICY_REPLACE;
     case http::ForwardedPolicy::kKeep:
       return v1::FORWARDED_POLICY_KEEP;
+    case http::ForwardedPolicy::kRemove:
+      return v1::FORWARDED_POLICY_REMOVE;
   }
   return v1::FORWARDED_POLICY_UNSPECIFIED;
 }
@@ -204,6 +208,7 @@ void encode(const config::Listener& record, v1::Listener& out) {
     encoded.set_backend(route.backend);
     if (route.priority) encoded.set_priority(*route.priority);
     if (route.rate_limit != config::RateLimit()) encode_rate_limit(route.rate_limit, *encoded.mutable_rate_limit());
+    if (route.actions) encode(*route.actions, encoded);
   }
   const config::ListenerTimeouts& timeouts = record.timeouts;
   if (timeouts.request_head) encode(*timeouts.request_head, *out.mutable_timeouts()->mutable_request_head());
@@ -211,6 +216,8 @@ void encode(const config::Listener& record, v1::Listener& out) {
   if (timeouts.idle) encode(*timeouts.idle, *out.mutable_timeouts()->mutable_idle());
   if (record.max_connections) out.set_max_connections(*record.max_connections);
   encode_http(record, out);
+  encode(record.http_policy, out);
+  if (record.error_pages) encode(*record.error_pages, out);
   if (record.rate_limit != config::RateLimit()) encode_rate_limit(record.rate_limit, *out.mutable_rate_limit());
   const config::ClientRateLimit& of_clients = record.client_rate_limit;
   if (of_clients.limit != config::RateLimit()) {

@@ -23,6 +23,7 @@ constexpr const char* kBadDataEnd = "chunk data is not followed by CR LF";
 constexpr const char* kBadTrailer = "trailer is not a header line";
 constexpr const char* kForbiddenTrailer = "trailer names a framing or routing header";
 constexpr const char* kTrailersTooLong = "trailers over the limit";
+constexpr const char* kOverLimit = "chunks come to more than a body may have";
 constexpr const char* kFailedBefore = "body was broken before";
 
 // -1 if it is none.
@@ -133,6 +134,11 @@ const char* BodyDecoder::step_size(char c) {
   }
   // Whitespace in front of or behind the size is refused too: readers differ about it.
   if (state_ == State::kSizeFirst || (c != '\r' && c != ';')) return kBadSize;
+  if (remaining_ > allowed_) {
+    is_over_limit_ = true;
+    return kOverLimit;
+  }
+  allowed_ -= remaining_;
   line_bytes_ = digits_;
   state_ = c == '\r' ? State::kSizeLf : State::kExtension;
   // From here on: whether bytes follow.

@@ -33,6 +33,11 @@ class BodyDecoder {
 
   explicit BodyDecoder(http::BodyFraming framing);
 
+  // Chunks that come to more than this are an error. Before the first byte.
+  void limit_chunks(uint64_t bytes) { allowed_ = bytes; }
+  // That error has come.
+  bool is_over_limit() const { return is_over_limit_; }
+
   // Takes what it can from `in`, up to the end of one contiguous piece of body bytes and what framing follows it. A
   // body of no bytes is done at the first call, even with no input.
   Progress decode(std::string_view in);
@@ -75,10 +80,12 @@ class BodyDecoder {
   static constexpr size_t kLongestForbidden = 17;  // transfer-encoding
 
   uint64_t remaining_ = 0;
+  uint64_t allowed_ = UINT64_MAX;
   uint32_t line_bytes_ = 0;
   State state_;
   uint8_t digits_ = 0;
   uint8_t name_size_ = 0;
+  bool is_over_limit_ = false;
   char name_[kLongestForbidden + 1] = {};
 };
 static_assert(sizeof(BodyDecoder) <= 64);

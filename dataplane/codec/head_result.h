@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "codec/refusal_kind.h"
+#include "http/quirks.h"
 
 namespace fairlead::codec {
 
@@ -14,6 +15,8 @@ struct HeadLimits {
   size_t max_head_bytes = 16384;
   // At most http::HeaderList::kCapacity.
   size_t max_headers = 100;
+  // Of requests only: what is accepted though it is wrong.
+  http::QuirkSet quirks = {};
 };
 
 // A static reason, made once: its address says which one it is. `cause` is for logs, `kind` for counters of requests.

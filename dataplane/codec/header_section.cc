@@ -11,6 +11,8 @@ namespace {
 using http::Header;
 using http::HeaderId;
 using http::HeaderList;
+using http::Quirk;
+using http::QuirkSet;
 using http::Word;
 
 constexpr Refusal kTooManyHeaders{431, "too many headers", RefusalKind::kTooLarge};
@@ -68,7 +70,7 @@ struct Part {
   while (value != end && is_whitespace(static_cast<unsigned char>(*value))) ++value;
   const char* line_end = find_stop<ValueStop>(begin, value, end);
   if (line_end == end) return {end, kNeedMore};
-  if (*line_end != '\r') return {end, *line_end == '\n' ? &kBareLineFeed : &kControlInValue};
+  if (*line_end != '\r') return {line_end, *line_end == '\n' ? &kBareLineFeed : &kControlInValue};
   if (line_end + 1 == end) return {end, kNeedMore};
   if (line_end[1] != '\n') return {end, &kBareCarriageReturn};
   const char* value_end = line_end;
@@ -77,6 +79,22 @@ struct Part {
   header.hop_by_hop = false;
   header.copyable = value == colon + 2 && colon[1] == ' ' && value_end == line_end;
   return {line_end + 2, kGoOn};
+}
+
+// A value that ends in LF alone, where that may be.
+[[gnu::noinline]] Part accept_line_feed(const char* colon, Part value, QuirkSet quirks, Header& header) {
+  if (value.verdict != &kBareLineFeed || !quirks.contains(Quirk::kBareLineFeed)) return value;
+  header.value = trim_whitespace(text_between(colon + 1, value.end));
+  header.hop_by_hop = false;
+  header.copyable = false;
+  return {value.end + 1, kGoOn};
+}
+
+// A line whose name is none to keep, and that is left out where that may be.
+[[gnu::noinline]] Part leave_out_twin(const char* begin, const char* end, Part name, QuirkSet quirks) {
+  if (name.verdict != &kUnderscoreTwin || !quirks.contains(Quirk::kUnderscoreNames)) return name;
+  Header unused;
+  return accept_line_feed(name.end, parse_value(begin, name.end, end, unused), quirks, unused);
 }
 
 Verdict read_host(const Cursor& cursor, std::string_view value, SectionFacts& facts) {
@@ -130,9 +148,21 @@ Verdict parse_header_section(Cursor& cursor, const HeadLimits& limits, SectionFa
     if (headers.size() >= max_headers) return &kTooManyHeaders;
     Header& header = headers.unfinished();
     const Part name = parse_name(begin, at, end, header);
-    if (name.verdict != kGoOn) return name.verdict;
-    const Part value = parse_value(begin, name.end, end, header);
-    if (value.verdict != kGoOn) return value.verdict;
+    if (name.verdict != kGoOn) [[unlikely]] {
+      if (*at == '\n' && limits.quirks.contains(Quirk::kBareLineFeed)) {
+        cursor.at = at + 1;
+        return kGoOn;
+      }
+      const Part line = leave_out_twin(begin, end, name, limits.quirks);
+      if (line.verdict != kGoOn) return line.verdict;
+      at = line.end;
+      continue;
+    }
+    Part value = parse_value(begin, name.end, end, header);
+    if (value.verdict != kGoOn) [[unlikely]] {
+      value = accept_line_feed(name.end, value, limits.quirks, header);
+      if (value.verdict != kGoOn) return value.verdict;
+    }
     at = value.end;
     header.id = http::identify_header(header.name);
     headers.keep_unfinished();

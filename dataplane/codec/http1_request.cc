@@ -30,11 +30,13 @@ constexpr Refusal kHostDiffers{400, "Host differs from the target's authority", 
 constexpr Refusal kCodingInHttp10{400, "Transfer-Encoding in HTTP/1.0", RefusalKind::kTransferEncoding};
 
 // Clients of old send one behind a body (RFC 9112 section 2.2); a second is no accident.
-Verdict skip_empty_line(Cursor& cursor) {
-  if (cursor.at_end() || *cursor.at != '\r') return kGoOn;
-  if (cursor.left() < 2) return kNeedMore;
-  if (cursor.at[1] != '\n') return &kBadEmptyLine;
-  cursor.at += 2;
+Verdict skip_empty_lines(Cursor& cursor, http::QuirkSet quirks) {
+  do {
+    if (cursor.at_end() || *cursor.at != '\r') return kGoOn;
+    if (cursor.left() < 2) return kNeedMore;
+    if (cursor.at[1] != '\n') return &kBadEmptyLine;
+    cursor.at += 2;
+  } while (quirks.contains(http::Quirk::kEmptyLines));
   return kGoOn;
 }
 
@@ -56,12 +58,13 @@ Verdict parse_method(Cursor& cursor, RequestHead& head) {
 }
 
 // Byte by byte, for what is not plainly HTTP/1.1. The bytes of the pattern stand for themselves, '0' for any digit.
-[[gnu::noinline]] Verdict parse_odd_version(Cursor& cursor, RequestHead& head) {
+[[gnu::noinline]] Verdict parse_odd_version(Cursor& cursor, http::QuirkSet quirks, RequestHead& head) {
   constexpr std::string_view kPattern = "HTTP/0.0\r\n";
-  constexpr size_t kMajor = 5, kMinor = 7;
+  constexpr size_t kMajor = 5, kMinor = 7, kLineEnd = 8;
   const char* begin = cursor.at;
   for (size_t i = 0; i < kPattern.size(); ++i, ++cursor.at) {
     if (cursor.at_end()) return kNeedMore;
+    if (i == kLineEnd && *cursor.at == '\n' && quirks.contains(http::Quirk::kBareLineFeed)) ++i;
     const bool is_number = i == kMajor || i == kMinor;
     const bool fits = is_number ? is_digit(static_cast<unsigned char>(*cursor.at)) : *cursor.at == kPattern[i];
     if (!fits) return &kBadVersion;
@@ -72,10 +75,10 @@ Verdict parse_method(Cursor& cursor, RequestHead& head) {
 }
 
 // From behind the target's space to behind the line's end.
-Verdict parse_version(Cursor& cursor, RequestHead& head) {
+Verdict parse_version(Cursor& cursor, http::QuirkSet quirks, RequestHead& head) {
   constexpr std::string_view kUsual = "HTTP/1.1\r\n";
   if (cursor.left() < kUsual.size() || std::memcmp(cursor.at, kUsual.data(), kUsual.size()) != 0) {
-    return parse_odd_version(cursor, head);
+    return parse_odd_version(cursor, quirks, head);
   }
   cursor.at += kUsual.size();
   head.version = Version::kHttp11;
@@ -116,10 +119,10 @@ Verdict conclude(const RequestTarget& target, const SectionFacts& facts, Request
 
 Verdict parse(Cursor& cursor, const HeadLimits& limits, RequestHead& head) {
   RequestTarget target;
-  if (const Verdict verdict = skip_empty_line(cursor)) return verdict;
+  if (const Verdict verdict = skip_empty_lines(cursor, limits.quirks)) return verdict;
   if (const Verdict verdict = parse_method(cursor, head)) return verdict;
   if (const Verdict verdict = parse_target(cursor, head, target)) return verdict;
-  if (const Verdict verdict = parse_version(cursor, head)) return verdict;
+  if (const Verdict verdict = parse_version(cursor, limits.quirks, head)) return verdict;
   SectionFacts facts(Role::kRequest);
   if (const Verdict verdict = parse_header_section(cursor, limits, facts, head.headers)) return verdict;
   return conclude(target, facts, head);

@@ -15,7 +15,7 @@ namespace fairlead::codec {
 // Choices, where the RFCs leave one: one empty line before the request is ignored; line ends are CR LF only; no
 // obs-fold; Content-Length is one plain decimal number, given once; Transfer-Encoding is `chunked` alone; absolute-form
 // needs an equal Host; CONNECT and TRACE get 405; names that become framing or forwarding headers when '_' is read as
-// '-' get 400.
+// '-' get 400. HeadLimits::quirks relaxes some of that.
 //
 // For the status of a refusal: 400 malformed, 405 method, 414 target over the limit, 417 expectation, 431 head over the
 // limit or too many headers, 501 method or transfer coding that we do not have, 505 version.

@@ -24,6 +24,7 @@ constexpr HeaderIdSet kNeverCopied(HeaderId::kConnection, HeaderId::kContentLeng
                                    HeaderId::kKeepAlive, HeaderId::kProxyConnection, HeaderId::kTe, HeaderId::kTrailer,
                                    HeaderId::kTransferEncoding, HeaderId::kUpgrade);
 constexpr HeaderIdSet kNeverCopiedInRequests = kNeverCopied.united_with(HeaderIdSet(HeaderId::kExpect));
+constexpr std::string_view kProtoLine = "X-Forwarded-Proto: ";
 constexpr HeaderIdSet kForwardedReplaced(HeaderId::kForwarded, HeaderId::kXForwardedFor, HeaderId::kXForwardedProto);
 constexpr HeaderIdSet kForwardedAppended(HeaderId::kXForwardedFor, HeaderId::kXForwardedProto);
 
@@ -47,11 +48,19 @@ void put_upgrade(HeadOutput& output, std::string_view protocols) {
   output.put("\r\n");
 }
 
-HeaderIdSet dropped_by(ForwardedPolicy policy) {
-  switch (policy) {
+bool keeps_proto(const RequestHead& head, const RequestOptions& options) {
+  return options.keep_proto && options.forwarded == ForwardedPolicy::kAppend &&
+         head.headers.contains(HeaderId::kXForwardedProto);
+}
+
+HeaderIdSet dropped_by(const RequestHead& head, const RequestOptions& options) {
+  switch (options.forwarded) {
     case ForwardedPolicy::kAppend:
+      if (options.format == http::ForwardedFormat::kForwarded) return HeaderIdSet();
+      if (keeps_proto(head, options)) return HeaderIdSet(HeaderId::kXForwardedFor);
       return kForwardedAppended;
     case ForwardedPolicy::kReplace:
+    case ForwardedPolicy::kRemove:
       return kForwardedReplaced;
     case ForwardedPolicy::kKeep:
       return HeaderIdSet();
@@ -69,19 +78,42 @@ void put_appended_address(HeadOutput& output, const http::HeaderList& headers, c
     separator = ", ";
   };
   for (const http::Header& header : headers) {
-    if (header.id == HeaderId::kXForwardedFor) put_address(header.value);
+    if (header.id == HeaderId::kXForwardedFor && !header.hop_by_hop) put_address(header.value);
   }
   put_address(client.address);
   if (separator == ", ") output.put("\r\n");
 }
 
+// RFC 7239: an element of ours, in a line of its own, which means the same as one behind those that came.
+void put_forwarded_element(HeadOutput& output, const RequestHead& head, const ForwardedLines& client) {
+  const bool is_ip6 = client.address.contains(':');
+  const bool is_ip = is_ip6 || client.address.contains('.');
+  output.put("Forwarded: for=");
+  output.put(is_ip6 ? "\"[" : "");
+  output.put(is_ip ? client.address : "unknown");
+  output.put(is_ip6 ? "]\"" : "");
+  if (!head.host.empty()) {
+    output.put(";host=\"");
+    output.put(head.host);
+    output.put("\"");
+  }
+  output.put(";proto=");
+  output.put(scheme_of(client));
+  output.put("\r\n");
+}
+
 void put_forwarded(HeadOutput& output, const RequestHead& head, const RequestOptions& options) {
-  if (options.forwarded == ForwardedPolicy::kKeep) return;
+  if (options.forwarded == ForwardedPolicy::kKeep || options.forwarded == ForwardedPolicy::kRemove) return;
+  if (options.format != http::ForwardedFormat::kXForwarded) [[unlikely]] {
+    put_forwarded_element(output, head, options.client);
+    if (options.format == http::ForwardedFormat::kForwarded) return;
+  }
   std::string_view lines = options.client.lines;
   if (options.forwarded == ForwardedPolicy::kAppend && head.headers.contains(HeaderId::kXForwardedFor)) {
     put_appended_address(output, head.headers, options.client);
-    lines.remove_prefix(std::min(lines.find("X-Forwarded-Proto"), lines.size()));
+    lines.remove_prefix(std::min(lines.find(kProtoLine), lines.size()));
   }
+  if (keeps_proto(head, options)) lines = lines.substr(0, lines.find(kProtoLine));
   output.put(lines);
 }
 
@@ -165,7 +197,7 @@ ForwardedLines make_forwarded_lines(std::string_view address, std::string_view s
 std::optional<size_t> write_request_head(const RequestHead& head, const RequestOptions& options, std::span<char> out) {
   HeadOutput output(out);
   put_request_line(output, head);
-  HeaderIdSet dropped = kNeverCopiedInRequests.united_with(dropped_by(options.forwarded));
+  HeaderIdSet dropped = kNeverCopiedInRequests.united_with(dropped_by(head, options));
   if (!begins_with_plain_host(head)) {
     output.put_header("Host", head.host.empty() ? options.host_if_absent : head.host);
     dropped.insert(HeaderId::kHost);
@@ -180,6 +212,7 @@ std::optional<size_t> write_request_head(const RequestHead& head, const RequestO
     output.put("\r\n");
   }
   put_forwarded(output, head, options);
+  output.put(options.further_lines);
   put_via(output, head.version, options.via);
   if (!head.upgrade.empty()) put_upgrade(output, head.upgrade);
   output.put("\r\n");
@@ -204,39 +237,56 @@ std::optional<size_t> write_response_head(const ResponseHead& head, const Respon
   }
   if (!head.is_informational() && !head.headers.contains(HeaderId::kDate)) output.put(options.date_line);
   output.put(options.further_lines);
+  output.put(options.route_lines);
   put_via(output, head.version, options.via);
   put_response_connection(output, head, options, options.close || framing.kind == BodyKind::kUntilClose);
   output.put("\r\n");
   return output.finish();
 }
 
-std::optional<size_t> write_error(int status, const ErrorOptions& options, std::span<char> out) {
+std::optional<size_t> write_local_reply(const LocalReply& reply, std::span<char> out) {
   constexpr size_t kStatusAndSpace = 4, kLineFeed = 1;
   HeadOutput output(out);
-  const std::string_view reason = http::reason_phrase(status);
-  put_status_line(output, status, reason);
-  output.put("Content-Type: text/plain\r\n");
-  put_framing(output, {.kind = BodyKind::kLength, .length = kStatusAndSpace + reason.size() + kLineFeed});
+  const std::string_view reason = http::reason_phrase(reply.status);
+  put_status_line(output, reply.status, reason);
+  const std::string_view type = reply.body ? reply.body->content_type : "text/plain";
+  const size_t length = reply.body ? reply.body->text.size() : kStatusAndSpace + reason.size() + kLineFeed;
+  if (!http::never_has_body(reply.status)) {
+    if (length > 0 && !type.empty()) output.put_header("Content-Type", type);
+    put_framing(output, {.kind = BodyKind::kLength, .length = length});
+  }
   // RFC 9110 section 15.5.6 demands it; the target's own methods are the server's to know.
-  if (status == 405) output.put("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n");
-  if (options.retry_after_seconds > 0) {
+  if (reply.status == 405) output.put("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n");
+  if (reply.retry_after_seconds > 0) {
     output.put("Retry-After: ");
-    output.put_number(options.retry_after_seconds);
+    output.put_number(reply.retry_after_seconds);
     output.put("\r\n");
   }
-  output.put(options.date_line);
-  if (options.close) {
+  output.put(reply.date_line);
+  output.put(reply.further_lines);
+  if (reply.close) {
     output.put("Connection: close\r\n");
-  } else if (options.client_version == Version::kHttp10) {
+  } else if (reply.client_version == Version::kHttp10) {
     output.put("Connection: keep-alive\r\n");
   }
   output.put("\r\n");
-  if (options.head_only) return output.finish();
-  output.put_number(static_cast<uint64_t>(status));
+  if (reply.head_only || http::never_has_body(reply.status)) return output.finish();
+  if (reply.body) {
+    output.put(reply.body->text);
+    return output.finish();
+  }
+  output.put_number(static_cast<uint64_t>(reply.status));
   output.put(" ");
   output.put(reason);
   output.put("\n");
   return output.finish();
+}
+
+std::string_view scheme_of(const ForwardedLines& client) {
+  const size_t name = client.lines.find(kProtoLine);
+  if (name == std::string_view::npos) return "http";
+  const std::string_view value = client.lines.substr(name + kProtoLine.size());
+  return value.substr(0, value.find('\r'));
 }
 
 bool via_names(const http::HeaderList& headers, std::string_view name) {

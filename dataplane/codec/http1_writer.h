@@ -12,14 +12,15 @@
 #include <string>
 #include <string_view>
 
+#include "http/forwarded_format.h"
 #include "http/forwarded_policy.h"
 #include "http/head.h"
 
 namespace fairlead::codec {
 
 inline constexpr size_t kHeadGrowth = 512;
-// Enough for any write_error.
-inline constexpr size_t kMaxErrorBytes = 512;
+// Enough for any reply of our own whose options have no texts.
+inline constexpr size_t kMaxReplyBytes = 512;
 
 // The Via line that we add to each message (RFC 9110 section 7.6.3), made once.
 class ViaLine {
@@ -53,6 +54,11 @@ struct RequestOptions {
   ForwardedLines client = {};
   const ViaLine* via = nullptr;          // Null: no Via from us.
   std::string_view host_if_absent = {};  // For HTTP/1.0 clients without Host.
+  http::ForwardedFormat format = http::ForwardedFormat::kXForwarded;
+  // The X-Forwarded-Proto that came, if one did, is believed.
+  bool keep_proto = false;
+  // Whole lines, each with its CR LF.
+  std::string_view further_lines = {};
 };
 
 // The head for the server: HTTP/1.1, origin-form, Host first, hop-by-hop headers gone, framing from head.body. Passes
@@ -69,6 +75,7 @@ struct ResponseOptions {
   std::string_view date_line = {};
   // Whole lines of ours, each with its CR LF.
   std::string_view further_lines = {};
+  std::string_view route_lines = {};
 };
 
 // How a response's body goes to the client: chunks become bytes until close for HTTP/1.0, and a body of unknown length
@@ -80,7 +87,15 @@ http::BodyFraming framing_for_client(const http::ResponseHead& head, http::Versi
 std::optional<size_t> write_response_head(const http::ResponseHead& head, const ResponseOptions& options,
                                           std::span<char> out);
 
-struct ErrorOptions {
+// A response of our own.
+struct LocalReply {
+  struct Body {
+    // Of a body with bytes; empty: not said.
+    std::string_view content_type;
+    std::string_view text;
+  };
+
+  int status = 500;
   bool close = true;
   // The request was HEAD: no body follows.
   bool head_only = false;
@@ -88,10 +103,17 @@ struct ErrorOptions {
   std::string_view date_line = {};  // As in ResponseOptions.
   // Retry-After, for 429 and 503; 0: none.
   uint32_t retry_after_seconds = 0;
+  // Unset: a line of text that says the status.
+  std::optional<Body> body = {};
+  // Whole lines, each with its CR LF.
+  std::string_view further_lines = {};
 };
 
-// A whole response of our own with a line of text as body. kMaxErrorBytes are enough.
-std::optional<size_t> write_error(int status, const ErrorOptions& options, std::span<char> out);
+// The whole response. Those with status 204 and 304 have no body.
+std::optional<size_t> write_local_reply(const LocalReply& reply, std::span<char> out);
+
+// "http" or "https", as the lines say it.
+std::string_view scheme_of(const ForwardedLines& client);
 
 // Whether a Via header names `name` as one who received the message: it went in a circle.
 bool via_names(const http::HeaderList& headers, std::string_view name);

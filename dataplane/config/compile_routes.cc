@@ -35,8 +35,12 @@ void for_each_match(const std::vector<Route>& routes, F f) {
 RouteTable compile_routes(const std::vector<Route>& routes, const std::string& default_backend, BackendLookup lookup) {
   std::map<std::string, std::vector<RouteTable::Path>> by_host;
   for_each_match(routes, [&](size_t index, const std::string& host, const std::string& path) {
-    by_host[host].push_back(
-        {path, {lookup(routes[index].backend), routes[index].effective_priority(), static_cast<uint16_t>(index)}});
+    const Route& route = routes[index];
+    by_host[host].push_back({path,
+                             {.backend = route.backend.empty() ? BackendHandle() : lookup(route.backend),
+                              .priority = route.effective_priority(),
+                              .route = static_cast<uint16_t>(index),
+                              .has_actions = route.actions != nullptr}});
   });
   RouteTable table;
   if (!default_backend.empty()) table.default_backend = lookup(default_backend);

@@ -21,15 +21,18 @@
 #include "config/discovery.h"
 #include "config/duration.h"
 #include "config/endpoint.h"
+#include "config/error_pages.h"
 #include "config/failover.h"
 #include "config/hash_key.h"
 #include "config/health_check.h"
+#include "config/http_policy.h"
 #include "config/outlier_detection.h"
 #include "config/persistence.h"
 #include "config/pool_settings.h"
 #include "config/queue_policy.h"
 #include "config/rate_limit.h"
 #include "config/retry_policy.h"
+#include "config/route_actions.h"
 #include "config/route_table.h"
 #include "config/server_extras.h"
 #include "config/slow_start.h"
@@ -253,10 +256,13 @@ struct Backend : base::RefCounted {
 struct Route {
   std::vector<std::string> hosts;
   std::string path_prefix;
+  // Empty where the route answers by itself.
   std::string backend;
   // Below kPriorities.
   std::optional<uint8_t> priority = {};
   RateLimit rate_limit = {};
+  // Null: none.
+  base::Ref<const RouteActions> actions = {};
 
   uint8_t effective_priority() const { return priority.value_or(kPriorityDefault); }
 };
@@ -286,6 +292,9 @@ struct Listener : base::RefCounted {
   std::optional<uint32_t> max_head_bytes;
   std::optional<uint32_t> max_headers;
   std::optional<http::ForwardedPolicy> forwarded;
+  HttpPolicy http_policy;
+  // Null: none of its own.
+  base::Ref<const ErrorPages> error_pages;
   RateLimit rate_limit;
   ClientRateLimit client_rate_limit;
   Labels labels;

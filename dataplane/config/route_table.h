@@ -24,6 +24,8 @@ struct RouteTarget {
   BackendHandle backend;
   uint8_t priority = kPriorityDefault;
   uint16_t route = kNoRoute;
+  // The route does more than naming a backend.
+  bool has_actions = false;
   friend bool operator==(const RouteTarget&, const RouteTarget&) = default;
 };
 

@@ -22,10 +22,19 @@ auto tied(const Backend& b) {
 
 auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend, r.priority, r.rate_limit); }
 
+bool same_actions(const Route& a, const Route& b) {
+  return a.actions == b.actions || (a.actions && b.actions && a.actions->same_as(*b.actions));
+}
+
+bool same_pages(const Listener& a, const Listener& b) {
+  return a.error_pages == b.error_pages ||
+         (a.error_pages && b.error_pages && a.error_pages->pages == b.error_pages->pages);
+}
+
 auto tied(const Listener& l) {
   return std::tie(l.name, l.bind, l.protocol, l.default_backend, l.timeouts.request_head, l.timeouts.keep_alive,
-                  l.timeouts.idle, l.max_connections, l.max_head_bytes, l.max_headers, l.forwarded, l.rate_limit,
-                  l.client_rate_limit, l.labels);
+                  l.timeouts.idle, l.max_connections, l.max_head_bytes, l.max_headers, l.forwarded, l.http_policy,
+                  l.rate_limit, l.client_rate_limit, l.labels);
 }
 
 }  // namespace
@@ -37,8 +46,8 @@ bool same_settings(const Server& a, const Server& b) {
 bool same_settings(const Backend& a, const Backend& b) { return tied(a) == tied(b); }
 
 bool same_settings(const Listener& a, const Listener& b) {
-  auto same_route = [](const Route& x, const Route& y) { return tied(x) == tied(y); };
-  return tied(a) == tied(b) && std::ranges::equal(a.routes, b.routes, same_route);
+  auto same_route = [](const Route& x, const Route& y) { return tied(x) == tied(y) && same_actions(x, y); };
+  return tied(a) == tied(b) && same_pages(a, b) && std::ranges::equal(a.routes, b.routes, same_route);
 }
 
 }  // namespace fairlead::config

@@ -162,7 +162,7 @@ Problem check_header(std::string_view name, std::string_view value) {
   std::string lower = absl::AsciiStrToLower(as_absl(name));
   if (lower == "host") return concat(quoted(name), " is set by the field `host`");
   if (std::ranges::find(kOurs, lower) != kOurs.end()) {
-    return concat(quoted(name), " frames the message or is for one hop; it is not a check's to set");
+    return concat(quoted(name), " frames the message or is for one hop; it cannot be set");
   }
   if (value.size() > kCheckTextMax) {
     return concat("the value of ", quoted(name), " has ", value.size(), " bytes, at most ", kCheckTextMax,

@@ -64,7 +64,7 @@ Problem check_check_path(std::string_view path);
 Problem check_service_name(std::string_view name);
 // A Host field: as check_host() without wildcards, and with a port where there is one.
 Problem check_host_field(std::string_view host);
-// A header field that a check may send.
+// A header field that a check may send, or that a route may set.
 Problem check_header(std::string_view name, std::string_view value);
 // Of persistence: a token.
 Problem check_cookie_name(std::string_view name);

@@ -1,4 +1,4 @@
-// Status codes and their texts (RFC 9110 section 15, RFC 6585, RFC 8470).
+// Status codes and their texts (IANA's registry of HTTP status codes).
 #pragma once
 
 #include <string_view>

@@ -104,7 +104,8 @@ observe::ListenerStatistics OpenListener::statistics() const {
           .refused = shared_.refused,
           .rate_limited = shared_.rate_limited,
           .bad_requests = shared_.bad_requests,
-          .unrouted = shared_.unrouted};
+          .unrouted = shared_.unrouted,
+          .answered = shared_.answered};
 }
 
 }  // namespace fairlead::listener

@@ -174,6 +174,8 @@ void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& li
   family("fairlead_listener_unrouted_total", MetricType::kCounter,
          "Requests and connections that no backend served: no route, a loop, a backend that is gone.",
          &ListenerStatistics::unrouted);
+  family("fairlead_listener_answered_total", MetricType::kCounter,
+         "Requests that a route answered by itself: redirects and fixed responses.", &ListenerStatistics::answered);
 }
 
 // A fine bucket counts below a bound where all of it lies there, so what straddles one counts in the next: a bucket of

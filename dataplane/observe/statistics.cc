@@ -18,6 +18,7 @@ void add(ListenerStatistics& mine, const ListenerStatistics& other) {
   mine.rate_limited += other.rate_limited;
   mine.bad_requests += other.bad_requests;
   mine.unrouted += other.unrouted;
+  mine.answered += other.answered;
 }
 
 template <typename Item>

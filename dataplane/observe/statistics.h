@@ -45,6 +45,7 @@ struct ListenerStatistics {
   // What came and was no request: malformed, too large, too slow. Answered with 4xx or 5xx by ourselves.
   BadRequests bad_requests = {};
   uint64_t unrouted = 0;
+  uint64_t answered = 0;
 };
 
 // Of a server that is checked.

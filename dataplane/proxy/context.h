@@ -48,6 +48,9 @@ struct Context {
   http::ResponseHead response;
   // For what persistence changes in them, until they are written.
   http::CookieText cookie_text;
+  // A path as a listener spells it, and as a route has it rewritten; the same.
+  std::string path_text;
+  std::string rewritten_path;
 
   // The world's time; looked at once a second.
   std::function<std::chrono::system_clock::time_point()> wall_clock = std::chrono::system_clock::now;
@@ -115,6 +118,8 @@ struct ListenerContext {
   observe::BadRequests bad_requests;
   // Requests and connections that no backend served: no route, a loop, a backend that is gone.
   uint64_t unrouted = 0;
+  // Requests that a route answered by itself.
+  uint64_t answered = 0;
 };
 
 }  // namespace fairlead::proxy

@@ -8,6 +8,7 @@
 #include "proxy/request_side.h"
 #include "proxy/response_side.h"
 #include "proxy/retry.h"
+#include "proxy/route_actions.h"
 
 namespace fairlead::proxy {
 
@@ -46,6 +47,8 @@ void count_response(ExchangeState& x, uint16_t status) {
 void count_bad_request(ExchangeState& x, const Fault& fault) {
   observe::BadRequests& counters = x.client.listener().bad_requests;
   if (&fault == &faults::kLoop) counters.add(codec::RefusalKind::kLoop);
+  if (&fault == &faults::kPathRefused) counters.add(codec::RefusalKind::kTarget);
+  if (&fault == &faults::kBodyTooLarge) counters.add(codec::RefusalKind::kTooLarge);
   if (&fault == &faults::kHeadTooLarge) counters.add(codec::RefusalKind::kTooLarge);
   if (&fault == &faults::kBadBody) counters.add(codec::RefusalKind::kBody);
   if (&fault == &faults::kClientSlow) counters.add(codec::RefusalKind::kTimeout);
@@ -61,24 +64,17 @@ Task<After> give_up(ExchangeState& x, const Fault& fault) {
   if (x.backend) {
     ++x.backend->counters().failed[static_cast<int>(fault.failure)];
     if (fault.status != 0) ++x.backend->counters().statuses[fault.status / 100 - 1];
-  } else if (&fault != &faults::kLastHop && &fault != &faults::kRateLimited) {
+  } else if (&fault == &faults::kLoop || &fault == &faults::kNoRoute || &fault == &faults::kNoBackend) {
     ++x.client.listener().unrouted;
   }
   if (fault.status == 0) co_return After::kClose;
-  // What is left of the request's body would have to be read before the next request.
-  bool close = !x.keep_alive || !x.request_is_read() || x.client.is_finishing();
-  x.out.clear();
-  auto size = codec::write_error(fault.status,
-                                 {.close = close,
-                                  .head_only = x.method == http::Method::kHead,
-                                  .client_version = x.version,
-                                  .date_line = x.context.date_line(),
-                                  .retry_after_seconds = x.retry_after_seconds},
-                                 x.out.room());
-  x.out.commit(size.value_or(0));
-  auto written = co_await x.client.stream().write_all(x.out.unread(), x.listener().idle_timeout());
-  if (!written) co_return After::kClose;
-  co_return close ? After::kCloseLingering : After::kNextRequest;
+  codec::LocalReply reply{
+      .status = fault.status, .date_line = x.context.date_line(), .retry_after_seconds = x.retry_after_seconds};
+  // The page outlives a change of the listener.
+  base::Ref<const config::ErrorPages> pages = x.listener().error_pages;
+  if (const config::ErrorPage* page = pages ? pages->find(fault.status) : nullptr)
+    reply.body = codec::LocalReply::Body{page->effective_content_type(), page->body};
+  co_return co_await send_local_reply(x, reply);
 }
 
 // The response has begun and cannot go on: the client must see that it is not whole.
@@ -120,6 +116,8 @@ Task<After> exchange(Client& client, size_t request_size) {
   client.in().consume(request_size);
   FaultOrNull fault = find_backend(x, head);
   if (!fault) fault = write_request(x, head);
+  if (fault == &faults::kAnsweredByRoute) [[unlikely]]
+    co_return co_await answer_by_route(x);
   if (fault) co_return co_await give_up(x, *fault);
 
   size_t response_size = 0;

@@ -35,6 +35,8 @@ struct ExchangeState {
   codec::BodyDecoder request_body;
 
   config::RouteTarget route;
+  // Null: the route does nothing but naming a backend.
+  base::Ref<const config::RouteActions> actions;
   upstream::Backend* backend = nullptr;
   // Of this turn: looked up again for another try.
   const config::BackendSnapshot* members = nullptr;

@@ -5,6 +5,7 @@
 #include "balancing/slow_start.h"
 #include "codec/http1_request.h"
 #include "fmt/format.h"
+#include "http/normalize_path.h"
 #include "proxy/faults.h"
 #include "proxy/persistence.h"
 #include "proxy/request_key.h"
@@ -74,6 +75,7 @@ class Explainer {
       return std::move(result_);
     }
     source_ = question.source;
+    if (record && !normalize(*record)) return std::move(result_);
     bool is_tcp = record && record->protocol == config::Protocol::kTcp;
     if (!is_tcp) of_request_ = &head_;
     config::BackendHandle handle = record ? route(*record) : std::get<config::BackendHandle>(question.target);
@@ -91,13 +93,25 @@ class Explainer {
     return std::move(result_);
   }
 
+  // The path, as the listener spells it; false where it is refused.
+  bool normalize(const config::Listener& listener) {
+    http::NormalizedPath normalized = http::normalize_path(head_.path, listener.http_policy.path, context_.path_text);
+    head_.path = normalized.path;
+    if (normalized.refusal.empty()) return true;
+    result_.refusal = std::string(normalized.refusal);
+    return false;
+  }
+
   config::BackendHandle route(const config::Listener& listener) {
     const config::RouteTable& table = listener.route_table;
     if (listener.protocol == config::Protocol::kTcp) {
       say(fmt::format("listener {} passes connections on to its default backend", listener.name));
       return table.default_backend;
     }
-    config::BackendHandle handle = routing::route(table, head_.host, head_.path).backend;
+    config::RouteTarget target = routing::route(table, head_.host, head_.path);
+    config::BackendHandle handle = target.backend;
+    if (target.has_actions && listener.routes[target.route].actions->answers_itself())
+      say(fmt::format("routes[{}] answers by itself", target.route));
     bool is_default = handle.uid == table.default_backend.uid;
     say(fmt::format("listener {}: host {} and path {} lead to {}", listener.name, head_.host, head_.path,
                     handle.uid == 0 ? "nothing"

@@ -52,11 +52,16 @@ inline constexpr Fault kQueueTimeout{503, Failure::kFull, Retry::kNever, "queue_
 // No fault of anybody's: the request is for us, and OPTIONS asks for no more than that (RFC 9110 section 7.6.2).
 inline constexpr Fault kLastHop{200, Failure::kClient, Retry::kNever, "max_forwards"};
 
+// No fault either: the route's own answer takes the place of a server's.
+inline constexpr Fault kAnsweredByRoute{0, Failure::kClient, Retry::kNever, "answered_by_route"};
+
 // Not now: a limit for requests in a time.
 inline constexpr Fault kRateLimited{429, Failure::kClient, Retry::kNever, "rate_limited"};
 
 // The client's.
 inline constexpr Fault kHeadTooLarge{431, Failure::kClient, Retry::kNever, "head_too_large_to_forward"};
+inline constexpr Fault kPathRefused{400, Failure::kClient, Retry::kNever, "path_refused"};
+inline constexpr Fault kBodyTooLarge{413, Failure::kClient, Retry::kNever, "request_body_too_large"};
 inline constexpr Fault kBadBody{400, Failure::kClient, Retry::kNever, "malformed_request_body"};
 inline constexpr Fault kClientSlow{408, Failure::kClient, Retry::kNever, "request_body_timeout"};
 inline constexpr Fault kClientGone{0, Failure::kClient, Retry::kNever, "client_gone"};

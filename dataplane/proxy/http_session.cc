@@ -18,7 +18,8 @@ constexpr codec::Refusal kHeadTimeout{408, "request_head_timeout", codec::Refusa
 
 codec::HeadResult parse_head(Client& client) {
   codec::HeadLimits limits{.max_head_bytes = client.settings().effective_max_head_bytes(),
-                           .max_headers = client.settings().effective_max_headers()};
+                           .max_headers = client.settings().effective_max_headers(),
+                           .quirks = client.settings().http_policy.quirks};
   return codec::parse_request_head(client.in().unread(), limits, client.context().request);
 }
 
@@ -27,7 +28,12 @@ Task<void> refuse(Client& client, const codec::Refusal& refusal) {
   client.listener().bad_requests.add(refusal.kind);
   log_refusal(client, refusal.status, refusal.cause);
   client.in().release();
-  auto size = codec::write_error(refusal.status, {.date_line = client.context().date_line()}, client.in().room());
+  codec::LocalReply reply{.status = refusal.status, .date_line = client.context().date_line()};
+  if (const config::ErrorPages* pages = client.settings().error_pages.get()) {
+    if (const config::ErrorPage* page = pages->find(refusal.status))
+      reply.body = codec::LocalReply::Body{page->effective_content_type(), page->body};
+  }
+  auto size = codec::write_local_reply(reply, client.in().room());
   client.in().commit(size.value_or(0));
   auto written = co_await client.stream().write_all(client.in().unread(), client.settings().idle_timeout());
   if (written) co_await close_lingering(client);

@@ -6,7 +6,9 @@
 #include "codec/http1_writer.h"
 #include "proxy/queueing.h"
 #include "proxy/request_key.h"
+#include "proxy/request_shape.h"
 #include "proxy/retry.h"
+#include "proxy/route_actions.h"
 #include "routing/router.h"
 
 namespace fairlead::proxy {
@@ -24,9 +26,9 @@ bool is_full(const upstream::Admission& admission) {
   return admission.refusal() == upstream::Admission::Refusal::kFull;
 }
 
-bool is_rate_limited(ExchangeState& x) {
+bool is_rate_limited(ExchangeState& x, uint64_t source) {
   ListenerContext& listener = x.client.listener();
-  runtime::Duration wait = listener.rates->take(*listener.record, x.client.source(), x.route.route, x.now());
+  runtime::Duration wait = listener.rates->take(*listener.record, source, x.route.route, x.now());
   if (wait == runtime::Duration::zero()) return false;
   ++listener.rate_limited;
   x.retry_after_seconds = static_cast<uint32_t>(std::chrono::ceil<std::chrono::seconds>(wait).count());
@@ -61,13 +63,25 @@ Task<void> upload(ExchangeState& x) {
 
 }  // namespace
 
+const Fault& body_fault(const ExchangeState& x) {
+  return x.request_body.is_over_limit() ? faults::kBodyTooLarge : faults::kBadBody;
+}
+
 FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head) {
   if (codec::via_names(head.headers, x.context.via.name())) return &faults::kLoop;
   if (head.max_forwards == 0u) return &faults::kLastHop;
   x.client.listener().refresh(x.context.upstreams.snapshot());
+  Sender sender{x.client.address(), x.client.source()};
+  if (x.listener().http_policy.shapes_requests) [[unlikely]] {
+    if (FaultOrNull fault = shape_request(x, sender)) return fault;
+  }
   x.route = routing::route(x.listener().route_table, head.host, head.path);
-  if (x.client.listener().rates && is_rate_limited(x)) [[unlikely]]
+  if (x.client.listener().rates && is_rate_limited(x, sender.source)) [[unlikely]]
     return &faults::kRateLimited;
+  if (x.route.has_actions) [[unlikely]] {
+    x.actions = x.listener().routes[x.route.route].actions;
+    if (x.actions->answers_itself()) return &faults::kAnsweredByRoute;
+  }
   if (x.route.backend.uid == 0) return &faults::kNoRoute;
   auto found = x.context.upstreams.find(x.route.backend);
   if (!found) return &faults::kNoBackend;
@@ -78,16 +92,23 @@ FaultOrNull find_backend(ExchangeState& x, const http::RequestHead& head) {
   if (!x.use->is_within_limits()) [[unlikely]]
     return &faults::kTooManyRequests;
   if (x.settings().effective_algorithm() == config::Algorithm::kHash) {
-    x.key = key_of(x.settings().hash, &head, x.client.address());
+    x.key = key_of(x.settings().hash, &head, sender.address);
   }
   if (x.settings().persistence) [[unlikely]]
-    x.persistent.look_up(*x.backend, *x.members, &head, x.client.address(), x.now(), x.context.second());
+    x.persistent.look_up(*x.backend, *x.members, &head, sender.address, x.now(), x.context.second());
   return nullptr;
 }
 
 FaultOrNull write_request(ExchangeState& x, const http::RequestHead& head) {
   codec::RequestOptions options{
       .forwarded = x.listener().effective_forwarded(), .client = x.client.forwarded(), .via = &x.context.via};
+  const config::HttpPolicy& policy = x.listener().http_policy;
+  options.format = policy.effective_forwarded_format();
+  options.keep_proto = policy.effective_trusted_hops() > 0;
+  if (x.actions) [[unlikely]] {
+    change_request(x);
+    options.further_lines = x.actions->request_changes.lines;
+  }
   if (x.settings().persistence) [[unlikely]]
     hide_cookie(x.settings(), x.context.request.headers, x.context.cookie_text);
   std::optional<size_t> size = codec::write_request_head(head, options, x.out.room());
@@ -95,7 +116,7 @@ FaultOrNull write_request(ExchangeState& x, const http::RequestHead& head) {
   x.out.commit(*size);
   if (!x.request_body.done()) {
     MovedBody moved = move_body(x.request_body, x.client.in(), x.out, x.chunked);
-    if (!moved.error.empty()) return &faults::kBadBody;
+    if (!moved.error.empty()) return &body_fault(x);
   }
   x.client.in().release_if_empty();
   return nullptr;

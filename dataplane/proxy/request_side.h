@@ -26,6 +26,8 @@ runtime::Task<FaultOrNull> send_rest(ExchangeState& x, std::string_view rest);
 void begin_upload(ExchangeState& x);
 runtime::Task<void> end_upload(ExchangeState& x);
 
+// Of a request's body that could not be read on: it is malformed, or too large.
+const Fault& body_fault(const ExchangeState& x);
 // Of a server that broke before its response began.
 const Fault& broken_before_response(upstream::Lease& lease, bool answer_begun);
 

@@ -6,6 +6,7 @@
 #include "codec/http1_writer.h"
 #include "proxy/hedge.h"
 #include "proxy/request_side.h"
+#include "proxy/route_actions.h"
 
 namespace fairlead::proxy {
 namespace {
@@ -25,7 +26,7 @@ TimePoint response_deadline(const ExchangeState& x) {
 // Null: it was only the time, and that has been given anew since the wait began.
 FaultOrNull response_fault(ExchangeState& x, net::IoError error) {
   if (x.lease->was_cut_off()) return &faults::kCutOff;
-  if (x.upload_end == RelayEnd::kMalformed) return &faults::kBadBody;
+  if (x.upload_end == RelayEnd::kMalformed) return &body_fault(x);
   if (x.upload_end == RelayEnd::kSourceTimedOut) return &faults::kClientSlow;
   if (x.upload_end == RelayEnd::kSinkTimedOut) return &faults::kResponseTimeout;
   if (x.upload_end && *x.upload_end != RelayEnd::kDone && *x.upload_end != RelayEnd::kSinkFailed)
@@ -150,6 +151,10 @@ FaultOrNull write_answer(ExchangeState& x, size_t head_size, Answer& answer) {
                                  .via = &x.context.via,
                                  .date_line = x.context.date_line(),
                                  .further_lines = *cookie_lines};
+  if (x.actions) [[unlikely]] {
+    change_response(x);
+    options.route_lines = x.actions->response_changes.lines;
+  }
   std::optional<size_t> size = codec::write_response_head(x.context.response, options, x.out.room());
   if (!size) return &faults::kBadResponse;
   x.out.commit(*size);

@@ -218,7 +218,7 @@ auto Applier::check_references(const config::Listener& listener) const -> Failed
   }
   for (size_t i = 0; i < listener.routes.size(); ++i) {
     const std::string& backend = listener.routes[i].backend;
-    if (!model_.find_backend(backend)) return missing(concat("routes[", i, "].backend"), backend);
+    if (!backend.empty() && !model_.find_backend(backend)) return missing(concat("routes[", i, "].backend"), backend);
   }
   return std::nullopt;
 }

@@ -171,6 +171,25 @@ TEST(ChunkedBody, IsOpenUntilItsLastByte) {
   }
 }
 
+TEST(ChunkedBody, MayBeLimited) {
+  RecordProperty("rows", "E7");
+  const std::string body = "5\r\nhello\r\n6\r\n world\r\n" + kEnd;
+  for (const auto& [limit, fits] :
+       {std::pair(11, true), std::pair(10, false), std::pair(4, false), std::pair(0, false)}) {
+    BodyDecoder decoder(kChunked);
+    decoder.limit_chunks(static_cast<uint64_t>(limit));
+    std::string_view rest = body;
+    bool failed = false;
+    while (!rest.empty() && !failed) {
+      const BodyDecoder::Progress progress = decoder.decode(rest);
+      failed = !progress.error.empty();
+      rest.remove_prefix(progress.consumed);
+    }
+    EXPECT_EQ(decoder.done(), fits) << limit;
+    EXPECT_EQ(decoder.is_over_limit(), !fits) << limit;
+  }
+}
+
 TEST(ChunkedBody, StaysBrokenOnceItIs) {
   BodyDecoder decoder(kChunked);
   EXPECT_NE(decoder.decode("x").error, "");

@@ -302,6 +302,80 @@ TEST_P(RequestRow, GetsItsAnswerHoweverItIsCut) {
 INSTANTIATE_TEST_SUITE_P(Catalogue, RequestRow, ::testing::ValuesIn(all_rows()),
                          [](const auto& row) { return "row_" + row.param.name; });
 
+// What a listener accepts by name, its neighbours, and that the rest stays refused.
+struct QuirkRow {
+  std::string name;
+  http::Quirk quirk;
+  std::string input;
+  // 0: accepted. Otherwise the status of the refusal.
+  int status;
+};
+
+void PrintTo(const QuirkRow& row, std::ostream* out) { *out << row.name; }
+
+class RelaxedRow : public ::testing::TestWithParam<QuirkRow> {};
+
+TEST_P(RelaxedRow, GetsItsAnswerHoweverItIsCut) {
+  static http::RequestHead head;
+  HeadLimits limits;
+  limits.quirks.insert(GetParam().quirk);
+  const HeadResult result = parse_cut_everywhere(
+      [&](std::string_view bytes) { return parse_request_head(bytes, limits, head); }, GetParam().input);
+  if (GetParam().status == 0) {
+    EXPECT_TRUE(result.complete()) << cause_of(result);
+    EXPECT_EQ(result.consumed, GetParam().input.size());
+  } else {
+    ASSERT_TRUE(result.refused());
+    EXPECT_EQ(result.refusal->status, GetParam().status) << cause_of(result);
+  }
+}
+
+using http::Quirk;
+
+INSTANTIATE_TEST_SUITE_P(
+    Catalogue, RelaxedRow,
+    ::testing::Values(
+        QuirkRow{"28_line_feeds", Quirk::kBareLineFeed, "GET / HTTP/1.1\nHost: h\n\n", 0},
+        QuirkRow{"28_some_line_feeds", Quirk::kBareLineFeed, "GET / HTTP/1.1\r\nHost: h\nX: y \n\r\n", 0},
+        QuirkRow{"28_line_feed_ends_head", Quirk::kBareLineFeed, "GET / HTTP/1.1\r\nHost: h\r\n\n", 0},
+        QuirkRow{"28_line_feed_and_obs_fold", Quirk::kBareLineFeed, "GET / HTTP/1.1\nHost: h\n x\n\n", 400},
+        QuirkRow{"28_line_feed_in_target", Quirk::kBareLineFeed, "GET /\nHTTP/1.1\nHost: h\n\n", 400},
+        QuirkRow{"28_line_feed_in_name", Quirk::kBareLineFeed, "GET / HTTP/1.1\nHo\nst: h\n\n", 400},
+        QuirkRow{"29_carriage_return", Quirk::kBareLineFeed, "GET / HTTP/1.1\rHost: h\r\r", 400},
+        QuirkRow{"30_carriage_return_in_value", Quirk::kBareLineFeed, "GET / HTTP/1.1\nHost: h\nX: a\rb\n\n", 400},
+        QuirkRow{"28_two_lengths", Quirk::kBareLineFeed, with("Content-Length: 5\nContent-Length: 6"), 400},
+        QuirkRow{"28_length_and_coding", Quirk::kBareLineFeed, with("Content-Length: 5\nTransfer-Encoding: chunked"),
+                 400},
+        QuirkRow{"43_twin", Quirk::kUnderscoreNames, with("Content_Length: 5\r\nX: y"), 0},
+        QuirkRow{"43_twin_at_the_end", Quirk::kUnderscoreNames, with("transfer_encoding: chunked"), 0},
+        QuirkRow{"43_twin_with_control", Quirk::kUnderscoreNames, with("Content_Length: \x01"), 400},
+        QuirkRow{"43_bare_line_feed_behind", Quirk::kUnderscoreNames, with("Content_Length: 5\nX: y"), 400},
+        QuirkRow{"27_empty_lines", Quirk::kEmptyLines, "\r\n\r\n\r\n" + line("GET / HTTP/1.1"), 0},
+        QuirkRow{"27_line_feeds_before", Quirk::kEmptyLines, "\n" + line("GET / HTTP/1.1"), 400},
+        QuirkRow{"27_carriage_returns_before", Quirk::kEmptyLines, "\r\r\n" + line("GET / HTTP/1.1"), 400}),
+    [](const auto& row) { return "row_" + row.param.name; });
+
+TEST(RelaxedRequest, LeavesOutWhatReadsAsAnother) {
+  static http::RequestHead head;
+  HeadLimits limits;
+  limits.quirks.insert(Quirk::kUnderscoreNames);
+  const std::string input = with("Content_Length: 5\r\nContent-Length: 6\r\nX_Forwarded_For: a\r\nMy_Name: b");
+  ASSERT_TRUE(parse_request_head(input, limits, head).complete());
+  EXPECT_EQ(head.body.length, 6);
+  EXPECT_EQ(head.headers.size(), 3) << "Host, Content-Length, My_Name";
+}
+
+TEST(RelaxedRequest, LinesThatEndInLineFeedAreNotCopied) {
+  static http::RequestHead head;
+  HeadLimits limits;
+  limits.quirks.insert(Quirk::kBareLineFeed);
+  ASSERT_TRUE(parse_request_head("GET / HTTP/1.1\nHost: h\nX:  y \t\nZ: 1\r\n\n", limits, head).complete());
+  ASSERT_EQ(head.headers.size(), 3);
+  EXPECT_EQ(head.headers[1].value, "y");
+  EXPECT_FALSE(head.headers[0].copyable || head.headers[1].copyable);
+  EXPECT_TRUE(head.headers[2].copyable);
+}
+
 TEST(RequestLimits, TargetOverTheLimitIs414AndItsNeighbourPasses) {
   RecordProperty("rows", "16");
   const std::string rest = " HTTP/1.1\r\nHost: h\r\n\r\n";

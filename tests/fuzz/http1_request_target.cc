@@ -14,13 +14,22 @@ using codec::HeadResult;
 using http::RequestHead;
 
 constexpr HeadLimits kLimits{.max_head_bytes = 2048, .max_headers = 20};
+
+// The same with all that may be accepted of old clients.
+HeadLimits relaxed() {
+  HeadLimits limits = kLimits;
+  for (http::Quirk quirk : {http::Quirk::kBareLineFeed, http::Quirk::kUnderscoreNames, http::Quirk::kEmptyLines}) {
+    limits.quirks.insert(quirk);
+  }
+  return limits;
+}
 // What our own headers may add.
 constexpr HeadLimits kWrittenLimits{.max_head_bytes = 4096, .max_headers = 30};
 
-void check_cut(std::string_view input, size_t cut, const HeadResult& whole) {
+void check_cut(std::string_view input, size_t cut, const HeadLimits& limits, const HeadResult& whole) {
   static RequestHead head;
   const Alone part(input.substr(0, cut));
-  const HeadResult result = codec::parse_request_head(part.text(), kLimits, head);
+  const HeadResult result = codec::parse_request_head(part.text(), limits, head);
   if (result.incomplete()) return;
   demand(result.outcome == whole.outcome, "a beginning has the outcome of the whole");
   demand(result.consumed == whole.consumed, "a beginning is consumed like the whole");
@@ -48,19 +57,28 @@ void check_round_trip(const RequestHead& head) {
   demand(written_head.keep_alive, "the server's connection is kept");
 }
 
+HeadResult check(std::string_view input, const HeadLimits& limits) {
+  static RequestHead head;
+  const Alone alone(input);
+  const HeadResult whole = codec::parse_request_head(alone.text(), limits, head);
+  if (whole.complete()) {
+    check_round_trip(head);
+    check_cut(input, whole.consumed - 1, limits, whole);
+  }
+  if (whole.incomplete()) demand(input.size() < limits.max_head_bytes, "at the limit a head is decided");
+  const size_t step = 1 + input.size() / 64;
+  for (size_t cut = 0; cut < input.size(); cut += step) check_cut(input, cut, limits, whole);
+  return whole;
+}
+
 }  // namespace
 
 void fuzz_http1_request(std::string_view input) {
-  static RequestHead head;
-  const Alone alone(input);
-  const HeadResult whole = codec::parse_request_head(alone.text(), kLimits, head);
-  if (whole.complete()) {
-    check_round_trip(head);
-    check_cut(input, whole.consumed - 1, whole);
+  const HeadResult strict = check(input, kLimits);
+  const HeadResult relaxed_result = check(input, relaxed());
+  if (strict.complete()) {
+    demand(relaxed_result.complete() && relaxed_result.consumed == strict.consumed, "what is right needs no quirk");
   }
-  if (whole.incomplete()) demand(input.size() < kLimits.max_head_bytes, "at the limit a head is decided");
-  const size_t step = 1 + input.size() / 64;
-  for (size_t cut = 0; cut < input.size(); cut += step) check_cut(input, cut, whole);
 }
 
 }  // namespace fairlead

@@ -26,6 +26,9 @@ void replay(const std::string& folder, void (*target)(std::string_view)) {
 TEST(Corpus, OfRequestsHolds) { replay("http1_request", fuzz_http1_request); }
 TEST(Corpus, OfResponsesHolds) { replay("http1_response", fuzz_http1_response); }
 TEST(Corpus, OfChunkedBodiesHolds) { replay("chunked_body", fuzz_chunked_body); }
+TEST(Corpus, OfPathsHolds) { replay("path", fuzz_path); }
+TEST(Corpus, OfConfigurationFilesHolds) { replay("configuration", fuzz_configuration); }
+TEST(Corpus, OfManagementMessagesHolds) { replay("management", fuzz_management); }
 
 }  // namespace
 }  // namespace fairlead

@@ -11,6 +11,9 @@ namespace fairlead {
 void fuzz_http1_request(std::string_view input);
 void fuzz_http1_response(std::string_view input);
 void fuzz_chunked_body(std::string_view input);
+void fuzz_path(std::string_view input);
+void fuzz_configuration(std::string_view input);
+void fuzz_management(std::string_view input);
 
 inline void demand(bool holds, const char* property) {
   if (holds) return;

@@ -24,8 +24,10 @@ std::string route_text(const v1::Listener& listener) {
   std::vector<std::string> texts;
   for (const v1::Route& route : listener.routes()) {
     const std::string priority = route.has_priority() ? absl::StrCat("@", route.priority()) : "";
-    texts.push_back(
-        absl::StrCat(absl::StrJoin(route.hosts(), ","), route.path_prefix(), "=", route.backend(), priority));
+    const std::string answer = route.has_redirect()  ? "(redirect)"
+                               : route.has_respond() ? "(response)"
+                                                     : route.backend();
+    texts.push_back(absl::StrCat(absl::StrJoin(route.hosts(), ","), route.path_prefix(), "=", answer, priority));
   }
   constexpr std::size_t kShownMax = 4;
   const std::size_t more = texts.size() > kShownMax ? texts.size() - kShownMax : 0;

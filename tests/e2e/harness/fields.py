@@ -54,10 +54,17 @@ CHECK = {
     "outlier_detection.on_error": (2, 3, 4, 1), "health_check.agent.send": ("a", "b"), "health_check.agent.interval": ("1s", "2s"), "health_check.agent": (None,),
 }
 LISTENER = {
-    "routes": ([{"pathPrefix": "/api", "backend": "app", "priority": 2, "rateLimit": {"requests": 1000000}}], [{"hosts": ["a.example"], "backend": "app"}]),
+    "routes": ([{"pathPrefix": "/api", "backend": "app", "priority": 2, "rateLimit": {"requests": 1000000},
+                "rewrite": {"path_prefix": "/"}, "request_headers": {"remove": ["X-A"]},
+                "response_headers": {"set": [{"name": "X-B", "value": "b"}]}}],
+               [{"hosts": ["a.example"], "backend": "app", "rewrite": {"host": "b.example"}}]),
     "timeouts.request_head": ("5s", "20s"), "timeouts.keep_alive": ("30s", "90s"), "timeouts.idle": ("30s", "90s"),
     "max_connections": (500, 1000), "http.max_head_bytes": (8192, 16384), "http.max_headers": (50, 200),
-    "http.forwarded": (2, 3), "rate_limit.requests": (1000000, 900000), "rate_limit.per": ("0.5s", "1s"),
+    "http.forwarded": (2, 3, 4), "http.path.dot_segments": (2, 3), "http.path.repeated_slashes": (2, 3),
+    "http.path.encoded_slashes": (2, 3), "http.path.escapes": (2, 3), "http.quirks": ([1], [3, 2]),
+    "http.forwarded_format": (2, 3), "http.trusted_hops": (1, 2), "http.max_body_bytes": (1 << 30, 1 << 40),
+    "error_pages": ([{"statuses": [503], "body": "later"}], [{"statuses": [500], "content_type": "a/b"}]),
+    "rate_limit.requests": (1000000, 900000), "rate_limit.per": ("0.5s", "1s"),
     "rate_limit.burst": (1000000, 800000), "client_rate_limit.limit.requests": (1000000, 900000),
     "client_rate_limit.limit.per": ("0.5s", "1s"), "client_rate_limit.limit.burst": (1000000, 800000),
     "client_rate_limit.max_addresses": (64, 1000), "labels": ({"side": "out"}, {}),
@@ -85,10 +92,15 @@ def with_field(item, path, value):
             target.expected_statuses.add(first=first, last=until)
     elif isinstance(value, list) and isinstance(value[0], (int, str)):
         getattr(target, last).extend(value)
+    elif last == "error_pages":
+        for entry in value:
+            target.error_pages.add(**entry)
     elif isinstance(value, list):
         for entry in value:
             getattr(target, last).add(hosts=entry.get("hosts", []), path_prefix=entry.get("pathPrefix", ""),
-                                      backend=entry["backend"], priority=entry.get("priority"), rate_limit=entry.get("rateLimit"))
+                                      backend=entry["backend"], priority=entry.get("priority"), rate_limit=entry.get("rateLimit"),
+                                      rewrite=entry.get("rewrite"), request_headers=entry.get("request_headers"),
+                                      response_headers=entry.get("response_headers"))
     else:
         setattr(target, last, value)
     return item

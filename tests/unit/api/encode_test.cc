@@ -152,8 +152,20 @@ TEST(EncodeTest, AListenerWithEveryField) {
   auto message = from_text<v1::Listener>(R"(name: "l" bind: "127.0.0.1:0" bind: "unix:/run/a.sock"
     protocol: PROTOCOL_HTTP default_backend: "web"
     routes { hosts: "a.example.com" hosts: "*.example.com" path_prefix: "/v1" backend: "api" priority: 0 rate_limit { requests: 5 } }
+    routes { hosts: "b.example.com" redirect { status: 308 scheme: "https" host: "c.example.com" port: 8443
+                                               path_prefix: "/x" drop_query: true }
+             response_headers { set { name: "A" value: "b c" } } }
+    routes { path_prefix: "/ok" respond { status: 200 content_type: "text/html" body: "<p>" } }
+    routes { path_prefix: "/v2" backend: "api" rewrite { path_prefix: "/" host: "api:80" }
+             request_headers { remove: "B" set { name: "C" } add { name: "D" value: "1" } add { name: "D" value: "2" } } }
     timeouts { request_head { seconds: 1 } keep_alive { seconds: 2 } idle { seconds: 3 } } max_connections: 0
-    http { max_head_bytes: 1024 max_headers: 1 forwarded: FORWARDED_POLICY_KEEP } labels { key: "a" value: "b" }
+    http { max_head_bytes: 1024 max_headers: 1 forwarded: FORWARDED_POLICY_KEEP
+           path { dot_segments: PATH_ACTION_NORMALIZE repeated_slashes: PATH_ACTION_REFUSE
+                  encoded_slashes: PATH_ACTION_KEEP escapes: PATH_ACTION_NORMALIZE }
+           quirks: HTTP_QUIRK_EMPTY_LINES quirks: HTTP_QUIRK_BARE_LINE_FEED
+           forwarded_format: FORWARDED_FORMAT_BOTH trusted_hops: 0 max_body_bytes: 0 }
+    labels { key: "a" value: "b" }
+    error_pages { statuses: 503 statuses: 502 content_type: "text/plain" body: "later" } error_pages { statuses: 404 }
     rate_limit { requests: 0 per { nanos: 1000000 } burst: 1 }
     client_rate_limit { limit { requests: 7 } max_addresses: 64 })");
   Decoded<base::Ref<config::Listener>> draft = decode_listener(message);

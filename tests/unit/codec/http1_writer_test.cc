@@ -210,24 +210,55 @@ TEST(WriteResponse, AddsADateWhereTheServerGaveNone) {
       "HTTP/1.1 200 OK\r\nDate: E\r\nContent-Length: 0\r\n\r\n");
 }
 
-TEST(WriteError, IsAWholeResponse) {
-  std::array<char, kMaxErrorBytes> out;
-  const auto write = [&](int status, ErrorOptions options) {
-    return std::string(out.data(), write_error(status, options, out).value());
+TEST(WriteRequest, TellsTheClientInForwardedWhereThatIsChosen) {
+  static RequestHead head;
+  const auto written = [&](const std::string& lines, RequestOptions options, const char* address = "192.0.2.1") {
+    EXPECT_TRUE(parse_request_head("GET / HTTP/1.1\r\nHost: h:80\r\n" + lines + "\r\n", HeadLimits{}, head).complete());
+    options.client = client(address);
+    std::array<char, 1024> out;
+    return std::string(out.data(), write_request_head(head, options, out).value());
   };
-  EXPECT_EQ(write(400, {}),
-            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 16\r\nConnection: close\r\n\r\n"
-            "400 Bad Request\n");
-  EXPECT_EQ(write(503, {.close = false, .head_only = true, .date_line = "Date: D\r\n"}),
-            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 24\r\nDate: D\r\n\r\n");
-  EXPECT_NE(write(405, {}).find("Allow: "), std::string::npos);
+  const RequestOptions forwarded{.format = http::ForwardedFormat::kForwarded};
+  EXPECT_EQ(written("", forwarded),
+            "GET / HTTP/1.1\r\nHost: h:80\r\nForwarded: for=192.0.2.1;host=\"h:80\";proto=http\r\n\r\n");
+  EXPECT_EQ(written("Forwarded: for=a\r\n", forwarded, "2001:db8::1"),
+            "GET / HTTP/1.1\r\nHost: h:80\r\nForwarded: for=a\r\n"
+            "Forwarded: for=\"[2001:db8::1]\";host=\"h:80\";proto=http\r\n\r\n");
+  EXPECT_EQ(written("Forwarded: for=a\r\nX-Forwarded-For: b\r\n",
+                    {.forwarded = http::ForwardedPolicy::kReplace, .format = http::ForwardedFormat::kBoth}, "unix"),
+            "GET / HTTP/1.1\r\nHost: h:80\r\nForwarded: for=unknown;host=\"h:80\";proto=http\r\n"
+            "X-Forwarded-For: unix\r\nX-Forwarded-Proto: http\r\n\r\n");
+  EXPECT_EQ(written("X-Forwarded-For: b\r\nX-Forwarded-Proto: https\r\n", {.keep_proto = true}),
+            "GET / HTTP/1.1\r\nHost: h:80\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: b, 192.0.2.1\r\n\r\n");
+  EXPECT_EQ(written("Forwarded: for=a\r\nX-Forwarded-For: b\r\n", {.forwarded = http::ForwardedPolicy::kRemove}),
+            "GET / HTTP/1.1\r\nHost: h:80\r\n\r\n");
+  EXPECT_EQ(written("X: 1\r\n", {.forwarded = http::ForwardedPolicy::kKeep, .further_lines = "Y: 2\r\n"}),
+            "GET / HTTP/1.1\r\nHost: h:80\r\nX: 1\r\nY: 2\r\n\r\n");
 }
 
-TEST(WriteError, SaysItsLengthForEachStatus) {
+TEST(WriteLocalReply, IsAWholeResponse) {
+  std::array<char, kMaxReplyBytes> out;
+  const auto write = [&](const LocalReply& reply) {
+    return std::string(out.data(), write_local_reply(reply, out).value());
+  };
+  EXPECT_EQ(write({.status = 400}),
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 16\r\nConnection: close\r\n\r\n"
+            "400 Bad Request\n");
+  EXPECT_EQ(write({.status = 503, .close = false, .head_only = true, .date_line = "Date: D\r\n"}),
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 24\r\nDate: D\r\n\r\n");
+  EXPECT_NE(write({.status = 405}).find("Allow: "), std::string::npos);
+  EXPECT_EQ(write({.status = 302, .close = false, .body = {{"text/html", "<a>"}}, .further_lines = "Location: /x\r\n"}),
+            "HTTP/1.1 302 Found\r\nContent-Type: text/html\r\nContent-Length: 3\r\nLocation: /x\r\n\r\n<a>");
+  EXPECT_EQ(write({.status = 200, .close = false, .body = {{"text/html", ""}}}),
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(write({.status = 204, .close = false}), "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+TEST(WriteLocalReply, SaysItsLengthForEachStatus) {
   static ResponseHead head;
-  std::array<char, kMaxErrorBytes> out;
+  std::array<char, kMaxReplyBytes> out;
   for (int status = 400; status < 600; ++status) {
-    const std::string text(out.data(), write_error(status, {}, out).value());
+    const std::string text(out.data(), write_local_reply({.status = status}, out).value());
     const HeadResult result = parse_response_head(text, HeadLimits{}, {}, head);
     ASSERT_TRUE(result.complete());
     EXPECT_EQ(head.body.length, text.size() - result.consumed) << status;
@@ -255,7 +286,7 @@ TEST(Writers, NeverWritePastTheMemoryTheyGet) {
       [&](std::span<char> out) { return write_request_head(request, {.client = client("::1"), .via = &kVia}, out); });
   expect_bounded(
       [&](std::span<char> out) { return write_response_head(response, {.close = true, .via = &kVia}, out); });
-  expect_bounded([&](std::span<char> out) { return write_error(502, {}, out); });
+  expect_bounded([&](std::span<char> out) { return write_local_reply({.status = 502}, out); });
 }
 
 TEST(ViaNames, FindsOurNameAsARecipientOnly) {

@@ -37,6 +37,18 @@ TEST(CompileRoutesTest, TwoRoutesForTheSameAreFound) {
   EXPECT_FALSE(find_route_conflict(routes));
 }
 
+TEST(CompileRoutesTest, ARouteThatAnswersByItselfNamesNobody) {
+  std::vector<Route> routes = {{{}, "/x", ""}, {{}, "/y", "a"}};
+  auto actions = base::make_ref<RouteActions>();
+  actions->respond = FixedResponse{.status = 204, .content_type = "", .body = ""};
+  routes[0].actions = actions;
+  RouteTable table = compile_routes(routes, "", lookup);
+  ASSERT_EQ(table.any_host.size(), 2);
+  EXPECT_EQ(table.any_host[0].target.backend, BackendHandle{});
+  EXPECT_TRUE(table.any_host[0].target.has_actions);
+  EXPECT_FALSE(table.any_host[1].target.has_actions);
+}
+
 TEST(CompileRoutesTest, WithoutADefaultThereIsNone) {
   EXPECT_EQ(compile_routes({}, "", lookup).default_backend, BackendHandle{});
 }

@@ -74,6 +74,14 @@ void RandomOperations::fill(v1::Listener& listener) {
       if (one_in(4)) route.mutable_rate_limit()->set_requests(number(2) * 100);
       if (one_in(9)) route.mutable_rate_limit();
       if (one_in(4)) route.set_priority(number(one_in(9) ? 9 : 7));
+      if (one_in(6)) route.mutable_request_headers()->add_remove("X-A");
+      if (one_in(9)) {
+        v1::HeaderField& field = *route.mutable_response_headers()->add_set();
+        field.set_name("X-B");
+        field.set_value("b");
+      }
+      if (one_in(9)) route.mutable_rewrite()->set_host("b.example");
+      if (one_in(9)) route.mutable_rewrite();
     }
   }
   if (one_in(3)) fill(*listener.mutable_timeouts()->mutable_request_head());
@@ -89,8 +97,14 @@ void RandomOperations::fill(v1::Listener& listener) {
   if (listener.protocol() == v1::PROTOCOL_HTTP) {
     if (one_in(4)) listener.mutable_http()->set_max_head_bytes(one_in(2) ? 16384 : 1024);
     if (one_in(4)) listener.mutable_http()->set_max_headers(1 + number(1));
-    if (one_in(4)) listener.mutable_http()->set_forwarded(static_cast<v1::ForwardedPolicy>(number(3)));
+    if (one_in(4)) listener.mutable_http()->set_forwarded(static_cast<v1::ForwardedPolicy>(number(4)));
     if (one_in(6)) listener.mutable_http();
+    if (one_in(6)) listener.mutable_http()->mutable_path()->set_escapes(static_cast<v1::PathAction>(number(3)));
+    if (one_in(9)) listener.mutable_http()->mutable_path();
+    if (one_in(9)) listener.mutable_http()->add_quirks(static_cast<v1::HttpQuirk>(1 + number(2)));
+    if (one_in(9)) listener.mutable_http()->set_trusted_hops(number(2));
+    if (one_in(9)) listener.mutable_http()->set_max_body_bytes(number(2));
+    if (one_in(9)) listener.add_error_pages()->add_statuses(500 + number(9));
   }
   if (one_in(6)) listener.mutable_timeouts();
   fill(*listener.mutable_labels());
