@@ -96,6 +96,7 @@ int run() {
     if (!written.ok() && !absl::GetFlag(FLAGS_takeover)) return fail(written);
     if (!written.ok()) spdlog::error("--ready-file: {}", std::string(written.message()));
   }
+  if (absl::Status status = (*data_plane)->give_up_root(); !status.ok()) return fail(status);
   // After a takeover systemd watched another process until now.
   sd_notify(0, main_process_and_ready().c_str());
   wait_for_the_end(signals, **data_plane);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/discovery.h"
+#include "api/edge.h"
 #include "api/failover.h"
 #include "api/field_checker.h"
 #include "api/health_check.h"
@@ -357,6 +358,7 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   record->discovery = decode_discovery(checker, backend.discovery());
   record->on_marked_down = decode_on_marked_down(checker, backend.on_marked_down());
   record->on_marked_up = decode_on_marked_up(checker, backend.on_marked_up());
+  decode_edge(checker, backend, *record);
   record->labels = checker.labels("labels", backend.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(backend_title(backend.name())));
   return record;
@@ -393,6 +395,7 @@ Decoded<base::Ref<config::Listener>> decode_listener(const v1::Listener& listene
       .limit = decode_rate_limit(checker, of_clients.limit(), "client_rate_limit.limit"),
       .max_addresses = checker.number("client_rate_limit.max_addresses", of_clients.has_max_addresses(),
                                       of_clients.max_addresses(), {64, 16'777'216})};
+  decode_edge(checker, listener, *record);
   record->labels = checker.labels("labels", listener.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(listener_title(listener.name())));
   return record;

@@ -1,6 +1,7 @@
 #include "api/encode.h"
 
 #include "api/discovery.h"
+#include "api/edge.h"
 #include "api/failover.h"
 #include "api/health_check.h"
 #include "api/http_policy.h"
@@ -192,6 +193,7 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (record.discovery) encode(*record.discovery, *out.mutable_discovery());
   if (record.on_marked_down) out.set_on_marked_down(encode(*record.on_marked_down));
   if (record.on_marked_up) out.set_on_marked_up(encode(*record.on_marked_up));
+  encode_edge(record, out);
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
 }
@@ -224,6 +226,7 @@ void encode(const config::Listener& record, v1::Listener& out) {
     encode_rate_limit(of_clients.limit, *out.mutable_client_rate_limit()->mutable_limit());
   }
   if (of_clients.max_addresses) out.mutable_client_rate_limit()->set_max_addresses(*of_clients.max_addresses);
+  encode_edge(record, out);
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
   for (const config::Endpoint& endpoint : record.bound) out.mutable_status()->add_bound(endpoint.to_string());

@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "config/endpoint.h"
+#include "config/send_proxy.h"
 
 namespace fairlead::config {
 
 enum class InitialState : uint8_t { kPending, kUp };
 enum class OnMarkedDown : uint8_t { kKeep, kClose };
 enum class OnMarkedUp : uint8_t { kKeep, kCloseBackups };
-enum class ProxyHeader : uint8_t { kV1, kV2 };
 enum class CheckMethod : uint8_t { kGet, kHead, kOptions, kPost };
 
 // Both included.

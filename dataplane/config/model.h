@@ -17,6 +17,7 @@
 
 #include "base/ref.h"
 #include "base/slab.h"
+#include "config/access.h"
 #include "config/circuit_limits.h"
 #include "config/discovery.h"
 #include "config/duration.h"
@@ -26,6 +27,7 @@
 #include "config/hash_key.h"
 #include "config/health_check.h"
 #include "config/http_policy.h"
+#include "config/minimum_rates.h"
 #include "config/outlier_detection.h"
 #include "config/persistence.h"
 #include "config/pool_settings.h"
@@ -35,7 +37,9 @@
 #include "config/route_actions.h"
 #include "config/route_table.h"
 #include "config/server_extras.h"
+#include "config/send_proxy.h"
 #include "config/slow_start.h"
+#include "config/tcp_options.h"
 #include "http/forwarded_policy.h"
 
 namespace fairlead::config {
@@ -215,6 +219,8 @@ struct Backend : base::RefCounted {
   std::optional<OnMarkedUp> on_marked_up;
   std::optional<OutlierDetection> outlier_detection;
   std::optional<Discovery> discovery;
+  std::optional<SendProxyProtocol> send_proxy_protocol;
+  TcpOptions tcp;
   Labels labels;
 
   Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }
@@ -271,6 +277,7 @@ struct ListenerTimeouts {
   std::optional<Duration> request_head;
   std::optional<Duration> keep_alive;
   std::optional<Duration> idle;
+  std::optional<Duration> proxy_header = {};
 };
 
 struct Listener : base::RefCounted {
@@ -297,16 +304,24 @@ struct Listener : base::RefCounted {
   base::Ref<const ErrorPages> error_pages;
   RateLimit rate_limit;
   ClientRateLimit client_rate_limit;
+  ProxyProtocol proxy_protocol;
+  AccessControl access;
+  std::optional<uint32_t> max_connections_per_client;
+  MinimumRates minimum_rates;
+  ListenerTcp tcp;
   Labels labels;
 
   Duration request_head_timeout() const { return timeouts.request_head.value_or(std::chrono::seconds(10)); }
   Duration keep_alive_timeout() const { return timeouts.keep_alive.value_or(std::chrono::seconds(60)); }
   Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }
+  Duration proxy_header_timeout() const { return timeouts.proxy_header.value_or(std::chrono::seconds(5)); }
   uint32_t effective_max_head_bytes() const { return max_head_bytes.value_or(16384); }
   uint32_t effective_max_headers() const { return max_headers.value_or(100); }
   http::ForwardedPolicy effective_forwarded() const { return forwarded.value_or(http::ForwardedPolicy::kAppend); }
   // 0: no limit.
   uint32_t effective_max_connections() const { return max_connections.value_or(0); }
+  // 0: no limit.
+  uint32_t effective_max_connections_per_client() const { return max_connections_per_client.value_or(0); }
 };
 
 }  // namespace fairlead::config

@@ -1,9 +1,11 @@
 #include "health/attempt.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "codec/grpc_health.h"
+#include "codec/proxy_protocol.h"
 #include "config/text.h"
 #include "config/validate.h"
 
@@ -14,10 +16,12 @@ using runtime::Task;
 
 namespace {
 
-// Of the PROXY protocol, versions 1 and 2 (HAProxy's proxy-protocol.txt, sections 2.1 and 2.2): a connection of the
-// proxy itself, of which there is nothing more to say.
-constexpr std::string_view kProxyV1 = "PROXY UNKNOWN\r\n";
-constexpr std::string_view kProxyV2("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
+// A connection of the proxy itself, of which there is nothing more to say.
+std::string written(config::ProxyHeader version) {
+  std::array<char, codec::kMaxWrittenProxyHeader> bytes;
+  const bool is_v1 = version == config::ProxyHeader::kV1;
+  return {bytes.data(), is_v1 ? codec::write_proxy_v1({}, bytes) : codec::write_proxy_v2({}, bytes)};
+}
 
 }  // namespace
 
@@ -43,6 +47,14 @@ runtime::Duration timeout_of(const config::HealthCheck& settings, Role role) {
   return role == Role::kAgent ? std::min<runtime::Duration>(timeout, settings.agent_interval()) : timeout;
 }
 
+// Where requests go as well the server expects what they begin with.
+std::optional<config::ProxyHeader> header_for(const config::Backend& settings, Role role, bool is_servers_own) {
+  if (role == Role::kAgent) return std::nullopt;
+  if (settings.health_check->proxy_header || !is_servers_own) return settings.health_check->proxy_header;
+  if (!settings.send_proxy_protocol) return std::nullopt;
+  return settings.send_proxy_protocol->version;
+}
+
 }  // namespace
 
 Attempt::Attempt(Equipment& equipment, base::Ref<const config::Backend> settings, const config::Server& server,
@@ -51,6 +63,7 @@ Attempt::Attempt(Equipment& equipment, base::Ref<const config::Backend> settings
       settings_(std::move(settings)),
       role_(role),
       address_(place_of(*settings_->health_check, server, role)),
+      proxy_header_(header_for(*settings_, role, address_ == server.address)),
       timeout_(timeout_of(*settings_->health_check, role)),
       deadline_(equipment.loop.now() + timeout_) {}
 
@@ -63,7 +76,7 @@ Task<Finding> Attempt::run() {
   if (unconnected) co_return *std::move(unconnected);
   Finding finding = co_await ask();
   // What is known is known: no lingering, and no port that this process waits for. (But a header on its way arrives.)
-  bool arrives = std::holds_alternative<config::TcpCheck>(settings().kind) && settings().proxy_header;
+  bool arrives = std::holds_alternative<config::TcpCheck>(settings().kind) && proxy_header_;
   if (!stream_->channel().end_of_input() && !arrives) stream_->reset_on_close();
   stream_->close();
   co_return finding;
@@ -120,9 +133,7 @@ std::string Attempt::authority(const std::string& given) const {
 }
 
 Task<net::IoResult<void>> Attempt::send(std::string bytes) {
-  if (!std::exchange(has_sent_, true) && role_ == Role::kCheck && settings().proxy_header) {
-    bytes = std::string(*settings().proxy_header == config::ProxyHeader::kV1 ? kProxyV1 : kProxyV2) + bytes;
-  }
+  if (!std::exchange(has_sent_, true) && proxy_header_) bytes = written(*proxy_header_) + bytes;
   net::IoResult<void> sent = co_await stream_->write_all(bytes, left());
   co_return sent;
 }

@@ -73,6 +73,8 @@ class Attempt {
   const base::Ref<const config::Backend> settings_;
   const Role role_;
   const config::Endpoint address_;
+  // What goes before everything.
+  const std::optional<config::ProxyHeader> proxy_header_;
   const runtime::Duration timeout_;
   const runtime::TimePoint deadline_;
   std::optional<net::Stream> stream_;

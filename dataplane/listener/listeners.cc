@@ -52,6 +52,10 @@ void Listeners::finish_all(runtime::Duration idle_grace) {
   for (config::Uid listener : all) finish(listener, idle_grace);
 }
 
+void Listeners::shed() {
+  for (auto& open : open_) open->shed();
+}
+
 void Listeners::cut_off_all() {
   for (auto& open : open_) open->cut_off();
 }

@@ -24,6 +24,8 @@ class Listeners {
   // Stops accepting and lets sessions finish; then it is forgotten. `idle_grace`: as in OpenListener.
   void finish(config::Uid listener, runtime::Duration idle_grace);
   void finish_all(runtime::Duration idle_grace);
+  // Connections without a request are closed.
+  void shed();
   // What is still there is cancelled.
   void cut_off_all();
   // Until all that was told to finish has.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "net/tcp_options.h"
 #include "proxy/client.h"
+#include "proxy/entrance.h"
 #include "proxy/http_session.h"
 #include "proxy/tcp_session.h"
 #include "runtime/sleep.h"
@@ -15,13 +17,18 @@ constexpr runtime::Duration kExhaustedPause = std::chrono::milliseconds(20);
 
 OpenListener::OpenListener(proxy::Context& context, base::Ref<const config::Listener> record,
                            std::shared_ptr<proxy::SharedListener> of_all_workers)
-    : context_(context), shared_(std::move(record), std::move(of_all_workers)), running_(context.loop) {}
+    : context_(context),
+      shared_(std::move(record), std::move(of_all_workers)),
+      tcp_(shared_.record->tcp),
+      running_(context.loop) {}
 
 void OpenListener::accept_on(BoundSocket socket) { running_.spawn(accept_until_cancelled(std::move(socket))); }
 
 runtime::Task<void> OpenListener::accept_until_cancelled(BoundSocket socket) {
   Accepting accepting(context_.loop, socket);
   accepting_.push_back(accepting);
+  net::change_tcp_options(context_.loop.driver(), accepting.acceptor.channel().fd(), !socket.endpoint.is_unix(), {},
+                          tcp_);
   while (true) {
     auto accepted = co_await accepting.acceptor.accept();
     if (accepted) {
@@ -44,18 +51,29 @@ void OpenListener::take_what_waits(Accepting& accepting) {
 }
 
 void OpenListener::admit(const net::Accepted& accepted) {
-  shared_.refresh(context_.upstreams.snapshot());
-  uint32_t limit = shared_.record->effective_max_connections();
-  uint32_t open = shared_.of_all_workers->open.fetch_add(1, std::memory_order_relaxed);
-  if (limit != 0 && open >= limit) {
-    shared_.of_all_workers->open.fetch_sub(1, std::memory_order_relaxed);
-    ++shared_.refused;
+  look_at_record(&accepted);
+  proxy::Arrival arrival{.accepted = accepted};
+  if (!proxy::may_enter(context_, shared_, arrival)) {
     context_.loop.driver().close(accepted.fd);
     return;
   }
   ++shared_.accepted;
   bool http = shared_.record->protocol == config::Protocol::kHttp;
-  running_.spawn(http ? proxy::serve_http(context_, shared_, accepted) : proxy::serve_tcp(context_, shared_, accepted));
+  running_.spawn(http ? proxy::serve_http(context_, shared_, arrival) : proxy::serve_tcp(context_, shared_, arrival));
+}
+
+// A socket was accepted with the options that its listening socket had.
+void OpenListener::look_at_record(const net::Accepted* accepted) {
+  shared_.refresh(context_.upstreams.snapshot());
+  const config::ListenerTcp& tcp = shared_.record->tcp;
+  if (tcp == tcp_) [[likely]]
+    return;
+  runtime::Driver& driver = context_.loop.driver();
+  accepting_.for_each([&](Accepting& accepting) {
+    net::change_tcp_options(driver, accepting.acceptor.channel().fd(), !accepting.endpoint.is_unix(), tcp_, tcp);
+  });
+  if (accepted && accepted->from.ss_family != AF_UNIX) net::set_tcp_options(driver, accepted->fd, tcp.connections);
+  tcp_ = tcp;
 }
 
 void OpenListener::close_address(const config::Endpoint& endpoint) {
@@ -92,6 +110,10 @@ void OpenListener::finish(runtime::Duration idle_grace) {
   shared_.clients.for_each([](proxy::Client& client) { client.finish(); });
 }
 
+void OpenListener::shed() {
+  shared_.clients.for_each([](proxy::Client& client) { client.shed(); });
+}
+
 void OpenListener::cut_off() {
   shared_.clients.for_each([](proxy::Client& client) { client.cancel(); });
 }
@@ -102,10 +124,12 @@ observe::ListenerStatistics OpenListener::statistics() const {
           .connections = shared_.connections,
           .accepted = shared_.accepted,
           .refused = shared_.refused,
+          .refusals = shared_.refusals,
           .rate_limited = shared_.rate_limited,
           .bad_requests = shared_.bad_requests,
           .unrouted = shared_.unrouted,
-          .answered = shared_.answered};
+          .answered = shared_.answered,
+          .too_slow = shared_.too_slow};
 }
 
 }  // namespace fairlead::listener

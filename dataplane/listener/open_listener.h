@@ -42,6 +42,8 @@ class OpenListener {
   // answered with `Connection: close`, until `idle_grace` is over.
   void finish(runtime::Duration idle_grace);
   bool is_finishing() const { return shared_.finishing; }
+  // Of those that wait for a request.
+  void shed();
   // Every session's client is cancelled.
   void cut_off();
   // Until all sessions have ended, after finish().
@@ -60,11 +62,15 @@ class OpenListener {
 
   runtime::Task<void> accept_until_cancelled(BoundSocket socket);
   void admit(const net::Accepted& accepted);
+  // Takes the snapshot's record, and gives its options to the sockets; to `accepted` as well.
+  void look_at_record(const net::Accepted* accepted);
   // Connections that the kernel has completed are ours: closing the socket would reset them.
   void take_what_waits(Accepting& accepting);
 
   proxy::Context& context_;
   proxy::ListenerContext shared_;
+  // What the sockets have.
+  config::ListenerTcp tcp_;
   base::List<Accepting> accepting_;
   runtime::Scope running_;
 };

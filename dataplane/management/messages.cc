@@ -34,6 +34,10 @@ struct EventEncoder {
     out.mutable_backend()->set_on_backups(step.use.on_backups);
     if (step.discovery) encode_discovery(*step.discovery, *out.mutable_backend()->mutable_discovery());
   }
+  void operator()(const store::ProcessStep& step) const {
+    out.mutable_process()->set_overload(step.overload);
+    out.mutable_process()->set_reason(step.reason);
+  }
 };
 
 void encode(const store::Agent& agent, v1::AgentStatus& out) {

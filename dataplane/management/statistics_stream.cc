@@ -98,6 +98,18 @@ void encode_backend(const Sample& start, const observe::BackendStatistics& end, 
 // Counters::since().
 uint64_t counted_since(uint64_t before, uint64_t now) { return now - std::min(now, before); }
 
+void encode_refusals(const observe::ListenerStatistics* before, const observe::ListenerStatistics& now,
+                     v1::ListenerStatistics& out) {
+  auto refused = [&](observe::Refusal cause) {
+    auto index = static_cast<size_t>(cause);
+    return counted_since(before ? before->refusals[index] : 0, now.refusals[index]);
+  };
+  out.set_connections_denied(refused(observe::Refusal::kDenied));
+  out.set_connections_over_client_limit(refused(observe::Refusal::kClientFull));
+  out.set_proxy_header_failures(refused(observe::Refusal::kUntrusted) + refused(observe::Refusal::kProxyHeader));
+  out.set_too_slow(counted_since(before ? before->too_slow : 0, now.too_slow));
+}
+
 void encode_listeners(const Sample& start, const Sample& end, v1::StreamStatisticsResponse& out) {
   for (const observe::ListenerStatistics& listener : end.statistics.listeners) {
     const observe::ListenerStatistics* before = find(start.statistics.listeners, listener.uid);
@@ -107,6 +119,7 @@ void encode_listeners(const Sample& start, const Sample& end, v1::StreamStatisti
     encoded.set_connections_accepted(counted_since(before ? before->accepted : 0, listener.accepted));
     encoded.set_connections_refused(counted_since(before ? before->refused : 0, listener.refused));
     encoded.set_rate_limited(counted_since(before ? before->rate_limited : 0, listener.rate_limited));
+    encode_refusals(before, listener, encoded);
   }
 }
 

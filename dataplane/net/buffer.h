@@ -56,7 +56,8 @@ class Buffer {
       : pool_(other.pool_),
         memory_(std::move(other.memory_)),
         begin_(std::exchange(other.begin_, 0)),
-        end_(std::exchange(other.end_, 0)) {}
+        end_(std::exchange(other.end_, 0)),
+        is_stowed_(std::exchange(other.is_stowed_, false)) {}
   Buffer& operator=(Buffer&&) = delete;
   ~Buffer() { release(); }
 
@@ -71,7 +72,8 @@ class Buffer {
 
   // Room behind the unread bytes; they are moved to the front where that makes room. Empty only when all is unread.
   std::span<char> room() {
-    if (!memory_) memory_ = pool_->take();
+    if (!memory_ || is_stowed_) [[unlikely]]
+      take_memory();
     if (begin_ > 0 && end_ > kBufferSize / 2) [[unlikely]]
       move_to_front();
     return {memory_.get() + end_, kBufferSize - end_};
@@ -96,10 +98,41 @@ class Buffer {
   }
   void release() {
     begin_ = end_ = 0;
-    if (memory_) pool_->give_back(std::move(memory_));
+    if (!memory_) return;
+    if (is_stowed_) [[unlikely]]
+      return drop_stowed();
+    pool_->give_back(std::move(memory_));
+  }
+  // For a long wait with little unread: that goes to memory of its size on the heap, and the pool's goes back. room()
+  // takes that of the pool again. What is much stays as it is.
+  void stow() {
+    if (empty()) return release();
+    if (is_stowed_ || size() > kBufferSize / 2) return;
+    Memory small = std::make_unique_for_overwrite<char[]>(size());
+    std::memcpy(small.get(), memory_.get() + begin_, size());
+    pool_->give_back(std::exchange(memory_, std::move(small)));
+    end_ -= begin_;
+    begin_ = 0;
+    is_stowed_ = true;
   }
 
  private:
+  using Memory = BufferPool::Memory;
+
+  [[gnu::noinline]] void take_memory() {
+    Memory memory = pool_->take();
+    if (is_stowed_) {
+      std::memcpy(memory.get(), memory_.get() + begin_, size());
+      end_ -= begin_;
+      begin_ = 0;
+      is_stowed_ = false;
+    }
+    memory_ = std::move(memory);
+  }
+  [[gnu::noinline]] void drop_stowed() {
+    memory_.reset();
+    is_stowed_ = false;
+  }
   [[gnu::noinline]] void move_to_front() {
     std::memmove(memory_.get(), memory_.get() + begin_, size());
     end_ -= begin_;
@@ -110,6 +143,7 @@ class Buffer {
   std::unique_ptr<char[]> memory_;
   uint32_t begin_ = 0;
   uint32_t end_ = 0;
+  bool is_stowed_ = false;
 };
 
 }  // namespace fairlead::net

@@ -6,6 +6,7 @@
 // The awaits are plain structs in the awaiting frame: they try the system call first and allocate nothing.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <coroutine>
@@ -107,9 +108,10 @@ class [[nodiscard]] WriteAll : public runtime::Waiter {
  public:
   static constexpr int kPartsMax = 4;
 
-  // `patience`: how long to wait without any progress.
-  WriteAll(runtime::Channel& channel, std::initializer_list<std::string_view> parts, runtime::Duration patience)
-      : Waiter(&WriteAll::on_wake), channel_(channel), patience_(patience) {
+  // `patience`: how long to wait without any progress. `by`: until when in all.
+  WriteAll(runtime::Channel& channel, std::initializer_list<std::string_view> parts, runtime::Duration patience,
+           TimePoint by = runtime::kNever)
+      : Waiter(&WriteAll::on_wake), channel_(channel), patience_(patience), by_(by) {
     for (std::string_view part : parts) {
       if (!part.empty()) parts_[count_++] = iovec{const_cast<char*>(part.data()), part.size()};
     }
@@ -130,7 +132,7 @@ class [[nodiscard]] WriteAll : public runtime::Waiter {
   }
 
  private:
-  void wait() { channel_.wait_writable(*this, channel_.loop().now() + patience_); }
+  void wait() { channel_.wait_writable(*this, std::min(channel_.loop().now() + patience_, by_)); }
   // True when there is nothing more to wait for.
   bool attempt() {
     while (first_ < count_) {
@@ -163,6 +165,7 @@ class [[nodiscard]] WriteAll : public runtime::Waiter {
   }
   runtime::Channel& channel_;
   runtime::Duration patience_;
+  TimePoint by_;
   std::array<iovec, kPartsMax> parts_;
   int first_ = 0;
   int count_ = 0;
@@ -182,10 +185,13 @@ class Stream {
   WaitReady readable(TimePoint deadline) { return WaitReady(channel_, WaitReady::For::kReading, deadline); }
   WaitReady writable(TimePoint deadline) { return WaitReady(channel_, WaitReady::For::kWriting, deadline); }
   ReadSome read_some(std::span<char> into, TimePoint deadline) { return ReadSome(channel_, into, deadline); }
-  WriteAll write_all(std::string_view data, runtime::Duration patience) { return WriteAll(channel_, {data}, patience); }
+  WriteAll write_all(std::string_view data, runtime::Duration patience, TimePoint by = runtime::kNever) {
+    return WriteAll(channel_, {data}, patience, by);
+  }
   // At most WriteAll::kPartsMax parts.
-  WriteAll write_all(std::initializer_list<std::string_view> parts, runtime::Duration patience) {
-    return WriteAll(channel_, parts, patience);
+  WriteAll write_all(std::initializer_list<std::string_view> parts, runtime::Duration patience,
+                     TimePoint by = runtime::kNever) {
+    return WriteAll(channel_, parts, patience, by);
   }
   // The peer reads the end of the stream; reading goes on.
   void shutdown_write() { channel_.loop().driver().shutdown_write(channel_.fd()); }

@@ -139,6 +139,9 @@ void write_process(Exposition& page, const ProcessFacts& process) {
     page.family("fairlead_journal_bytes", MetricType::kGauge, "Of the journal's file and its log.");
     page.sample("fairlead_journal_bytes", {}, process.journal->bytes);
   }
+  page.family("fairlead_overload_step", MetricType::kGauge,
+              "0: none; 1: responses end connections; 2: new connections are closed; 3: idle ones are closed.");
+  page.sample("fairlead_overload_step", {}, uint64_t{process.overload_step});
   page.family("process_resident_memory_bytes", MetricType::kGauge, "Resident memory.");
   page.sample("process_resident_memory_bytes", {}, process.usage.resident_bytes);
   page.family("process_open_fds", MetricType::kGauge, "Open file descriptors.");
@@ -166,8 +169,17 @@ void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& li
          &ListenerStatistics::connections);
   family("fairlead_listener_accepted_total", MetricType::kCounter, "Connections accepted.",
          &ListenerStatistics::accepted);
-  family("fairlead_listener_refused_total", MetricType::kCounter, "Connections closed at once: over a limit.",
-         &ListenerStatistics::refused);
+  family("fairlead_listener_refused_total", MetricType::kCounter,
+         "Connections closed before anything of the client's was read.", &ListenerStatistics::refused);
+  page.family("fairlead_listener_refusals_total", MetricType::kCounter, "The same, by cause.");
+  for (const auto& listener : listeners) {
+    for (size_t i = 0; i < kRefusals; ++i) {
+      page.sample("fairlead_listener_refusals_total",
+                  {{"listener", listener.name}, {"cause", name_of(static_cast<Refusal>(i))}}, listener.refusals[i]);
+    }
+  }
+  family("fairlead_listener_too_slow_total", MetricType::kCounter,
+         "Clients that were cut off because they sent or read too slowly.", &ListenerStatistics::too_slow);
   family("fairlead_listener_rate_limited_total", MetricType::kCounter,
          "Requests and TCP connections over a limit for those of a time.", &ListenerStatistics::rate_limited);
   write_bad_requests(page, listeners);

@@ -40,6 +40,9 @@ struct ProcessFacts {
   ProcessUsage usage;
   // None: nothing is kept.
   std::optional<JournalFacts> journal{};
+  // What is done while memory or descriptors are short: 0 nothing, 1 no keep-alive, 2 no new connections, 3 idle ones
+  // are closed.
+  unsigned overload_step = 0;
 };
 
 // A page costs about 700 bytes for each server. With more servers than this in all backends together there are no

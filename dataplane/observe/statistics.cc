@@ -7,6 +7,27 @@
 #include "absl/container/flat_hash_map.h"
 
 namespace fairlead::observe {
+
+std::string_view name_of(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kListenerFull:
+      return "listener_full";
+    case Refusal::kProcessFull:
+      return "process_full";
+    case Refusal::kClientFull:
+      return "client_full";
+    case Refusal::kOverload:
+      return "overload";
+    case Refusal::kDenied:
+      return "denied";
+    case Refusal::kUntrusted:
+      return "untrusted";
+    case Refusal::kProxyHeader:
+      return "proxy_header";
+  }
+  return "";
+}
+
 namespace {
 
 void add(ServerStatistics& mine, const ServerStatistics& other) { mine.counters += other.counters; }
@@ -19,6 +40,8 @@ void add(ListenerStatistics& mine, const ListenerStatistics& other) {
   mine.bad_requests += other.bad_requests;
   mine.unrouted += other.unrouted;
   mine.answered += other.answered;
+  mine.too_slow += other.too_slow;
+  for (size_t i = 0; i < kRefusals; ++i) mine.refusals[i] += other.refusals[i];
 }
 
 template <typename Item>

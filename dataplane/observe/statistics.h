@@ -1,9 +1,12 @@
 // Statistics as they leave the workers: copies of counters, taken by each worker in its own turn and added up.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -34,18 +37,44 @@ struct BackendStatistics {
   uint64_t discovered = 0;
 };
 
+// Why a connection was closed before anything of the client's was read.
+enum class Refusal : uint8_t {
+  // Over the limit of the listener,
+  kListenerFull,
+  // of the process,
+  kProcessFull,
+  // of the client's address.
+  kClientFull,
+  // The process is short of memory or descriptors.
+  kOverload,
+  // By the listener's rules for addresses.
+  kDenied,
+  // Not from whom the listener takes PROXY headers;
+  kUntrusted,
+  // with one that is absent, malformed or late.
+  kProxyHeader,
+};
+inline constexpr size_t kRefusals = 7;
+using Refusals = std::array<uint64_t, kRefusals>;
+// "listener_full" ...
+std::string_view name_of(Refusal refusal);
+
 struct ListenerStatistics {
   config::Uid uid = 0;
   std::string name;
   uint64_t connections = 0;  // gauge
   uint64_t accepted = 0;
+  // Of all refusals.
   uint64_t refused = 0;
+  Refusals refusals{};
   // Requests and TCP connections over a limit for those of a time.
   uint64_t rate_limited = 0;
   // What came and was no request: malformed, too large, too slow. Answered with 4xx or 5xx by ourselves.
   BadRequests bad_requests = {};
   uint64_t unrouted = 0;
   uint64_t answered = 0;
+  // Clients that were cut off because they sent or read too slowly.
+  uint64_t too_slow = 0;
 };
 
 // Of a server that is checked.

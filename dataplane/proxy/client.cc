@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace fairlead::proxy {
 namespace {
@@ -13,45 +12,89 @@ constexpr size_t kLingerBytesMax = 1 << 20;
 
 using AddressText = std::array<char, INET6_ADDRSTRLEN>;
 
-std::string_view write_address(const net::Accepted& accepted, AddressText& text) {
-  const void* ip = nullptr;
-  if (accepted.from.ss_family == AF_INET) ip = &reinterpret_cast<const sockaddr_in&>(accepted.from).sin_addr;
-  if (accepted.from.ss_family == AF_INET6) ip = &reinterpret_cast<const sockaddr_in6&>(accepted.from).sin6_addr;
-  if (!ip || !inet_ntop(accepted.from.ss_family, ip, text.data(), text.size())) return "unix";
+using IpBytes = std::array<uint8_t, 16>;
+
+IpBytes bytes_of(config::IpNumber ip) {
+  IpBytes bytes;
+  for (size_t i = bytes.size(); i > 0; --i, ip >>= 8) bytes[i - 1] = static_cast<uint8_t>(absl::Uint128Low64(ip));
+  return bytes;
+}
+
+// One that came as ::ffff:a.b.c.d is a.b.c.d.
+std::string_view write_address(config::IpNumber ip, AddressText& text) {
+  const IpBytes bytes = bytes_of(ip);
+  const bool is_ip4 = config::is_ip4(ip);
+  inet_ntop(is_ip4 ? AF_INET : AF_INET6, is_ip4 ? bytes.data() + 12 : bytes.data(), text.data(), text.size());
   return text.data();
 }
 
-uint16_t port_of(const net::Accepted& accepted) {
-  if (accepted.from.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(accepted.from).sin_port);
-  if (accepted.from.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(accepted.from).sin6_port);
+uint16_t port_of(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
   return 0;
-}
-
-uint64_t source_of(const net::Accepted& accepted) {
-  if (accepted.from.ss_family == AF_INET) {
-    return uint64_t{1} << 32 | ntohl(reinterpret_cast<const sockaddr_in&>(accepted.from).sin_addr.s_addr);
-  }
-  if (accepted.from.ss_family != AF_INET6) return 0;
-  uint64_t half = 0;
-  std::memcpy(&half, &reinterpret_cast<const sockaddr_in6&>(accepted.from).sin6_addr, sizeof half);
-  return std::max<uint64_t>(half, 1);
 }
 
 }  // namespace
 
-Client::Client(Context& context, ListenerContext& listener, const net::Accepted& accepted)
-    : context_(context), listener_(listener), stream_(context.loop, accepted.fd), in_(context.buffers) {
-  AddressText text;
-  forwarded_ = codec::make_forwarded_lines(write_address(accepted, text), "http", forwarded_memory_);
-  port_ = port_of(accepted);
-  source_ = source_of(accepted);
+uint64_t source_of(std::optional<config::IpNumber> ip) {
+  if (!ip) return 0;
+  if (config::is_ip4(*ip)) return uint64_t{1} << 32 | (absl::Uint128Low64(*ip) & 0xffff'ffff);
+  return std::max<uint64_t>(absl::Uint128High64(*ip), 1);
+}
+
+Client::Client(Context& context, ListenerContext& listener, const Arrival& arrival)
+    : context_(context),
+      listener_(listener),
+      stream_(context.loop, arrival.accepted.fd),
+      in_(context.buffers),
+      is_counted_(arrival.is_counted) {
+  take_address(arrival.accepted.from);
   listener_.clients.push_back(*this);
   ++listener_.connections;
+}
+
+void Client::take_address(const sockaddr_storage& address) {
+  const std::optional<config::IpNumber> ip = config::ip_number(address);
+  has_ip_ = ip.has_value();
+  ip_ = ip.value_or(0);
+  port_ = port_of(address);
+  AddressText text;
+  forwarded_ = codec::make_forwarded_lines(ip ? write_address(*ip, text) : "unix", "http", forwarded_memory_);
+}
+
+sockaddr_storage Client::socket_address() const {
+  sockaddr_storage address{};
+  address.ss_family = AF_UNIX;
+  if (!has_ip_) return address;
+  if (config::is_ip4(ip_)) {
+    auto& ip4 = reinterpret_cast<sockaddr_in&>(address);
+    ip4.sin_family = AF_INET;
+    ip4.sin_addr.s_addr = htonl(static_cast<uint32_t>(absl::Uint128Low64(ip_)));
+    ip4.sin_port = htons(port_);
+    return address;
+  }
+  auto& ip6 = reinterpret_cast<sockaddr_in6&>(address);
+  ip6.sin6_family = AF_INET6;
+  const IpBytes bytes = bytes_of(ip_);
+  std::ranges::copy(bytes, ip6.sin6_addr.s6_addr);
+  ip6.sin6_port = htons(port_);
+  return address;
+}
+
+void Client::take_proxy_header(const codec::ProxyHeader& header) {
+  if (!header.has_addresses) return;
+  take_address(header.source);
+  proxied_ = std::make_unique<Proxied>(Proxied{.destination = header.destination,
+                                               .authority = std::string(header.authority),
+                                               .unique_id = std::string(header.unique_id)});
 }
 
 Client::~Client() {
   --listener_.connections;
   listener_.of_all_workers->open.fetch_sub(1, std::memory_order_relaxed);
+  context_.process->leave();
+  if (is_counted_) [[unlikely]]
+    listener_.of_all_workers->client_counts.leave(source());
   unlink();
 }
 

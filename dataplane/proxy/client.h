@@ -3,21 +3,35 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/intrusive_list.h"
 #include "codec/http1_writer.h"
+#include "codec/proxy_protocol.h"
 #include "net/acceptor.h"
 #include "net/buffer.h"
 #include "net/stream.h"
 #include "proxy/context.h"
+#include "proxy/entrance.h"
 
 namespace fairlead::proxy {
 
+// As Client::source().
+uint64_t source_of(std::optional<config::IpNumber> ip);
+
+// Of a PROXY header. Empty: it did not say.
+struct Proxied {
+  sockaddr_storage destination{};
+  std::string authority;
+  std::string unique_id;
+};
+
 class Client : public base::ListNode<> {
  public:
-  Client(Context& context, ListenerContext& listener, const net::Accepted& accepted);
+  Client(Context& context, ListenerContext& listener, const Arrival& arrival);
   ~Client();
 
   Context& context() { return context_; }
@@ -27,8 +41,24 @@ class Client : public base::ListNode<> {
   const net::Stream& stream() const { return stream_; }
   // Bytes that came and are not understood yet.
   net::Buffer& in() { return in_; }
+  // Unset: a Unix socket.
+  std::optional<config::IpNumber> ip() const { return has_ip_ ? std::optional(ip_) : std::nullopt; }
+  uint16_t port() const { return port_; }
   // The address as a number, of IPv6 the first half, which is one customer's; 0 for a Unix socket.
-  uint64_t source() const { return source_; }
+  uint64_t source() const { return source_of(ip()); }
+  // As the kernel has them; of no IP family for a Unix socket.
+  sockaddr_storage socket_address() const;
+  // From now on it is who the header says.
+  void take_proxy_header(const codec::ProxyHeader& header);
+  // What a PROXY header said beside who it is; null where there was none.
+  const Proxied* proxied() const { return proxied_.get(); }
+  // A number for this connection that no other one of the worker has or had.
+  uint64_t id() {
+    if (id_ == 0) id_ = ++context_.last_client_id;
+    return id_;
+  }
+  // It has a place in the counts of client addresses; written by who gives it one.
+  bool& is_counted() { return is_counted_; }
   // "10.0.0.1", "2001:db8::1", "unix".
   std::string_view address() const { return forwarded_.address; }
   // What a server is told of it.
@@ -53,10 +83,16 @@ class Client : public base::ListNode<> {
   bool is_finishing() const { return listener_.finishing; }
   // When to stop waiting for a request that would be waited for until `deadline`.
   runtime::TimePoint idle_until(runtime::TimePoint deadline) const { return std::min(deadline, listener_.idle_until); }
+  // It is closed where it has no request.
+  void shed() {
+    if (idle_) cancel();
+  }
   // Everything that waits on this client fails.
   void cancel() { stream_.cancel(); }
 
  private:
+  void take_address(const sockaddr_storage& address);
+
   Context& context_;
   ListenerContext& listener_;
   net::Stream stream_;
@@ -64,8 +100,12 @@ class Client : public base::ListNode<> {
   runtime::TimePoint request_began_;
   uint64_t requests_begun_ = 0;
   bool idle_ = false;
+  bool has_ip_ = false;
+  bool is_counted_ = false;
   uint16_t port_ = 0;
-  uint64_t source_ = 0;
+  config::IpNumber ip_ = 0;
+  uint64_t id_ = 0;
+  std::unique_ptr<Proxied> proxied_;
   codec::ForwardedLines forwarded_;
   std::array<char, codec::kMaxForwardedLines> forwarded_memory_;
 };

@@ -15,6 +15,8 @@
 #include "http/head.h"
 #include "net/buffer.h"
 #include "observe/bad_requests.h"
+#include "observe/statistics.h"
+#include "proxy/process_state.h"
 #include "proxy/rates.h"
 #include "runtime/loop.h"
 #include "upstream/upstreams.h"
@@ -38,8 +40,14 @@ struct Context {
   upstream::Upstreams upstreams;
   // How this process calls itself: a request that comes back carries it.
   codec::ViaLine via;
+  // Where the process has no limits: of this worker alone.
+  ProcessState no_limits;
+  // One for all workers; outlives them.
+  ProcessState* process = &no_limits;
   // Null: no access log.
   observe::AccessLog* access_log = nullptr;
+  // Names for clients' connections that want one, on this worker.
+  uint64_t last_client_id = 0;
   // Which worker this is.
   unsigned worker = 0;
 
@@ -84,7 +92,8 @@ struct ListenerContext {
   ListenerContext(base::Ref<const config::Listener> initial, std::shared_ptr<SharedListener> shared)
       : record(std::move(initial)),
         of_all_workers(std::move(shared)),
-        rates(ListenerRates::of(*record, *of_all_workers)) {}
+        rates(ListenerRates::of(*record, *of_all_workers)),
+        is_guarded(guards(*record)) {}
 
   config::Slot slot() const { return record->slot; }
   config::Uid uid() const { return record->metadata.uid; }
@@ -99,6 +108,10 @@ struct ListenerContext {
   void take_record(const config::Listener& now) {
     record = base::Ref(&now);
     rates = ListenerRates::of(now, *of_all_workers);
+    is_guarded = guards(now);
+  }
+  static bool guards(const config::Listener& record) {
+    return record.proxy_protocol.is_on() || record.access.is_on() || record.effective_max_connections_per_client() != 0;
   }
 
   base::Ref<const config::Listener> record;
@@ -111,9 +124,14 @@ struct ListenerContext {
   std::shared_ptr<SharedListener> of_all_workers;
   // Null where there are none.
   std::unique_ptr<ListenerRates> rates;
+  // More is asked of a connection than that there are not too many.
+  bool is_guarded = false;
   uint64_t connections = 0;
   uint64_t accepted = 0;
+  // Of all refusals.
   uint64_t refused = 0;
+  observe::Refusals refusals{};
+  uint64_t too_slow = 0;
   uint64_t rate_limited = 0;
   observe::BadRequests bad_requests;
   // Requests and connections that no backend served: no route, a loop, a backend that is gone.

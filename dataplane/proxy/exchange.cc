@@ -96,6 +96,24 @@ Task<After> tunnel(ExchangeState& x) {
   co_return After::kClose;
 }
 
+// When the client must have taken what is in `out`.
+runtime::TimePoint written_by(ExchangeState& x) {
+  const config::MinimumRates& rates = x.listener().minimum_rates;
+  if (!rates.send) [[likely]]
+    return runtime::kNever;
+  x.send_pace = Pace(rates.effective_send(), rates.effective_grace());
+  x.sends_since = x.now();
+  return x.send_pace.written_by(x.now(), x.out.size());
+}
+
+const Fault& not_written(ExchangeState& x, net::IoError error) {
+  if (x.lease->was_cut_off()) return faults::kCutOff;
+  const bool is_slow = x.send_pace.has_run_out(x.sends_since, x.now(), x.out.size());
+  if (error != net::IoError::kTimedOut || !is_slow) return faults::kClientGone;
+  ++x.client.listener().too_slow;
+  return faults::kReadsTooSlowly;
+}
+
 After finish(ExchangeState& x, const Answer& answer, bool answered_early) {
   count_response(x, answer.status);
   x.end_log(answer.status, "complete");
@@ -146,9 +164,10 @@ Task<After> exchange(Client& client, size_t request_size) {
   fault = write_answer(x, response_size, answer);
   if (fault) co_return co_await give_up(x, *fault);
   x.lease->response_began();
-  auto written = co_await client.stream().write_all(x.out.unread(), x.listener().idle_timeout());
-  if (!written) co_return co_await abort_response(x, x.lease->was_cut_off() ? faults::kCutOff : faults::kClientGone);
+  auto written = co_await client.stream().write_all(x.out.unread(), x.listener().idle_timeout(), written_by(x));
+  if (!written) co_return co_await abort_response(x, not_written(x, written.error()));
   x.bytes_to_client().add(x.out.size());
+  x.send_pace.moved(x.out.size(), x.now() - x.sends_since);
   if (answer.status == 101) co_return co_await tunnel(x);
   if (!answer.body.done()) fault = co_await relay_answer(x, answer);
   if (fault) co_return co_await abort_response(x, *fault);

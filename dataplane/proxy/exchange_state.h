@@ -52,6 +52,10 @@ struct ExchangeState {
   std::unique_ptr<Hedge> hedge;
   bool was_hedged = false;
 
+  // Where the listener has a minimum rate of sending.
+  Pace send_pace;
+  runtime::TimePoint sends_since;
+
   // The request as it is sent, kept until a response begins; then what is sent to the client.
   net::Buffer out;
   // What came from the server.

@@ -64,6 +64,8 @@ inline constexpr Fault kPathRefused{400, Failure::kClient, Retry::kNever, "path_
 inline constexpr Fault kBodyTooLarge{413, Failure::kClient, Retry::kNever, "request_body_too_large"};
 inline constexpr Fault kBadBody{400, Failure::kClient, Retry::kNever, "malformed_request_body"};
 inline constexpr Fault kClientSlow{408, Failure::kClient, Retry::kNever, "request_body_timeout"};
+inline constexpr Fault kClientTooSlow{408, Failure::kClient, Retry::kNever, "request_body_too_slow"};
+inline constexpr Fault kReadsTooSlowly{0, Failure::kClient, Retry::kNever, "response_too_slow"};
 inline constexpr Fault kClientGone{0, Failure::kClient, Retry::kNever, "client_gone"};
 
 // Before the server has seen anything.

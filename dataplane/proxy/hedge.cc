@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/introduce.h"
 #include "proxy/request_side.h"
 #include "proxy/retry.h"
 
@@ -60,6 +61,8 @@ Hedge::Hedge(ExchangeState& x, upstream::Admission admission)
       scope(x.context.loop) {
   const std::optional<config::Duration>& limit = x.settings().retry.per_try_timeout;
   try_deadline = limit ? x.now() + *limit : runtime::kNever;
+  if (x.settings().send_proxy_protocol) [[unlikely]]
+    introduce(x.client, x.settings(), lease);
 }
 
 TimePoint hedge_time(const ExchangeState& x) {

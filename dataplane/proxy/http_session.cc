@@ -7,6 +7,7 @@
 #include "codec/http1_writer.h"
 #include "proxy/exchange.h"
 #include "proxy/exchange_log.h"
+#include "proxy/pace.h"
 
 namespace fairlead::proxy {
 namespace {
@@ -15,6 +16,7 @@ using runtime::Task;
 using runtime::TimePoint;
 
 constexpr codec::Refusal kHeadTimeout{408, "request_head_timeout", codec::RefusalKind::kTimeout};
+constexpr codec::Refusal kHeadTooSlow{408, "request_head_too_slow", codec::RefusalKind::kTimeout};
 
 codec::HeadResult parse_head(Client& client) {
   codec::HeadLimits limits{.max_head_bytes = client.settings().effective_max_head_bytes(),
@@ -46,10 +48,39 @@ ssize_t read_at_once(Client& client) {
   return count;
 }
 
+enum class HeadEnd : uint8_t { kDecided, kTimedOut, kTooSlow, kGone };
+
+// Until it is complete or refused. Who takes his time holds no more memory than what he has sent.
+Task<HeadEnd> read_rest_of_head(Client& client, TimePoint deadline, codec::HeadResult& head) {
+  const config::MinimumRates& rates = client.settings().minimum_rates;
+  Pace pace(rates.effective_head(), rates.effective_grace());
+  while (head.incomplete()) {
+    const TimePoint began = client.now();
+    if (!client.stream().channel().is_readable()) client.in().stow();
+    auto readable = co_await client.stream().readable(pace.read_until(began, deadline));
+    if (!readable && readable.error() == net::IoError::kTimedOut) {
+      if (client.now() >= deadline) co_return HeadEnd::kTimedOut;
+      ++client.listener().too_slow;
+      co_return HeadEnd::kTooSlow;
+    }
+    if (!readable) co_return HeadEnd::kGone;
+    ssize_t count = read_at_once(client);
+    if (count == -EAGAIN) continue;
+    if (count <= 0) co_return HeadEnd::kGone;
+    pace.moved(static_cast<size_t>(count), client.now() - began);
+    head = parse_head(client);
+  }
+  co_return HeadEnd::kDecided;
+}
+
 }  // namespace
 
-Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted accepted) {
-  Client client(context, listener, accepted);
+Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival& arrival) {
+  Client client(context, listener, arrival);
+  if (arrival.brings_header) [[unlikely]] {
+    bool entered = co_await enter_with_header(client);
+    if (!entered) co_return;
+  }
   // The first request is expected at once; between requests a client may take its time.
   TimePoint idle_deadline = client.now() + client.settings().request_head_timeout();
   std::optional<TimePoint> first_deadline = idle_deadline;
@@ -72,15 +103,11 @@ Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted
     TimePoint deadline = first_deadline.value_or(client.now() + client.settings().request_head_timeout());
     first_deadline.reset();
     codec::HeadResult head = parse_head(client);
-    while (head.incomplete()) {
-      auto count = co_await client.stream().read_some(client.in().room(), deadline);
-      if (!count && count.error() == net::IoError::kTimedOut) {
-        co_await refuse(client, kHeadTimeout);
-        co_return;
-      }
-      if (!count || *count == 0) co_return;
-      client.in().commit(*count);
-      head = parse_head(client);
+    if (head.incomplete()) [[unlikely]] {
+      HeadEnd end = co_await read_rest_of_head(client, deadline, head);
+      if (end == HeadEnd::kTimedOut) co_await refuse(client, kHeadTimeout);
+      if (end == HeadEnd::kTooSlow) co_await refuse(client, kHeadTooSlow);
+      if (end != HeadEnd::kDecided) co_return;
     }
     if (head.refused()) {
       co_await refuse(client, *head.refusal);

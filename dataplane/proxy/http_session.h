@@ -9,8 +9,8 @@
 
 namespace fairlead::proxy {
 
-// `context` and `listener` outlive it. It ends by itself, when the client is cancelled, or, after Client::finish(),
-// with the request that it has or still gets.
-runtime::Task<void> serve_http(Context& context, ListenerContext& listener, net::Accepted accepted);
+// `context` and `listener` outlive it; `arrival` need only be there until it first waits. It ends by itself, when the
+// client is cancelled, or, after Client::finish(), with the request that it has or still gets.
+runtime::Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival& arrival);
 
 }  // namespace fairlead::proxy

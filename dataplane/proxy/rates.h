@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "config/model.h"
+#include "proxy/client_counts.h"
 #include "runtime/time.h"
 
 namespace fairlead::proxy {
@@ -57,6 +58,8 @@ class SharedListener {
   // Connections that are open.
   std::atomic<uint32_t> open = 0;
   RateBucket bucket;
+  // Of those that came while there was a limit for each client.
+  ClientCounts client_counts;
 
   // The bucket of a route goes by what the route matches, so it outlives changes beside it.
   std::shared_ptr<RateBucket> bucket_of(const config::Route& route);

@@ -12,12 +12,33 @@ namespace {
 // A chunk's line and its end.
 constexpr size_t kChunkOverhead = 18 + codec::kChunkEnd.size() + codec::kLastChunk.size();
 
-RelayEnd source_failed(net::IoError error) {
-  return error == net::IoError::kTimedOut ? RelayEnd::kSourceTimedOut : RelayEnd::kSourceFailed;
+using runtime::TimePoint;
+
+TimePoint now(const BodyRelay& relay) { return relay.source.loop().now(); }
+
+TimePoint read_until(const BodyRelay& relay) {
+  const TimePoint deadline = now(relay) + relay.source_timeout;
+  return relay.source_pace ? relay.source_pace->read_until(now(relay), deadline) : deadline;
 }
 
-RelayEnd sink_failed(net::IoError error) {
-  return error == net::IoError::kTimedOut ? RelayEnd::kSinkTimedOut : RelayEnd::kSinkFailed;
+TimePoint written_by(const BodyRelay& relay, size_t bytes) {
+  return relay.sink_pace ? relay.sink_pace->written_by(now(relay), bytes) : runtime::kNever;
+}
+
+void note_moved(const BodyRelay& relay, Pace* pace, TimePoint began, size_t bytes) {
+  if (pace) pace->moved(bytes, now(relay) - began);
+}
+
+RelayEnd source_failed(const BodyRelay& relay, net::IoError error, TimePoint began) {
+  if (error != net::IoError::kTimedOut) return RelayEnd::kSourceFailed;
+  const bool is_slow = relay.source_pace && relay.source_pace->has_run_out(began, now(relay));
+  return is_slow ? RelayEnd::kSourceTooSlow : RelayEnd::kSourceTimedOut;
+}
+
+RelayEnd sink_failed(const BodyRelay& relay, net::IoError error, TimePoint began, size_t bytes) {
+  if (error != net::IoError::kTimedOut) return RelayEnd::kSinkFailed;
+  const bool is_slow = relay.sink_pace && relay.sink_pace->has_run_out(began, now(relay), bytes);
+  return is_slow ? RelayEnd::kSinkTooSlow : RelayEnd::kSinkTimedOut;
 }
 
 }  // namespace
@@ -43,6 +64,7 @@ MovedBody move_body(codec::BodyDecoder& decoder, net::Buffer& from, net::Buffer&
 
 runtime::Task<RelayEnd> relay_body(BodyRelay relay) {
   while (true) {
+    const TimePoint began = now(relay);
     auto progress = relay.decoder.decode(relay.buffer.unread());
     if (!progress.error.empty()) co_return RelayEnd::kMalformed;
     bool has_data = !progress.data.empty();
@@ -54,21 +76,26 @@ runtime::Task<RelayEnd> relay_body(BodyRelay relay) {
         if (has_data) before = line.emplace(progress.data.size()).text();
         after = progress.done ? (has_data ? codec::kChunkEndAndLastChunk : codec::kLastChunk) : codec::kChunkEnd;
       }
-      auto written = co_await relay.sink.write_all({before, progress.data, after}, relay.sink_timeout);
-      if (!written) co_return sink_failed(written.error());
-      relay.bytes.add(progress.data.size());
+      const size_t size = progress.data.size();
+      auto written =
+          co_await relay.sink.write_all({before, progress.data, after}, relay.sink_timeout, written_by(relay, size));
+      if (!written) co_return sink_failed(relay, written.error(), began, size);
+      relay.bytes.add(size);
+      note_moved(relay, relay.sink_pace, began, size);
     }
     relay.buffer.consume(progress.consumed);
     if (progress.done) co_return RelayEnd::kDone;
     if (!relay.buffer.empty() && progress.consumed > 0) continue;
 
+    const TimePoint asked = now(relay);
     if (relay.buffer.empty()) {
       relay.buffer.release();
-      auto readable = co_await relay.source.readable(relay.source.loop().now() + relay.source_timeout);
-      if (!readable) co_return source_failed(readable.error());
+      auto readable = co_await relay.source.readable(read_until(relay));
+      if (!readable) co_return source_failed(relay, readable.error(), asked);
     }
-    auto count = co_await relay.source.read_some(relay.buffer.room(), relay.source.loop().now() + relay.source_timeout);
-    if (!count) co_return source_failed(count.error());
+    auto count = co_await relay.source.read_some(relay.buffer.room(), read_until(relay));
+    if (!count) co_return source_failed(relay, count.error(), asked);
+    note_moved(relay, relay.source_pace, asked, *count);
     if (*count == 0) {
       // A body that lasts until the end is whole only where the end was not that of a broken connection.
       if (!relay.decoder.complete_at_end_of_stream() || relay.source.channel().is_broken()) {
@@ -76,7 +103,7 @@ runtime::Task<RelayEnd> relay_body(BodyRelay relay) {
       }
       if (relay.chunked) {
         auto written = co_await relay.sink.write_all(codec::kLastChunk, relay.sink_timeout);
-        if (!written) co_return sink_failed(written.error());
+        if (!written) co_return sink_failed(relay, written.error(), asked, 0);
       }
       co_return RelayEnd::kDone;
     }

@@ -6,6 +6,7 @@
 #include "codec/body.h"
 #include "net/buffer.h"
 #include "net/stream.h"
+#include "proxy/pace.h"
 #include "runtime/task.h"
 
 namespace fairlead::proxy {
@@ -18,8 +19,10 @@ enum class RelayEnd : uint8_t {
   // The source ended before its body did.
   kTruncated,
   kSourceTimedOut,
+  kSourceTooSlow,
   kSourceFailed,
   kSinkTimedOut,
+  kSinkTooSlow,
   kSinkFailed,
 };
 
@@ -54,6 +57,9 @@ struct BodyRelay {
   runtime::Duration source_timeout;
   runtime::Duration sink_timeout;
   ByteCounters bytes;
+  // How slow the client may be, which is one of the two; null for the other.
+  Pace* source_pace = nullptr;
+  Pace* sink_pace = nullptr;
 };
 runtime::Task<RelayEnd> relay_body(BodyRelay relay);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "codec/http1_writer.h"
+#include "proxy/introduce.h"
 #include "proxy/queueing.h"
 #include "proxy/request_key.h"
 #include "proxy/request_shape.h"
@@ -41,12 +42,16 @@ void take_lease(ExchangeState& x, upstream::Admission admission) {
     x.persistent.picked(*x.backend, admission.server().record(), x.now());
   x.tried[x.tries++] = admission.server().uid();
   x.lease.emplace(std::move(admission), x.client.stream().channel());
+  if (x.settings().send_proxy_protocol) [[unlikely]]
+    introduce(x.client, x.settings(), *x.lease);
   x.log.server(x.lease->server().record());
 }
 
 // The rest of the request's body, beside the response.
 Task<void> upload(ExchangeState& x) {
   net::Stream& server = x.lease->stream();
+  const config::MinimumRates& rates = x.listener().minimum_rates;
+  Pace pace(rates.effective_body(), rates.effective_grace());
   x.upload_end = co_await relay_body(BodyRelay{.decoder = x.request_body,
                                                .buffer = x.client.in(),
                                                .source = x.client.stream(),
@@ -54,7 +59,9 @@ Task<void> upload(ExchangeState& x) {
                                                .chunked = x.chunked,
                                                .source_timeout = x.listener().idle_timeout(),
                                                .sink_timeout = x.settings().idle_timeout(),
-                                               .bytes = x.bytes_from_client()});
+                                               .bytes = x.bytes_from_client(),
+                                               .source_pace = &pace});
+  if (x.upload_end == RelayEnd::kSourceTooSlow) ++x.client.listener().too_slow;
   x.uploading = false;
   x.sent_at = x.now();
   // The server must not take a part of the body for the whole. (One that stopped reading may have an answer for us.)
@@ -194,6 +201,8 @@ Task<FaultOrNull> send_rest(ExchangeState& x, std::string_view rest) {
 void begin_upload(ExchangeState& x) {
   if (x.request_body.done() || x.upload_begun) return;
   x.upload_begun = x.uploading = true;
+  // It may take long, and is not sent again.
+  x.out.stow();
   x.uploads.spawn(upload(x));
 }
 

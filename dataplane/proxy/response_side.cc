@@ -28,6 +28,7 @@ FaultOrNull response_fault(ExchangeState& x, net::IoError error) {
   if (x.lease->was_cut_off()) return &faults::kCutOff;
   if (x.upload_end == RelayEnd::kMalformed) return &body_fault(x);
   if (x.upload_end == RelayEnd::kSourceTimedOut) return &faults::kClientSlow;
+  if (x.upload_end == RelayEnd::kSourceTooSlow) return &faults::kClientTooSlow;
   if (x.upload_end == RelayEnd::kSinkTimedOut) return &faults::kResponseTimeout;
   if (x.upload_end && *x.upload_end != RelayEnd::kDone && *x.upload_end != RelayEnd::kSinkFailed)
     return &faults::kClientGone;
@@ -127,8 +128,8 @@ runtime::Duration pool_time(const config::Backend& settings, std::optional<uint3
 Answer::Answer(ExchangeState& x)
     : status(x.context.response.status),
       framing(codec::framing_for_client(x.context.response, x.version)),
-      close(!x.keep_alive || x.client.is_finishing() || framing.kind == http::BodyKind::kUntilClose ||
-            !upload_is_over(x)),
+      close(!x.keep_alive || x.client.is_finishing() || x.context.process->at_least(OverloadStep::kNoKeepAlive) ||
+            framing.kind == http::BodyKind::kUntilClose || !upload_is_over(x)),
       reusable(x.context.response.keep_alive && x.context.response.body.kind != http::BodyKind::kUntilClose &&
                x.settings().pool.effective_reuse() != config::PoolReuse::kNever && upload_is_over(x)),
       keep_for(pool_time(x.settings(), x.context.response.keep_alive_timeout_seconds)),
@@ -175,12 +176,17 @@ Task<FaultOrNull> relay_answer(ExchangeState& x, Answer& answer) {
                                                .chunked = answer.chunked(),
                                                .source_timeout = x.settings().idle_timeout(),
                                                .sink_timeout = x.listener().idle_timeout(),
-                                               .bytes = x.bytes_to_client()});
+                                               .bytes = x.bytes_to_client(),
+                                               .sink_pace = &x.send_pace});
   if (end == RelayEnd::kDone) co_return nullptr;
   if (x.lease->was_cut_off()) co_return &faults::kCutOff;
   switch (end) {
     case RelayEnd::kSourceTimedOut:
+    case RelayEnd::kSourceTooSlow:
       co_return &faults::kResponseStalled;
+    case RelayEnd::kSinkTooSlow:
+      ++x.client.listener().too_slow;
+      co_return &faults::kReadsTooSlowly;
     case RelayEnd::kSinkTimedOut:
     case RelayEnd::kSinkFailed:
       co_return &faults::kClientGone;

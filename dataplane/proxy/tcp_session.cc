@@ -6,6 +6,7 @@
 
 #include "proxy/exchange_log.h"
 #include "proxy/faults.h"
+#include "proxy/introduce.h"
 #include "proxy/persistence.h"
 #include "proxy/queueing.h"
 #include "proxy/relay.h"
@@ -70,6 +71,8 @@ Task<FaultOrNull> find_server(Connecting& c) {
     c.persistent.picked(*found.backend, admission.server().record(), c.client.now());
   c.tried[c.tries++] = admission.server().uid();
   c.lease.emplace(std::move(admission), c.client.stream().channel());
+  if (found.backend->settings().send_proxy_protocol) [[unlikely]]
+    introduce(c.client, found.backend->settings(), *c.lease);
   co_return nullptr;
 }
 
@@ -140,8 +143,12 @@ std::string_view cause_of(TunnelEnd end, bool cut_off) {
 
 }  // namespace
 
-Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted accepted) {
-  Client client(context, listener, accepted);
+Task<void> serve_tcp(Context& context, ListenerContext& listener, const Arrival& arrival) {
+  Client client(context, listener, arrival);
+  if (arrival.brings_header) [[unlikely]] {
+    bool entered = co_await enter_with_header(client);
+    if (!entered) co_return;
+  }
   const runtime::TimePoint started = client.now();
   listener.refresh(context.upstreams.snapshot());
   const config::BackendHandle route = client.settings().route_table.default_backend;

@@ -7,6 +7,6 @@
 namespace fairlead::proxy {
 
 // As serve_http, but that it does not end with Client::finish(): who has a connection keeps it.
-runtime::Task<void> serve_tcp(Context& context, ListenerContext& listener, net::Accepted accepted);
+runtime::Task<void> serve_tcp(Context& context, ListenerContext& listener, const Arrival& arrival);
 
 }  // namespace fairlead::proxy

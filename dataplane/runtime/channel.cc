@@ -87,6 +87,13 @@ ssize_t Channel::try_read(std::span<char> into) {
   return count;
 }
 
+ssize_t Channel::try_peek(std::span<char> into) {
+  ssize_t count = loop_.driver().peek(fd_, into);
+  if (count < static_cast<ssize_t>(into.size()) && !end_of_input_) readable_ = false;
+  note_error(count);
+  return count;
+}
+
 ssize_t Channel::try_write(std::span<const char> data) {
   ssize_t count = loop_.driver().write(fd_, data);
   if (count == -EAGAIN || (count >= 0 && count < static_cast<ssize_t>(data.size()))) writable_ = false;

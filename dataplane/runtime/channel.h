@@ -74,6 +74,9 @@ class Channel {
   // The operations, without waiting. Zero bytes read is the end of the stream; no value means: not now, wait.
   // (Returned as raw counts, negative errno as the driver gives them: -EAGAIN is "not now".)
   ssize_t try_read(std::span<char> into);
+  // What try_read() would give: it stays where it is. Once all that there was has been seen so, the next arrival is an
+  // event; who then reads some of it and leaves the rest says assume_readable().
+  ssize_t try_peek(std::span<char> into);
   ssize_t try_write(std::span<const char> data);
   ssize_t try_write(std::span<const iovec> data);
   // For a listening socket: the new socket or a negative errno.

@@ -50,6 +50,8 @@ class Driver {
 
   // 0 is the end of the stream.
   virtual ssize_t read(int fd, std::span<char> into) = 0;
+  // The same, and the bytes stay unread.
+  virtual ssize_t peek(int fd, std::span<char> into) = 0;
   virtual ssize_t write(int fd, std::span<const char> data) = 0;
   virtual ssize_t write(int fd, std::span<const iovec> data) = 0;
   virtual int shutdown_write(int fd) = 0;
@@ -63,6 +65,10 @@ class Driver {
   virtual int connect_result(int fd) = 0;
   // A new socket, and where it came from.
   virtual int accept(int fd, sockaddr_storage& from, socklen_t& size) = 0;
+  // An option of a socket, as setsockopt().
+  virtual int set_option(int fd, int level, int name, int value) = 0;
+  // A socket that listens lets so many wait from now on.
+  virtual int set_backlog(int fd, int backlog) = 0;
   // The address that the socket has on this side.
   virtual int local_address(int fd, sockaddr_storage& address, socklen_t& size) = 0;
 };

@@ -126,6 +126,10 @@ void EpollDriver::close(int fd) {
 
 ssize_t EpollDriver::read(int fd, std::span<char> into) { return receive(fd, into); }
 
+ssize_t EpollDriver::peek(int fd, std::span<char> into) {
+  return or_errno(::recv(fd, into.data(), into.size(), MSG_PEEK));
+}
+
 ssize_t EpollDriver::write(int fd, std::span<const char> data) { return send(fd, data); }
 
 ssize_t EpollDriver::write(int fd, std::span<const iovec> data) {
@@ -172,6 +176,12 @@ int EpollDriver::accept(int fd, sockaddr_storage& from, socklen_t& size) {
   send_small_writes_at_once(accepted, from.ss_family);
   return accepted;
 }
+
+int EpollDriver::set_option(int fd, int level, int name, int value) {
+  return static_cast<int>(or_errno(setsockopt(fd, level, name, &value, sizeof value)));
+}
+
+int EpollDriver::set_backlog(int fd, int backlog) { return static_cast<int>(or_errno(::listen(fd, backlog))); }
 
 int EpollDriver::local_address(int fd, sockaddr_storage& address, socklen_t& size) {
   size = sizeof address;

@@ -24,6 +24,7 @@ class EpollDriver : public Driver {
   void unwatch(int fd) override;
   void close(int fd) override;
   ssize_t read(int fd, std::span<char> into) override;
+  ssize_t peek(int fd, std::span<char> into) override;
   ssize_t write(int fd, std::span<const char> data) override;
   ssize_t write(int fd, std::span<const iovec> data) override;
   int shutdown_write(int fd) override;
@@ -32,6 +33,8 @@ class EpollDriver : public Driver {
   int connect_from(const sockaddr* source, socklen_t source_size, const sockaddr* address, socklen_t size) override;
   int connect_result(int fd) override;
   int accept(int fd, sockaddr_storage& from, socklen_t& size) override;
+  int set_option(int fd, int level, int name, int value) override;
+  int set_backlog(int fd, int backlog) override;
   int local_address(int fd, sockaddr_storage& address, socklen_t& size) override;
 
  private:

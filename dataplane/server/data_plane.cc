@@ -58,6 +58,7 @@ absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationF
   if (absl::Status status = self->serve_metrics(); !status.ok()) return status;
   if (absl::Status status = self->be_the_one(); !status.ok()) return status;
   if (absl::Status status = self->serve_management(); !status.ok()) return status;
+  self->watch_limits();
   self->wait_for_successor();
   spdlog::info("fairlead {} serves: {} workers, management at {}, configuration {}", base::kVersion, settings.workers,
                self->management_->bound().front(), file.path.empty() ? "empty" : file.path);
@@ -100,6 +101,7 @@ absl::Status DataPlane::ask_for_takeover() {
 
 absl::Status DataPlane::serve_traffic(const ConfigurationFile& file) {
   workers_ = std::make_unique<Workers>(settings_.workers, via_name(), access_log_.get(), settings_.resolver);
+  workers_->process().max_connections = settings_.limits.max_connections;
   workers_->inherit(inheritance_);
   workers_->start();
   give_way_to_workers();
@@ -194,6 +196,31 @@ absl::Status DataPlane::serve_management() {
   return absl::OkStatus();
 }
 
+void DataPlane::watch_limits() {
+  overload_ = std::make_unique<Overload>(
+      workers_->process(), settings_.limits,
+      [this](proxy::OverloadStep step, bool is_new, const std::string& reason) { on_overload(step, is_new, reason); });
+  overload_->start();
+}
+
+void DataPlane::on_overload(proxy::OverloadStep step, bool is_new, const std::string& reason) {
+  if (step == proxy::OverloadStep::kShed) workers_->shed();
+  if (!is_new) return;
+  bool is_over = step == proxy::OverloadStep::kNone;
+  spdlog::log(is_over ? spdlog::level::info : spdlog::level::warn, "overload: {}: {}", std::string(name_of(step)),
+              reason);
+  store_->note({static_cast<v1::OverloadStep>(static_cast<int>(step) + v1::OVERLOAD_STEP_NONE), reason});
+}
+
+absl::Status DataPlane::give_up_root() {
+  if (!settings_.identity) return absl::OkStatus();
+  if (!settings_.state_directory.empty()) {
+    absl::Status given = give_folder(settings_.state_directory, *settings_.identity);
+    if (!given.ok()) return given;
+  }
+  return become(*settings_.identity);
+}
+
 // ---- the next takeover
 
 absl::Status DataPlane::open_giver() {
@@ -279,6 +306,7 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
     // A worker's thread is here: it only hands over.
     done([this, statistics = std::move(statistics)]() mutable {
       if (access_log_) statistics.log_lines_dropped += access_log_->dropped_by_writer();
+      const auto overload_step = static_cast<unsigned>(workers_->process().overload.load(std::memory_order_relaxed));
       std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
       return observe::format_prometheus(std::move(statistics), {.version = base::kVersion,
                                                                 .build = __VERSION__,
@@ -286,7 +314,8 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
                                                                 .workers = static_cast<unsigned>(workers_->size()),
                                                                 .configuration_version = store_->version(),
                                                                 .usage = observe::read_process_usage(),
-                                                                .journal = journal_facts()});
+                                                                .journal = journal_facts(),
+                                                                .overload_step = overload_step});
     });
   });
 }
@@ -323,6 +352,7 @@ void DataPlane::stop() {
   giver_file_.remove();
   giver_.reset();
   if (management_) management_->stop();
+  if (overload_) overload_->stop();
   if (store_) store_->stop();
   // Another process has the addresses, so this one's clients may take their time.
   runtime::Duration idle_grace = taken_over ? settings_.shutdown_timeout : Workers::kIdleGrace;

@@ -19,6 +19,7 @@
 #include "observe/metrics_server.h"
 #include "observe/prometheus.h"
 #include "server/inheritance.h"
+#include "server/overload.h"
 #include "server/ready_file.h"
 #include "server/settings.h"
 #include "server/workers.h"
@@ -44,6 +45,8 @@ class DataPlane : takeover::Host {
   ~DataPlane() override;
 
   BoundAddresses bound_addresses();
+  // Becomes who the settings say, now that all is bound.
+  absl::Status give_up_root();
   // Another process serves in its place.
   bool is_taken_over() const { return taken_over_; }
   void reopen_logs();
@@ -58,6 +61,8 @@ class DataPlane : takeover::Host {
   absl::Status open_store(const ConfigurationFile& file);
   absl::Status load_file(const ConfigurationFile& file);
   std::optional<observe::JournalFacts> journal_facts() const;
+  void watch_limits();
+  void on_overload(proxy::OverloadStep step, bool is_new, const std::string& reason);
   absl::Status serve_metrics();
   absl::Status serve_management();
   absl::Status be_the_one();
@@ -82,6 +87,7 @@ class DataPlane : takeover::Host {
   std::unique_ptr<observe::AccessLog> access_log_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Overload> overload_;
   std::vector<management::Listening> management_addresses_;
   std::unique_ptr<management::ManagementServer> management_;
   std::unique_ptr<observe::MetricsServer> metrics_;

@@ -78,6 +78,8 @@ absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& 
                                   kShutdownRange);
   if (timeout) settings.shutdown_timeout = *timeout;
   settings.resolver = decode_resolver(checker, message.resolver());
+  settings.limits = decode_limits(checker, message.limits());
+  settings.identity = decode_identity(checker, message);
   if (checker.ok()) return absl::OkStatus();
   api::Failure failure = checker.take_failure("configuration");
   return at(file, failure.field, failure.text());

@@ -11,6 +11,8 @@
 #include "journal/journal.h"
 #include "names/settings.h"
 #include "runtime/time.h"
+#include "server/identity.h"
+#include "server/limits.h"
 #include "store/store.h"
 
 namespace fairlead::server {
@@ -30,6 +32,9 @@ struct Settings {
   journal::HistoryLimits history;
   runtime::Duration shutdown_timeout = std::chrono::seconds(30);
   names::Settings resolver;
+  ProcessLimits limits;
+  // Unset: it stays who it is.
+  std::optional<Identity> identity;
 };
 
 struct ConfigurationFile {

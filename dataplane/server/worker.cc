@@ -38,6 +38,7 @@ Worker::Worker(const WorkerOptions& options, const config::Snapshot* first, std:
       closing_(loop_) {
   context_.upstreams.adopt(first);
   context_.access_log = options.access_log;
+  if (options.process) context_.process = options.process;
   context_.worker = static_cast<unsigned>(options.number);
   loop_.set_turn_hook([this] { adopt(); });
 }

@@ -22,6 +22,8 @@ struct WorkerOptions {
   std::string_view via_name;
   // Null: none. Outlives the worker.
   observe::AccessLog* access_log = nullptr;
+  // One for all workers; outlives them. Null: the process has no limits.
+  proxy::ProcessState* process = nullptr;
 };
 
 // Made and started by Workers. `on_adopted` is called on the worker's thread, after it began to use another snapshot.

@@ -27,10 +27,13 @@ Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log
   std::random_device seeds;
   for (int number = 0; number < count; ++number) {
     uint64_t seed = uint64_t{seeds()} << 32 | seeds();
-    workers_.push_back(std::make_unique<Worker>(
-        WorkerOptions{
-            .number = number, .seed = seed, .shared = shared_, .via_name = via_name_, .access_log = access_log},
-        current_.get(), [this] { report_adopted(); }));
+    workers_.push_back(std::make_unique<Worker>(WorkerOptions{.number = number,
+                                                              .seed = seed,
+                                                              .shared = shared_,
+                                                              .via_name = via_name_,
+                                                              .access_log = access_log,
+                                                              .process = &process_},
+                                                current_.get(), [this] { report_adopted(); }));
   }
 }
 
@@ -41,6 +44,10 @@ Workers::~Workers() {
 void Workers::start() {
   for (auto& worker : workers_) worker->start();
   checker_.start();
+}
+
+void Workers::shed() {
+  for (auto& worker : workers_) worker->post([](Worker& self) { self.listeners().shed(); });
 }
 
 void Workers::stop(runtime::Duration timeout, runtime::Duration idle_grace) {

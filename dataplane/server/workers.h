@@ -30,6 +30,10 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   Workers(int count, std::string via_name, observe::AccessLog* access_log, const names::Settings& resolver = {});
   ~Workers() override;
 
+  // What all of them look at; limits are set before start().
+  proxy::ProcessState& process() { return process_; }
+  // Idle connections of clients are closed. By any thread.
+  void shed();
   // What bind() takes where it is for the address that it is to open. Before the store begins.
   void inherit(std::shared_ptr<Inheritance> inheritance) { inheritance_ = std::move(inheritance); }
   // Copies of all listening sockets, for another process. Waits for the workers, which turn; by any thread, as long as
@@ -135,6 +139,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   absl::flat_hash_map<config::Uid, BoundListener> bound_;
   std::map<config::Endpoint, runtime::TimePoint> closing_;
   upstream::Shared shared_;
+  proxy::ProcessState process_;
   std::vector<std::unique_ptr<Worker>> workers_;
   // Set before there is anything to check.
   std::function<void(std::vector<store::CheckResult>)> on_check_results_;

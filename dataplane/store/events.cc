@@ -35,7 +35,8 @@ void EventQueue::push(const EventBatch& batch) {
 }
 
 bool EventQueue::concerns(const Event& event) const {
-  bool is_step = std::holds_alternative<ServerStep>(event.what) || std::holds_alternative<BackendStep>(event.what);
+  bool is_step = std::holds_alternative<ServerStep>(event.what) || std::holds_alternative<BackendStep>(event.what) ||
+                 std::holds_alternative<ProcessStep>(event.what);
   if (event.number <= start_.number || event.version < start_.version) return false;
   if (event.version == start_.version && !is_step) return false;
   if (!session_) return true;

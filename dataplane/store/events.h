@@ -56,8 +56,14 @@ struct BackendStep {
   std::optional<DiscoveryView> discovery{};
 };
 
+// The process is short of something, or is not any more.
+struct ProcessStep {
+  v1::OverloadStep overload = v1::OVERLOAD_STEP_UNSPECIFIED;
+  std::string reason;
+};
+
 struct Event {
-  std::variant<ServerChange, BackendChange, ListenerChange, ServerStep, BackendStep> what;
+  std::variant<ServerChange, BackendChange, ListenerChange, ServerStep, BackendStep, ProcessStep> what;
   config::WallTime time{};
   config::Version version = 0;
   // Grows by one with each event, and in a later life goes on further up.

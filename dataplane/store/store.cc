@@ -153,6 +153,10 @@ void Store::commit() {
   version_.store(writer_.reader().version(), std::memory_order_release);
 }
 
+void Store::note(ProcessStep step) {
+  inbox_->post_fact([this, step = std::move(step)]() mutable { writer_.note(std::move(step)); });
+}
+
 void Store::hand_over_journal(std::function<void(absl::Status)> done) {
   inbox_->post_fact([this, done = std::move(done)] {
     commit();

@@ -59,6 +59,9 @@ class Store {
   // with SHUTTING_DOWN. Call it while the workers still turn. Idempotent; by one thread.
   void stop(absl::Duration patience = absl::Seconds(1));
 
+  // An event, which is no change of the configuration. By any thread.
+  void note(ProcessStep step);
+
   uint64_t epoch() const { return epoch_; }
   // Null where there is none. Its info() and path() may be asked on any thread.
   const journal::Journal* journal() const { return writer_.durability().journal(); }

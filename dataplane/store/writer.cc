@@ -42,6 +42,7 @@ struct AuditText {
   }
   std::string operator()(const ServerStep&) const { return ""; }
   std::string operator()(const BackendStep&) const { return ""; }
+  std::string operator()(const ProcessStep&) const { return ""; }
 };
 
 // `events`: those of the transaction, with `changes` changes among them.
@@ -196,6 +197,7 @@ void Writer::commit() {
   ended_resync_.reset();
   awaited_.clear();
   for (const Drains::Ended& ended : std::exchange(ended_, {})) end_drain(ended);
+  for (ProcessStep& step : std::exchange(process_steps_, {})) add_event(std::move(step), nullptr);
   take_check_results();
   follow_discoveries();
   take_name_facts();

@@ -67,6 +67,8 @@ class Writer {
   // What it had begun and not ended is forgotten.
   void forget_session(uint64_t session);
   Reader& reader() { return reader_; }
+  // A fact: its event goes out with the next commit().
+  void note(ProcessStep step) { process_steps_.push_back(std::move(step)); }
   // Makes what was applied since the last one durable and visible.
   void commit();
   // So much was applied that it should be published before more is.
@@ -194,6 +196,7 @@ class Writer {
   std::vector<std::pair<config::Uid, std::shared_ptr<AwaitedRemoval>>> awaited_;
   // Facts that came while the batch could still be rolled back.
   std::vector<Drains::Ended> ended_;
+  std::vector<ProcessStep> process_steps_;
   std::vector<CheckResult> check_results_;
   std::vector<NameFact> name_facts_;
   // Names that are known already, which members of these backends have since the last publication; each once.

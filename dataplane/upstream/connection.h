@@ -29,6 +29,9 @@ class Connection : public base::ListNode<> {
   void limit_further(uint32_t further) { further_ = further; }
   // Whether another may follow this one, where it may carry `most`; 0: any number.
   bool may_carry_another(uint32_t most) const { return further_ > 0 && (most == 0 || carried_ + 1 < most); }
+  // It has been said to be of this client's connection, and carries nothing else; 0: of no one's.
+  uint64_t client() const { return client_; }
+  void belongs_to(uint64_t client) { client_ = client; }
   uint32_t address_generation() const { return address_generation_; }
   runtime::TimePoint idle_until() const { return idle_until_; }
 
@@ -54,6 +57,7 @@ class Connection : public base::ListNode<> {
   IdleWatch idle_watch_{*this};
   runtime::TimePoint idle_until_;
   bool has_been_idle_ = false;
+  uint64_t client_ = 0;
   // Exchanges before this one, and how many more the server takes.
   uint32_t carried_ = 0;
   uint32_t further_ = std::numeric_limits<uint32_t>::max();

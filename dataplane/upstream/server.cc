@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/tcp_options.h"
 #include "upstream/backend.h"
 
 namespace fairlead::upstream {
@@ -101,16 +102,42 @@ std::optional<OutcomeCounts> Server::take_outcomes() {
 
 // ---- idle connections
 
-std::unique_ptr<Connection> Server::take_idle() {
-  while (Connection* connection = idle_.pop_front()) {
-    --idle_count_;
+std::unique_ptr<Connection> Server::take_idle(uint64_t client) {
+  if (client != 0) [[unlikely]] {
+    if (!idle_of_clients_) return nullptr;
+    auto found = idle_of_clients_->find(client);
+    if (found == idle_of_clients_->end()) return nullptr;
+    // To the front, where it is looked at as any other.
+    Connection& own = *found->second;
+    own.unlink();
+    idle_.push_front(own);
+  }
+  while (Connection* connection = idle_.front()) {
+    leave_pool(*connection);
     std::unique_ptr<Connection> owned(connection);
-    if (owned->end_idle() && owned->idle_until() > loop_.now()) return owned;
+    const bool is_good = owned->end_idle() && owned->idle_until() > loop_.now();
+    // One of a client is in the way of others only when servers are told of clients no more.
+    if (is_good && owned->client() == client) return owned;
+    if (client != 0) break;
   }
   return nullptr;
 }
 
+void Server::leave_pool(Connection& connection) {
+  connection.unlink();
+  --idle_count_;
+  if (connection.client() != 0) [[unlikely]]
+    idle_of_clients_->erase(connection.client());
+}
+
 void Server::put_idle(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout, uint32_t max_idle) {
+  const uint64_t client = connection->client();
+  if (client != 0) [[unlikely]] {
+    if (!idle_of_clients_) idle_of_clients_ = std::make_unique<absl::flat_hash_map<uint64_t, Connection*>>();
+    // Those of clients that are gone are of no use to others.
+    if (idle_count_ >= max_idle && idle_count_ > 0) close_idle(*idle_.back());
+    if (idle_of_clients_->contains(client)) return;
+  }
   bool welcome = !drain_ && connection->may_carry_another(backend_.settings().pool.effective_max_requests()) &&
                  connection->address_generation() == address_generation_ && idle_count_ < max_idle &&
                  idle_timeout > runtime::Duration::zero();
@@ -121,6 +148,8 @@ void Server::put_idle(std::unique_ptr<Connection> connection, runtime::Duration 
 
 void Server::park(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout) {
   connection->begin_idle(loop_.now() + idle_timeout);
+  if (client != 0) [[unlikely]]
+    idle_of_clients_->emplace(client, connection.get());
   idle_.push_front(*connection.release());
   ++idle_count_;
   // Left where it stands while it is scheduled: it looks for itself what is due when it fires.
@@ -149,9 +178,13 @@ void Server::note_warming_failed() {
 }
 
 void Server::drop_idle(Connection& connection) {
-  connection.unlink();
-  --idle_count_;
+  leave_pool(connection);
   delete &connection;
+}
+
+void Server::close_idle(Connection& connection) {
+  connection.end_idle();
+  drop_idle(connection);
 }
 
 void Server::on_idle_timer() {
@@ -186,8 +219,7 @@ void Server::follow_pool_settings() {
 void Server::close_expired() {
   idle_.for_each([&](Connection& connection) {
     if (connection.idle_until() > loop_.now()) return;
-    connection.end_idle();
-    drop_idle(connection);
+    close_idle(connection);
   });
 }
 
@@ -211,10 +243,7 @@ void Server::purge_idle() {
 void Server::close_idle_connections() {
   idle_timer_.cancel();
   purge_at_ = runtime::kNever;
-  idle_.for_each([&](Connection& connection) {
-    connection.end_idle();
-    drop_idle(connection);
-  });
+  idle_.for_each([&](Connection& connection) { close_idle(connection); });
 }
 
 // ---- in flight, and draining
@@ -300,6 +329,7 @@ Lease::Lease(Lease&& other) noexcept
       client_(other.client_),
       place_(std::move(other.place_)),
       connection_(std::move(other.connection_)),
+      introduction_(std::move(other.introduction_)),
       watches_client_(std::exchange(other.watches_client_, false)),
       response_began_(other.response_began_),
       cut_off_(other.cut_off_),
@@ -326,13 +356,21 @@ void Lease::watch_client() {
 }
 
 bool Lease::reuse() {
-  connection_ = server_.take_idle();
+  connection_ = server_.take_idle(introduction_ ? introduction_->client : 0);
   if (!connection_) return false;
   if (watches_client_) client_.on_hang_up_cancel(&connection_->stream().channel());
   return true;
 }
 
 int Server::open_socket(const config::SocketAddress& address) {
+  int fd = connect_socket(address);
+  const config::TcpOptions& tcp = backend_.settings().tcp;
+  if (fd >= 0 && address.storage.ss_family != AF_UNIX && tcp.is_set()) [[unlikely]]
+    net::set_tcp_options(loop_.driver(), fd, tcp);
+  return fd;
+}
+
+int Server::connect_socket(const config::SocketAddress& address) {
   const auto* to = reinterpret_cast<const sockaddr*>(&address.storage);
   const std::optional<config::Endpoint>& source = backend_.settings().pool.source_address;
   if (!source || source->family() != to->sa_family) [[likely]]
@@ -353,7 +391,18 @@ runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout)
   connection_ = *std::move(opened);
   if (watches_client_) client_.on_hang_up_cancel(&connection_->stream().channel());
   auto connected = co_await connection_->connected(server_.loop_.now() + timeout);
-  if (!connected) discard();
+  if (!connected) {
+    discard();
+    co_return connected;
+  }
+  if (introduction_) [[unlikely]] {
+    connection_->belongs_to(introduction_->client);
+    auto written = co_await connection_->stream().write_all(introduction_->header, timeout);
+    if (!written) {
+      discard();
+      co_return std::unexpected(written.error());
+    }
+  }
   co_return connected;
 }
 

@@ -8,8 +8,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "base/intrusive_list.h"
 #include "base/random.h"
@@ -110,16 +112,19 @@ class Server {
 
   void replace_record(const config::Server* record);
   void find_load();
-  // The most recently used idle connection, or null.
-  std::unique_ptr<Connection> take_idle();
+  // The most recently used idle connection, or null. `client`: only one that belongs to it; 0: to nobody.
+  std::unique_ptr<Connection> take_idle(uint64_t client);
+  void leave_pool(Connection& connection);
   void put_idle(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout, uint32_t max_idle);
   void park(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout);
   void drop_idle(Connection& connection);
+  void close_idle(Connection& connection);
   // As Driver::connect(), from the backend's source address.
   int open_socket(const config::SocketAddress& address);
   void on_idle_timer();
   void close_expired();
   // Some of those that were not needed lately.
+  int connect_socket(const config::SocketAddress& address);
   void purge_idle();
   void schedule_idle_timer();
 
@@ -149,6 +154,8 @@ class Server {
   bool leaving_ = false;
   base::List<Lease> leases_;
   base::List<Connection> idle_;  // most recently used first
+  // Those of them that belong to a client: one for each. Null while there was none.
+  std::unique_ptr<absl::flat_hash_map<uint64_t, Connection*>> idle_of_clients_;
   OwnTimer idle_timer_;
   observe::Counters counters_;
   // Where it was asked for.
@@ -189,6 +196,11 @@ class Lease : public base::ListNode<> {
   Connection* connection() { return connection_.get(); }
   net::Stream& stream() { return connection_->stream(); }
 
+  // From now on connections are told of a client as soon as they are made, by `header`, and belong to it: the number is
+  // the client's alone.
+  void introduce(uint64_t client, std::string header) {
+    introduction_ = std::make_unique<Introduction>(client, std::move(header));
+  }
   // Takes an idle connection of the pool where there is one.
   bool reuse();
   // Opens a new one.
@@ -228,6 +240,12 @@ class Lease : public base::ListNode<> {
   runtime::Channel& client_;
   Place place_;
   std::unique_ptr<Connection> connection_;
+  struct Introduction {
+    uint64_t client;
+    std::string header;
+  };
+  // Null: servers are told nothing.
+  std::unique_ptr<Introduction> introduction_;
   bool watches_client_;
   bool response_began_ = false;
   bool cut_off_ = false;

@@ -99,7 +99,8 @@ class FieldsInPlace(ApiCase):
         fixed = {"name", "metadata", "status"}
         for message, toggled, others in (
                 (resources.Server, SERVER, {"backend", "address"}),
-                (resources.Backend, BACKEND, {"health_check", "servers"}),
+                # (Servers that are told of clients must expect that: tests/e2e/proxy_protocol_test.py.)
+                (resources.Backend, BACKEND, {"health_check", "servers", "send_proxy_protocol"}),
                 (resources.Listener, LISTENER, {"bind", "protocol", "default_backend"})):
             fields = {field.name for field in message.DESCRIPTOR.fields}
             self.assertEqual(fields - fixed - others, {path.split(".")[0] for path in toggled}, message.DESCRIPTOR.name)

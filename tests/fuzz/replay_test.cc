@@ -29,6 +29,7 @@ TEST(Corpus, OfChunkedBodiesHolds) { replay("chunked_body", fuzz_chunked_body); 
 TEST(Corpus, OfPathsHolds) { replay("path", fuzz_path); }
 TEST(Corpus, OfConfigurationFilesHolds) { replay("configuration", fuzz_configuration); }
 TEST(Corpus, OfManagementMessagesHolds) { replay("management", fuzz_management); }
+TEST(Corpus, OfProxyHeadersHolds) { replay("proxy_header", fuzz_proxy_header); }
 
 }  // namespace
 }  // namespace fairlead

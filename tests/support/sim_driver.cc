@@ -170,6 +170,11 @@ ssize_t SimDriver::read(int fd, std::span<char> into) {
   return network_.read(socket(fd).end, into);
 }
 
+ssize_t SimDriver::peek(int fd, std::span<char> into) {
+  Uncounted uncounted;
+  return network_.peek(socket(fd).end, into);
+}
+
 ssize_t SimDriver::write(int fd, std::span<const char> data) {
   Uncounted uncounted;
   return network_.write(socket(fd).end, std::string_view(data.data(), data.size()));
@@ -228,6 +233,23 @@ int SimDriver::accept(int fd, sockaddr_storage& from, socklen_t& size) {
   socket(accepted).end = server;
   give_address(server.peer().address, from, size);
   return accepted;
+}
+
+int SimDriver::set_option(int fd, int level, int name, int value) {
+  Uncounted uncounted;
+  socket(fd).options[{level, name}] = value;
+  return 0;
+}
+
+int SimDriver::set_backlog(int fd, int backlog) {
+  socket(fd).backlog = backlog;
+  return 0;
+}
+
+std::optional<int> SimDriver::option(int fd, int level, int name) const {
+  const auto& options = sockets_[fd].options;
+  auto found = options.find({level, name});
+  return found == options.end() ? std::nullopt : std::optional(found->second);
 }
 
 int SimDriver::local_address(int fd, sockaddr_storage& address, socklen_t& size) {

@@ -5,9 +5,12 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/driver.h"
@@ -45,6 +48,7 @@ class SimDriver : public runtime::Driver {
   void unwatch(int fd) override { socket(fd).channel = nullptr; }
   void close(int fd) override;
   ssize_t read(int fd, std::span<char> into) override;
+  ssize_t peek(int fd, std::span<char> into) override;
   ssize_t write(int fd, std::span<const char> data) override;
   ssize_t write(int fd, std::span<const iovec> data) override;
   int shutdown_write(int fd) override;
@@ -53,6 +57,11 @@ class SimDriver : public runtime::Driver {
   int connect_from(const sockaddr* source, socklen_t source_size, const sockaddr* address, socklen_t size) override;
   int connect_result(int fd) override;
   int accept(int fd, sockaddr_storage& from, socklen_t& size) override;
+  // Remembered, and without effect.
+  int set_option(int fd, int level, int name, int value) override;
+  int set_backlog(int fd, int backlog) override;
+  std::optional<int> option(int fd, int level, int name) const;
+  std::optional<int> backlog(int fd) const { return sockets_[fd].backlog; }
   int local_address(int fd, sockaddr_storage& address, socklen_t& size) override;
 
   // From the network.
@@ -69,6 +78,8 @@ class SimDriver : public runtime::Driver {
     runtime::Channel* channel = nullptr;
     uint32_t generation = 0;
     bool signalled = false;
+    std::map<std::pair<int, int>, int> options = {};
+    std::optional<int> backlog = {};
   };
   struct Pending {
     int fd;

@@ -172,6 +172,15 @@ ssize_t SimNetwork::read(const SimEnd& at, std::span<char> into) {
   return -EAGAIN;
 }
 
+ssize_t SimNetwork::peek(const SimEnd& at, std::span<char> into) {
+  SimSide& own = at.own();
+  size_t count = std::min(into.size(), own.unread_size());
+  if (count == 0) return read(at, into);
+  active_ = true;
+  std::memcpy(into.data(), own.unread.data() + own.unread_start, count);
+  return static_cast<ssize_t>(count);
+}
+
 void SimNetwork::arrive(const SimEnd& at) {
   SimSide& side = at.own();
   if (side.coming.empty()) return;  // lost in a reset

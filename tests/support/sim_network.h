@@ -66,6 +66,7 @@ class SimNetwork {
   void connect(const SimEnd& client);
   ssize_t write(const SimEnd& from, std::string_view bytes);
   ssize_t read(const SimEnd& at, std::span<char> into);
+  ssize_t peek(const SimEnd& at, std::span<char> into);
   void shutdown_write(const SimEnd& from);
   void close(const SimEnd& from);
   // Breaks it: both ends learn of it at once.

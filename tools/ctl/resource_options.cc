@@ -77,6 +77,22 @@ std::string enum_word(const std::string& value) {
   return absl::AsciiStrToUpper(absl::StrReplaceAll(value, {{"-", "_"}}));
 }
 
+// "deny:10.0.0.0/8,10.1.2.3"
+Result<std::string> access_text(const std::string& option, const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) {
+    const std::size_t colon = value.find(':');
+    if (colon == std::string::npos) {
+      return usage_error(
+          absl::StrCat("--", option, ": ", base::quoted(value), " is not allow:NETWORK,... or deny:NETWORK,..."));
+    }
+    const std::vector<std::string> networks = absl::StrSplit(value.substr(colon + 1), ',');
+    absl::StrAppend(&text, "{action: ", base::quoted(enum_word(value.substr(0, colon))),
+                    ", networks: ", list_text(networks), "}, ");
+  }
+  return "[" + text + "]";
+}
+
 // The option's value as YAML; the schema's reader then checks it as it would in a file.
 Result<std::string> yaml_value(const ResourceOption& option, const std::vector<std::string>& values) {
   switch (option.form) {
@@ -102,6 +118,8 @@ Result<std::string> yaml_value(const ResourceOption& option, const std::vector<s
       return base::quoted(values.back());
     case ValueForm::kStatuses:
       return statuses_text(option.option.name, values);
+    case ValueForm::kAccess:
+      return access_text(option.option.name, values);
   }
   return std::string();
 }
@@ -423,6 +441,25 @@ std::vector<ResourceOption> backend_options() {
        "connection_pool.max_requests"},
       {{.name = "source-address", .value = "IP", .help = "where connections to servers come from"},
        "connection_pool.source_address"},
+      {{.name = "send-proxy", .value = "VERSION", .help = "v1 or v2: servers are told of clients by a PROXY header"},
+       "send_proxy_protocol.version",
+       ValueForm::kEnum},
+      {{.name = "send-proxy-crc32c", .value = "BOOL", .help = "v2: with a checksum"},
+       "send_proxy_protocol.crc32c",
+       ValueForm::kBool},
+      {{.name = "send-proxy-authority", .value = "BOOL", .help = "v2: with the name that the client asked for"},
+       "send_proxy_protocol.authority",
+       ValueForm::kBool},
+      {{.name = "send-proxy-unique-id", .value = "BOOL", .help = "v2: with a name for the client's connection"},
+       "send_proxy_protocol.unique_id",
+       ValueForm::kBool},
+      {{.name = "tcp-keep-alive-time", .value = "TIME", .help = "until the first probe of servers"},
+       "tcp.keep_alive.time"},
+      {{.name = "tcp-keep-alive-interval", .value = "TIME", .help = "between probes"}, "tcp.keep_alive.interval"},
+      {{.name = "tcp-keep-alive-probes", .value = "N", .help = "until the connection is broken"},
+       "tcp.keep_alive.probes"},
+      {{.name = "tcp-user-timeout", .value = "TIME", .help = "for what was sent and is not acknowledged"},
+       "tcp.user_timeout"},
       labels(),
   };
 }
@@ -442,6 +479,45 @@ std::vector<ResourceOption> listener_options() {
        "routes",
        ValueForm::kRoutes},
       {{.name = "max-connections", .value = "N", .help = "most open at a time; 0: no limit"}, "max_connections"},
+      {{.name = "max-connections-per-client", .value = "N", .help = "most of a client address; 0: no limit"},
+       "max_connections_per_client"},
+      {{.name = "proxy-from",
+        .value = "NETWORK",
+        .help = "connections from there begin with a PROXY header; repeatable, set replaces all; or \"unix\"",
+        .repeatable = true},
+       "proxy_protocol.trusted",
+       ValueForm::kList},
+      {{.name = "proxy-allow-others",
+        .value = "BOOL",
+        .help = "connections from elsewhere are taken, without a header"},
+       "proxy_protocol.allow_others",
+       ValueForm::kBool},
+      {{.name = "proxy-header-timeout", .value = "TIME", .help = "for a PROXY header"}, "timeouts.proxy_header"},
+      {{.name = "access",
+        .value = "allow|deny:NETWORK,...",
+        .help = "repeatable, set replaces all; the first that has the client's network decides",
+        .repeatable = true},
+       "access.rules",
+       ValueForm::kAccess},
+      {{.name = "access-otherwise", .value = "ACTION", .help = "allow or deny whom no --access has"},
+       "access.otherwise",
+       ValueForm::kEnum},
+      {{.name = "minimum-head-rate", .value = "N", .help = "bytes a second that clients must send of a head"},
+       "minimum_rates.head"},
+      {{.name = "minimum-body-rate", .value = "N", .help = "the same of a body"}, "minimum_rates.body"},
+      {{.name = "minimum-send-rate", .value = "N", .help = "bytes a second that clients must read"},
+       "minimum_rates.send"},
+      {{.name = "minimum-rate-grace", .value = "TIME", .help = "that they may lose"}, "minimum_rates.grace"},
+      {{.name = "tcp-keep-alive-time", .value = "TIME", .help = "until the first probe of clients"},
+       "tcp.keep_alive.time"},
+      {{.name = "tcp-keep-alive-interval", .value = "TIME", .help = "between probes"}, "tcp.keep_alive.interval"},
+      {{.name = "tcp-keep-alive-probes", .value = "N", .help = "until the connection is broken"},
+       "tcp.keep_alive.probes"},
+      {{.name = "tcp-user-timeout", .value = "TIME", .help = "for what was sent and is not acknowledged"},
+       "tcp.user_timeout"},
+      {{.name = "tcp-backlog", .value = "N", .help = "how many may wait to be accepted"}, "tcp.backlog"},
+      {{.name = "tcp-defer-accept", .value = "TIME", .help = "waits so long for a first byte"}, "tcp.defer_accept"},
+      {{.name = "tcp-fast-open", .value = "N", .help = "how many may come with data at once"}, "tcp.fast_open"},
       {{.name = "rate-limit", .value = "N", .help = "requests, or TCP connections, in a time; 0: no limit"},
        "rate_limit.requests"},
       {{.name = "rate-limit-per", .value = "TIME", .help = "that time; default 1s"}, "rate_limit.per"},

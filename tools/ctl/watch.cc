@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "api/yaml.h"
@@ -122,6 +123,9 @@ std::string WatchLines::line(const v1::WatchEventsResponse& event) {
     case v1::WatchEventsResponse::kBackend:
       text = backend_line(event.backend());
       break;
+    case v1::WatchEventsResponse::kProcess:
+      text = process_line(event.process());
+      break;
     case v1::WatchEventsResponse::kSnapshotComplete:
       text = snapshot_line();
       break;
@@ -164,6 +168,15 @@ std::string WatchLines::resource_line(const v1::ResourceEvent& event) {
   }
   known_[title] = event.resource();
   return text;
+}
+
+std::string WatchLines::process_line(const v1::ProcessEvent& event) const {
+  const std::string text = absl::AsciiStrToLower(
+      absl::StrReplaceAll(v1::OverloadStep_Name(event.overload()), {{"OVERLOAD_STEP_", ""}, {"_", " "}}));
+  const bool is_over = event.overload() == v1::OVERLOAD_STEP_NONE;
+  const std::string step = is_over ? coloured("no overload", Colour::kGreen, colour_)
+                                   : coloured(absl::StrCat("overload: ", text), Colour::kRed, colour_);
+  return absl::StrCat("process ", step, ": ", printable(event.reason()));
 }
 
 std::string WatchLines::backend_line(const v1::BackendEvent& event) const {

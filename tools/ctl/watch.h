@@ -25,6 +25,7 @@ class WatchLines {
 
  private:
   std::string resource_line(const v1::ResourceEvent& event);
+  std::string process_line(const v1::ProcessEvent& event) const;
   std::string backend_line(const v1::BackendEvent& event) const;
   std::string server_line(const v1::ServerEvent& event) const;
   std::string snapshot_line() const;

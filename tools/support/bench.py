@@ -20,7 +20,7 @@ from processes import Failed, Workshop, build, program
 
 PROGRAMS = sorted({"fairlead-churn", *bench_updates.PROGRAMS})
 PROGRAMS_OF = {"balance": bench_balance.PROGRAMS, "crash": bench_crash.PROGRAMS, "toggle": bench_toggle.PROGRAMS,
-               "slow": bench_slow.PROGRAMS}
+               "slow": bench_slow.PROGRAMS, "idle": bench_slow.PROGRAMS}
 CONNECTIONS = 64
 BODY_BYTES = 34
 
@@ -29,7 +29,7 @@ def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
     parser.add_argument("what", choices=("http", "tcp", "churn", "balance", "limits", "tail", "updates", "crash", "takeover",
-                                         "toggle", "slow"))
+                                         "toggle", "slow", "idle"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
@@ -39,7 +39,7 @@ def argument_parser():
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--times", type=int)
-    parser.add_argument("--clients", type=int, default=5000)
+    parser.add_argument("--clients", type=int)
     return parser
 
 
@@ -48,8 +48,8 @@ def parse_arguments():
     arguments = parser.parse_args()
     own = {"updates": {"rounds": 21, "seconds": 1, "servers": 1_000_000, "rate": 5000},
            "limits": {"times": 1000}, "toggle": {"times": 100}, "tail": {"rounds": 1, "seconds": 5},
-           "slow": {"rounds": 7, "seconds": 2}}.get(arguments.what, {})
-    usual = {"rounds": 15, "seconds": 1, "servers": 10_000, "rate": 1000, "times": 20}
+           "slow": {"rounds": 7, "seconds": 2}, "idle": {"clients": 10_000}}.get(arguments.what, {})
+    usual = {"rounds": 15, "seconds": 1, "servers": 10_000, "rate": 1000, "times": 20, "clients": 5000}
     for name, default in (usual | own).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, default)
@@ -358,9 +358,10 @@ def main():
             with Workshop("bench") as workshop:
                 measure_it, show = bench_balancing.BENCHES[arguments.what]
                 result = measure_it(workshop, arguments, say)
-        elif arguments.what == "slow":
+        elif arguments.what in bench_slow.BENCHES:
             with Workshop("bench") as workshop:
-                result, show = bench_slow.slow(workshop, arguments, say), bench_slow.print_slow
+                measure_it, show = bench_slow.BENCHES[arguments.what]
+                result = measure_it(workshop, arguments, say)
         elif arguments.what == "toggle":
             with Workshop("bench") as workshop:
                 result, show = bench_toggle.toggle(workshop, arguments, say), bench_toggle.print_toggle

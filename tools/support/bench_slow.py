@@ -1,149 +1,155 @@
-"""tools/bench slow: thousands of clients that send a byte a second, heads and bodies, while others work."""
+"""tools/bench slow and tools/bench idle: what clients cost that send a byte a second, and those that say nothing."""
 
 import json
-import resource
-import selectors
+import os
+import signal
 import socket
 import statistics
 import subprocess
-import sys
 import time
 
 import proxies
 import usage
-from processes import Failed, program
+from processes import ROOT, Failed, program
 
 PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin")
-CONNECTIONS = 64
-# Of the good ones, per second: what one processor carries beside the slow ones, so that nothing waits but for Fairlead.
+GOOD_CLIENTS = 64
 RATE = 2000
 
-HEAD = b"GET /slow HTTP/1.1\r\nHost: slow.example\r\nX-Padding: " + b"x" * 4000
-BODY = b"POST /slow HTTP/1.1\r\nHost: slow.example\r\nContent-Length: 1000000\r\n\r\n"
+CONFIGURATION = """\
+management: {{listen: ["unix:{folder}/management-{name}.sock"]}}
+workers: 1
+resources:
+  listeners:
+    - name: web
+      bind: ["127.0.0.1:0"]
+      protocol: HTTP
+      default_backend: app
+      timeouts: {{request_head: 3600s, keep_alive: 3600s, idle: 3600s}}
+  backends:
+    - {{name: app, timeouts: {{response: 3600s, idle: 3600s}}, servers: [{{name: s1, address: "{server}"}}]}}
+"""
 
 
-class SlowClients:
-    """A process of its own: argv is address and number. It says "ready" when all have begun, and counts reconnections at
-    its end."""
+class Plane:
+    def __init__(self, workshop, name, server):
+        configuration = workshop.folder / f"{name}.yaml"
+        configuration.write_text(CONFIGURATION.format(folder=workshop.folder, name=name, server=server))
+        ready_file = workshop.folder / f"{name}.ready"
+        self.process = workshop.start(name, [program("fairlead"), f"--config={configuration}",
+                                             f"--ready-file={ready_file}"])
+        self.address = self.process.wait_for_file(ready_file)["listeners"]["web"][0]
+        self.pid = self.process.pid
 
-    def __init__(self, address, count):
-        host, port = address.rsplit(":", 1)
-        self.address = (host, int(port))
-        self.selector = selectors.DefaultSelector()
-        self.clients = [None] * count
-        self.reconnections = 0
-        for number in range(count):
-            self.connect(number)
-
-    def connect(self, number):
-        client = socket.create_connection(self.address, 10)
-        client.setblocking(False)
-        # Half of them are slow in the head, half in the body; its head comes at once.
-        if number % 2:
-            client.send(BODY)
-        self.clients[number] = [client, 0]
-        self.selector.register(client, selectors.EVENT_READ, number)
-
-    def send_one(self, number):
-        client, sent = self.clients[number]
-        try:
-            client.send(b"x" if number % 2 else HEAD[sent % len(HEAD):][:1])
-            self.clients[number][1] += 1
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.again(number)
-
-    def again(self, number):
-        client = self.clients[number][0]
-        self.selector.unregister(client)
-        client.close()
-        self.reconnections += 1
-        self.connect(number)
-
-    def run(self):
-        """A byte from each in a second, evenly, until standard input ends."""
-        self.selector.register(sys.stdin.buffer, selectors.EVENT_READ, None)
-        due, begun = 0, time.monotonic()
-        print("ready", flush=True)
-        while True:
-            wanted = int((time.monotonic() - begun) * len(self.clients))
-            for turn in range(due, wanted):
-                self.send_one(turn % len(self.clients))
-            due = wanted
-            for key, _ in self.selector.select(0.005):
-                if key.data is None:
-                    print(self.reconnections, flush=True)
-                    return
-                # An answer, 408 most often, and the end behind it.
-                try:
-                    is_over = not key.fileobj.recv(4096)
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    is_over = True
-                if is_over:
-                    self.again(key.data)
+    def resident_bytes(self):
+        return usage.resident_kb(self.pid) * 1024
 
 
-def raise_limit():
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def load(workshop, address, seconds):
-    command = [program("fairlead-load"), f"--target={address}", f"--rate={RATE}", f"--duration={seconds}s",
-               f"--connections={CONNECTIONS}", "--interval=0s"]
-    process = workshop.start("load", command, stdout=subprocess.PIPE)
-    output, _ = process.child.communicate()
-    workshop.processes.remove(process)
-    if process.child.returncode != 0:
-        raise Failed(f"fairlead-load failed:\n{process.log_tail()}")
+def run_good(workshop, plane, seconds):
+    load = workshop.start("load", [program("fairlead-load"), f"--target={plane.address}", f"--rate={RATE}",
+                                   f"--duration={seconds}s", f"--connections={GOOD_CLIENTS}", "--interval=0s"],
+                          stdout=subprocess.PIPE)
+    output, _ = load.child.communicate()
+    workshop.processes.remove(load)
+    if load.child.returncode != 0:
+        raise Failed(f"fairlead-load failed:\n{load.log_tail()}")
     return json.loads(output)
 
 
+class SlowClients:
+    """In a process of their own, which is held while those without them are measured."""
+
+    def __init__(self, workshop, plane, count):
+        self.workshop = workshop
+        self.process = workshop.start("slow", ["/usr/bin/python3", "-B", str(ROOT / "tools/support/slow_clients.py"),
+                                               plane.address, str(count)], stdout=subprocess.PIPE)
+        if self.process.child.stdout.readline().strip() != b"ready":
+            raise Failed(f"the slow clients did not get ready:\n{self.process.log_tail()}")
+
+    def hold(self):
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self):
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def finish(self):
+        self.process.child.terminate()
+        output, _ = self.process.child.communicate()
+        self.workshop.processes.remove(self.process)
+        return json.loads(output)
+
+
 def slow(workshop, arguments, say):
-    raise_limit()
-    server = proxies.start_origin(workshop, "origin", None, ["--body-bytes=34"])
-    proxy = proxies.start_fairlead(workshop, "HTTP", [server])
-    load(workshop, proxy.address, 1)  # warms up
-    runs = {"without": [], "with": []}
+    server = proxies.start_origin(workshop, "origin", flags=["--body-bytes=34"])
+    # Equal, but for the slow clients of the one.
+    quiet, busy = Plane(workshop, "without", server), Plane(workshop, "with", server)
+    failed = 0
+    for plane in (quiet, busy):
+        failed += run_good(workshop, plane, 1)["failed"]  # warms up
+    before = busy.resident_bytes()
+    say(f"{arguments.clients:,} slow clients connect")
+    clients = SlowClients(workshop, busy, arguments.clients)
+    time.sleep(3)
+    size = busy.resident_bytes() - before
+    ratios, p99 = [], {"without": [], "with": []}
     for number in range(arguments.rounds):
-        say(f"without slow clients, round {number + 1} of {arguments.rounds}")
-        runs["without"].append(load(workshop, proxy.address, arguments.seconds))
-    before = usage.resident_kb(proxy.pid)
-    say(f"{arguments.clients} slow clients connect")
-    crowd = subprocess.Popen([sys.executable, "-B", __file__, proxy.address, str(arguments.clients)], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE)
-    try:
-        if crowd.stdout.readline() != b"ready\n":
-            raise Failed("the slow clients could not all connect")
-        held = []
-        for number in range(arguments.rounds):
-            say(f"with them, round {number + 1} of {arguments.rounds}")
-            runs["with"].append(load(workshop, proxy.address, arguments.seconds))
-            held.append(usage.resident_kb(proxy.pid))
-        crowd.stdin.close()
-        reconnections = int(crowd.stdout.readline())
-    finally:
-        crowd.kill()
-        crowd.wait()
-    proxy.process.check_running()
-    p99 = {name: statistics.median(run["p99_ms"] for run in of_kind) for name, of_kind in runs.items()}
-    return {"bench": "slow", "clients": arguments.clients, "rate": RATE,
-            "requests": sum(run["completed"] for run in runs["with"]), "failed": sum(run["failed"] for run in runs["with"]),
-            "p99_ms_without": round(p99["without"], 3), "p99_ms_with": round(p99["with"], 3),
-            "p99_ratio": round(p99["with"] / p99["without"], 3),
-            "bytes_per_slow_client": round((max(held) - before) * 1024 / arguments.clients), "reconnections": reconnections}
+        say(f"round {number + 1} of {arguments.rounds}")
+        clients.hold()
+        without = run_good(workshop, quiet, arguments.seconds)
+        clients.go_on()
+        loaded = run_good(workshop, busy, arguments.seconds)
+        failed += without["failed"] + loaded["failed"]
+        ratios.append(loaded["p99_ms"] / without["p99_ms"])
+        p99["without"].append(without["p99_ms"])
+        p99["with"].append(loaded["p99_ms"])
+    for plane in (quiet, busy):
+        plane.process.check_running()
+    lost = clients.finish()["lost"]
+    return {"bench": "slow", "slow_clients": arguments.clients, "rounds": arguments.rounds, "failed": failed,
+            "slow_clients_lost": lost, "p99_ratio": round(statistics.median(ratios), 3),
+            "p99_ms": {name: round(statistics.median(values), 3) for name, values in p99.items()},
+            "bytes_per_slow_client": round(size / arguments.clients)}
 
 
 def print_slow(result):
-    print(f"\n{result['clients']:,} slow clients, reconnected {result['reconnections']:,} times; "
-          f"{result['bytes_per_slow_client']:,} bytes for each")
-    print(f"{result['requests']:,} good requests, {result['failed']} failed; p99 {result['p99_ms_without']:.2f} ms without "
-          f"the slow ones, {result['p99_ms_with']:.2f} ms with them: p99_ratio = {result['p99_ratio']:.3f}")
+    print(f"\n{result['slow_clients']:,} slow clients, {result['bytes_per_slow_client']:,} bytes each, "
+          f"{result['slow_clients_lost']} lost")
+    print(f"good clients: {result['failed']} failed, p99 {result['p99_ms']['with']:.3f} ms beside them and "
+          f"{result['p99_ms']['without']:.3f} ms without: p99_ratio = {result['p99_ratio']:.3f}")
 
 
-if __name__ == "__main__":
-    raise_limit()
-    SlowClients(sys.argv[1], int(sys.argv[2])).run()
+def ask(connection):
+    """One request over it, and the whole answer."""
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: idle.example\r\n\r\n")
+    answer = b""
+    while b"\r\n\r\n" not in answer or len(answer.partition(b"\r\n\r\n")[2]) < 34:
+        more = connection.recv(65536)
+        if not more:
+            raise Failed("a connection was closed that should be idle")
+        answer += more
+
+
+def idle(workshop, arguments, say):
+    server = proxies.start_origin(workshop, "origin", flags=["--body-bytes=34"])
+    plane = Plane(workshop, "fairlead", server)
+    run_good(workshop, plane, 1)  # warms up
+    host, port = plane.address.rsplit(":", 1)
+    before = plane.resident_bytes()
+    say(f"{arguments.clients:,} connections, one request each")
+    connections = []
+    for _ in range(arguments.clients):
+        connections.append(socket.create_connection((host, int(port))))
+        ask(connections[-1])
+    time.sleep(0.5)
+    size = plane.resident_bytes() - before
+    plane.process.check_running()
+    for connection in connections:
+        connection.close()
+    return {"bench": "idle", "connections": arguments.clients, "clear_bytes": round(size / arguments.clients)}
+
+
+def print_idle(result):
+    print(f"\n{result['connections']:,} idle connections: {result['clear_bytes']:,} bytes each")
+
+
+BENCHES = {"slow": (slow, print_slow), "idle": (idle, print_idle)}

@@ -40,7 +40,8 @@ BACKEND = {
     "connection_pool.max_idle": (100, 300), "connection_pool.reuse": (2, 3),
     "connection_pool.max_requests": (1000000, 0), "connection_pool.source_address": ("127.0.0.1", ""),
     "server_defaults.min_connections": (50, 60), "server_defaults.full_connections": (10, 20),
-    "circuit.max_requests": (1000, 2000), "circuit.max_retries": (10, 20), "queue.max_waiting": (10, 0), "queue.timeout": ("1s", "2s"), "labels": ({"tier": "a"}, {}),
+    "circuit.max_requests": (1000, 2000), "circuit.max_retries": (10, 20), "tcp.keep_alive.time": ("60s", None), "tcp.keep_alive.interval": ("10s", None),
+    "tcp.keep_alive.probes": (3, 4), "tcp.user_timeout": ("20s", None), "queue.max_waiting": (10, 0), "queue.timeout": ("1s", "2s"), "labels": ({"tier": "a"}, {}),
 }
 # Set while the backend's servers are checked, at servers that do nothing else.
 CHECK = {
@@ -68,6 +69,11 @@ LISTENER = {
     "rate_limit.burst": (1000000, 800000), "client_rate_limit.limit.requests": (1000000, 900000),
     "client_rate_limit.limit.per": ("0.5s", "1s"), "client_rate_limit.limit.burst": (1000000, 800000),
     "client_rate_limit.max_addresses": (64, 1000), "labels": ({"side": "out"}, {}),
+    "timeouts.proxy_header": ("1s", "2s"), "proxy_protocol": ({"trusted": ["10.0.0.0/8"], "allow_others": True}, None),
+    "access": ({"rules": [{"action": 2, "networks": ["10.0.0.0/8"]}]}, None), "access.otherwise": (1, 0), "max_connections_per_client": (1000, 0), "minimum_rates.head": (1, 0),
+    "minimum_rates.body": (1, 0), "minimum_rates.send": (1, 0), "minimum_rates.grace": ("10s", "20s"),
+    "tcp.keep_alive.time": ("60s", "90s", None), "tcp.keep_alive.interval": ("10s", "20s", None), "tcp.keep_alive.probes": (3, 4),
+    "tcp.user_timeout": ("20s", "30s", None), "tcp.backlog": (100, 200), "tcp.defer_accept": ("1s", "2s", None), "tcp.fast_open": (10, 0),
 }
 
 
@@ -83,6 +89,8 @@ def with_field(item, path, value):
         setattr(target, last, value)
     elif isinstance(value, str):
         getattr(target, last).FromJsonString(value)
+    elif isinstance(value, dict) and isinstance(getattr(target, last), Message):
+        getattr(target, last).CopyFrom(type(getattr(target, last))(**value))
     elif isinstance(value, dict):
         getattr(target, last).update(value)
     elif isinstance(value, Message):

@@ -125,7 +125,9 @@ TEST(EncodeTest, ABackendWithEveryField) {
       interval { nanos: 10000000 } success_rate { min_requests: 1 min_servers: 2 deviation_percent: 1000 }
       failure_percentage { threshold: 100 min_requests: 1000000 min_servers: 1 } base_ejection_time { seconds: 1 }
       max_ejection_time { seconds: 1 } max_ejected_percent: 0 return_by_check: false
-    } discovery { srv: "_HTTP._tcp.app." max_servers: 1 also: "b.app" also: "a.app" })");
+    } discovery { srv: "_HTTP._tcp.app." max_servers: 1 also: "b.app" also: "a.app" }
+    send_proxy_protocol { version: PROXY_HEADER_V2 crc32c: true authority: true unique_id: true }
+    tcp { keep_alive { time { seconds: 60 } interval { seconds: 10 } probes: 3 } user_timeout { seconds: 30 } })");
   Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Backend encoded;
@@ -158,7 +160,8 @@ TEST(EncodeTest, AListenerWithEveryField) {
     routes { path_prefix: "/ok" respond { status: 200 content_type: "text/html" body: "<p>" } }
     routes { path_prefix: "/v2" backend: "api" rewrite { path_prefix: "/" host: "api:80" }
              request_headers { remove: "B" set { name: "C" } add { name: "D" value: "1" } add { name: "D" value: "2" } } }
-    timeouts { request_head { seconds: 1 } keep_alive { seconds: 2 } idle { seconds: 3 } } max_connections: 0
+    timeouts { request_head { seconds: 1 } keep_alive { seconds: 2 } idle { seconds: 3 } proxy_header { nanos: 1000000 } }
+    max_connections: 0
     http { max_head_bytes: 1024 max_headers: 1 forwarded: FORWARDED_POLICY_KEEP
            path { dot_segments: PATH_ACTION_NORMALIZE repeated_slashes: PATH_ACTION_REFUSE
                   encoded_slashes: PATH_ACTION_KEEP escapes: PATH_ACTION_NORMALIZE }
@@ -167,7 +170,13 @@ TEST(EncodeTest, AListenerWithEveryField) {
     labels { key: "a" value: "b" }
     error_pages { statuses: 503 statuses: 502 content_type: "text/plain" body: "later" } error_pages { statuses: 404 }
     rate_limit { requests: 0 per { nanos: 1000000 } burst: 1 }
-    client_rate_limit { limit { requests: 7 } max_addresses: 64 })");
+    client_rate_limit { limit { requests: 7 } max_addresses: 64 }
+    proxy_protocol { trusted: "10.0.0.0/8" trusted: "unix" trusted: "2001:DB8::/32" allow_others: true }
+    access { rules { action: ACCESS_ACTION_ALLOW networks: "10.1.2.3" networks: "::1/128" }
+             rules { action: ACCESS_ACTION_DENY networks: "0.0.0.0/0" } otherwise: ACCESS_ACTION_DENY }
+    max_connections_per_client: 0 minimum_rates { head: 0 body: 500 send: 1000 grace { seconds: 5 } }
+    tcp { keep_alive { time { seconds: 60 } interval { seconds: 10 } probes: 3 } user_timeout { nanos: 1000000 }
+          backlog: 128 defer_accept { seconds: 1 } fast_open: 0 })");
   Decoded<base::Ref<config::Listener>> draft = decode_listener(message);
   ASSERT_TRUE(draft) << draft.error().text();
   v1::Listener encoded;

@@ -217,6 +217,32 @@ TEST(ResourceOptions, ARouteHasItsLimit) {
   }
 }
 
+TEST(ResourceOptions, RulesForAddresses) {
+  const auto filled =
+      fill<v1::Listener>(listener_options(),
+                         {"--access", "allow:10.1.2.3,::1", "--access", "deny:10.0.0.0/8", "--access-otherwise", "deny",
+                          "--proxy-from", "10.0.0.0/8", "--proxy-from", "unix", "--proxy-allow-others", "true"});
+  ASSERT_EQ(filled.resource.access().rules_size(), 2) << filled.failure.text;
+  EXPECT_EQ(filled.resource.access().rules(0).action(), v1::ACCESS_ACTION_ALLOW);
+  EXPECT_THAT(filled.resource.access().rules(0).networks(), ElementsAre("10.1.2.3", "::1"));
+  EXPECT_EQ(filled.resource.access().rules(1).action(), v1::ACCESS_ACTION_DENY);
+  EXPECT_EQ(filled.resource.access().otherwise(), v1::ACCESS_ACTION_DENY);
+  EXPECT_THAT(filled.resource.proxy_protocol().trusted(), ElementsAre("10.0.0.0/8", "unix"));
+  EXPECT_TRUE(filled.resource.proxy_protocol().allow_others());
+  EXPECT_EQ(fill<v1::Listener>(listener_options(), {"--access", "10.0.0.0/8"}).failure.text,
+            "--access: \"10.0.0.0/8\" is not allow:NETWORK,... or deny:NETWORK,...");
+  EXPECT_THAT(fill<v1::Listener>(listener_options(), {"--access", "block:10.0.0.0/8"}).failure.text,
+              testing::HasSubstr("\"block\" is not one of allow, deny"));
+}
+
+TEST(ResourceOptions, ServersAreToldOfClients) {
+  const auto filled = fill<v1::Backend>(
+      backend_options(), {"--send-proxy", "v2", "--send-proxy-crc32c", "true", "--tcp-keep-alive-time", "60s"});
+  EXPECT_EQ(filled.resource.send_proxy_protocol().version(), v1::PROXY_HEADER_V2) << filled.failure.text;
+  EXPECT_TRUE(filled.resource.send_proxy_protocol().crc32c());
+  EXPECT_EQ(filled.resource.tcp().keep_alive().time().seconds(), 60);
+}
+
 TEST(ResourceOptions, PutAFieldBackToItsDefault) {
   const auto filled = fill<v1::Listener>(listener_options(), {"--route", "default", "--max-connections", "default"});
   EXPECT_THAT(filled.mask, ElementsAre("routes", "max_connections"));

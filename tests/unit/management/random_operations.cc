@@ -94,6 +94,7 @@ void RandomOperations::fill(v1::Listener& listener) {
   if (one_in(6)) listener.mutable_client_rate_limit()->mutable_limit()->set_requests(number(2) * 100);
   if (one_in(9)) listener.mutable_client_rate_limit()->set_max_addresses(64 + number(1));
   if (one_in(9)) listener.mutable_client_rate_limit();
+  fill_edge(listener);
   if (listener.protocol() == v1::PROTOCOL_HTTP) {
     if (one_in(4)) listener.mutable_http()->set_max_head_bytes(one_in(2) ? 16384 : 1024);
     if (one_in(4)) listener.mutable_http()->set_max_headers(1 + number(1));
@@ -108,6 +109,25 @@ void RandomOperations::fill(v1::Listener& listener) {
   }
   if (one_in(6)) listener.mutable_timeouts();
   fill(*listener.mutable_labels());
+}
+
+// Who may connect, and how.
+void RandomOperations::fill_edge(v1::Listener& listener) {
+  if (one_in(6)) listener.mutable_proxy_protocol()->add_trusted(one_in(6) ? "10.0.0.1/8" : "10.0.0.0/8");
+  if (one_in(9)) listener.mutable_proxy_protocol()->set_allow_others(one_in(2));
+  if (one_in(9)) listener.mutable_proxy_protocol();
+  if (one_in(6)) {
+    v1::AccessRule& rule = *listener.mutable_access()->add_rules();
+    rule.set_action(static_cast<v1::AccessAction>(1 + number(1)));
+    rule.add_networks(one_in(2) ? "127.0.0.0/8" : "::/0");
+  }
+  if (one_in(9)) listener.mutable_access()->set_otherwise(static_cast<v1::AccessAction>(number(2)));
+  if (one_in(6)) listener.set_max_connections_per_client(number(2));
+  if (one_in(9)) listener.mutable_minimum_rates()->set_body(number(2));
+  if (one_in(9)) listener.mutable_minimum_rates();
+  if (one_in(9)) listener.mutable_tcp()->mutable_keep_alive()->set_probes(1 + number(1));
+  if (one_in(9)) listener.mutable_tcp()->mutable_keep_alive();
+  if (one_in(9)) fill(*listener.mutable_timeouts()->mutable_proxy_header());
 }
 
 void RandomOperations::fill(v1::Backend& backend) {
@@ -168,6 +188,9 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_discovery()->set_srv(one_in(6) ? "a..b" : number(1) == 1 ? "_a._tcp.x" : "b.");
   if (one_in(9)) backend.mutable_discovery()->add_also(one_in(6) ? "b." : "c");
   if (one_in(9)) backend.mutable_discovery();
+  if (one_in(6)) backend.mutable_send_proxy_protocol()->set_version(static_cast<v1::ProxyHeader>(number(2)));
+  if (one_in(9)) backend.mutable_send_proxy_protocol()->set_crc32c(one_in(2));
+  if (one_in(9)) fill(*backend.mutable_tcp()->mutable_user_timeout());
   if (one_in(40)) backend.mutable_outlier_detection()->set_consecutive_errors(1001);
   fill(*backend.mutable_labels());
   if (one_in(3)) {
@@ -265,6 +288,9 @@ void RandomOperations::fill(v1::Patch& patch) {
            "circuit.max_retries",
            "failover",
            "failover.panic_threshold",
+           "send_proxy_protocol",
+           "send_proxy_protocol.version",
+           "tcp.user_timeout",
            "discovery",
            "discovery.srv",
            "slow_start",
@@ -272,7 +298,9 @@ void RandomOperations::fill(v1::Patch& patch) {
            "labels"});
   } else if (patch.resource().listener().protocol() == v1::PROTOCOL_HTTP) {
     paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "rate_limit",
-           "rate_limit.burst", "client_rate_limit.limit", "http.max_headers", "http", "labels"});
+           "rate_limit.burst", "client_rate_limit.limit", "http.max_headers", "http", "labels", "proxy_protocol",
+           "access", "access.rules", "max_connections_per_client", "minimum_rates.body", "tcp",
+           "tcp.keep_alive.probes"});
   } else {
     paths({"bind", "default_backend", "routes", "timeouts.idle", "timeouts", "max_connections", "labels"});
   }

@@ -25,6 +25,7 @@ class RandomOperations {
 
   void fill(v1::Resource& resource);
   void fill(v1::Listener& listener);
+  void fill_edge(v1::Listener& listener);
   void fill(v1::Backend& backend);
   void fill(v1::HealthCheck& check);
   void fill(v1::Server& server);

@@ -271,6 +271,12 @@ Reasons Reference::faults(const v1::Listener& listener) const {
   if (listener.protocol() == v1::PROTOCOL_TCP && (listener.default_backend().empty() || listener.routes_size() > 0)) {
     reasons.insert(v1::REASON_INVALID);
   }
+  const v1::ProxyProtocol& proxy = listener.proxy_protocol();
+  bool has_bad_network = std::ranges::find(proxy.trusted(), "10.0.0.1/8") != proxy.trusted().end();
+  if (has_bad_network || (proxy.allow_others() && proxy.trusted().empty())) reasons.insert(v1::REASON_INVALID);
+  if (listener.protocol() == v1::PROTOCOL_TCP && listener.minimum_rates().has_body()) {
+    reasons.insert(v1::REASON_INVALID);
+  }
   auto is_absent = [&](const std::string& backend) { return !backend.empty() && !state_.backends.contains(backend); };
   if (is_absent(listener.default_backend())) reasons.insert(v1::REASON_NOT_FOUND);
   for (const v1::Route& route : listener.routes()) {
@@ -316,6 +322,8 @@ Reasons Reference::faults(const v1::Backend& backend) const {
       backend.has_health_check() && check.check_case() == v1::HealthCheck::CHECK_NOT_SET && !check.has_agent();
   if (is_of_no_kind || (check.has_rise() && check.rise() == 0)) reasons.insert(v1::REASON_INVALID);
   if (backend.discovery().srv().find("..") != std::string::npos) reasons.insert(v1::REASON_INVALID);
+  const v1::SendProxyProtocol& send_proxy = backend.send_proxy_protocol();
+  if (send_proxy.crc32c() && send_proxy.version() != v1::PROXY_HEADER_V2) reasons.insert(v1::REASON_INVALID);
   if (backend.outlier_detection().consecutive_errors() > 1000) reasons.insert(v1::REASON_INVALID);
   return reasons;
 }

@@ -46,6 +46,50 @@ TEST(Buffer, GivesMemoryBackWhenItDiesAndTakesTheLastUsed) {
   EXPECT_EQ(next.room().data(), memory);
 }
 
+TEST(Buffer, StowsWhatIsLittleInMemoryOfItsOwn) {
+  BufferPool pool;
+  Buffer buffer(pool);
+  buffer.append("read and unread");
+  buffer.consume(9);
+  buffer.stow();
+  EXPECT_EQ(pool.in_use(), 0u);
+  EXPECT_EQ(buffer.unread(), "unread");
+  buffer.stow();
+  buffer.consume(2);
+  EXPECT_EQ(buffer.unread(), "read");
+  buffer.append(", and more");
+  EXPECT_EQ(pool.in_use(), 1u);
+  EXPECT_EQ(buffer.unread(), "read, and more");
+  // What is much stays, what is nothing needs nothing.
+  buffer.append(std::string(kBufferSize / 2, 'x'));
+  buffer.stow();
+  EXPECT_EQ(pool.in_use(), 1u);
+  buffer.clear();
+  buffer.stow();
+  EXPECT_EQ(pool.in_use(), 0u);
+}
+
+TEST(Buffer, StowedBytesMoveAndGo) {
+  BufferPool pool;
+  {
+    Buffer first(pool);
+    first.append("bytes");
+    first.stow();
+    Buffer second(std::move(first));
+    EXPECT_EQ(second.unread(), "bytes");
+    first.append("anew");
+    EXPECT_EQ(pool.in_use(), 1u);
+    second.clear();
+    second.append("other");
+    EXPECT_EQ(second.unread(), "other");
+    second.stow();
+    second.release();
+    EXPECT_TRUE(second.empty());
+    EXPECT_EQ(pool.in_use(), 1u);
+  }
+  EXPECT_EQ(pool.in_use(), 0u);
+}
+
 TEST(Buffer, MovesWithItsBytes) {
   BufferPool pool;
   Buffer first(pool);

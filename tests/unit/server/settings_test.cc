@@ -57,6 +57,17 @@ TEST_F(SettingsTest, WhereManagementListensIsJudgedWithLineAndField) {
   EXPECT_EQ(check("management: {listen: ['unix:/run/a.sock']}\nobservation: {listen: '0.0.0.0:9902'}\n"), "");
 }
 
+TEST_F(SettingsTest, LimitsOfTheProcessAndWhoItBecomesAreJudgedByField) {
+  EXPECT_THAT(check("limits: {max_memory_mib: 1048577}\n"),
+              HasSubstr("limits.max_memory_mib: 1048577 is out of range [0, 1048576]"));
+  EXPECT_THAT(check("limits: {max_connections: 100000001}\n"), HasSubstr("limits.max_connections: 100000001"));
+  EXPECT_THAT(check("limits: {max_descriptors: 100000001}\n"), HasSubstr("limits.max_descriptors: 100000001"));
+  EXPECT_THAT(check("user: no-such-user\n"), HasSubstr("user: \"no-such-user\" is no user of this system"));
+  EXPECT_THAT(check("user: root\ngroup: no-such-group\n"), HasSubstr("is no group of this system"));
+  EXPECT_THAT(check("group: root\n"), HasSubstr("group: is set and user is not"));
+  EXPECT_EQ(check("limits: {max_connections: 1000, max_memory_mib: 512, max_descriptors: 0}\nuser: '65534'\n"), "");
+}
+
 TEST_F(SettingsTest, HowNamesAreResolvedIsJudgedByField) {
   for (auto [text, problem] : {
            std::pair{"{nameservers: ['ns.internal:53']}", "resolver.nameservers[0]: \"ns.internal:53\""},

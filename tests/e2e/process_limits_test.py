@@ -1,0 +1,104 @@
+"""Limits of the process as a whole: connections, descriptors, memory; and who it becomes."""
+
+import os
+import pathlib
+import unittest
+
+from harness import Connection, fetch, get, main, plane, program, wait_until
+from harness.api import ApiCase
+
+
+class Limits(ApiCase):
+    def start_with(self, limits, **options):
+        return self.start(plane([self.origin("live").address], limits=limits, workers=1, **options))
+
+    def open(self, fairlead):
+        connection = Connection(fairlead.address())
+        self.addCleanup(connection.close)
+        return connection
+
+    def metric(self, fairlead, series):
+        text = fetch(fairlead.ready["observation"], "/metrics").body.decode()
+        return int(text.partition(f"\n{series} ")[2].split("\n")[0])
+
+    def refused(self, fairlead, cause):
+        return self.metric(fairlead, f'fairlead_listener_refusals_total{{listener="web",cause="{cause}"}}')
+
+    def test_connections_over_all_listeners(self):
+        fairlead = self.start_with({"maxConnections": 3})
+        held = [self.open(fairlead) for _ in range(3)]
+        for connection in held:
+            self.assertEqual(connection.request(get()).body, b"live")
+        self.assertEqual(self.open(fairlead).read_to_end(), b"")
+        self.assertEqual(self.refused(fairlead, "process_full"), 1)
+        held.pop().close()
+        wait_until(lambda: self.metric(fairlead, 'fairlead_listener_connections{listener="web"}') == 2, "the end of one")
+        self.assertEqual(self.open(fairlead).request(get()).body, b"live")
+        for connection in held:
+            self.assertEqual(connection.request(get()).body, b"live")
+
+    def test_descriptors_in_steps_and_back(self):
+        fairlead = self.start_with({"maxDescriptors": 100})
+        events = self.start_process("fairleadctl", [program("fairleadctl"), "watch"], env=fairlead.ctl_environment()).out
+        events.wait_for(lambda text: "present" in text, "the snapshot")
+        active = self.open(fairlead)
+        self.assertEqual(active.request(get()).body, b"live")
+        held = []
+
+        def fill_until(step):
+            while self.metric(fairlead, "fairlead_overload_step") < step:
+                held.append(self.open(fairlead))
+
+        fill_until(1)
+        events.wait_for(lambda text: "overload: no keep alive: descriptors: " in text, "the first step")
+        answer = self.open(fairlead).request(get())
+        self.assertEqual((answer.body, answer.get("connection")), (b"live", "close"))
+        fill_until(2)
+        events.wait_for(lambda text: "overload: no connections: descriptors: " in text, "the second step")
+        wait_until(lambda: self.refused(fairlead, "overload") > 0 or held.append(self.open(fairlead)), "a refusal")
+        # What is open goes on, until it is asked to come again.
+        self.assertEqual(active.request(get()).body, b"live")
+        for connection in held:
+            connection.close()
+        events.wait_for(lambda text: "no overload: descriptors: " in text, "the end of it")
+        self.assertEqual(fetch(fairlead.address()).body, b"live")
+        self.assertIsNone(self.open(fairlead).request(get()).get("connection"))
+
+    def test_memory_sheds_those_who_are_idle(self):
+        fairlead = self.start_with({"maxMemoryMib": 8})
+        # It uses more than that from its start.
+        idle = self.open(fairlead)
+        wait_until(lambda: self.metric(fairlead, "fairlead_overload_step") == 3, "the last step")
+        self.assertEqual(idle.read_to_end(), b"")
+        self.assertEqual(self.open(fairlead).read_to_end(), b"")
+        self.assertIn("overload: shed: memory: ", fairlead.all_text())
+
+
+class Identity(ApiCase):
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_root_is_given_up_when_all_is_bound(self):
+        live = self.origin("live")
+        folder = pathlib.Path(self.folder) / "state"
+        def open_folders():
+            """For the notification, which goes to a socket in one of them."""
+            for path in (pathlib.Path(self.folder), *pathlib.Path(self.folder).rglob("*")):
+                path.chmod(0o777)
+
+        fairlead = self.start(plane([live.address], user="65534", state_directory=str(folder)), preexec_fn=open_folders)
+        status = pathlib.Path(f"/proc/{fairlead.pid}/status").read_text()
+        lines = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        self.assertEqual(lines["Uid"].split(), ["65534"] * 4)
+        self.assertEqual(lines["Gid"].split(), ["65534"] * 4)
+        self.assertEqual(lines["Groups"].split(), ["65534"])
+        self.assertEqual((int(lines["CapPrm"], 16), int(lines["CapEff"], 16)), (0, 0))
+        for task in pathlib.Path(f"/proc/{fairlead.pid}/task").iterdir():
+            self.assertIn("Uid:\t65534\t65534\t65534\t65534", (task / "status").read_text(), task)
+        self.assertEqual(fetch(fairlead.address()).body, b"live")
+        # It may still write what it must.
+        self.ctl(fairlead, "listener", "set", "web", "--max-connections", "10")
+        self.assertEqual(folder.stat().st_uid, 65534)
+        self.assertEqual({entry.stat().st_uid for entry in folder.iterdir()}, {65534})
+
+
+if __name__ == "__main__":
+    main()
