@@ -243,4 +243,10 @@ std::string canonical(const config::Listener& record) {
   return serialize(message);
 }
 
+std::string canonical(const config::Certificate& record) {
+  v1::Certificate message;
+  encode(record, message);
+  return serialize(message);
+}
+
 }  // namespace fairlead::api

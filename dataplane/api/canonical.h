@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/certificate.h"
 #include "config/model.h"
 
 namespace fairlead::api {
@@ -15,6 +16,8 @@ namespace fairlead::api {
 std::string canonical(const config::Server& record, const std::string& backend);
 std::string canonical(const config::Backend& record);
 std::string canonical(const config::Listener& record);
+// Without the private key, which the chain stands for.
+std::string canonical(const config::Certificate& record);
 
 // The way back for what is many: reads canonical bytes of a server that were checked when they were written, several
 // times faster than by way of the message. False where they are not what canonical() writes; decode_server() says why

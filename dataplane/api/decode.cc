@@ -2,17 +2,19 @@
 
 #include <algorithm>
 
+#include "api/backend_tls.h"
 #include "api/discovery.h"
 #include "api/edge.h"
 #include "api/failover.h"
 #include "api/field_checker.h"
 #include "api/health_check.h"
 #include "api/http_policy.h"
+#include "api/listener_tls.h"
 #include "api/outlier_detection.h"
 #include "api/persistence.h"
 #include "api/retry_policy.h"
-#include "api/server_extras.h"
 #include "api/route_actions.h"
+#include "api/server_extras.h"
 #include "config/compile_routes.h"
 #include "config/text.h"
 
@@ -359,6 +361,7 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   record->on_marked_down = decode_on_marked_down(checker, backend.on_marked_down());
   record->on_marked_up = decode_on_marked_up(checker, backend.on_marked_up());
   decode_edge(checker, backend, *record);
+  record->tls = decode_tls(checker, backend);
   record->labels = checker.labels("labels", backend.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(backend_title(backend.name())));
   return record;
@@ -396,6 +399,7 @@ Decoded<base::Ref<config::Listener>> decode_listener(const v1::Listener& listene
       .max_addresses = checker.number("client_rate_limit.max_addresses", of_clients.has_max_addresses(),
                                       of_clients.max_addresses(), {64, 16'777'216})};
   decode_edge(checker, listener, *record);
+  record->tls = decode_tls(checker, listener);
   record->labels = checker.labels("labels", listener.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(listener_title(listener.name())));
   return record;

@@ -1,15 +1,17 @@
 #include "api/encode.h"
 
+#include "api/backend_tls.h"
 #include "api/discovery.h"
 #include "api/edge.h"
 #include "api/failover.h"
 #include "api/health_check.h"
 #include "api/http_policy.h"
+#include "api/listener_tls.h"
 #include "api/outlier_detection.h"
 #include "api/persistence.h"
 #include "api/retry_policy.h"
-#include "api/server_extras.h"
 #include "api/route_actions.h"
+#include "api/server_extras.h"
 
 namespace fairlead::api {
 namespace {
@@ -191,6 +193,7 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (record.circuit.max_retries) out.mutable_circuit()->set_max_retries(*record.circuit.max_retries);
   if (record.outlier_detection) encode(*record.outlier_detection, *out.mutable_outlier_detection());
   if (record.discovery) encode(*record.discovery, *out.mutable_discovery());
+  if (record.tls) encode(*record.tls, *out.mutable_tls());
   if (record.on_marked_down) out.set_on_marked_down(encode(*record.on_marked_down));
   if (record.on_marked_up) out.set_on_marked_up(encode(*record.on_marked_up));
   encode_edge(record, out);
@@ -227,9 +230,26 @@ void encode(const config::Listener& record, v1::Listener& out) {
   }
   if (of_clients.max_addresses) out.mutable_client_rate_limit()->set_max_addresses(*of_clients.max_addresses);
   encode_edge(record, out);
+  if (record.tls) encode(*record.tls, *out.mutable_tls());
   encode_labels(record.labels, *out.mutable_labels());
   encode_metadata(record.metadata, *out.mutable_metadata());
   for (const config::Endpoint& endpoint : record.bound) out.mutable_status()->add_bound(endpoint.to_string());
+}
+
+void encode(const config::Certificate& record, v1::Certificate& out) {
+  out.set_name(record.name);
+  out.set_chain(record.chain);
+  out.set_ocsp_response(record.ocsp_response);
+  encode_labels(record.labels, *out.mutable_labels());
+  encode_metadata(record.metadata, *out.mutable_metadata());
+  v1::CertificateStatus& status = *out.mutable_status();
+  status.set_subject(record.facts.subject);
+  status.set_issuer(record.facts.issuer);
+  for (const std::string& name : record.facts.names) status.add_names(name);
+  encode(record.facts.not_before, *status.mutable_not_before());
+  encode(record.facts.not_after, *status.mutable_not_after());
+  status.set_fingerprint(record.facts.fingerprint);
+  status.set_key_type(record.facts.key_type);
 }
 
 void encode(config::Duration duration, google::protobuf::Duration& out) {

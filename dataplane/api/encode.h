@@ -2,6 +2,7 @@
 // was encoded gives equal settings. Pure; any thread.
 #pragma once
 
+#include "config/certificate.h"
 #include "config/model.h"
 #include "fairlead/v1/resources.pb.h"
 #include "google/protobuf/duration.pb.h"
@@ -13,6 +14,8 @@ void encode(const config::Server& record, const std::string& backend, v1::Server
 void encode(const config::Backend& record, v1::Backend& out);
 // With status.bound.
 void encode(const config::Listener& record, v1::Listener& out);
+// Never the private key. With status, but for the listeners that name it.
+void encode(const config::Certificate& record, v1::Certificate& out);
 
 v1::AdminState encode(config::AdminState state);
 void encode(config::Duration duration, google::protobuf::Duration& out);

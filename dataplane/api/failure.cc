@@ -28,4 +28,6 @@ std::string backend_title(std::string_view name) { return config::concat("backen
 
 std::string listener_title(std::string_view name) { return config::concat("listener ", shown(name)); }
 
+std::string certificate_title(std::string_view name) { return config::concat("certificate ", shown(name)); }
+
 }  // namespace fairlead::api

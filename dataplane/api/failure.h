@@ -29,5 +29,6 @@ using Decoded = std::expected<T, Failure>;
 std::string server_title(std::string_view backend, std::string_view name);
 std::string backend_title(std::string_view name);
 std::string listener_title(std::string_view name);
+std::string certificate_title(std::string_view name);
 
 }  // namespace fairlead::api

@@ -293,6 +293,7 @@ std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, co
   check.initial_state = initial_state(checker, message.initial_state());
   check.proxy_header = proxy_header(checker, message.proxy_header());
   check.agent = decode_agent(checker, message);
+  if (message.has_tls()) check.tls = message.tls();
   return check;
 }
 
@@ -316,6 +317,7 @@ void encode(const config::HealthCheck& check, v1::HealthCheck& out) {
     out.set_initial_state(*check.initial_state == config::InitialState::kUp ? v1::INITIAL_STATE_UP
                                                                             : v1::INITIAL_STATE_PENDING);
   }
+  if (check.tls) out.set_tls(*check.tls);
   if (check.proxy_header) {
     out.set_proxy_header(*check.proxy_header == config::ProxyHeader::kV1 ? v1::PROXY_HEADER_V1 : v1::PROXY_HEADER_V2);
   }

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "api/certificate.h"
 #include "api/patch.h"
 #include "config/text.h"
 #include "config/validate.h"
@@ -12,12 +13,8 @@ namespace {
 using config::concat;
 
 Failure without_kind(std::string_view what) {
-  return {v1::REASON_INVALID, "operation", std::string(what), "is not set; it names a listener, a backend or a server"};
-}
-
-Failure unimplemented_certificate(const std::string& name) {
-  return {v1::REASON_UNIMPLEMENTED, concat("certificate ", config::quoted(name)), "",
-          "certificates are not implemented yet"};
+  return {v1::REASON_INVALID, "operation", std::string(what),
+          "is not set; it names a listener, a backend, a server or a certificate"};
 }
 
 std::optional<Failure> decode_write(const v1::Server& server, WriteMode mode, uint32_t index,
@@ -69,6 +66,14 @@ std::optional<Failure> decode_write(const v1::Listener& listener, WriteMode mode
   return std::nullopt;
 }
 
+std::optional<Failure> decode_write(const v1::Certificate& certificate, WriteMode mode, uint32_t index,
+                                    std::vector<Operation>& out) {
+  Decoded<base::Ref<config::Certificate>> draft = decode_certificate(certificate);
+  if (!draft) return std::move(draft.error());
+  out.push_back({index, WriteCertificate{mode, *std::move(draft)}});
+  return std::nullopt;
+}
+
 std::optional<Failure> decode_write(const v1::Resource& resource, WriteMode mode, uint32_t index,
                                     std::vector<Operation>& out) {
   switch (resource.kind_case()) {
@@ -79,7 +84,7 @@ std::optional<Failure> decode_write(const v1::Resource& resource, WriteMode mode
     case v1::Resource::kListener:
       return decode_write(resource.listener(), mode, index, out);
     case v1::Resource::kCertificate:
-      return unimplemented_certificate(resource.certificate().name());
+      return decode_write(resource.certificate(), mode, index, out);
     case v1::Resource::KIND_NOT_SET:
       return without_kind("resource");
   }
@@ -122,6 +127,17 @@ std::optional<Failure> decode_delete_listener(const v1::Delete& request, uint32_
   return std::nullopt;
 }
 
+std::optional<Failure> decode_delete_certificate(const v1::Delete& request, uint32_t index,
+                                                 std::vector<Operation>& out) {
+  std::string title = certificate_title(request.certificate());
+  if (auto failure = check_delete_name("name", request.certificate(), title)) return failure;
+  if (request.has_drain()) {
+    return Failure{v1::REASON_INVALID, title, "drain", "is for servers and backends; a certificate has none"};
+  }
+  out.push_back({index, DeleteCertificate{request.certificate()}});
+  return std::nullopt;
+}
+
 std::optional<Failure> decode_delete(const v1::Delete& request, uint32_t index, std::vector<Operation>& out) {
   switch (request.name_case()) {
     case v1::Delete::kServer:
@@ -131,7 +147,7 @@ std::optional<Failure> decode_delete(const v1::Delete& request, uint32_t index, 
     case v1::Delete::kListener:
       return decode_delete_listener(request, index, out);
     case v1::Delete::kCertificate:
-      return unimplemented_certificate(request.certificate());
+      return decode_delete_certificate(request, index, out);
     case v1::Delete::NAME_NOT_SET:
       return without_kind("delete.name");
   }
@@ -171,19 +187,23 @@ struct NameOfAction {
   }
   ResourceName operator()(const WriteBackend& write) const { return {Kind::kBackend, "", write.draft->name}; }
   ResourceName operator()(const WriteListener& write) const { return {Kind::kListener, "", write.draft->name}; }
+  ResourceName operator()(const WriteCertificate& write) const { return {Kind::kCertificate, "", write.draft->name}; }
   ResourceName operator()(const PatchResource& patch) const {
     const v1::Resource& resource = patch.patch.resource();
     if (resource.has_server()) return {Kind::kServer, resource.server().backend(), resource.server().name()};
     if (resource.has_backend()) return {Kind::kBackend, "", resource.backend().name()};
+    if (resource.has_certificate()) return {Kind::kCertificate, "", resource.certificate().name()};
     return {Kind::kListener, "", resource.listener().name()};
   }
   ResourceName operator()(const DeleteServer& request) const { return {Kind::kServer, request.backend, request.name}; }
   ResourceName operator()(const DeleteBackend& request) const { return {Kind::kBackend, "", request.name}; }
   ResourceName operator()(const DeleteListener& request) const { return {Kind::kListener, "", request.name}; }
+  ResourceName operator()(const DeleteCertificate& request) const { return {Kind::kCertificate, "", request.name}; }
 };
 
 void append_names(const v1::Resource& resource, std::vector<ResourceName>& out) {
   if (resource.has_listener()) out.push_back({Kind::kListener, "", resource.listener().name()});
+  if (resource.has_certificate()) out.push_back({Kind::kCertificate, "", resource.certificate().name()});
   if (resource.has_server()) out.push_back({Kind::kServer, resource.server().backend(), resource.server().name()});
   if (!resource.has_backend()) return;
   out.push_back({Kind::kBackend, "", resource.backend().name()});
@@ -194,6 +214,7 @@ void append_names(const v1::Resource& resource, std::vector<ResourceName>& out) 
 
 void append_names(const v1::Delete& request, std::vector<ResourceName>& out) {
   if (request.has_listener()) out.push_back({Kind::kListener, "", request.listener()});
+  if (request.has_certificate()) out.push_back({Kind::kCertificate, "", request.certificate()});
   if (request.has_backend()) out.push_back({Kind::kBackend, "", request.backend()});
   if (request.has_server()) out.push_back({Kind::kServer, request.server().backend(), request.server().name()});
 }
@@ -210,6 +231,8 @@ std::string title_of(const ResourceName& name) {
       return backend_title(name.name);
     case Kind::kServer:
       return server_title(name.backend, name.name);
+    case Kind::kCertificate:
+      return certificate_title(name.name);
   }
   return "";
 }
@@ -233,6 +256,9 @@ void append_names(const v1::Operation& operation, std::vector<ResourceName>& out
 
 std::vector<v1::Operation> upserts_of(const v1::Resources& resources) {
   std::vector<v1::Operation> operations;
+  for (const v1::Certificate& certificate : resources.certificates()) {
+    *operations.emplace_back().mutable_upsert()->mutable_certificate() = certificate;
+  }
   for (const v1::Backend& backend : resources.backends()) {
     *operations.emplace_back().mutable_upsert()->mutable_backend() = backend;
   }

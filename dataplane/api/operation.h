@@ -8,6 +8,7 @@
 
 #include "api/decode.h"
 #include "api/failure.h"
+#include "config/certificate.h"
 #include "fairlead/v1/management.pb.h"
 
 namespace fairlead::api {
@@ -21,6 +22,10 @@ struct WriteServer {
 struct WriteBackend {
   WriteMode mode;
   base::Ref<config::Backend> draft;
+};
+struct WriteCertificate {
+  WriteMode mode;
+  base::Ref<config::Certificate> draft;
 };
 struct WriteListener {
   WriteMode mode;
@@ -42,9 +47,12 @@ struct DeleteBackend {
 struct DeleteListener {
   std::string name;
 };
+struct DeleteCertificate {
+  std::string name;
+};
 
-using Action =
-    std::variant<WriteServer, WriteBackend, WriteListener, PatchResource, DeleteServer, DeleteBackend, DeleteListener>;
+using Action = std::variant<WriteServer, WriteBackend, WriteListener, WriteCertificate, PatchResource, DeleteServer,
+                            DeleteBackend, DeleteListener, DeleteCertificate>;
 
 struct Operation {
   // Position in the transaction as it was sent. A backend's shorthand `servers` have that of the backend.
@@ -54,7 +62,7 @@ struct Operation {
 
 // What an operation is about, however malformed it is otherwise.
 struct ResourceName {
-  enum class Kind : uint8_t { kListener, kBackend, kServer };
+  enum class Kind : uint8_t { kListener, kBackend, kServer, kCertificate };
   Kind kind;
   // Of a server.
   std::string backend;

@@ -25,6 +25,7 @@ const Message* resource_message(const v1::Resource& resource) {
     case v1::Resource::kListener:
       return &resource.listener();
     case v1::Resource::kCertificate:
+      return &resource.certificate();
     case v1::Resource::KIND_NOT_SET:
       return nullptr;
   }
@@ -52,6 +53,8 @@ config::Problem check_names(const v1::Resource& resource) {
       return config::check_name(resource.server().name());
     case v1::Resource::kBackend:
       return config::check_name(resource.backend().name());
+    case v1::Resource::kCertificate:
+      return config::check_name(resource.certificate().name());
     default:
       return config::check_name(resource.listener().name());
   }
@@ -77,6 +80,8 @@ std::string title_of(const v1::Resource& resource) {
       return backend_title(resource.backend().name());
     case v1::Resource::kListener:
       return listener_title(resource.listener().name());
+    case v1::Resource::kCertificate:
+      return certificate_title(resource.certificate().name());
     default:
       return "operation";
   }
@@ -85,9 +90,6 @@ std::string title_of(const v1::Resource& resource) {
 std::optional<Failure> check_patch(const v1::Patch& patch) {
   const v1::Resource& resource = patch.resource();
   std::string title = title_of(resource);
-  if (resource.has_certificate()) {
-    return Failure{v1::REASON_UNIMPLEMENTED, "certificate", "", "certificates are not implemented yet"};
-  }
   const Message* message = resource_message(resource);
   if (!message) {
     return Failure{v1::REASON_INVALID, title, "patch.resource", "is not set; it names what to change"};

@@ -65,6 +65,15 @@ std::string string_text(const Element& element) {
   return plain_or_quoted(text);
 }
 
+// Which is better read as it is, line by line: PEM.
+bool is_text_of_lines(const Element& element) {
+  if (element.index >= 0 || element.field.type() != FieldDescriptor::TYPE_STRING) return false;
+  const std::string text = element.message.GetReflection()->GetString(element.message, &element.field);
+  const auto is_printable = [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); };
+  return text.size() > 1 && text.back() == '\n' && text.front() != ' ' && text.front() != '\n' &&
+         text[text.size() - 2] != '\n' && std::ranges::all_of(text, is_printable);
+}
+
 // Of a type that is not a message.
 std::string scalar_text(const Element& element) {
   using google::protobuf::Reflection;
@@ -167,6 +176,7 @@ class Writer {
   // After "name:".
   void write_value(const Element& element) {
     if (is_scalar(element.field)) {
+      if (is_text_of_lines(element)) return write_lines(element);
       absl::StrAppend(&out_, " ", value_text(element), "\n");
       return;
     }
@@ -177,6 +187,15 @@ class Writer {
     if (written > 0) return;
     out_.pop_back();
     out_ += " {}\n";
+  }
+
+  void write_lines(const Element& element) {
+    const std::string text = element.message.GetReflection()->GetString(element.message, &element.field);
+    out_ += " |\n";
+    for (absl::string_view line : absl::StrSplit(absl::StripSuffix(text, "\n"), '\n')) {
+      if (!line.empty()) absl::StrAppend(&out_, std::string(indent_ + 2, ' '), line);
+      out_ += '\n';
+    }
   }
 
   void write_list(const Message& message, const FieldDescriptor& field) {

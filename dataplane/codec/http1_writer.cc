@@ -213,6 +213,7 @@ std::optional<size_t> write_request_head(const RequestHead& head, const RequestO
   }
   put_forwarded(output, head, options);
   output.put(options.further_lines);
+  output.put(options.certificate_line);
   put_via(output, head.version, options.via);
   if (!head.upgrade.empty()) put_upgrade(output, head.upgrade);
   output.put("\r\n");

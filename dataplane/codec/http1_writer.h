@@ -59,6 +59,8 @@ struct RequestOptions {
   bool keep_proto = false;
   // Whole lines, each with its CR LF.
   std::string_view further_lines = {};
+  // Whose certificate the client showed: a whole line, or nothing.
+  std::string_view certificate_line = {};
 };
 
 // The head for the server: HTTP/1.1, origin-form, Host first, hop-by-hop headers gone, framing from head.body. Passes

@@ -20,7 +20,9 @@ struct ErrorPage {
   std::string content_type;
   std::string body;
 
-  std::string_view effective_content_type() const { return content_type.empty() ? "text/html" : content_type; }
+  std::string_view effective_content_type() const {
+    return content_type.empty() ? std::string_view("text/html") : content_type;
+  }
   bool operator==(const ErrorPage&) const = default;
 };
 

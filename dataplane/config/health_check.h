@@ -93,6 +93,8 @@ struct HealthCheck {
   std::optional<InitialState> initial_state;
   std::optional<ProxyHeader> proxy_header;
   std::optional<AgentCheck> agent;
+  // Unset: as the backend does.
+  std::optional<bool> tls;
 
   bool has_check() const { return !std::holds_alternative<NoCheck>(kind); }
   Duration agent_interval() const { return agent && agent->interval ? *agent->interval : effective_interval(); }

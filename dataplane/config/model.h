@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -18,6 +19,7 @@
 #include "base/ref.h"
 #include "base/slab.h"
 #include "config/access.h"
+#include "config/backend_tls.h"
 #include "config/circuit_limits.h"
 #include "config/discovery.h"
 #include "config/duration.h"
@@ -27,6 +29,7 @@
 #include "config/hash_key.h"
 #include "config/health_check.h"
 #include "config/http_policy.h"
+#include "config/listener_tls.h"
 #include "config/minimum_rates.h"
 #include "config/outlier_detection.h"
 #include "config/persistence.h"
@@ -36,11 +39,16 @@
 #include "config/retry_policy.h"
 #include "config/route_actions.h"
 #include "config/route_table.h"
-#include "config/server_extras.h"
 #include "config/send_proxy.h"
+#include "config/server_extras.h"
 #include "config/slow_start.h"
 #include "config/tcp_options.h"
 #include "http/forwarded_policy.h"
+
+namespace fairlead::tls {
+class ClientContext;
+class ServerContext;
+}  // namespace fairlead::tls
 
 namespace fairlead::config {
 
@@ -221,6 +229,9 @@ struct Backend : base::RefCounted {
   std::optional<Discovery> discovery;
   std::optional<SendProxyProtocol> send_proxy_protocol;
   TcpOptions tcp;
+  std::optional<BackendTls> tls;
+  // Made from `tls` and the certificate that it names; null where there is no TLS.
+  std::shared_ptr<const tls::ClientContext> tls_context;
   Labels labels;
 
   Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }
@@ -249,6 +260,7 @@ struct Backend : base::RefCounted {
     bool off = server.extras && (server.extras->unchecked || server.tracks());
     return health_check && !off && server.admin_state != AdminState::kMaintenance;
   }
+  bool checks_speak_tls() const { return tls && health_check && health_check->tls.value_or(true); }
   Duration connect_timeout() const { return timeouts.connect.value_or(std::chrono::seconds(5)); }
   Duration response_timeout() const { return timeouts.response.value_or(std::chrono::seconds(30)); }
   Duration idle_timeout() const { return timeouts.idle.value_or(std::chrono::seconds(60)); }
@@ -309,6 +321,12 @@ struct Listener : base::RefCounted {
   std::optional<uint32_t> max_connections_per_client;
   MinimumRates minimum_rates;
   ListenerTcp tcp;
+  std::optional<ListenerTls> tls;
+  // Made from `tls` and the certificates that it names, anew when one of them changes; null where TLS
+  // does not end here.
+  std::shared_ptr<const tls::ServerContext> tls_context;
+  // Made from `tls.pass_through`, with backends as handles.
+  TlsRouteTable tls_route_table;
   Labels labels;
 
   Duration request_head_timeout() const { return timeouts.request_head.value_or(std::chrono::seconds(10)); }

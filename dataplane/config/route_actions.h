@@ -53,7 +53,9 @@ struct FixedResponse {
   std::string content_type;
   std::string body;
 
-  std::string_view effective_content_type() const { return content_type.empty() ? "text/plain" : content_type; }
+  std::string_view effective_content_type() const {
+    return content_type.empty() ? std::string_view("text/plain") : content_type;
+  }
   bool operator==(const FixedResponse&) const = default;
 };
 

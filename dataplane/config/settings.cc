@@ -17,7 +17,7 @@ auto tied(const Backend& b) {
                   b.default_max_connections, b.min_connections, b.full_connections, b.timeouts.connect,
                   b.timeouts.response, b.timeouts.idle, b.retry, b.queue, b.drain.timeout, b.drain.jitter,
                   b.health_check, b.on_marked_down, b.on_marked_up, b.outlier_detection, b.discovery, b.failover,
-                  b.slow_start, b.pool, b.circuit, b.persistence, b.send_proxy_protocol, b.tcp, b.labels);
+                  b.slow_start, b.pool, b.circuit, b.persistence, b.send_proxy_protocol, b.tcp, b.tls, b.labels);
 }
 
 auto tied(const Route& r) { return std::tie(r.hosts, r.path_prefix, r.backend, r.priority, r.rate_limit); }
@@ -35,7 +35,7 @@ auto tied(const Listener& l) {
   return std::tie(l.name, l.bind, l.protocol, l.default_backend, l.timeouts.request_head, l.timeouts.keep_alive,
                   l.timeouts.idle, l.max_connections, l.max_head_bytes, l.max_headers, l.forwarded, l.http_policy,
                   l.rate_limit, l.client_rate_limit, l.timeouts.proxy_header, l.proxy_protocol, l.access,
-                  l.max_connections_per_client, l.minimum_rates, l.tcp, l.labels);
+                  l.max_connections_per_client, l.minimum_rates, l.tcp, l.tls, l.labels);
 }
 
 }  // namespace
@@ -49,6 +49,10 @@ bool same_settings(const Backend& a, const Backend& b) { return tied(a) == tied(
 bool same_settings(const Listener& a, const Listener& b) {
   auto same_route = [](const Route& x, const Route& y) { return tied(x) == tied(y) && same_actions(x, y); };
   return tied(a) == tied(b) && same_pages(a, b) && std::ranges::equal(a.routes, b.routes, same_route);
+}
+
+bool same_settings(const Certificate& a, const Certificate& b) {
+  return a.name == b.name && a.chain == b.chain && a.ocsp_response == b.ocsp_response && a.labels == b.labels;
 }
 
 }  // namespace fairlead::config

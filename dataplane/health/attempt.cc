@@ -104,6 +104,8 @@ Finding Attempt::failure(std::string_view step, net::IoError error) const {
       return {Finding::Kind::kDown, concat(step, ": reset")};
     case net::IoError::kRefused:
       return {Finding::Kind::kDown, concat(step, ": refused")};
+    case net::IoError::kHandshake:
+      return {Finding::Kind::kDown, concat(step, ": ", handshake_problem_)};
     case net::IoError::kUnreachable:
       return {Finding::Kind::kDown, concat(step, ": unreachable")};
     case net::IoError::kExhausted:
@@ -124,6 +126,13 @@ Task<std::optional<Finding>> Attempt::connect() {
   if (int result = loop.driver().connect_result(fd); result != 0) {
     co_return failure("connect", runtime::io_error_of(-result));
   }
+  if (role_ == Role::kAgent || !settings_->checks_speak_tls()) co_return std::nullopt;
+  bool is_grpc = std::holds_alternative<config::GrpcCheck>(settings().kind);
+  tls::ClientSide side{
+      .context = settings_->tls_context, .address = address_, .alpn = is_grpc ? std::string("\2h2") : std::string()};
+  net::IoResult<void> begun =
+      co_await tls::connect(*stream_, equipment_.tls, std::move(side), deadline_, &handshake_problem_);
+  if (!begun) co_return failure("tls", begun.error());
   co_return std::nullopt;
 }
 

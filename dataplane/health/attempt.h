@@ -11,6 +11,7 @@
 #include "net/buffer.h"
 #include "net/stream.h"
 #include "runtime/task.h"
+#include "tls/handshake.h"
 
 namespace fairlead::health {
 
@@ -28,10 +29,11 @@ struct Finding {
 
 // What all attempts of a checker share.
 struct Equipment {
-  explicit Equipment(runtime::Loop& checkers_loop) : loop(checkers_loop) {}
+  explicit Equipment(runtime::Loop& checkers_loop) : loop(checkers_loop), tls(checkers_loop) {}
 
   runtime::Loop& loop;
   net::BufferPool buffers{64};
+  tls::Worker tls;
   // Scratch: filled by the parser, used before anything is awaited.
   http::ResponseHead head;
 };
@@ -79,6 +81,7 @@ class Attempt {
   const runtime::TimePoint deadline_;
   std::optional<net::Stream> stream_;
   bool has_sent_ = false;
+  std::string handshake_problem_{};
 };
 
 // Where a server is checked, or its agent asked.

@@ -16,6 +16,9 @@ void put_text(std::string& out, std::string_view text) {
   out += text;
 }
 
+// Of the two bits that a change has for it.
+Kind kind_of(unsigned bits) { return bits == 0 ? Kind::kCertificate : static_cast<Kind>(bits); }
+
 constexpr const char* kColumns = "version, time, actor, peer, transaction_id, fingerprint, changes, sum";
 
 absl::StatusOr<HistoryRow> read_row(const Statement& statement) {
@@ -34,7 +37,7 @@ absl::StatusOr<HistoryRow> read_row(const Statement& statement) {
 
 // Uids of one transaction are most often each the next after the one before: a byte each.
 void ChangeWriter::add(const HistoryChange& change) {
-  bytes_.push_back(static_cast<char>(static_cast<uint8_t>(change.what) << 2 | static_cast<uint8_t>(change.kind)));
+  bytes_.push_back(static_cast<char>(static_cast<uint8_t>(change.what) << 2 | (static_cast<uint8_t>(change.kind) & 3)));
   // As a difference, its sign in the lowest bit.
   auto step = static_cast<int64_t>(change.uid - last_uid_);
   put_number(bytes_, static_cast<uint64_t>(step) << 1 ^ static_cast<uint64_t>(step >> 63));
@@ -84,7 +87,7 @@ std::optional<HistoryChange> ChangeReader::next() {
   if (left_.empty() || damaged_) return std::nullopt;
   auto head = static_cast<uint8_t>(left_.front());
   left_.remove_prefix(1);
-  HistoryChange change{.what = static_cast<HistoryChange::What>(head >> 2), .kind = static_cast<Kind>(head & 3)};
+  HistoryChange change{.what = static_cast<HistoryChange::What>(head >> 2), .kind = kind_of(head & 3)};
   uint64_t step = number();
   last_uid_ += step >> 1 ^ (~(step & 1) + 1);
   change.uid = last_uid_;
@@ -100,7 +103,7 @@ std::optional<HistoryChange> ChangeReader::next() {
     change.before.bound = text();
   }
   bool is_known = change.what >= HistoryChange::What::kCreated && change.what <= HistoryChange::What::kDeleted;
-  damaged_ |= !is_known || change.kind < Kind::kListener;
+  damaged_ |= !is_known;
   if (damaged_) return std::nullopt;
   return change;
 }

@@ -9,7 +9,7 @@
 
 namespace fairlead::journal {
 
-enum class Kind : uint8_t { kListener = 1, kBackend = 2, kServer = 3 };
+enum class Kind : uint8_t { kListener = 1, kBackend = 2, kServer = 3, kCertificate = 4 };
 
 struct Row {
   uint64_t uid = 0;
@@ -22,7 +22,8 @@ struct Row {
   int64_t update_time = 0;
   // Canonical bytes of the settings.
   std::string_view content{};
-  // Of a listener: the addresses that it was bound to, a line each. Of a server: its slot, in digits.
+  // Of a listener: the addresses that it was bound to, a line each. Of a server: its slot, in digits. Of a certificate:
+  // its private key, encrypted.
   std::string_view bound{};
 };
 

@@ -129,7 +129,10 @@ observe::ListenerStatistics OpenListener::statistics() const {
           .bad_requests = shared_.bad_requests,
           .unrouted = shared_.unrouted,
           .answered = shared_.answered,
-          .too_slow = shared_.too_slow};
+          .too_slow = shared_.too_slow,
+          .tls_full = shared_.tls_full,
+          .tls_resumed = shared_.tls_resumed,
+          .tls_failed = shared_.tls_failed};
 }
 
 }  // namespace fairlead::listener

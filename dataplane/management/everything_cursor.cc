@@ -3,6 +3,7 @@
 namespace fairlead::management {
 
 EverythingCursor::Item EverythingCursor::next() {
+  if (certificate_ < everything_.certificates.size()) return everything_.certificates[certificate_++];
   while (group_ < everything_.backends.size()) {
     const store::Everything::Group& group = everything_.backends[group_];
     if (!in_group_) {

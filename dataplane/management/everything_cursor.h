@@ -9,18 +9,20 @@ namespace fairlead::management {
 
 class EverythingCursor {
  public:
-  using Item = std::variant<std::monostate, store::BackendView, store::ServerView, store::ListenerView>;
+  using Item =
+      std::variant<std::monostate, store::CertificateView, store::BackendView, store::ServerView, store::ListenerView>;
 
   // `state`: also deleted servers that still drain, and those that DNS names; else what is configuration.
   EverythingCursor(store::Everything everything, bool state) : everything_(std::move(everything)), state_(state) {}
 
-  // Each backend before its servers, listeners after what they name. monostate at the end.
+  // Certificates first, each backend before its servers, listeners after what they name. monostate at the end.
   Item next();
   config::Version version() const { return everything_.version; }
 
  private:
   store::Everything everything_;
   bool state_;
+  size_t certificate_ = 0;
   size_t group_ = 0;
   bool in_group_ = false;
   config::Slot slot_ = 0;

@@ -24,6 +24,12 @@ struct Adder {
     server.clear_status();
     return server.ByteSizeLong();
   }
+  size_t operator()(const store::CertificateView& view) const {
+    v1::Certificate& certificate = *out.add_certificates();
+    encode(view, certificate);
+    certificate.clear_status();
+    return certificate.ByteSizeLong();
+  }
   size_t operator()(const store::ListenerView& view) const {
     v1::Listener& listener = *out.add_listeners();
     encode(view, listener);

@@ -24,13 +24,12 @@ using Unary = grpc::ServerUnaryReactor;
 
 grpc::Status not_found(const std::string& title) { return {grpc::StatusCode::NOT_FOUND, title + ": does not exist"}; }
 
-Unary* no_certificates(Call* call) { return refuse(call, unimplemented("certificates are not implemented yet")); }
-
 template <typename Resource>
 void set_resource(v1::Resource& target, const Resource& resource) {
   if constexpr (std::is_same_v<Resource, v1::Server>) *target.mutable_server() = resource;
   if constexpr (std::is_same_v<Resource, v1::Backend>) *target.mutable_backend() = resource;
   if constexpr (std::is_same_v<Resource, v1::Listener>) *target.mutable_listener() = resource;
+  if constexpr (std::is_same_v<Resource, v1::Certificate>) *target.mutable_certificate() = resource;
 }
 
 template <typename Resource>
@@ -53,6 +52,9 @@ v1::Operation update(const Resource& resource, const google::protobuf::FieldMask
   return operation;
 }
 
+template <typename Item>
+constexpr bool kHasTraffic = !std::is_same_v<Item, v1::Certificate>;
+
 // A listing: checks the page, reads one in the store, encodes it with the traffic that the workers tell.
 template <typename Item, typename Request, typename Response, typename ReadPage>
 Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* request, Response* response,
@@ -71,14 +73,16 @@ Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* 
     auto page = read_page(reader, wanted);
     std::vector<observe::Carrier> carriers;
     if (page) {
-      for (const auto& view : page->items) carriers.push_back(carrier_of(view));
+      for (const auto& view : page->items) {
+        if constexpr (kHasTraffic<Item>) carriers.push_back(carrier_of(view));
+      }
     }
     auto rest = [=, page = std::move(page)](const std::vector<uint64_t>& in_flight) {
       if (!page) return invalid("page_token: is not one that the same query got");
       for (size_t i = 0; i < page->items.size(); ++i) {
         Item& item = *(response->*items)()->Add();
         encode(page->items[i], item);
-        set_in_flight(item, in_flight[i]);
+        if constexpr (kHasTraffic<Item>) set_in_flight(item, in_flight[i]);
       }
       response->set_version(page->version);
       if (page->next) response->set_next_page_token(make_page_token(query, *page->next));
@@ -295,23 +299,51 @@ Unary* ManagementService::ListListeners(Server* call, const v1::ListListenersReq
 
 // --- certificates ---
 
-Unary* ManagementService::AddCertificate(Server* call, const v1::AddCertificateRequest*, v1::AddCertificateResponse*) {
-  return no_certificates(call);
+Unary* ManagementService::AddCertificate(Server* call, const v1::AddCertificateRequest* request,
+                                         v1::AddCertificateResponse* response) {
+  return write(context_, call, request->fence(), create(request->certificate()), false,
+               [response](const store::Result& result) {
+                 encode(*result.touched.certificate, *response->mutable_certificate());
+               });
 }
-Unary* ManagementService::UpdateCertificate(Server* call, const v1::UpdateCertificateRequest*,
-                                            v1::UpdateCertificateResponse*) {
-  return no_certificates(call);
+
+Unary* ManagementService::UpdateCertificate(Server* call, const v1::UpdateCertificateRequest* request,
+                                            v1::UpdateCertificateResponse* response) {
+  return write(context_, call, request->fence(), update(request->certificate(), request->update_mask()), false,
+               [response](const store::Result& result) {
+                 encode(*result.touched.certificate, *response->mutable_certificate());
+               });
 }
-Unary* ManagementService::DeleteCertificate(Server* call, const v1::DeleteCertificateRequest*,
-                                            v1::DeleteCertificateResponse*) {
-  return no_certificates(call);
+
+Unary* ManagementService::DeleteCertificate(Server* call, const v1::DeleteCertificateRequest* request,
+                                            v1::DeleteCertificateResponse* response) {
+  v1::Operation operation;
+  operation.mutable_delete_()->set_certificate(request->name());
+  return write(context_, call, request->fence(), operation, false, [response](const store::Result& result) {
+    response->set_existed(result.touched.existed);
+    response->set_version(result.version);
+  });
 }
-Unary* ManagementService::GetCertificate(Server* call, const v1::GetCertificateRequest*, v1::GetCertificateResponse*) {
-  return no_certificates(call);
+
+Unary* ManagementService::GetCertificate(Server*, const v1::GetCertificateRequest* request,
+                                         v1::GetCertificateResponse* response) {
+  return read(context_, [response, name = request->name()](store::Reader& reader) -> Rest {
+    return [response, name, view = reader.find_certificate(name)] {
+      if (!view) return not_found(api::certificate_title(name));
+      encode(*view, *response->mutable_certificate());
+      return grpc::Status::OK;
+    };
+  });
 }
-Unary* ManagementService::ListCertificates(Server* call, const v1::ListCertificatesRequest*,
-                                           v1::ListCertificatesResponse*) {
-  return no_certificates(call);
+
+Unary* ManagementService::ListCertificates(Server* call, const v1::ListCertificatesRequest* request,
+                                           v1::ListCertificatesResponse* response) {
+  return list<v1::Certificate>(
+      context_, call, request, response,
+      [labels = to_labels(request->labels())](store::Reader& reader, const store::PageRequest& page) {
+        return std::optional(reader.list_certificates(labels, page));
+      },
+      &v1::ListCertificatesResponse::mutable_certificates);
 }
 
 // --- the whole ---

@@ -27,6 +27,10 @@ struct EventEncoder {
     out.mutable_resource()->set_change(change.change);
     encode(change.listener, *out.mutable_resource()->mutable_resource()->mutable_listener());
   }
+  void operator()(const store::CertificateChange& change) const {
+    out.mutable_resource()->set_change(change.change);
+    encode(change.certificate, *out.mutable_resource()->mutable_resource()->mutable_certificate());
+  }
   void operator()(const store::ServerStep& step) const { encode(step, *out.mutable_server()); }
   void operator()(const store::BackendStep& step) const {
     out.mutable_backend()->set_backend(step.backend);
@@ -115,6 +119,11 @@ void encode(const store::BackendView& view, v1::Backend& out) {
 }
 
 void encode(const store::ListenerView& view, v1::Listener& out) { api::encode(*view.record, out); }
+
+void encode(const store::CertificateView& view, v1::Certificate& out) {
+  api::encode(*view.record, out);
+  for (const std::string& listener : view.listeners) out.mutable_status()->add_listeners(listener);
+}
 
 void encode(const store::Event& event, v1::WatchEventsResponse& out) {
   std::visit(EventEncoder{out}, event.what);

@@ -16,6 +16,7 @@ namespace fairlead::management {
 void encode(const store::ServerView& view, v1::Server& out);
 void encode(const store::BackendView& view, v1::Backend& out);
 void encode(const store::ListenerView& view, v1::Listener& out);
+void encode(const store::CertificateView& view, v1::Certificate& out);
 void encode(const store::Event& event, v1::WatchEventsResponse& out);
 void encode(const store::ServerStep& step, v1::ServerEvent& out);
 void encode(const store::ElectionId& id, v1::ElectionId& out);

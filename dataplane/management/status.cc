@@ -22,6 +22,7 @@ grpc::StatusCode code_of(v1::Reason reason) {
     case v1::REASON_NOT_PRIMARY:
     case v1::REASON_FUTURE_VERSION:
     case v1::REASON_JOURNAL_FAILED:
+    case v1::REASON_NO_ENCRYPTION:
       return grpc::StatusCode::FAILED_PRECONDITION;
     case v1::REASON_VERSION_MISMATCH:
       return grpc::StatusCode::ABORTED;

@@ -14,6 +14,7 @@ struct PresentEncoder {
   void operator()(std::monostate) const {}
   void operator()(const store::BackendView& view) const { encode(view, *out.mutable_backend()); }
   void operator()(const store::ServerView& view) const { encode(view, *out.mutable_server()); }
+  void operator()(const store::CertificateView& view) const { encode(view, *out.mutable_certificate()); }
   void operator()(const store::ListenerView& view) const { encode(view, *out.mutable_listener()); }
 };
 

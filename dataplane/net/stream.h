@@ -194,9 +194,9 @@ class Stream {
     return WriteAll(channel_, parts, patience, by);
   }
   // The peer reads the end of the stream; reading goes on.
-  void shutdown_write() { channel_.loop().driver().shutdown_write(channel_.fd()); }
+  void shutdown_write() { channel_.shutdown_write(); }
   // When this stream is closed, the peer sees an error instead of an end.
-  void reset_on_close() { channel_.loop().driver().reset_on_close(channel_.fd()); }
+  void reset_on_close() { channel_.reset_on_close(); }
   void cancel() { channel_.cancel(); }
   void close() { channel_.close(); }
 

@@ -142,6 +142,11 @@ void write_process(Exposition& page, const ProcessFacts& process) {
   page.family("fairlead_overload_step", MetricType::kGauge,
               "0: none; 1: responses end connections; 2: new connections are closed; 3: idle ones are closed.");
   page.sample("fairlead_overload_step", {}, uint64_t{process.overload_step});
+  page.family("fairlead_certificate_not_after_seconds", MetricType::kGauge, "When it expires, in seconds since 1970.");
+  for (const CertificateFacts& certificate : process.certificates) {
+    page.sample("fairlead_certificate_not_after_seconds", {{"certificate", certificate.name}},
+                static_cast<uint64_t>(std::max<int64_t>(certificate.not_after.count(), 0)));
+  }
   page.family("process_resident_memory_bytes", MetricType::kGauge, "Resident memory.");
   page.sample("process_resident_memory_bytes", {}, process.usage.resident_bytes);
   page.family("process_open_fds", MetricType::kGauge, "Open file descriptors.");
@@ -188,6 +193,16 @@ void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& li
          &ListenerStatistics::unrouted);
   family("fairlead_listener_answered_total", MetricType::kCounter,
          "Requests that a route answered by itself: redirects and fixed responses.", &ListenerStatistics::answered);
+  page.family("fairlead_listener_tls_handshakes_total", MetricType::kCounter,
+              "Handshakes of TLS clients: full, resumed, or failed.");
+  for (const auto& listener : listeners) {
+    auto sample = [&](std::string_view result, uint64_t count) {
+      page.sample("fairlead_listener_tls_handshakes_total", {{"listener", listener.name}, {"result", result}}, count);
+    };
+    sample("full", listener.tls_full);
+    sample("resumed", listener.tls_resumed);
+    sample("failed", listener.tls_failed);
+  }
 }
 
 // A fine bucket counts below a bound where all of it lies there, so what straddles one counts in the next: a bucket of

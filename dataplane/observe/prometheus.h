@@ -30,6 +30,12 @@ struct JournalFacts {
   uint64_t bytes = 0;
 };
 
+struct CertificateFacts {
+  std::string name;
+  // Since 1970.
+  std::chrono::seconds not_after{};
+};
+
 struct ProcessFacts {
   std::string version;
   // Compiler and kind of build, for people.
@@ -43,6 +49,7 @@ struct ProcessFacts {
   // What is done while memory or descriptors are short: 0 nothing, 1 no keep-alive, 2 no new connections, 3 idle ones
   // are closed.
   unsigned overload_step = 0;
+  std::vector<CertificateFacts> certificates{};
 };
 
 // A page costs about 700 bytes for each server. With more servers than this in all backends together there are no

@@ -42,6 +42,9 @@ void add(ListenerStatistics& mine, const ListenerStatistics& other) {
   mine.answered += other.answered;
   mine.too_slow += other.too_slow;
   for (size_t i = 0; i < kRefusals; ++i) mine.refusals[i] += other.refusals[i];
+  mine.tls_full += other.tls_full;
+  mine.tls_resumed += other.tls_resumed;
+  mine.tls_failed += other.tls_failed;
 }
 
 template <typename Item>

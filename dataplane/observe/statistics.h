@@ -75,6 +75,11 @@ struct ListenerStatistics {
   uint64_t answered = 0;
   // Clients that were cut off because they sent or read too slowly.
   uint64_t too_slow = 0;
+  // Of clients that speak TLS: whole handshakes, those that went on with a session from before, and those that came to
+  // nothing.
+  uint64_t tls_full = 0;
+  uint64_t tls_resumed = 0;
+  uint64_t tls_failed = 0;
 };
 
 // Of a server that is checked.

@@ -59,7 +59,8 @@ void Client::take_address(const sockaddr_storage& address) {
   ip_ = ip.value_or(0);
   port_ = port_of(address);
   AddressText text;
-  forwarded_ = codec::make_forwarded_lines(ip ? write_address(*ip, text) : "unix", "http", forwarded_memory_);
+  forwarded_ = codec::make_forwarded_lines(ip ? write_address(*ip, text) : "unix",
+                                           listener_.record->tls_context ? "https" : "http", forwarded_memory_);
 }
 
 sockaddr_storage Client::socket_address() const {

@@ -16,6 +16,7 @@
 #include "net/stream.h"
 #include "proxy/context.h"
 #include "proxy/entrance.h"
+#include "tls/transport.h"
 
 namespace fairlead::proxy {
 
@@ -37,6 +38,8 @@ class Client : public base::ListNode<> {
   Context& context() { return context_; }
   ListenerContext& listener() { return listener_; }
   const config::Listener& settings() const { return *listener_.record; }
+  // Null where it speaks in the clear.
+  const tls::Transport* tls() const { return static_cast<const tls::Transport*>(stream_.channel().transport()); }
   net::Stream& stream() { return stream_; }
   const net::Stream& stream() const { return stream_; }
   // Bytes that came and are not understood yet.

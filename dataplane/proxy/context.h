@@ -19,6 +19,7 @@
 #include "proxy/process_state.h"
 #include "proxy/rates.h"
 #include "runtime/loop.h"
+#include "tls/worker.h"
 #include "upstream/upstreams.h"
 
 namespace fairlead::observe {
@@ -32,12 +33,17 @@ class Client;
 struct Context {
   // `shared` is one for all workers, and outlives them.
   Context(runtime::Loop& worker_loop, uint64_t seed, upstream::Shared& shared, std::string_view our_via_name)
-      : loop(worker_loop), random(seed), upstreams(worker_loop, random, shared), via(our_via_name) {}
+      : loop(worker_loop),
+        random(seed),
+        upstreams(worker_loop, random, shared),
+        tls(upstreams.tls()),
+        via(our_via_name) {}
 
   runtime::Loop& loop;
   base::Random random;
   net::BufferPool buffers;
   upstream::Upstreams upstreams;
+  tls::Worker& tls;
   // How this process calls itself: a request that comes back carries it.
   codec::ViaLine via;
   // Where the process has no limits: of this worker alone.
@@ -138,6 +144,9 @@ struct ListenerContext {
   uint64_t unrouted = 0;
   // Requests that a route answered by itself.
   uint64_t answered = 0;
+  uint64_t tls_full = 0;
+  uint64_t tls_resumed = 0;
+  uint64_t tls_failed = 0;
 };
 
 }  // namespace fairlead::proxy

@@ -71,6 +71,8 @@ inline constexpr Fault kClientGone{0, Failure::kClient, Retry::kNever, "client_g
 // Before the server has seen anything.
 inline constexpr Fault kConnectRefused{503, Failure::kConnect, Retry::kRefused, "connect_failed"};
 inline constexpr Fault kConnectFailed{503, Failure::kConnect, Retry::kConnectFailure, "connect_failed"};
+// It is not to be believed, or speaks no TLS that we do.
+inline constexpr Fault kHandshakeFailed{502, Failure::kConnect, Retry::kConnectFailure, "server_tls_failed"};
 inline constexpr Fault kConnectTimeout{504, Failure::kTimeout, Retry::kConnectFailure, "connect_timeout"};
 inline constexpr Fault kCutOffConnecting{503, Failure::kConnect, Retry::kSafe, "drain_deadline"};
 inline constexpr Fault kNothingSent{502, Failure::kResponse, Retry::kSafe, "send_failed"};

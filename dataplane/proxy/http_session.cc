@@ -5,6 +5,7 @@
 
 #include "codec/http1_request.h"
 #include "codec/http1_writer.h"
+#include "proxy/client_tls.h"
 #include "proxy/exchange.h"
 #include "proxy/exchange_log.h"
 #include "proxy/pace.h"
@@ -81,6 +82,10 @@ Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival
     bool entered = co_await enter_with_header(client);
     if (!entered) co_return;
   }
+  if (client.settings().tls_context) [[unlikely]] {
+    bool begun = co_await begin_tls(client);
+    if (!begun) co_return;
+  }
   // The first request is expected at once; between requests a client may take its time.
   TimePoint idle_deadline = client.now() + client.settings().request_head_timeout();
   std::optional<TimePoint> first_deadline = idle_deadline;
@@ -111,6 +116,10 @@ Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival
     }
     if (head.refused()) {
       co_await refuse(client, *head.refusal);
+      co_return;
+    }
+    if (is_misdirected(client, client.context().request)) {
+      co_await refuse(client, 421, "misdirected");
       co_return;
     }
     After after = co_await exchange(client, head.consumed);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "codec/http1_writer.h"
+#include "proxy/client_tls.h"
 #include "proxy/introduce.h"
 #include "proxy/queueing.h"
 #include "proxy/request_key.h"
@@ -116,6 +117,9 @@ FaultOrNull write_request(ExchangeState& x, const http::RequestHead& head) {
     change_request(x);
     options.further_lines = x.actions->request_changes.lines;
   }
+  std::string certificate_line;
+  if (x.listener().tls) [[unlikely]]
+    options.certificate_line = client_certificate_line(x.client, x.context.request.headers, certificate_line);
   if (x.settings().persistence) [[unlikely]]
     hide_cookie(x.settings(), x.context.request.headers, x.context.cookie_text);
   std::optional<size_t> size = codec::write_request_head(head, options, x.out.room());

@@ -46,6 +46,7 @@ Duration jittered(Duration whole, base::Random& random) {
 const Fault& connect_fault(const upstream::Lease& lease, net::IoError error) {
   if (error == net::IoError::kTimedOut) return faults::kConnectTimeout;
   if (lease.was_cut_off()) return faults::kCutOffConnecting;
+  if (error == net::IoError::kHandshake) return faults::kHandshakeFailed;
   return error == net::IoError::kRefused ? faults::kConnectRefused : faults::kConnectFailed;
 }
 

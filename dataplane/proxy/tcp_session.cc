@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "proxy/client_tls.h"
 #include "proxy/exchange_log.h"
 #include "proxy/faults.h"
 #include "proxy/introduce.h"
@@ -149,9 +150,18 @@ Task<void> serve_tcp(Context& context, ListenerContext& listener, const Arrival&
     bool entered = co_await enter_with_header(client);
     if (!entered) co_return;
   }
+  config::BackendHandle route;
+  if (client.settings().tls_context) [[unlikely]] {
+    bool begun = co_await begin_tls(client);
+    if (!begun) co_return;
+  } else if (client.settings().tls) [[unlikely]] {
+    std::optional<config::BackendHandle> wanted = co_await find_backend_by_hello(client);
+    if (!wanted) co_return;
+    route = *wanted;
+  }
   const runtime::TimePoint started = client.now();
   listener.refresh(context.upstreams.snapshot());
-  const config::BackendHandle route = client.settings().route_table.default_backend;
+  if (route.uid == 0) route = client.settings().route_table.default_backend;
   ExchangeLog log(client);
   if (listener.rates) {
     auto wait = listener.rates->take(*listener.record, client.source(), config::RouteTarget::kNoRoute, client.now());

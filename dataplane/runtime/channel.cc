@@ -39,6 +39,8 @@ void Channel::close() {
   if (!is_open()) return;
   FAIRLEAD_CHECK(!reader_ && !writer_);
   timer_.cancel();
+  if (transport_) [[unlikely]]
+    transport_->close();
   loop_.driver().close(std::exchange(fd_, -1));
 }
 
@@ -79,10 +81,23 @@ void Channel::interrupt_writer() {
 }
 
 ssize_t Channel::try_read(std::span<char> into) {
+  if (transport_) [[unlikely]]
+    return read_through(into);
+  return read_socket(into);
+}
+
+ssize_t Channel::read_through(std::span<char> into) {
+  ssize_t count = transport_->read(into);
+  note_unread(transport_->has_unread());
+  note_error(count);
+  return count;
+}
+
+ssize_t Channel::read_socket(std::span<char> into) {
   ssize_t count = loop_.driver().read(fd_, into);
   // Less than asked for: the socket is empty, and the next arrival is an event. Unless the end is already known to
   // stand behind it, of which no event would come.
-  if (count < static_cast<ssize_t>(into.size()) && !end_of_input_) readable_ = false;
+  if (count < static_cast<ssize_t>(into.size()) && !end_of_input_) readable_ = socket_readable_ = false;
   note_error(count);
   return count;
 }
@@ -95,6 +110,14 @@ ssize_t Channel::try_peek(std::span<char> into) {
 }
 
 ssize_t Channel::try_write(std::span<const char> data) {
+  if (transport_) [[unlikely]] {
+    const iovec part{const_cast<char*>(data.data()), data.size()};
+    return try_write(std::span(&part, 1));
+  }
+  return write_socket(data);
+}
+
+ssize_t Channel::write_socket(std::span<const char> data) {
   ssize_t count = loop_.driver().write(fd_, data);
   if (count == -EAGAIN || (count >= 0 && count < static_cast<ssize_t>(data.size()))) writable_ = false;
   note_error(count);
@@ -102,12 +125,27 @@ ssize_t Channel::try_write(std::span<const char> data) {
 }
 
 ssize_t Channel::try_write(std::span<const iovec> data) {
+  if (transport_) [[unlikely]] {
+    ssize_t count = transport_->write(data);
+    note_error(count);
+    return count;
+  }
   size_t size = 0;
   for (const iovec& part : data) size += part.iov_len;
   ssize_t count = loop_.driver().write(fd_, data);
   if (count == -EAGAIN || (count >= 0 && count < static_cast<ssize_t>(size))) writable_ = false;
   note_error(count);
   return count;
+}
+
+void Channel::shutdown_write() {
+  if (transport_) return transport_->shutdown_write();
+  loop_.driver().shutdown_write(fd_);
+}
+
+void Channel::reset_on_close() {
+  if (transport_) transport_->abandon();
+  loop_.driver().reset_on_close(fd_);
 }
 
 // The kernel tells of a reset once. Whoever asks next in the other direction is given a plain end of the stream.
@@ -147,7 +185,7 @@ void Channel::stop_waiting(Waiter& waiter) {
 
 void Channel::on_ready(Readiness readiness) {
   if (readiness.end_of_input) end_of_input_ = true;
-  if (readiness.readable) readable_ = true;
+  if (readiness.readable) readable_ = socket_readable_ = true;
   if (readiness.writable) writable_ = true;
   burst_ = 0;
   if (readiness.hung_up) hung_up_ = true;

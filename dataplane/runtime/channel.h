@@ -6,9 +6,11 @@
 #pragma once
 
 #include <expected>
+#include <memory>
 #include <span>
 
 #include "runtime/loop.h"
+#include "runtime/transport.h"
 
 namespace fairlead::runtime {
 
@@ -20,6 +22,8 @@ enum class IoError : unsigned char {
   // The peer broke the connection.
   kReset,
   kRefused,
+  // The two sides of a transport (TLS) did not agree, or the other is not to be believed.
+  kHandshake,
   kUnreachable,
   // Out of descriptors, memory, ports.
   kExhausted,
@@ -79,6 +83,23 @@ class Channel {
   ssize_t try_peek(std::span<char> into);
   ssize_t try_write(std::span<const char> data);
   ssize_t try_write(std::span<const iovec> data);
+  // From here on the operations go through it.
+  void set_transport(std::unique_ptr<Transport> transport) { transport_ = std::move(transport); }
+  // Null: the socket's bytes are what is read and written.
+  Transport* transport() const { return transport_.get(); }
+  // The peer reads the end of the stream; reading goes on.
+  void shutdown_write();
+  // When this channel is closed, the peer sees an error instead of an end.
+  void reset_on_close();
+
+  // For a transport: the operations on the socket itself.
+  ssize_t read_socket(std::span<char> into);
+  ssize_t write_socket(std::span<const char> data);
+  bool is_socket_readable() const { return socket_readable_; }
+  // What was read last shows that there is more, or that there is not, before the socket has to be asked.
+  void note_unread(bool has_unread) { readable_ = socket_readable_ || has_unread; }
+  // An end that was read is not the peer's.
+  void note_broken() { broken_ = true; }
   // For a listening socket: the new socket or a negative errno.
   int try_accept(sockaddr_storage& from, socklen_t& size);
 
@@ -87,7 +108,7 @@ class Channel {
   bool is_writable() const { return writable_; }
   bool end_of_input() const { return end_of_input_; }
   // A socket whose readiness is already known otherwise: one that was just accepted may have data.
-  void assume_readable() { readable_ = true; }
+  void assume_readable() { readable_ = socket_readable_ = true; }
 
   // Registers who is to be woken when the socket becomes readable (writable), at the deadline, or by cancel().
   void wait_readable(Waiter& waiter, TimePoint deadline);
@@ -112,6 +133,7 @@ class Channel {
   static void on_timer(Timer& timer);
   void arm(TimePoint deadline);
   void note_error(ssize_t count);
+  ssize_t read_through(std::span<char> into);
   bool has_left() const { return hung_up_ || cancelled_ || (watches_end_of_input_ && end_of_input_); }
   void wake_watcher();
 
@@ -119,6 +141,8 @@ class Channel {
   int fd_;
   const Order order_;
   bool readable_ = false;
+  // As `readable_`, but for what a transport holds.
+  bool socket_readable_ = false;
   bool writable_ = false;
   bool end_of_input_ = false;
   bool hung_up_ = false;
@@ -133,6 +157,7 @@ class Channel {
   TimePoint writer_deadline_ = kNever;
   Channel* victim_ = nullptr;
   Waiter* watcher_ = nullptr;
+  std::unique_ptr<Transport> transport_;
   DeadlineTimer timer_{*this};
 };
 

@@ -42,6 +42,15 @@ absl::Status wait_for_status(Ask ask) {
   return result;
 }
 
+std::vector<observe::CertificateFacts> certificate_facts(const store::Reader& reader) {
+  std::vector<observe::CertificateFacts> facts;
+  for (const config::Certificate* certificate : reader.certificates()) {
+    auto until = certificate->facts.not_after.time_since_epoch();
+    facts.push_back({certificate->name, std::chrono::duration_cast<std::chrono::seconds>(until)});
+  }
+  return facts;
+}
+
 }  // namespace
 
 DataPlane::DataPlane(const Settings& settings, StartOptions options)
@@ -120,7 +129,13 @@ absl::Status DataPlane::open_store(const ConfigurationFile& file) {
     if (!opened.ok()) return opened.status();
     journal = *std::move(opened);
   }
-  auto store = store::Store::open(*workers_, {}, std::move(journal), settings_.zone);
+  std::shared_ptr<const tls::Seal> seal;
+  if (!settings_.certificate_key_file.empty()) {
+    absl::StatusOr<tls::Seal> read = tls::Seal::read(settings_.certificate_key_file);
+    if (!read.ok()) return read.status();
+    seal = std::make_shared<const tls::Seal>(*read);
+  }
+  auto store = store::Store::open(*workers_, {}, std::move(journal), settings_.zone, std::move(seal));
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   return load_file(file);
@@ -304,7 +319,8 @@ void DataPlane::leave_files() {
 void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Page)> done) {
   workers_->collect(/*servers=*/true, [this, done = std::move(done)](observe::Statistics statistics) {
     // A worker's thread is here: it only hands over.
-    done([this, statistics = std::move(statistics)]() mutable {
+    auto make = [this,
+                 statistics = std::move(statistics)](std::vector<observe::CertificateFacts> certificates) mutable {
       if (access_log_) statistics.log_lines_dropped += access_log_->dropped_by_writer();
       const auto overload_step = static_cast<unsigned>(workers_->process().overload.load(std::memory_order_relaxed));
       std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
@@ -315,8 +331,14 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
                                                                 .configuration_version = store_->version(),
                                                                 .usage = observe::read_process_usage(),
                                                                 .journal = journal_facts(),
+                                                                .certificates = std::move(certificates),
                                                                 .overload_step = overload_step});
+    };
+    auto shared = std::make_shared<decltype(make)>(std::move(make));
+    auto posted = store_->read([shared, done](store::Reader& reader) {
+      done([shared, facts = certificate_facts(reader)]() mutable { return (*shared)(std::move(facts)); });
     });
+    if (posted != store::Store::Posted::kYes) done([shared] { return (*shared)({}); });
   });
 }
 

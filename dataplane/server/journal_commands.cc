@@ -32,6 +32,9 @@ class Contents {
       case journal::Kind::kServer:
         parsed = parse(row, *resources_.add_servers());
         break;
+      case journal::Kind::kCertificate:
+        parsed = parse(row, *resources_.add_certificates());
+        break;
     }
     if (parsed) return absl::OkStatus();
     return absl::DataLossError(absl::StrCat("the content of resource ", row.uid, " makes no sense"));

@@ -71,6 +71,13 @@ absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& 
   if (versions) settings.history.versions = *versions;
   auto age = checker.duration("history.age", history.has_age(), history.age(), kHistoryAgeRange);
   if (age) settings.history.age = *age;
+  settings.certificate_key_file = message.certificate_key_file();
+  if (settings.certificate_key_file.empty() && !settings.state_directory.empty() &&
+      message.resources().certificates_size() > 0) {
+    checker.fail(
+        "certificate_key_file",
+        "is not set; with a state_directory it is needed for certificates, whose private keys are encrypted there");
+  }
   settings.access_log = message.access_log().path();
   checker.check("zone", config::check_zone(message.zone()));
   settings.zone = message.zone();
@@ -97,6 +104,8 @@ std::string path_of(const v1::Resources& resources, const std::vector<v1::Operat
       return absl::StrCat("resources.listeners[", same_kind_before, "]");
     case v1::Resource::kServer:
       return absl::StrCat("resources.servers[", same_kind_before, "]");
+    case v1::Resource::kCertificate:
+      return absl::StrCat("resources.certificates[", same_kind_before, "]");
     default:
       break;
   }

@@ -30,6 +30,8 @@ struct Settings {
   // Empty: nothing is kept.
   std::string state_directory;
   journal::HistoryLimits history;
+  // Empty: none, and then no certificates are taken where there is a state directory.
+  std::string certificate_key_file;
   runtime::Duration shutdown_timeout = std::chrono::seconds(30);
   names::Settings resolver;
   ProcessLimits limits;

@@ -129,6 +129,11 @@ void Applier::add_event(v1::Change change, const base::Ref<const config::Listene
   add_event({.what = ListenerChange{change, {listener}, std::move(before)}});
 }
 
+void Applier::add_event(v1::Change change, const base::Ref<const config::Certificate>& certificate,
+                        base::Ref<const config::Certificate> before) {
+  add_event({.what = CertificateChange{change, {certificate}, std::move(before)}});
+}
+
 void Applier::add_event(Event event) {
   event.time = now_;
   event.version = version_;

@@ -39,14 +39,17 @@ class Applier {
   Failed apply(api::WriteServer& write);
   Failed apply(api::WriteBackend& write);
   Failed apply(api::WriteListener& write);
+  Failed apply(api::WriteCertificate& write);
   Failed apply(api::PatchResource& patch);
   Failed apply(api::DeleteServer& request);
   Failed apply(api::DeleteBackend& request);
   Failed apply(api::DeleteListener& request);
+  Failed apply(api::DeleteCertificate& request);
 
   Failed patch_server(const v1::Patch& patch);
   Failed patch_backend(const v1::Patch& patch);
   Failed patch_listener(const v1::Patch& patch);
+  Failed patch_certificate(const v1::Patch& patch);
 
   Failed add_server(BackendState& backend, base::Ref<config::Server> server);
   Failed replace_server(BackendState& backend, base::Ref<const config::Server> before, base::Ref<config::Server> after);
@@ -72,7 +75,9 @@ class Applier {
                     const config::Listener& listener) const;
   Failed check_loop(const config::Listener& listener, const std::vector<config::Endpoint>& bound) const;
   Failed check_references(const config::Listener& listener) const;
-  void compile(config::Listener& listener) const;
+  // `before`: the listener until now, or null.
+  void compile(config::Listener& listener, const config::Listener* before) const;
+  Failed check_new(config::Certificate& certificate, const config::Certificate* before) const;
 
   // The version that the transaction makes; the first change sets it.
   void changed();
@@ -84,6 +89,8 @@ class Applier {
   void add_event(v1::Change change, const BackendState& backend, base::Ref<const config::Backend> before = nullptr);
   void add_event(v1::Change change, const base::Ref<const config::Listener>& listener,
                  base::Ref<const config::Listener> before = nullptr);
+  void add_event(v1::Change change, const base::Ref<const config::Certificate>& certificate,
+                 base::Ref<const config::Certificate> before = nullptr);
   void add_event(Event event);
 
   Model& model_;

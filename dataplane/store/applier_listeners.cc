@@ -10,6 +10,7 @@
 #include "config/text.h"
 #include "config/validate.h"
 #include "store/applier.h"
+#include "store/tls_contexts.h"
 
 namespace fairlead::store {
 namespace {
@@ -81,7 +82,7 @@ auto Applier::add_listener(base::Ref<config::Listener> listener) -> Failed {
   listener->metadata = new_metadata();
   if (Failed failure = open_addresses(nullptr, *listener)) return failure;
   listener->slot = model_.take_listener_slot();
-  compile(*listener);
+  compile(*listener, nullptr);
   changed();
   base::Ref<const config::Listener> added = listener;
   model_.add_listener(listener);
@@ -98,7 +99,7 @@ auto Applier::replace_listener(base::Ref<const config::Listener> before, base::R
   after->slot = before->slot;
   after->metadata = updated(before->metadata);
   if (Failed failure = open_addresses(before.get(), *after)) return failure;
-  compile(*after);
+  compile(*after, before.get());
   changed();
   base::Ref<const config::Listener> replaced = after;
   model_.replace_listener(before, replaced);
@@ -220,13 +221,32 @@ auto Applier::check_references(const config::Listener& listener) const -> Failed
     const std::string& backend = listener.routes[i].backend;
     if (!backend.empty() && !model_.find_backend(backend)) return missing(concat("routes[", i, "].backend"), backend);
   }
+  bool passes_through = listener.tls && listener.tls->pass_through;
+  for (size_t i = 0; passes_through && i < listener.tls->pass_through->routes.size(); ++i) {
+    const std::string& backend = listener.tls->pass_through->routes[i].backend;
+    if (!model_.find_backend(backend)) return missing(concat("tls.pass_through.routes[", i, "].backend"), backend);
+  }
+  for (size_t i = 0; listener.tls && i < listener.tls->certificates.size(); ++i) {
+    const std::string& name = listener.tls->certificates[i];
+    if (model_.find_certificate(name)) continue;
+    return api::Failure{v1::REASON_NOT_FOUND, api::listener_title(listener.name), concat("tls.certificates[", i, "]"),
+                        concat(api::certificate_title(name), " does not exist; add it first")};
+  }
   return std::nullopt;
 }
 
-void Applier::compile(config::Listener& listener) const {
+void Applier::compile(config::Listener& listener, const config::Listener* before) const {
   listener.route_table =
       config::compile_routes(listener.routes, listener.default_backend,
                              [this](std::string_view name) { return model_.find_backend(name)->handle(); });
+  if (!listener.tls) return;
+  if (!listener.tls->pass_through) {
+    listener.tls_context = make_tls_context(model_, listener, before);
+    return;
+  }
+  listener.tls_route_table =
+      config::compile_tls_routes(listener.tls->pass_through->routes,
+                                 [this](std::string_view name) { return model_.find_backend(name)->handle(); });
 }
 
 auto Applier::apply(api::DeleteListener& request) -> Failed {

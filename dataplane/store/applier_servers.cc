@@ -9,6 +9,7 @@
 #include "config/text.h"
 #include "config/validate.h"
 #include "store/applier.h"
+#include "store/tls_contexts.h"
 
 namespace fairlead::store {
 namespace {
@@ -229,6 +230,14 @@ auto Applier::remove_server(BackendState& backend, base::Ref<const config::Serve
 auto Applier::apply(api::WriteBackend& write) -> Failed {
   std::string title = api::backend_title(write.draft->name);
   BackendState* backend = model_.find_backend(write.draft->name);
+  if (write.draft->tls) {
+    const std::string& own = write.draft->tls->client_certificate;
+    if (!own.empty() && !model_.find_certificate(own)) {
+      return api::Failure{v1::REASON_NOT_FOUND, title, "tls.client_certificate",
+                          concat(api::certificate_title(own), " does not exist; add it first")};
+    }
+    write.draft->tls_context = make_tls_context(model_, *write.draft);
+  }
   if (backend) {
     touched_.backend = BackendView{backend->settings};
     if (config::same_settings(*backend->settings, *write.draft)) return std::nullopt;
@@ -238,7 +247,7 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
     changed();
     base::Ref<const config::Backend> before = backend->settings;
     model_.replace_backend(*backend, write.draft);
-    if (before->health_check != backend->settings->health_check) {
+    if (before->health_check != backend->settings->health_check || before->tls != backend->settings->tls) {
       bool members = asks_of(*before) != asks_of(*backend->settings);
       effects_.effects.push_back(FollowChecks{backend->handle(), members});
     }
@@ -273,6 +282,9 @@ auto Applier::apply(api::DeleteBackend& request) -> Failed {
     bool uses = listener->default_backend == request.name ||
                 std::ranges::any_of(listener->routes,
                                     [&](const config::Route& route) { return route.backend == request.name; });
+    if (listener->tls && listener->tls->pass_through) {
+      uses |= std::ranges::count(listener->tls->pass_through->routes, request.name, &config::TlsRoute::backend) > 0;
+    }
     if (uses && users.size() < 512) users += (users.empty() ? "" : ", ") + api::listener_title(name);
   }
   if (!users.empty()) {
@@ -298,6 +310,8 @@ auto Applier::apply(api::PatchResource& patch) -> Failed {
       return patch_server(patch.patch);
     case v1::Resource::kBackend:
       return patch_backend(patch.patch);
+    case v1::Resource::kCertificate:
+      return patch_certificate(patch.patch);
     default:
       return patch_listener(patch.patch);
   }

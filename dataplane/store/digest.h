@@ -13,7 +13,7 @@ namespace fairlead::store {
 class Digest {
  public:
   // The numbers of the schema.
-  enum class Kind : uint8_t { kListener = 1, kBackend = 2, kServer = 3 };
+  enum class Kind : uint8_t { kListener = 1, kBackend = 2, kServer = 3, kCertificate = 4 };
   using Hash = std::array<uint64_t, 4>;
 
   static Hash hash(Kind kind, std::string_view canonical);

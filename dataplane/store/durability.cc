@@ -12,10 +12,13 @@ journal::HistoryChange change_of(const RowLog& rows, const RowLog::Entry& entry)
   if (!entry.before) {
     return {.what = What::kCreated, .kind = entry.kind, .uid = entry.after->metadata.uid, .name = rows.name(entry)};
   }
+  journal::Row before = rows.row(entry, *entry.before);
+  // A private key that was given up is kept nowhere.
+  if (entry.kind == journal::Kind::kCertificate) before.bound = {};
   return {.what = entry.after ? What::kUpdated : What::kDeleted,
           .kind = entry.kind,
           .uid = entry.before->metadata.uid,
-          .before = rows.row(entry, *entry.before)};
+          .before = before};
 }
 
 }  // namespace
@@ -26,7 +29,8 @@ journal::State state_of(const Model& model, uint64_t epoch, journal::ElectionId 
           .last_uid = model.last_uid(),
           .election = election,
           .digest = model.digest().bytes(),
-          .resources = model.configured_servers() + model.backends().size() + model.listeners().size()};
+          .resources = model.configured_servers() + model.backends().size() + model.listeners().size() +
+                       model.certificates().size()};
 }
 
 Durability::Durability(std::unique_ptr<journal::Journal> journal, std::shared_ptr<Inbox> inbox)

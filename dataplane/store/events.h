@@ -29,6 +29,11 @@ struct ListenerChange {
   ListenerView listener;
   base::Ref<const config::Listener> before{};
 };
+struct CertificateChange {
+  v1::Change change;
+  CertificateView certificate;
+  base::Ref<const config::Certificate> before{};
+};
 // A step in a server's life.
 struct ServerStep {
   std::string backend;
@@ -63,7 +68,8 @@ struct ProcessStep {
 };
 
 struct Event {
-  std::variant<ServerChange, BackendChange, ListenerChange, ServerStep, BackendStep, ProcessStep> what;
+  std::variant<ServerChange, BackendChange, ListenerChange, CertificateChange, ServerStep, BackendStep, ProcessStep>
+      what;
   config::WallTime time{};
   config::Version version = 0;
   // Grows by one with each event, and in a later life goes on further up.

@@ -40,6 +40,9 @@ absl::StatusOr<v1::Resource> parse(journal::Kind kind, std::string_view content)
     case journal::Kind::kServer:
       message = resource.mutable_server();
       break;
+    case journal::Kind::kCertificate:
+      message = resource.mutable_certificate();
+      break;
   }
   if (message && message->ParseFromArray(content.data(), static_cast<int>(content.size()))) return resource;
   return absl::DataLossError("history: a resource in it cannot be read");
@@ -48,11 +51,13 @@ absl::StatusOr<v1::Resource> parse(journal::Kind kind, std::string_view content)
 std::string title_of(const v1::Resource& resource) {
   if (resource.has_listener()) return api::listener_title(resource.listener().name());
   if (resource.has_backend()) return api::backend_title(resource.backend().name());
+  if (resource.has_certificate()) return api::certificate_title(resource.certificate().name());
   return api::server_title(resource.server().backend(), resource.server().name());
 }
 
 std::string_view kind_word(journal::Kind kind) {
   if (kind == journal::Kind::kListener) return "listener ";
+  if (kind == journal::Kind::kCertificate) return "certificate ";
   return kind == journal::Kind::kBackend ? "backend " : "server ";
 }
 
@@ -113,7 +118,7 @@ absl::Status take_back(const journal::HistoryRow& row, PastResources& resources)
   return absl::OkStatus();
 }
 
-// Backends before servers before listeners, as one refers to another; then by name.
+// Certificates before backends before servers before listeners, as one refers to another; then by name.
 struct Key {
   int order;
   std::string title;
@@ -121,7 +126,7 @@ struct Key {
 };
 
 Key key_of(const v1::Resource& resource) {
-  int order = resource.has_backend() ? 0 : resource.has_server() ? 1 : 2;
+  int order = resource.has_certificate() ? -1 : resource.has_backend() ? 0 : resource.has_server() ? 1 : 2;
   return {order, title_of(resource)};
 }
 
@@ -146,6 +151,7 @@ v1::Operation deletion(const v1::Resource& resource) {
   v1::Delete& target = *operation.mutable_delete_();
   if (resource.has_listener()) target.set_listener(resource.listener().name());
   if (resource.has_backend()) target.set_backend(resource.backend().name());
+  if (resource.has_certificate()) target.set_certificate(resource.certificate().name());
   if (resource.has_server()) {
     target.mutable_server()->set_backend(resource.server().backend());
     target.mutable_server()->set_name(resource.server().name());
@@ -280,12 +286,15 @@ std::vector<v1::Operation> operations_back(const VersionDifference& difference) 
   auto is_listener = [](const v1::Resource& resource) { return resource.has_listener(); };
   auto is_backend = [](const v1::Resource& resource) { return resource.has_backend(); };
   auto is_server = [](const v1::Resource& resource) { return resource.has_server(); };
+  auto is_certificate = [](const v1::Resource& resource) { return resource.has_certificate(); };
+  add(false, is_certificate);
   add(false, is_backend);
   add(false, is_server);
   add(true, is_listener);
   add(false, is_listener);
   add(true, is_server);
   add(true, is_backend);
+  add(true, is_certificate);
   return operations;
 }
 

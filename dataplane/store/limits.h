@@ -11,6 +11,7 @@ struct Limits {
   uint64_t servers = 2'000'000;
   uint32_t backends = 100'000;
   uint32_t listeners = 1'000;
+  uint32_t certificates = 10'000;
   // Transactions and readings that wait for the writer.
   uint32_t waiting_requests = 65'536;
 };

@@ -10,11 +10,14 @@
 #include "store/durability.h"
 #include "store/row_queue.h"
 #include "store/rows.h"
+#include "store/tls_contexts.h"
 
 namespace fairlead::store {
 namespace {
 
 using config::concat;
+
+const std::vector<config::TlsRoute> kNoRoutes;
 
 class Loader {
  public:
@@ -29,12 +32,15 @@ class Loader {
         return take_backend(row);
       case journal::Kind::kServer:
         return take_server(row);
+      case journal::Kind::kCertificate:
+        return take_certificate(row);
     }
     return absl::DataLossError(concat("resource ", row.uid, " is of no kind"));
   }
 
   // When all rows are there: what may refer to any of them.
   absl::Status open_listeners(journal::Journal& journal);
+  absl::Status make_tls_contexts();
   void follow_checks();
   bool has_moved() const { return moved_; }
 
@@ -42,6 +48,7 @@ class Loader {
   absl::Status take_server(const journal::Row& row);
   absl::Status take_backend(const journal::Row& row);
   absl::Status take_listener(const journal::Row& row);
+  absl::Status take_certificate(const journal::Row& row);
   absl::Status open(config::Listener& listener);
 
   Model& model_;
@@ -87,20 +94,43 @@ absl::Status Loader::take_listener(const journal::Row& row) {
   return absl::OkStatus();
 }
 
+absl::Status Loader::take_certificate(const journal::Row& row) {
+  absl::StatusOr<base::Ref<config::Certificate>> certificate = read_certificate(row, model_.seal());
+  if (!certificate.ok()) return certificate.status();
+  model_.restore_certificate(*std::move(certificate));
+  return absl::OkStatus();
+}
+
 absl::Status Loader::open_listeners(journal::Journal& journal) {
   for (base::Ref<config::Listener>& listener : listeners_) {
     std::vector<std::string> backends{listener->default_backend};
     for (const config::Route& route : listener->routes) backends.push_back(route.backend);
+    bool passes_through = listener->tls && listener->tls->pass_through;
+    for (const config::TlsRoute& route : passes_through ? listener->tls->pass_through->routes : kNoRoutes) {
+      backends.push_back(route.backend);
+    }
     for (const std::string& backend : backends) {
       if (backend.empty() || model_.find_backend(backend)) continue;
       return absl::DataLossError(
           concat(api::listener_title(listener->name), " names backend ", backend, ", which is not there"));
+    }
+    for (const std::string& name : listener->tls ? listener->tls->certificates : std::vector<std::string>()) {
+      if (model_.find_certificate(name)) continue;
+      return absl::DataLossError(
+          concat(api::listener_title(listener->name), " names certificate ", name, ", which is not there"));
     }
     std::vector<config::Endpoint> before = listener->bound;
     if (absl::Status opened = open(*listener); !opened.ok()) return opened;
     listener->route_table =
         config::compile_routes(listener->routes, listener->default_backend,
                                [this](std::string_view name) { return model_.find_backend(name)->handle(); });
+    if (passes_through) {
+      listener->tls_route_table =
+          config::compile_tls_routes(listener->tls->pass_through->routes,
+                                     [this](std::string_view name) { return model_.find_backend(name)->handle(); });
+    } else if (listener->tls) {
+      listener->tls_context = make_tls_context(model_, *listener, nullptr);
+    }
     if (listener->bound != before) {
       moved_ = true;
       std::string bound = bound_to_lines(listener->bound);
@@ -109,6 +139,20 @@ absl::Status Loader::open_listeners(journal::Journal& journal) {
     }
     model_.restore_listener(listener);
     effects_.effects.push_back(AcceptListener{listener->slot, listener->metadata.uid});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loader::make_tls_contexts() {
+  for (const auto& [name, backend] : model_.backends()) {
+    if (!backend->settings->tls) continue;
+    const std::string& own = backend->settings->tls->client_certificate;
+    if (!own.empty() && !model_.find_certificate(own)) {
+      return absl::DataLossError(concat(api::backend_title(name), " names certificate ", own, ", which is not there"));
+    }
+    auto settings = base::make_ref<config::Backend>(*backend->settings);
+    settings->tls_context = make_tls_context(model_, *settings);
+    backend->settings = settings;
   }
   return absl::OkStatus();
 }
@@ -155,6 +199,7 @@ absl::Status load(journal::Journal& journal, uint64_t epoch, Model& model, Readi
   };
   absl::Status read = journal.load(take, check);
   if (!read.ok()) return read;
+  if (absl::Status made = loader.make_tls_contexts(); !made.ok()) return made;
   if (absl::Status opened = loader.open_listeners(journal); !opened.ok()) return opened;
   loader.follow_checks();
   model.restore_counters(before.version, before.last_uid, digest);

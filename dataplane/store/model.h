@@ -24,6 +24,7 @@
 #include "store/trackers.h"
 #include "store/transaction.h"
 #include "store/views.h"
+#include "tls/seal.h"
 
 namespace fairlead::store {
 
@@ -58,10 +59,13 @@ class Model {
  public:
   using Backends = absl::btree_map<std::string, std::unique_ptr<BackendState>, std::less<>>;
   using Listeners = absl::btree_map<std::string, base::Ref<const config::Listener>, std::less<>>;
+  using Certificates = absl::btree_map<std::string, base::Ref<const config::Certificate>, std::less<>>;
   using Departing = absl::btree_map<DepartingKey, DepartingServer>;
 
-  // `zone`: where this data plane stands; may be empty.
-  explicit Model(std::string zone = {}) : zone_(std::move(zone)) {}
+  // `zone`: where this data plane stands; may be empty. `seal`: for private keys in the journal; null where there is
+  // none.
+  explicit Model(std::string zone = {}, std::shared_ptr<const tls::Seal> seal = nullptr)
+      : zone_(std::move(zone)), seal_(std::move(seal)) {}
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
@@ -70,11 +74,18 @@ class Model {
   const Digest& digest() const { return digest_; }
   const Backends& backends() const { return backends_; }
   const Listeners& listeners() const { return listeners_; }
+  const Certificates& certificates() const { return certificates_; }
   const Departing& departing() const { return departing_; }
   BackendState* find_backend(std::string_view name) const;
   // Null where it is deleted.
   BackendState* find_backend(config::BackendHandle handle) const;
   const config::Listener* find_listener(std::string_view name) const;
+  const config::Certificate* find_certificate(std::string_view name) const;
+  // Listeners that name it.
+  std::vector<std::string> users_of_certificate(std::string_view name) const;
+  // Backends whose servers are shown it.
+  std::vector<BackendState*> backends_with_certificate(std::string_view name) const;
+  const tls::Seal* seal() const { return seal_.get(); }
   const base::Ref<const config::Listener>* find_listener(config::Slot slot) const {
     return working_.listeners.find(slot);
   }
@@ -115,6 +126,12 @@ class Model {
   void add_listener(base::Ref<config::Listener> listener);
   void replace_listener(base::Ref<const config::Listener> before, base::Ref<const config::Listener> after);
   void remove_listener(base::Ref<const config::Listener> listener);
+  // Null `before`: it is added; null `after`: it goes, and no listener names it.
+  void place_certificate(base::Ref<const config::Certificate> before, base::Ref<const config::Certificate> after);
+  // `after` has the same settings, and what is made of them anew.
+  void renew_listener(base::Ref<const config::Listener> before, base::Ref<const config::Listener> after);
+  // The same of a backend.
+  void renew_backend(BackendState& backend, base::Ref<const config::Backend> after);
   // Something outside the model that has to be undone with it.
   void on_roll_back(absl::AnyInvocable<void()> undo) { undo_.emplace_back(std::move(undo)); }
   config::Slot take_listener_slot();
@@ -128,6 +145,7 @@ class Model {
   const RowLog& rows() const { return rows_; }
   // Without a journal nothing is noted.
   void note_rows() { rows_.enable(); }
+  bool notes_rows() const { return rows_.is_enabled(); }
 
   // --- loading, into an empty model and with nothing to undo: backends before their servers and listeners. Slots are
   // given here; a server's is `wanted` where nobody has that. The digest and the counters come as a whole ---
@@ -135,6 +153,7 @@ class Model {
   void restore_server(BackendState& backend, base::Ref<config::Server> server,
                       std::optional<config::Slot> wanted = std::nullopt);
   void restore_listener(base::Ref<config::Listener> listener);
+  void restore_certificate(base::Ref<const config::Certificate> certificate);
   void restore_counters(config::Version version, config::Uid last_uid, const Digest& digest);
 
   // --- facts; nothing to undo, and not within a transaction ---
@@ -231,7 +250,11 @@ class Model {
   void erase_departing(config::Uid uid);
   void release_gone_backend(BackendState& backend);
 
+  void note_certificate(const base::Ref<const config::Certificate>& before,
+                        const base::Ref<const config::Certificate>& after);
+
   const std::string zone_;
+  const std::shared_ptr<const tls::Seal> seal_;
   config::Version version_ = 0;
   config::Uid last_uid_ = 0;
   config::Uid last_discovered_uid_ = first_discovered_uid();
@@ -249,6 +272,7 @@ class Model {
   absl::flat_hash_map<config::Slot, BackendState*> backends_by_slot_;
   absl::flat_hash_map<config::Uid, std::unique_ptr<BackendState>> gone_backends_;
   Listeners listeners_;
+  Certificates certificates_;
   absl::btree_map<config::Endpoint, std::string> bound_;
   Departing departing_;
   absl::flat_hash_map<config::Uid, DepartingKey> departing_keys_;

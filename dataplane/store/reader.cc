@@ -236,9 +236,36 @@ Page<ListenerView> Reader::list_listeners(const config::Labels& labels, const Pa
   return page;
 }
 
+std::optional<CertificateView> Reader::find_certificate(const std::string& name) const {
+  auto at = model_.certificates().find(name);
+  if (at == model_.certificates().end()) return std::nullopt;
+  return CertificateView{at->second, model_.users_of_certificate(name)};
+}
+
+Page<CertificateView> Reader::list_certificates(const config::Labels& labels, const PageRequest& request) const {
+  auto page = list_by_name<CertificateView>(
+      model_.certificates(), labels, request, [this](const base::Ref<const config::Certificate>& certificate) {
+        return CertificateView{certificate, model_.users_of_certificate(certificate->name)};
+      });
+  page.version = version();
+  return page;
+}
+
+std::vector<const config::Certificate*> Reader::certificates() const {
+  std::vector<const config::Certificate*> all;
+  for (const auto& [name, certificate] : model_.certificates()) all.push_back(certificate.get());
+  return all;
+}
+
 Everything Reader::everything() const {
-  Everything all{.version = version(), .listeners = {}, .backends = {}, .drained = drains_.drained(), .departing = {}};
+  Everything all{.version = version(),
+                 .listeners = {},
+                 .certificates = {},
+                 .backends = {},
+                 .drained = drains_.drained(),
+                 .departing = {}};
   for (const auto& [name, listener] : model_.listeners()) all.listeners.push_back({listener});
+  for (const auto& [name, certificate] : model_.certificates()) all.certificates.push_back({certificate});
   for (const auto& [name, state] : model_.backends())
     all.backends.push_back(
         {view(*state), state->members, state->health, state->ejections, state->adjusted, state->resolutions});

@@ -42,6 +42,7 @@ class Reader {
   std::optional<ServerView> find_server(const std::string& backend, const std::string& name) const;
   std::optional<BackendView> find_backend(const std::string& name) const;
   std::optional<ListenerView> find_listener(const std::string& name) const;
+  std::optional<CertificateView> find_certificate(const std::string& name) const;
 
   // Ordered by name (servers: backend, name, age). A page may hold less than asked for and still have a `next`: looking
   // through many that do not match is cut short, so that no listing holds up the writer. A `next` that is not one of
@@ -49,6 +50,9 @@ class Reader {
   std::optional<Page<ServerView>> list_servers(const ServerQuery& query, const PageRequest& page) const;
   Page<BackendView> list_backends(const config::Labels& labels, const PageRequest& page) const;
   Page<ListenerView> list_listeners(const config::Labels& labels, const PageRequest& page) const;
+  Page<CertificateView> list_certificates(const config::Labels& labels, const PageRequest& page) const;
+
+  std::vector<const config::Certificate*> certificates() const;
 
   // Linear in backends and listeners, not in servers.
   Everything everything() const;

@@ -93,6 +93,11 @@ void Resync::mark(const api::ResourceName& name) {
       if (server) mark((*server)->metadata.uid);
       return;
     }
+    case api::ResourceName::Kind::kCertificate: {
+      const config::Certificate* certificate = model_.find_certificate(name.name);
+      if (certificate) mark(certificate->metadata.uid);
+      return;
+    }
   }
 }
 
@@ -125,6 +130,9 @@ std::vector<api::Operation> Resync::removals() const {
       std::ranges::move(servers, std::back_inserter(result));
     }
   }
+  for (const auto& [name, certificate] : model_.certificates()) {
+    if (is_left_over(certificate->metadata.uid)) result.push_back({0, api::DeleteCertificate{name}});
+  }
   return result;
 }
 
@@ -139,6 +147,7 @@ std::vector<api::Failure> Resync::check_guard(const std::vector<api::Operation>&
   };
   check(count<api::DeleteListener>(removals), model_.listeners().size(), "listeners");
   check(count<api::DeleteBackend>(removals), model_.backends().size(), "backends");
+  check(count<api::DeleteCertificate>(removals), model_.certificates().size(), "certificates");
   // Those of one backend stand in a row.
   for (auto begin = removals.begin(); begin != removals.end();) {
     const auto* first = std::get_if<api::DeleteServer>(&begin->action);

@@ -38,6 +38,7 @@ class RowLog {
   using Entry = RowChange;
 
   void enable() { enabled_ = true; }
+  bool is_enabled() const { return enabled_; }
 
   // A change begins. The reference holds until the next.
   Entry& begin(journal::Kind kind, config::Uid backend, size_t position);

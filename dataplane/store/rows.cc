@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_split.h"
 #include "api/canonical.h"
+#include "api/certificate.h"
 #include "api/decode.h"
 #include "config/text.h"
 
@@ -100,12 +101,37 @@ absl::StatusOr<base::Ref<config::Listener>> read_listener(const journal::Row& ro
   return listener;
 }
 
+absl::StatusOr<base::Ref<config::Certificate>> read_certificate(const journal::Row& row, const tls::Seal* seal) {
+  auto certificate = read<v1::Certificate>(row, api::decode_certificate);
+  if (!certificate.ok()) return certificate;
+  config::Certificate& record = **certificate;
+  set_metadata(row, record);
+  auto failed = [&](std::string_view why) {
+    return absl::FailedPreconditionError(
+        config::concat(api::certificate_title(record.name), ": its private key in the journal ", why));
+  };
+  if (!seal) return failed("is encrypted; certificate_key_file names the file with the key for it");
+  std::optional<std::string> key = seal->open(row.bound, record.name);
+  if (!key) return failed("cannot be decrypted with the key of certificate_key_file");
+  record.sealed_key = row.bound;
+  if (std::optional<api::Failure> failure = api::add_private_key(*key, record)) {
+    return senseless(row, failure->text());
+  }
+  return certificate;
+}
+
 journal::EachRow rows_of(Everything everything) {
   return [all = std::move(everything)](const journal::VisitRow& visit) {
     for (const ListenerView& listener : all.listeners) {
       std::string content = api::canonical(*listener.record);
       std::string bound = bound_to_lines(listener.record->bound);
       absl::Status status = visit(make_row(journal::Kind::kListener, 0, listener.record->metadata, content, bound));
+      if (!status.ok()) return status;
+    }
+    for (const CertificateView& certificate : all.certificates) {
+      const config::Certificate& record = *certificate.record;
+      absl::Status status =
+          visit(make_row(journal::Kind::kCertificate, 0, record.metadata, api::canonical(record), record.sealed_key));
       if (!status.ok()) return status;
     }
     for (const Everything::Group& group : all.backends) {

@@ -11,6 +11,7 @@
 #include "journal/file.h"
 #include "journal/rows.h"
 #include "store/views.h"
+#include "tls/seal.h"
 
 namespace fairlead::store {
 
@@ -28,6 +29,10 @@ std::optional<config::Slot> read_slot(const journal::Row& row);
 absl::StatusOr<base::Ref<config::Backend>> read_backend(const journal::Row& row);
 // `bound` as the row says; not compiled.
 absl::StatusOr<base::Ref<config::Listener>> read_listener(const journal::Row& row);
+
+// Its private key is encrypted with `seal`, which may be null: then, and where another key had encrypted it, that is an
+// error.
+absl::StatusOr<base::Ref<config::Certificate>> read_certificate(const journal::Row& row, const tls::Seal* seal);
 
 // All rows of a configuration, for a new file. In the order of kinds, not of uids.
 journal::EachRow rows_of(Everything everything);

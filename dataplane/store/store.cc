@@ -29,17 +29,19 @@ api::Failure not_taken(uint64_t id, Inbox::Posted posted, const Limits& limits) 
 
 }  // namespace
 
-Store::Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal, std::string zone)
+Store::Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal, std::string zone,
+             std::shared_ptr<const tls::Seal> seal)
     : epoch_(draw_epoch()),
       limits_(limits),
       inbox_(std::make_shared<Inbox>(limits_.waiting_requests)),
-      writer_(reading_half, limits_, inbox_, std::move(journal), std::move(zone)) {}
+      writer_(reading_half, limits_, inbox_, std::move(journal), std::move(zone), std::move(seal)) {}
 
-Store::Store(ReadingHalf& reading_half, Limits limits) : Store(reading_half, limits, nullptr, {}) { start(); }
+Store::Store(ReadingHalf& reading_half, Limits limits) : Store(reading_half, limits, nullptr, {}, nullptr) { start(); }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::open(ReadingHalf& reading_half, Limits limits,
-                                                   std::unique_ptr<journal::Journal> journal, std::string zone) {
-  std::unique_ptr<Store> self(new Store(reading_half, limits, std::move(journal), std::move(zone)));
+                                                   std::unique_ptr<journal::Journal> journal, std::string zone,
+                                                   std::shared_ptr<const tls::Seal> seal) {
+  std::unique_ptr<Store> self(new Store(reading_half, limits, std::move(journal), std::move(zone), std::move(seal)));
   if (self->journal()) {
     if (absl::Status loaded = self->load(); !loaded.ok()) return loaded;
   }

@@ -28,9 +28,11 @@ class Store {
   // `reading_half` outlives the store. Publishes an empty snapshot and begins to work.
   explicit Store(ReadingHalf& reading_half, Limits limits = {});
   // What the journal holds is served when it returns. `zone`: where this data plane stands, as servers' zones are
-  // named. Errors are the journal's, or name a listener and the address that cannot be opened.
+  // named. `seal`: for private keys in the journal. Errors are the journal's, or name a listener and the address that
+  // cannot be opened.
   static absl::StatusOr<std::unique_ptr<Store>> open(ReadingHalf& reading_half, Limits limits,
-                                                     std::unique_ptr<journal::Journal> journal, std::string zone = {});
+                                                     std::unique_ptr<journal::Journal> journal, std::string zone = {},
+                                                     std::shared_ptr<const tls::Seal> seal = nullptr);
   // Ends as by stop().
   ~Store();
   Store(const Store&) = delete;
@@ -89,7 +91,8 @@ class Store {
   // `work` leads to `done`.
   void post(uint64_t id, Inbox::Task work, const std::function<void(Result)>& done);
   static Posted to_posted(Inbox::Posted posted);
-  Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal, std::string zone);
+  Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal, std::string zone,
+        std::shared_ptr<const tls::Seal> seal);
   absl::Status load();
   void start();
   void commit();

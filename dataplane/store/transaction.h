@@ -62,6 +62,7 @@ struct Touched {
   std::optional<ServerView> server;
   std::optional<BackendView> backend;
   std::optional<ListenerView> listener;
+  std::optional<CertificateView> certificate;
 };
 
 struct Result {

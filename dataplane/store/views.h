@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/slot_map.h"
+#include "config/certificate.h"
 #include "config/model.h"
 #include "fairlead/v1/resources.pb.h"
 #include "store/discovery.h"
@@ -68,6 +69,12 @@ struct ListenerView {
   base::Ref<const config::Listener> record;
 };
 
+struct CertificateView {
+  base::Ref<const config::Certificate> record;
+  // Who names it; only from a Reader.
+  std::vector<std::string> listeners{};
+};
+
 template <typename View>
 struct Page {
   std::vector<View> items;
@@ -91,6 +98,7 @@ struct Everything {
   };
   config::Version version = 0;
   std::vector<ListenerView> listeners;
+  std::vector<CertificateView> certificates;
   std::vector<Group> backends;
   // Members whose lifecycle does not follow from their record: admin state DRAIN, and drained. Sorted.
   std::vector<config::Uid> drained;

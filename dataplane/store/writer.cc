@@ -40,6 +40,9 @@ struct AuditText {
   std::string operator()(const ListenerChange& what) const {
     return config::concat(verb_of(what.change), api::listener_title(what.listener.record->name));
   }
+  std::string operator()(const CertificateChange& what) const {
+    return config::concat(verb_of(what.change), api::certificate_title(what.certificate.record->name));
+  }
   std::string operator()(const ServerStep&) const { return ""; }
   std::string operator()(const BackendStep&) const { return ""; }
   std::string operator()(const ProcessStep&) const { return ""; }
@@ -80,12 +83,12 @@ Result lost(uint64_t id, config::Version version) {
 }  // namespace
 
 Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox,
-               std::unique_ptr<journal::Journal> journal, std::string zone)
+               std::unique_ptr<journal::Journal> journal, std::string zone, std::shared_ptr<const tls::Seal> seal)
     : reading_half_(reading_half),
       limits_(limits),
       inbox_(std::move(inbox)),
       durability_(std::move(journal), inbox_),
-      model_(std::move(zone)),
+      model_(std::move(zone), std::move(seal)),
       drains_(reading_half_, inbox_, [this](const Drains::Ended& ended) { on_drain_ended(ended); }),
       checks_(reading_half_),
       observations_(reading_half_),

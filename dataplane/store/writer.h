@@ -51,7 +51,7 @@ class Writer {
 
   // `journal`: null where nothing is kept; else load() comes first. `zone`: where this data plane stands.
   Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<Inbox> inbox,
-         std::unique_ptr<journal::Journal> journal, std::string zone);
+         std::unique_ptr<journal::Journal> journal, std::string zone, std::shared_ptr<const tls::Seal> seal);
 
   // Fills the model from the journal, opens its listeners, and publishes. Where the journal is new, it gets `epoch`.
   // Returns how many resources there are. Before anything else, on any thread.

@@ -15,12 +15,13 @@ constexpr uint32_t kRetriesAlways = 3;
 
 }  // namespace
 
-Backend::Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::List<Line>& busy,
+Backend::Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::List<Line>& busy, tls::Worker& tls,
                  base::Ref<const config::Backend> settings)
     : loop_(loop),
       random_(random),
       shared_(shared),
       busy_(busy),
+      tls_(tls),
       settings_(std::move(settings)),
       queue_(shared.queue_of(uid())) {}
 

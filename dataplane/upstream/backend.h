@@ -21,7 +21,7 @@ namespace fairlead::upstream {
 class Backend {
  public:
   // `busy`: the worker's lines in which somebody waits.
-  Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::List<Line>& busy,
+  Backend(runtime::Loop& loop, base::Random& random, Shared& shared, base::List<Line>& busy, tls::Worker& tls,
           base::Ref<const config::Backend> settings);
   ~Backend();
 
@@ -29,6 +29,7 @@ class Backend {
   const config::Backend& settings() const { return *settings_; }
   observe::Counters& counters() { return counters_; }
   Shared& shared() { return shared_; }
+  tls::Worker& tls() { return tls_; }
   // Takes the settings that the snapshot has now.
   void refresh(const base::Ref<const config::Backend>& settings) {
     if (!(settings == settings_)) [[unlikely]]
@@ -162,6 +163,7 @@ class Backend {
   base::Random& random_;
   Shared& shared_;
   base::List<Line>& busy_;
+  tls::Worker& tls_;
   base::Ref<const config::Backend> settings_;
   balancing::Balancer balancer_;
   // Where the backend has been STICKY.

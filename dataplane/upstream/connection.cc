@@ -33,6 +33,13 @@ runtime::Task<runtime::IoResult<void>> Connection::connected(runtime::TimePoint 
   co_return runtime::IoResult<void>{};
 }
 
+runtime::Task<runtime::IoResult<void>> Connection::secured(tls::Worker& worker, tls::ClientSide side,
+                                                           runtime::TimePoint deadline) {
+  tls_ = side.context.get();
+  runtime::IoResult<void> begun = co_await tls::connect(stream_, worker, std::move(side), deadline);
+  co_return begun;
+}
+
 void Connection::count_exchange() {
   ++carried_;
   if (further_ != std::numeric_limits<uint32_t>::max()) --further_;

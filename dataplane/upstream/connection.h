@@ -8,6 +8,7 @@
 #include "net/stream.h"
 #include "runtime/task.h"
 #include "runtime/waiter.h"
+#include "tls/handshake.h"
 
 namespace fairlead::upstream {
 
@@ -23,6 +24,11 @@ class Connection : public base::ListNode<> {
   net::Stream& stream() { return stream_; }
   // Until it is open, or has failed to be; it outlives that.
   runtime::Task<runtime::IoResult<void>> connected(runtime::TimePoint deadline);
+  // And until TLS is agreed on.
+  runtime::Task<runtime::IoResult<void>> secured(tls::Worker& worker, tls::ClientSide side,
+                                                 runtime::TimePoint deadline);
+  // By what it was opened; null in the clear.
+  const tls::ClientContext* tls() const { return tls_; }
   // It has been idle before: the server may be closing it at this moment.
   bool is_reused() const { return has_been_idle_; }
   // It takes so many more after this one, as the server says.
@@ -54,6 +60,7 @@ class Connection : public base::ListNode<> {
   Server& server_;
   const uint32_t address_generation_;
   net::Stream stream_;
+  const tls::ClientContext* tls_ = nullptr;
   IdleWatch idle_watch_{*this};
   runtime::TimePoint idle_until_;
   bool has_been_idle_ = false;

@@ -41,6 +41,7 @@ void Server::replace_record(const config::Server* record) {
   record_ = base::Ref<const config::Server>(record);
   if (!moved) return;
   ++address_generation_;
+  if (last_session_) last_session_->clear();
   close_idle_connections();
   if (!load_) return;
   if (in_flight_ > 0) former_loads_.push_back(std::move(load_));
@@ -115,7 +116,7 @@ std::unique_ptr<Connection> Server::take_idle(uint64_t client) {
   while (Connection* connection = idle_.front()) {
     leave_pool(*connection);
     std::unique_ptr<Connection> owned(connection);
-    const bool is_good = owned->end_idle() && owned->idle_until() > loop_.now();
+    const bool is_good = owned->end_idle() && owned->idle_until() > loop_.now() && is_as_configured(*owned);
     // One of a client is in the way of others only when servers are told of clients no more.
     if (is_good && owned->client() == client) return owned;
     if (client != 0) break;
@@ -140,7 +141,7 @@ void Server::put_idle(std::unique_ptr<Connection> connection, runtime::Duration 
   }
   bool welcome = !drain_ && connection->may_carry_another(backend_.settings().pool.effective_max_requests()) &&
                  connection->address_generation() == address_generation_ && idle_count_ < max_idle &&
-                 idle_timeout > runtime::Duration::zero();
+                 is_as_configured(*connection) && idle_timeout > runtime::Duration::zero();
   if (!welcome || !connection->is_quiet()) return;
   connection->count_exchange();
   park(std::move(connection), idle_timeout);
@@ -148,8 +149,8 @@ void Server::put_idle(std::unique_ptr<Connection> connection, runtime::Duration 
 
 void Server::park(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout) {
   connection->begin_idle(loop_.now() + idle_timeout);
-  if (client != 0) [[unlikely]]
-    idle_of_clients_->emplace(client, connection.get());
+  if (connection->client() != 0) [[unlikely]]
+    idle_of_clients_->emplace(connection->client(), connection.get());
   idle_.push_front(*connection.release());
   ++idle_count_;
   // Left where it stands while it is scheduled: it looks for itself what is due when it fires.
@@ -160,12 +161,14 @@ void Server::park(std::unique_ptr<Connection> connection, runtime::Duration idle
 
 bool Server::has_room_for_idle() const {
   const config::PoolSettings& pool = backend_.settings().pool;
-  return !drain_ && idle_count_ < pool.effective_max_idle() &&
+  // Those that are said to be of a client serve nobody else.
+  return !drain_ && !backend_.settings().send_proxy_protocol && idle_count_ < pool.effective_max_idle() &&
          pool.effective_idle_timeout() > runtime::Duration::zero();
 }
 
 void Server::keep_warm(std::unique_ptr<Connection> connection) {
-  bool welcome = has_room_for_idle() && connection->address_generation() == address_generation_;
+  bool welcome =
+      has_room_for_idle() && connection->address_generation() == address_generation_ && is_as_configured(*connection);
   if (!welcome || !connection->is_quiet()) return;
   ++counters_.warmed;
   ++backend_.counters().warmed;
@@ -362,6 +365,16 @@ bool Lease::reuse() {
   return true;
 }
 
+bool Server::is_as_configured(const Connection& connection) const {
+  return connection.tls() == backend_.settings().tls_context.get();
+}
+
+tls::ClientSide Server::client_side() {
+  if (!last_session_) last_session_ = std::make_unique<tls::LastSession>();
+  return {
+      .context = backend_.settings().tls_context, .address = record_->address, .last = last_session_.get(), .alpn = {}};
+}
+
 int Server::open_socket(const config::SocketAddress& address) {
   int fd = connect_socket(address);
   const config::TcpOptions& tcp = backend_.settings().tcp;
@@ -390,7 +403,8 @@ runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout)
   if (!opened) co_return std::unexpected(opened.error());
   connection_ = *std::move(opened);
   if (watches_client_) client_.on_hang_up_cancel(&connection_->stream().channel());
-  auto connected = co_await connection_->connected(server_.loop_.now() + timeout);
+  const TimePoint deadline = server_.loop_.now() + timeout;
+  auto connected = co_await connection_->connected(deadline);
   if (!connected) {
     discard();
     co_return connected;
@@ -402,6 +416,12 @@ runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout)
       discard();
       co_return std::unexpected(written.error());
     }
+  }
+  if (server_.backend_.settings().tls_context) [[unlikely]] {
+    runtime::IoResult<void> secured =
+        co_await connection_->secured(server_.backend_.tls(), server_.client_side(), deadline);
+    if (!secured) discard();
+    co_return secured;
   }
   co_return connected;
 }

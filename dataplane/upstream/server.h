@@ -20,6 +20,7 @@
 #include "observe/counters.h"
 #include "runtime/task.h"
 #include "runtime/timer_wheel.h"
+#include "tls/handshake.h"
 #include "upstream/admission.h"
 #include "upstream/connection.h"
 #include "upstream/measurements.h"
@@ -105,6 +106,8 @@ class Server {
   void keep_warm(std::unique_ptr<Connection> connection);
   bool has_room_for_idle() const;
   void note_warming_failed();
+  // By whom and how TLS is begun there; without a context in the clear.
+  tls::ClientSide client_side();
 
  private:
   friend class Lease;
@@ -119,6 +122,8 @@ class Server {
   void park(std::unique_ptr<Connection> connection, runtime::Duration idle_timeout);
   void drop_idle(Connection& connection);
   void close_idle(Connection& connection);
+  // The connection was opened as connections are now.
+  bool is_as_configured(const Connection& connection) const;
   // As Driver::connect(), from the backend's source address.
   int open_socket(const config::SocketAddress& address);
   void on_idle_timer();
@@ -163,6 +168,8 @@ class Server {
   std::unique_ptr<Measurements> measurements_;
   // Where the backend's settings want that.
   std::unique_ptr<OutcomeCounts> outcomes_;
+  // Where it is spoken to in TLS.
+  std::unique_ptr<tls::LastSession> last_session_;
   // Of former addresses, for leases that are counted there.
   std::vector<SharedLoadRef> former_loads_;
 

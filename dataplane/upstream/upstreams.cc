@@ -32,7 +32,7 @@ Upstreams::Found Upstreams::find(config::BackendHandle handle) {
     forget_leaving();
   }
   if (!holder) [[unlikely]]
-    holder = std::make_unique<Backend>(loop_, random_, shared_, busy_, members->settings);
+    holder = std::make_unique<Backend>(loop_, random_, shared_, busy_, tls_, members->settings);
   holder->refresh(members->settings);
   return {holder.get(), members};
 }

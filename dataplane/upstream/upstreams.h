@@ -13,8 +13,11 @@ class Upstreams {
  public:
   // `shared` is one for all workers.
   Upstreams(runtime::Loop& loop, base::Random& random, Shared& shared)
-      : loop_(loop), random_(random), shared_(shared), warming_(*this, loop) {}
+      : loop_(loop), random_(random), shared_(shared), tls_(loop), warming_(*this, loop) {}
   ~Upstreams();
+
+  // For all TLS connections of the worker, also those of clients.
+  tls::Worker& tls() { return tls_; }
 
   // The snapshot of this turn. The worker sets it at the top of a turn; it stays alive until it sets another.
   const config::Snapshot& snapshot() const { return *snapshot_; }
@@ -55,6 +58,7 @@ class Upstreams {
   runtime::Loop& loop_;
   base::Random& random_;
   Shared& shared_;
+  tls::Worker tls_;
   const config::Snapshot* snapshot_ = nullptr;
   config::Revision counting_since_ = 0;
   // Where somebody of this worker waits.

@@ -79,7 +79,12 @@ runtime::Task<void> Warming::open_one(Ticket ticket) {
     opening.connection = *std::move(begun);
     opening_.push_back(opening);
     if (!is_first) go_on(ticket);
+    tls::ClientSide side = server->client_side();
+    // The server may be gone before the handshake is over.
+    side.last = nullptr;
+    tls::Worker& tls = server->backend().tls();
     runtime::IoResult<void> connected = co_await opening.connection->connected(deadline);
+    if (connected && side.context) connected = co_await opening.connection->secured(tls, std::move(side), deadline);
     opening.unlink();
     opened = connected.has_value();
   }

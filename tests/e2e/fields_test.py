@@ -7,6 +7,7 @@ import threading
 
 from harness import Connection, ScriptedOrigin, main, plane, wait_until
 from harness.fields import BACKEND, CHECK, LISTENER, SERVER, with_field
+from harness.certificates import Authority
 from harness.api import ApiCase, management, resources, server, upsert
 
 
@@ -55,6 +56,7 @@ class FieldsInPlace(ApiCase):
             self.toggle("backend", "backend app", BACKEND, lambda: resources.Backend(name="app"))
             self.toggle_checks()
             self.toggle("listener", "listener web", LISTENER, lambda: resources.Listener(name="web"))
+            self.toggle_tls()
         finally:
             self.stop.set()
             for client in self.clients:
@@ -90,6 +92,21 @@ class FieldsInPlace(ApiCase):
             wait_until(lambda other=other, seen=seen: other.count > seen, "a check at its new address")
         self.toggle("backend", "backend app", {"health_check": (None,)}, backend)
 
+    def toggle_tls(self):
+        """What is asked of clients that come later; these go on in the clear."""
+        authority = Authority(self.folder)
+        self.api.apply([management.Operation(upsert=management.Resource(certificate=resources.Certificate(
+            **authority.issue("example.com").fields(name)))) for name in ("one", "two")])
+        clients = [resources.ListenerTls(client_certificates={"mode": mode, "ca": authority.root}).client_certificates
+                   for mode in (1, 2)]
+        self.toggle("listener", "listener web", {
+            "tls.certificates": (["one"], ["two", "one"]), "tls.min_version": (2, 1),
+            "tls.ciphers": ("ECDHE-RSA-AES128-GCM-SHA256", ""), "tls.cipher_suites": ("TLS_AES_128_GCM_SHA256", ""),
+            "tls.alpn": (["http/1.1"], []), "tls.client_certificates": clients,
+            "tls.client_certificates.subject_header": ("X-Subject", ""), "tls.strict_sni": (True, False),
+            "tls.handshake_timeout": ("1s", "2s"), "tls.session_tickets": (False, True), "tls": (None,)},
+            lambda: resources.Listener(name="web"))
+
     def uids(self):
         whole = self.api.export()[0]
         return [item.metadata.uid for item in [*whole.listeners, *whole.backends, *whole.servers]]
@@ -99,9 +116,9 @@ class FieldsInPlace(ApiCase):
         fixed = {"name", "metadata", "status"}
         for message, toggled, others in (
                 (resources.Server, SERVER, {"backend", "address"}),
-                # (Servers that are told of clients must expect that: tests/e2e/proxy_protocol_test.py.)
-                (resources.Backend, BACKEND, {"health_check", "servers", "send_proxy_protocol"}),
-                (resources.Listener, LISTENER, {"bind", "protocol", "default_backend"})):
+                # (Servers that are told of clients, or speak TLS, must expect that: proxy_protocol_test.py, server_tls_test.py.)
+                (resources.Backend, BACKEND, {"health_check", "servers", "send_proxy_protocol", "tls"}),
+                (resources.Listener, LISTENER, {"bind", "protocol", "default_backend", "tls"})):
             fields = {field.name for field in message.DESCRIPTOR.fields}
             self.assertEqual(fields - fixed - others, {path.split(".")[0] for path in toggled}, message.DESCRIPTOR.name)
 

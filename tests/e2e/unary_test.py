@@ -1,6 +1,7 @@
-"""The management API's unary calls from another language, and what answers that it is not there yet."""
+"""The management API's unary calls from another language."""
 
 from harness import main, plane, program, run
+from harness.certificates import Authority
 from harness.api import DEADLINE, ApiCase, grpc, management, observation, resources, server, upsert
 
 
@@ -66,18 +67,24 @@ class Unary(ApiCase):
         self.assert_refused(grpc.StatusCode.INVALID_ARGUMENT, calls.ListServers,
                             management.ListServersRequest(page_token=token, backend="app"), "page_token")
 
-    def test_what_is_not_there_yet_says_so(self):
+    def test_certificates_in_single_calls(self):
         _, api = self.start_with_api(plane([]))
         calls = api.management
-        for call, request in ((calls.AddCertificate, management.AddCertificateRequest()),
-                              (calls.UpdateCertificate, management.UpdateCertificateRequest()),
-                              (calls.DeleteCertificate, management.DeleteCertificateRequest()),
-                              (calls.GetCertificate, management.GetCertificateRequest()),
-                              (calls.ListCertificates, management.ListCertificatesRequest())):
-            self.assert_refused(grpc.StatusCode.UNIMPLEMENTED, call, request)
-        certificate = management.Resource(certificate=resources.Certificate(name="c"))
-        refused = api.apply([management.Operation(upsert=certificate)])
-        self.assertEqual(refused.failures[0].reason, management.REASON_UNIMPLEMENTED)
+        issued = Authority(self.folder).issue("example.com")
+        certificate = resources.Certificate(**issued.fields("c"))
+        added = calls.AddCertificate(management.AddCertificateRequest(certificate=certificate), timeout=DEADLINE)
+        self.assertEqual((added.certificate.private_key, added.certificate.status.names), ("", ["example.com"]))
+        labelled = resources.Certificate(name="c", labels={"a": "b"})
+        calls.UpdateCertificate(management.UpdateCertificateRequest(certificate=labelled, update_mask={"paths": ["labels"]}),
+                                timeout=DEADLINE)
+        listed = calls.ListCertificates(management.ListCertificatesRequest(labels={"a": "b"}), timeout=DEADLINE)
+        self.assertEqual([(item.name, item.chain, item.private_key) for item in listed.certificates], [("c", issued.chain, "")])
+        found = calls.GetCertificate(management.GetCertificateRequest(name="c"), timeout=DEADLINE).certificate
+        self.assertEqual((found.labels["a"], found.metadata.version), ("b", listed.version))
+        deleted = management.DeleteCertificateRequest(name="c")
+        self.assertTrue(calls.DeleteCertificate(deleted, timeout=DEADLINE).existed)
+        self.assertFalse(calls.DeleteCertificate(deleted, timeout=DEADLINE).existed)
+        self.assert_refused(grpc.StatusCode.NOT_FOUND, calls.GetCertificate, management.GetCertificateRequest(name="c"))
 
     def test_health_and_reflection(self):
         _, api = self.start_with_api(plane([]))

@@ -30,6 +30,7 @@ TEST(Corpus, OfPathsHolds) { replay("path", fuzz_path); }
 TEST(Corpus, OfConfigurationFilesHolds) { replay("configuration", fuzz_configuration); }
 TEST(Corpus, OfManagementMessagesHolds) { replay("management", fuzz_management); }
 TEST(Corpus, OfProxyHeadersHolds) { replay("proxy_header", fuzz_proxy_header); }
+TEST(Corpus, OfClientHellosHolds) { replay("client_hello", fuzz_client_hello); }
 
 }  // namespace
 }  // namespace fairlead

@@ -46,6 +46,7 @@ struct Command {
 std::vector<Command> server_commands();
 std::vector<Command> backend_commands();
 std::vector<Command> listener_commands();
+std::vector<Command> certificate_commands();
 std::vector<Command> configuration_commands();
 std::vector<Command> history_commands();
 std::vector<Command> observation_commands();

@@ -105,6 +105,7 @@ Result<ResourceSet> set_of(const std::vector<v1::Resource>& resources) {
   v1::Resources message;
   for (const v1::Resource& resource : resources) {
     if (resource.has_listener()) *message.add_listeners() = without_output_only(resource).listener();
+    if (resource.has_certificate()) *message.add_certificates() = resource.certificate();
     if (resource.has_backend()) *message.add_backends() = resource.backend();
     if (resource.has_server()) *message.add_servers() = resource.server();
   }

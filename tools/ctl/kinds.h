@@ -69,6 +69,25 @@ struct BackendKind {
   static Result<void> filter_from(const Arguments&, ListRequest&) { return {}; }
 };
 
+struct CertificateKind {
+  using GetRequest = v1::GetCertificateRequest;
+  using ListRequest = v1::ListCertificatesRequest;
+  using ListResponse = v1::ListCertificatesResponse;
+  static constexpr auto kGet = &Client::Management::GetCertificate;
+  static constexpr auto kList = &Client::Management::ListCertificates;
+  static constexpr char kWord[] = "certificate";
+
+  static const v1::Certificate& resource(const auto& message) { return message.certificate(); }
+  static const auto& resources(const ListResponse& message) { return message.certificates(); }
+  static std::string title(const v1::Certificate& certificate) { return certificate.name(); }
+  static Table table(const std::vector<v1::Certificate>& certificates) { return certificate_table(certificates); }
+  static Result<void> name_from(const Arguments& arguments, auto& message) {
+    message.set_name(arguments.operand(0));
+    return {};
+  }
+  static Result<void> filter_from(const Arguments&, ListRequest&) { return {}; }
+};
+
 struct ListenerKind {
   using AddRequest = v1::AddListenerRequest;
   using UpdateRequest = v1::UpdateListenerRequest;

@@ -161,4 +161,23 @@ Table listener_table(const std::vector<v1::Listener>& listeners) {
   return table;
 }
 
+Table certificate_table(const std::vector<v1::Certificate>& certificates, absl::Time now) {
+  constexpr absl::Duration kSoon = absl::Hours(24 * 14);
+  Table table({{"CERTIFICATE"}, {"NAMES"}, {"KEY"}, {"EXPIRES"}, {"LEFT", true}, {"LISTENERS"}, {"LABELS"}});
+  for (const v1::Certificate& certificate : certificates) {
+    const v1::CertificateStatus& status = certificate.status();
+    const absl::Time end = absl::FromUnixSeconds(status.not_after().seconds());
+    const absl::Duration left = end - now;
+    const Colour colour = left <= absl::ZeroDuration() ? Colour::kRed : left < kSoon ? Colour::kYellow : Colour::kNone;
+    table.add({{certificate.name()},
+               {dash_if_empty(absl::StrJoin(status.names(), " "))},
+               {status.key_type()},
+               {absl::FormatTime("%Y-%m-%d", end, absl::UTCTimeZone())},
+               {left <= absl::ZeroDuration() ? "expired" : absl::StrCat(left / absl::Hours(24), " d"), colour},
+               {dash_if_empty(absl::StrJoin(status.listeners(), " "))},
+               {labels_text(certificate.labels())}});
+  }
+  return table;
+}
+
 }  // namespace fairlead::ctl

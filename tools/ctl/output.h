@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "ctl/result.h"
 #include "ctl/table.h"
 #include "fairlead/v1/resources.pb.h"
@@ -31,5 +33,7 @@ std::string labels_text(const google::protobuf::Map<std::string, std::string>& l
 Table server_table(const std::vector<v1::Server>& servers);
 Table backend_table(const std::vector<v1::Backend>& backends);
 Table listener_table(const std::vector<v1::Listener>& listeners);
+// `now`: against which what expires soon is marked.
+Table certificate_table(const std::vector<v1::Certificate>& certificates, absl::Time now = absl::Now());
 
 }  // namespace fairlead::ctl

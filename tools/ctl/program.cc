@@ -148,8 +148,8 @@ Result<void> run_completion(Context& context) {
 
 std::vector<Command> all_commands() {
   std::vector<Command> all;
-  for (const auto& part : {server_commands(), backend_commands(), listener_commands(), configuration_commands(),
-                           history_commands(), observation_commands()}) {
+  for (const auto& part : {server_commands(), backend_commands(), listener_commands(), certificate_commands(),
+                           configuration_commands(), history_commands(), observation_commands()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   all.push_back({.name = "completion",

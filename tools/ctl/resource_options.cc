@@ -74,7 +74,7 @@ std::string list_text(const std::vector<std::string>& values) {
 
 // "connect-failure", "connect_failure": the schema's words are upper case.
 std::string enum_word(const std::string& value) {
-  return absl::AsciiStrToUpper(absl::StrReplaceAll(value, {{"-", "_"}}));
+  return absl::AsciiStrToUpper(absl::StrReplaceAll(value, {{"-", "_"}, {".", "_"}}));
 }
 
 // "deny:10.0.0.0/8,10.1.2.3"
@@ -116,6 +116,11 @@ Result<std::string> yaml_value(const ResourceOption& option, const std::vector<s
       return routes_text(values);
     case ValueForm::kCheck:
       return base::quoted(values.back());
+    case ValueForm::kFile: {
+      absl::StatusOr<std::string> text = api::read_yaml_file(values.back());
+      if (!text.ok()) return usage_error(std::string(text.status().message()));
+      return base::quoted(*text);
+    }
     case ValueForm::kStatuses:
       return statuses_text(option.option.name, values);
     case ValueForm::kAccess:
@@ -460,6 +465,36 @@ std::vector<ResourceOption> backend_options() {
        "tcp.keep_alive.probes"},
       {{.name = "tcp-user-timeout", .value = "TIME", .help = "for what was sent and is not acknowledged"},
        "tcp.user_timeout"},
+      {{.name = "tls-verify", .value = "BOOL", .help = "servers speak TLS; whether their certificates are checked"},
+       "tls.verify",
+       ValueForm::kBool},
+      {{.name = "tls-ca",
+        .value = "FILE",
+        .help = "PEM: whose certificates of servers are believed; default the system's"},
+       "tls.ca",
+       ValueForm::kFile},
+      {{.name = "tls-name", .value = "HOST", .help = "whom servers' certificates have to be for"}, "tls.name"},
+      {{.name = "tls-sni", .value = "HOST", .help = "the host that servers are told"}, "tls.sni"},
+      {{.name = "tls-pin", .value = "HASH", .help = "SHA-256 of a server's public key; repeatable", .repeatable = true},
+       "tls.pins",
+       ValueForm::kList},
+      {{.name = "tls-client-certificate", .value = "CERTIFICATE", .help = "is shown to servers that ask for one"},
+       "tls.client_certificate"},
+      {{.name = "tls-min-version", .value = "VERSION", .help = "1.2 or 1.3; default 1.2"},
+       "tls.min_version",
+       ValueForm::kEnum},
+      {{.name = "tls-ciphers", .value = "LIST", .help = "for TLS 1.2, as OpenSSL lists them"}, "tls.ciphers"},
+      {{.name = "tls-cipher-suites", .value = "LIST", .help = "for TLS 1.3"}, "tls.cipher_suites"},
+      {{.name = "tls-alpn", .value = "PROTOCOL", .help = "is offered; repeatable", .repeatable = true},
+       "tls.alpn",
+       ValueForm::kList},
+      {{.name = "tls-session-reuse", .value = "BOOL", .help = "whether sessions are resumed; default true"},
+       "tls.session_reuse",
+       ValueForm::kBool},
+      {{.name = "tls", .value = "default", .help = "default: servers are spoken to in the clear"}, "tls"},
+      {{.name = "check-tls", .value = "BOOL", .help = "whether checks speak TLS; default where servers do"},
+       "health_check.tls",
+       ValueForm::kBool},
       labels(),
   };
 }
@@ -562,6 +597,36 @@ std::vector<ResourceOption> listener_options() {
         .repeatable = true},
        "http.quirks",
        ValueForm::kEnumList},
+      {{.name = "tls", .value = "default", .help = "default: clients speak in the clear"}, "tls"},
+      {{.name = "tls-certificate",
+        .value = "CERTIFICATE",
+        .help = "clients speak TLS; repeatable, the first is for clients that name no host",
+        .repeatable = true},
+       "tls.certificates",
+       ValueForm::kList},
+      {{.name = "tls-min-version", .value = "VERSION", .help = "1.2 or 1.3; default 1.2"},
+       "tls.min_version",
+       ValueForm::kEnum},
+      {{.name = "tls-ciphers", .value = "LIST", .help = "for TLS 1.2, as OpenSSL lists them"}, "tls.ciphers"},
+      {{.name = "tls-cipher-suites", .value = "LIST", .help = "for TLS 1.3"}, "tls.cipher_suites"},
+      {{.name = "tls-alpn", .value = "PROTOCOL", .help = "for ALPN; repeatable", .repeatable = true},
+       "tls.alpn",
+       ValueForm::kList},
+      {{.name = "tls-strict-sni", .value = "BOOL", .help = "whether hosts that no certificate has are refused"},
+       "tls.strict_sni",
+       ValueForm::kBool},
+      {{.name = "tls-handshake-timeout", .value = "TIME", .help = "for the whole handshake"}, "tls.handshake_timeout"},
+      {{.name = "tls-session-tickets", .value = "BOOL", .help = "whether clients may resume; default true"},
+       "tls.session_tickets",
+       ValueForm::kBool},
+      {{.name = "tls-client-certificates", .value = "MODE", .help = "optional or required; needs --tls-client-ca"},
+       "tls.client_certificates.mode",
+       ValueForm::kEnum},
+      {{.name = "tls-client-ca", .value = "FILE", .help = "PEM: whose certificates of clients are believed"},
+       "tls.client_certificates.ca",
+       ValueForm::kFile},
+      {{.name = "tls-subject-header", .value = "NAME", .help = "tells servers the subject of the client's certificate"},
+       "tls.client_certificates.subject_header"},
       labels(),
   };
 }

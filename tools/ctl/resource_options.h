@@ -11,7 +11,7 @@
 
 namespace fairlead::ctl {
 
-enum class ValueForm { kScalar, kBool, kEnum, kLabels, kList, kEnumList, kRoutes, kCheck, kStatuses, kAccess };
+enum class ValueForm { kScalar, kBool, kEnum, kLabels, kList, kEnumList, kRoutes, kCheck, kStatuses, kAccess, kFile };
 
 // The word that puts a field back to its default.
 inline constexpr char kDefaultWord[] = "default";

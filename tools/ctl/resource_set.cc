@@ -26,6 +26,12 @@ std::string input_yaml(const v1::Resource& resource) {
       return api::to_yaml(resource.backend(), kInput);
     case v1::Resource::kServer:
       return api::to_yaml(resource.server(), kInput);
+    case v1::Resource::kCertificate: {
+      // What a data plane has says nothing of its private key, and nobody is shown the other.
+      v1::Certificate shown = resource.certificate();
+      shown.clear_private_key();
+      return api::to_yaml(shown, kInput);
+    }
     default:
       return {};
   }
@@ -36,6 +42,7 @@ v1::Operation delete_of(const v1::Resource& resource) {
   v1::Delete& removal = *operation.mutable_delete_();
   if (resource.has_listener()) removal.set_listener(resource.listener().name());
   if (resource.has_backend()) removal.set_backend(resource.backend().name());
+  if (resource.has_certificate()) removal.set_certificate(resource.certificate().name());
   if (resource.has_server()) {
     removal.mutable_server()->set_backend(resource.server().backend());
     removal.mutable_server()->set_name(resource.server().name());
@@ -88,6 +95,10 @@ Result<ResourceSet> ResourceSet::from(const v1::Resources& resources, const std:
     PlacedResource& placed = servers.emplace_back(PlacedResource{{}, std::move(path)});
     *placed.resource.mutable_server() = server;
   };
+  for (int i = 0; i < resources.certificates_size(); ++i) {
+    PlacedResource& placed = set.resources_.emplace_back(PlacedResource{{}, indexed(root, "certificates", i)});
+    *placed.resource.mutable_certificate() = resources.certificates(i);
+  }
   for (int i = 0; i < resources.backends_size(); ++i) {
     const v1::Backend& backend = resources.backends(i);
     const std::string path = indexed(root, "backends", i);
@@ -190,6 +201,7 @@ std::vector<PlannedOperation> operations_to(const ResourceSet& present, const Re
   upsert(/*listeners=*/true);
   if (prune) remove(v1::Resource::kServer);
   if (prune) remove(v1::Resource::kBackend);
+  if (prune) remove(v1::Resource::kCertificate);
   return operations;
 }
 
@@ -217,6 +229,7 @@ v1::Configuration as_configuration(const v1::Resources& resources) {
   v1::Configuration file;
   v1::Resources& out = *file.mutable_resources();
   std::map<std::string, v1::Backend*> backends;
+  *out.mutable_certificates() = resources.certificates();
   *out.mutable_listeners() = resources.listeners();
   for (const v1::Backend& backend : resources.backends()) *out.add_backends() = backend;
   for (v1::Backend& backend : *out.mutable_backends()) backends[backend.name()] = &backend;
@@ -236,6 +249,7 @@ v1::Configuration as_configuration(const v1::Resources& resources) {
       resource.clear_status();
     }
   };
+  without_output(*out.mutable_certificates());
   without_output(*out.mutable_listeners());
   without_output(*out.mutable_backends());
   without_output(*out.mutable_servers());

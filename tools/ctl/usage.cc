@@ -148,14 +148,15 @@ std::string completion_script(const std::string& shell) {
     if (!verbs.empty()) absl::StrAppend(&cases, "    '", first, " '*) words='", verbs.substr(1), "' ;;\n");
   }
   const std::string zsh = shell == "zsh" ? "#compdef fairleadctl\nautoload -U +X bashcompinit && bashcompinit\n" : "";
-  return absl::StrCat(
-      zsh, "_fairleadctl() {\n  local current=\"${COMP_WORDS[COMP_CWORD]}\" words=''\n",
-      "  local command=\"${COMP_WORDS[1]}\"\n",
-      "  case \"$command\" in\n    server | backend | listener) command=\"$command ${COMP_WORDS[2]}\" ;;\n",
-      "  esac\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words='", first_words, "'\n  else\n    case \"$command\" in\n",
-      cases, "    esac\n  fi\n", "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n",
-      "  [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- \"$current\"))\n}\n",
-      "complete -F _fairleadctl fairleadctl\n");
+  return absl::StrCat(zsh, "_fairleadctl() {\n  local current=\"${COMP_WORDS[COMP_CWORD]}\" words=''\n",
+                      "  local command=\"${COMP_WORDS[1]}\"\n",
+                      "  case \"$command\" in\n    server | backend | listener | certificate) command=\"$command "
+                      "${COMP_WORDS[2]}\" ;;\n",
+                      "  esac\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words='", first_words,
+                      "'\n  else\n    case \"$command\" in\n", cases, "    esac\n  fi\n",
+                      "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n",
+                      "  [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- \"$current\"))\n}\n",
+                      "complete -F _fairleadctl fairleadctl\n");
 }
 
 }  // namespace fairlead::ctl

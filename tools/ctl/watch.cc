@@ -70,6 +70,8 @@ const Message* message_of(const v1::Resource& resource) {
       return &resource.backend();
     case v1::Resource::kServer:
       return &resource.server();
+    case v1::Resource::kCertificate:
+      return &resource.certificate();
     default:
       return nullptr;
   }
@@ -82,6 +84,7 @@ std::string essence(const v1::Resource& resource) {
         resource.server().has_weight() ? absl::StrCat(" weight ", resource.server().weight()) : "";
     return absl::StrCat(" ", resource.server().address(), weight);
   }
+  if (resource.has_certificate()) return " " + absl::StrJoin(resource.certificate().status().names(), " ");
   if (resource.has_listener()) {
     const auto& status = resource.listener().status();
     return " " + absl::StrJoin(status.bound_size() > 0 ? status.bound() : resource.listener().bind(), " ");

@@ -12,6 +12,7 @@ import bench_balance
 import bench_balancing
 import bench_crash
 import bench_slow
+import bench_tls
 import bench_toggle
 import bench_updates
 import proxies
@@ -20,7 +21,7 @@ from processes import Failed, Workshop, build, program
 
 PROGRAMS = sorted({"fairlead-churn", *bench_updates.PROGRAMS})
 PROGRAMS_OF = {"balance": bench_balance.PROGRAMS, "crash": bench_crash.PROGRAMS, "toggle": bench_toggle.PROGRAMS,
-               "slow": bench_slow.PROGRAMS, "idle": bench_slow.PROGRAMS}
+               "slow": bench_slow.PROGRAMS, "idle": bench_slow.PROGRAMS, "tls": bench_tls.PROGRAMS}
 CONNECTIONS = 64
 BODY_BYTES = 34
 
@@ -29,7 +30,7 @@ def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
     parser.add_argument("what", choices=("http", "tcp", "churn", "balance", "limits", "tail", "updates", "crash", "takeover",
-                                         "toggle", "slow", "idle"))
+                                         "toggle", "slow", "idle", "tls"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
@@ -40,6 +41,7 @@ def argument_parser():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--times", type=int)
     parser.add_argument("--clients", type=int)
+    parser.add_argument("--key", choices=("rsa", "ec"), default="rsa")
     return parser
 
 
@@ -362,6 +364,9 @@ def main():
             with Workshop("bench") as workshop:
                 measure_it, show = bench_slow.BENCHES[arguments.what]
                 result = measure_it(workshop, arguments, say)
+        elif arguments.what == "tls":
+            with Workshop("bench") as workshop:
+                result, show = bench_tls.tls(workshop, arguments, say, split_processors), bench_tls.print_tls
         elif arguments.what == "toggle":
             with Workshop("bench") as workshop:
                 result, show = bench_toggle.toggle(workshop, arguments, say), bench_toggle.print_toggle

@@ -28,7 +28,7 @@ def _make_stubs():
     made = run(distribution_program("protoc", "protobuf-compiler"), "-I", REPOSITORY / "proto",
                f"--python_out={folder}", f"--grpc_python_out={folder}", "--plugin=protoc-gen-grpc_python="
                + distribution_program("grpc_python_plugin", "protobuf-compiler-grpc"),
-               "fairlead/v1/resources.proto", "fairlead/v1/management.proto", "fairlead/v1/observation.proto")
+               "fairlead/v1/tls.proto", "fairlead/v1/resources.proto", "fairlead/v1/management.proto", "fairlead/v1/observation.proto")
     assert made.returncode == 0, made.stderr
     sys.path.insert(0, folder)
 

@@ -98,7 +98,7 @@ def with_field(item, path, value):
     elif last == "expected_statuses":
         for first, until in value:
             target.expected_statuses.add(first=first, last=until)
-    elif isinstance(value, list) and isinstance(value[0], (int, str)):
+    elif isinstance(value, list) and (not value or isinstance(value[0], (int, str))):
         getattr(target, last).extend(value)
     elif last == "error_pages":
         for entry in value:

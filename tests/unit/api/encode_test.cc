@@ -150,6 +150,51 @@ TEST(EncodeTest, AChecksKindIsAChoice) {
   }
 }
 
+TEST(EncodeTest, TheTlsOfABackend) {
+  auto message = from_text<v1::Backend>(R"(name: "web" health_check { tcp {} tls: false } tls {
+    verify: false name: "a.example" sni: "b.example" pins: "eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg="
+    client_certificate: "own" min_version: TLS_VERSION_1_2 ciphers: "ECDHE+AESGCM"
+    cipher_suites: "TLS_AES_256_GCM_SHA384" alpn: "http/1.1" alpn: "x" session_reuse: false })");
+  Decoded<base::Ref<config::Backend>> draft = decode_backend(message);
+  ASSERT_TRUE(draft) << draft.error().text();
+  v1::Backend encoded;
+  encode(**draft, encoded);
+  encoded.clear_metadata();
+  EXPECT_EQ(encoded.DebugString(), message.DebugString());
+  message.mutable_tls()->clear_verify();
+  EXPECT_FALSE(config::same_settings(**decode_backend(message), **draft));
+}
+
+TEST(EncodeTest, TlsThatIsPassedThrough) {
+  auto message = from_text<v1::Listener>(R"(name: "web" bind: "[::1]:443" protocol: PROTOCOL_TCP default_backend: "a"
+    tls { handshake_timeout { seconds: 3 } pass_through {
+      routes { hosts: "a.example" hosts: "*.b.example" alpn: "h2" backend: "b" } routes { alpn: "x" backend: "c" } } })");
+  Decoded<base::Ref<config::Listener>> draft = decode_listener(message);
+  ASSERT_TRUE(draft) << draft.error().text();
+  v1::Listener encoded;
+  encode(**draft, encoded);
+  encoded.clear_metadata();
+  EXPECT_EQ(encoded.DebugString(), message.DebugString());
+  message.mutable_tls()->mutable_pass_through()->mutable_routes(0)->set_backend("c");
+  EXPECT_FALSE(config::same_settings(**decode_listener(message), **draft));
+}
+
+TEST(EncodeTest, TheTlsOfAListener) {
+  auto message = from_text<v1::Listener>(R"(name: "web" bind: "[::1]:443" protocol: PROTOCOL_HTTP tls {
+    certificates: "b" certificates: "a" min_version: TLS_VERSION_1_3 ciphers: "ECDHE-RSA-AES128-GCM-SHA256:!aNULL"
+    cipher_suites: "TLS_AES_128_GCM_SHA256" alpn: "http/1.1" strict_sni: true handshake_timeout { seconds: 3 }
+    session_tickets: false })");
+  Decoded<base::Ref<config::Listener>> draft = decode_listener(message);
+  ASSERT_TRUE(draft) << draft.error().text();
+  v1::Listener encoded;
+  encode(**draft, encoded);
+  encoded.clear_metadata();
+  EXPECT_EQ(encoded.DebugString(), message.DebugString());
+  EXPECT_TRUE(config::same_settings(**decode_listener(encoded), **draft));
+  message.mutable_tls()->set_strict_sni(false);
+  EXPECT_FALSE(config::same_settings(**decode_listener(message), **draft));
+}
+
 TEST(EncodeTest, AListenerWithEveryField) {
   auto message = from_text<v1::Listener>(R"(name: "l" bind: "127.0.0.1:0" bind: "unix:/run/a.sock"
     protocol: PROTOCOL_HTTP default_backend: "web"

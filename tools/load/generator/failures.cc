@@ -39,6 +39,7 @@ Failure failure_of(IoError error, std::string_view doing) {
       return {Cause::kTimeout, fmt::format("timed out while {}", doing)};
     case IoError::kCancelled:
       return {Cause::kReset, fmt::format("given up while {}", doing)};
+    case IoError::kHandshake:
     case IoError::kReset:
       return {Cause::kReset, fmt::format("connection reset while {}", doing)};
     case IoError::kRefused:

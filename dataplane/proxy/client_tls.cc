@@ -1,0 +1,100 @@
+#include "proxy/client_tls.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "codec/client_hello.h"
+#include "config/text.h"
+#include "http/text.h"
+#include "tls/handshake.h"
+
+namespace fairlead::proxy {
+namespace {
+
+// CGI knows no "-" in names, so that of "X-Subject" and "X_Subject" an application may see either.
+bool is_same_to_some_server(std::string_view name, std::string_view other) {
+  auto as_cgi = [](char c) { return c == '-' ? '_' : absl::ascii_tolower(static_cast<unsigned char>(c)); };
+  return std::ranges::equal(name, other, {}, as_cgi, as_cgi);
+}
+
+}  // namespace
+
+runtime::Task<bool> begin_tls(Client& client) {
+  ListenerContext& listener = client.listener();
+  // Of this moment: what is changed meanwhile is for those that come later.
+  base::Ref<const config::Listener> record = listener.record;
+  runtime::TimePoint deadline = client.now() + record->tls->effective_handshake_timeout();
+  tls::Accepted accepted = co_await tls::accept(client.stream(), client.context().tls, record->tls_context, deadline);
+  if (accepted.outcome != tls::Outcome::kDone) {
+    ++listener.tls_failed;
+    co_return false;
+  }
+  ++(accepted.transport->was_resumed() ? listener.tls_resumed : listener.tls_full);
+  const auto& clients = record->tls->client_certificates;
+  if (clients && !clients->subject_header.empty()) accepted.transport->note_client_subject();
+  co_return true;
+}
+
+namespace {
+
+codec::HelloState parse_hello(Client& client, codec::ClientHello& hello) {
+  auto memory = client.context().tls.plain().first<codec::kMaxClientHello>();
+  std::string_view said = client.in().empty() ? std::string_view() : client.in().unread();
+  return codec::parse_client_hello(said, memory, hello);
+}
+
+config::BackendHandle backend_for(const codec::ClientHello& hello, const config::Listener& listener) {
+  std::string host = absl::AsciiStrToLower(config::as_absl(hello.server_name));
+  auto offers = [&](std::string_view protocol) { return hello.offers(protocol); };
+  const config::TlsRouteTable::Entry* found = config::find_tls_route(listener.tls_route_table, host, offers);
+  return found ? found->backend : config::BackendHandle{};
+}
+
+}  // namespace
+
+runtime::Task<std::optional<config::BackendHandle>> find_backend_by_hello(Client& client) {
+  base::Ref<const config::Listener> record = client.listener().record;
+  runtime::TimePoint deadline = client.now() + record->tls->effective_handshake_timeout();
+  codec::ClientHello hello;
+  while (true) {
+    codec::HelloState state = parse_hello(client, hello);
+    if (state == codec::HelloState::kComplete) co_return backend_for(hello, *record);
+    bool is_hopeless = state == codec::HelloState::kMalformed || client.in().room().empty();
+    if (is_hopeless) break;
+    if (client.in().empty()) {
+      client.in().release();
+      auto readable = co_await client.stream().readable(deadline);
+      if (!readable) break;
+    }
+    auto count = co_await client.stream().read_some(client.in().room(), deadline);
+    if (!count || *count == 0) break;
+    client.in().commit(*count);
+  }
+  ++client.listener().tls_failed;
+  co_return std::nullopt;
+}
+
+bool is_misdirected(const Client& client, const http::RequestHead& head) {
+  const config::Listener& listener = client.settings();
+  if (!client.tls() || !listener.tls || !listener.tls->strict_sni) return false;
+  return !http::equals_ignoring_case(head.host_name, client.tls()->server_name());
+}
+
+std::string_view client_certificate_line(const Client& client, http::HeaderList& headers, std::string& memory) {
+  const auto& clients = client.settings().tls->client_certificates;
+  if (!clients || clients->subject_header.empty()) return {};
+  for (http::Header& header : headers) {
+    if (!is_same_to_some_server(header.name, clients->subject_header)) continue;
+    header.hop_by_hop = true;
+    header.copyable = false;
+  }
+  if (!client.tls() || client.tls()->client_subject().empty()) return {};
+  memory = clients->subject_header;
+  memory += ": ";
+  // Escaped by RFC 2253 as far as text goes; a header's value has no control characters at all.
+  for (char c : client.tls()->client_subject()) memory += static_cast<unsigned char>(c) < ' ' || c == 127 ? '?' : c;
+  memory += "\r\n";
+  return memory;
+}
+
+}  // namespace fairlead::proxy

@@ -1,0 +1,105 @@
+// TLS between a channel's socket and its user. Belongs to the channel.
+//
+// OpenSSL reads and writes memory of the worker: a call receives what there is with one system call, and sends all that
+// it has to say with one. What is left of either when the call ends (a part of a record; what the socket did not take)
+// is kept here; an idle connection keeps nothing.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "runtime/channel.h"
+#include "tls/client_context.h"
+#include "tls/server_context.h"
+#include "tls/worker.h"
+
+typedef struct bio_st BIO;
+typedef struct bio_method_st BIO_METHOD;
+
+namespace fairlead::tls {
+
+class Transport : public runtime::Transport {
+ public:
+  // As a server.
+  Transport(runtime::Channel& channel, Worker& worker, std::shared_ptr<const ServerContext> context);
+  // As a client, to the server at `address`. `last`: its session, used and kept there, or null; it outlives this.
+  // `alpn`: in place of what the context offers, in the wire's form; empty for that.
+  Transport(runtime::Channel& channel, Worker& worker, std::shared_ptr<const ClientContext> context,
+            const config::Endpoint& address, LastSession* last, const std::string& alpn);
+  ~Transport() override;
+
+  // As far as it goes without waiting. Each step may be as long as a signature takes.
+  enum class Step : uint8_t { kDone, kWantsRead, kWantsWrite, kFailed };
+  Step handshake();
+
+  // After the handshake: the host that the client named; empty for none.
+  std::string_view server_name() const;
+  // From then on client_subject() has that of the client's certificate, as RFC 2253 writes it; empty where it has none.
+  void note_client_subject();
+  const std::string& client_subject() const { return client_subject_; }
+  bool was_resumed() const;
+  // After one that failed: why, as "certificate verify failed: certificate has expired".
+  const std::string& problem() const { return problem_; }
+
+  // For ClientContext.
+  static int on_new_session(SSL* connection, SSL_SESSION* session);
+
+  ssize_t read(std::span<char> into) override;
+  ssize_t write(std::span<const iovec> data) override;
+  bool has_unread() const override;
+  void shutdown_write() override;
+  void abandon() override { abandoned_ = true; }
+  void close() override;
+
+ private:
+  void begin_talking();
+  void note_problem();
+  static BIO_METHOD* method();
+  static int on_read(BIO* bio, char* into, size_t size, size_t* count);
+  static int on_write(BIO* bio, const char* data, size_t size, size_t* count);
+  static long on_control(BIO* bio, int command, long, void*);
+
+  // Around each call of OpenSSL.
+  void begin(size_t wanted);
+  // Sends what was said. False where the socket has not taken all of it, which is kept then.
+  bool end();
+  bool flush_kept();
+  void keep_input();
+  ssize_t failed();
+
+  runtime::Channel& channel_;
+  Worker& worker_;
+  // What it goes by, one of these, lives as long as this.
+  const std::shared_ptr<const ServerContext> server_context_;
+  const std::shared_ptr<const ClientContext> client_context_;
+  LastSession* const last_ = nullptr;
+  SSL* ssl_;
+
+  // During a call: received bytes that OpenSSL has not taken, and how many it has given to be sent. So many more may be
+  // received in it.
+  std::string_view input_;
+  size_t wanted_ = 0;
+  size_t output_ = 0;
+  bool ended_ = false;
+
+  // Between calls.
+  std::unique_ptr<char[]> kept_input_;
+  std::string_view kept_input_left_;
+  std::string kept_output_;
+  size_t kept_output_sent_ = 0;
+  // Plain bytes whose records are in `kept_output_`: the caller is told of them when those are sent.
+  size_t owed_ = 0;
+  // Received since the last byte for our user.
+  size_t silent_bytes_ = 0;
+  std::string client_subject_;
+  std::string problem_;
+  bool established_ = false;
+  bool failed_ = false;
+  bool abandoned_ = false;
+  bool said_goodbye_ = false;
+  bool end_after_output_ = false;
+};
+
+}  // namespace fairlead::tls
