@@ -55,7 +55,7 @@ std::optional<IpNumber> ip_number(const sockaddr_storage& address) {
   return number_of(reinterpret_cast<const sockaddr_in6&>(address).sin6_addr.s6_addr);
 }
 
-bool is_ip4(IpNumber address) { return address >> 32 == kIp4Prefix >> 32; }
+bool is_ip4(IpNumber address) { return (address >> 32) == (kIp4Prefix >> 32); }
 
 absl::StatusOr<Network> Network::parse(std::string_view text) {
   const size_t slash = text.find('/');

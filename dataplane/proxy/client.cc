@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace fairlead::proxy {
 namespace {
@@ -110,15 +111,28 @@ void Client::finish() {
   if (idle_) stream_.channel().interrupt_reader();
 }
 
+namespace {
+
+// As Channel::try_read(), into nowhere.
+ssize_t read_away(runtime::Channel& channel) {
+  std::array<char, 16 * 1024> bytes;
+  return channel.try_read(bytes);
+}
+
+}  // namespace
+
 runtime::Task<void> close_lingering(Client& client) {
   client.stream().shutdown_write();
   client.in().release();
   size_t thrown_away = 0;
   runtime::TimePoint deadline = client.now() + kLingerPatience;
   while (thrown_away < kLingerBytesMax) {
-    auto count = co_await client.stream().read_some(client.in().room(), deadline);
-    if (!count || *count == 0) break;
-    thrown_away += *count;
+    auto readable = co_await client.stream().readable(deadline);
+    if (!readable) break;
+    ssize_t count = read_away(client.stream().channel());
+    if (count == -EAGAIN) continue;
+    if (count <= 0) break;
+    thrown_away += static_cast<size_t>(count);
   }
 }
 

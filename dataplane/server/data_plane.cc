@@ -331,8 +331,8 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
                                                                 .configuration_version = store_->version(),
                                                                 .usage = observe::read_process_usage(),
                                                                 .journal = journal_facts(),
-                                                                .certificates = std::move(certificates),
-                                                                .overload_step = overload_step});
+                                                                .overload_step = overload_step,
+                                                                .certificates = std::move(certificates)});
     };
     auto shared = std::make_shared<decltype(make)>(std::move(make));
     auto posted = store_->read([shared, done](store::Reader& reader) {

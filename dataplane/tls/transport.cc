@@ -12,6 +12,7 @@ namespace {
 
 // What a record has beside its bytes, at most, for those that are asked for in one receive.
 constexpr size_t kRecordOverhead = 512;
+constexpr size_t kRecordMax = 16 * 1024;
 constexpr size_t kHandshakeRead = 16 * 1024;
 // A peer that says so much without a byte for our user, or lets so much wait, is up to no good: a record is at most
 // half of that.
@@ -240,7 +241,8 @@ bool Transport::has_unread() const {
 ssize_t Transport::read(std::span<char> into) {
   if (failed_) return -EPROTO;
   flush_kept();
-  begin(into.size() + kRecordOverhead);
+  // A record is understood as a whole only.
+  begin(std::max(into.size(), kRecordMax) + kRecordOverhead);
   size_t done = 0;
   int error = SSL_ERROR_NONE;
   while (done < into.size()) {

@@ -29,7 +29,7 @@ class Backend {
   const config::Backend& settings() const { return *settings_; }
   observe::Counters& counters() { return counters_; }
   Shared& shared() { return shared_; }
-  tls::Worker& tls() { return tls_; }
+  tls::Worker& tls() const { return tls_; }
   // Takes the settings that the snapshot has now.
   void refresh(const base::Ref<const config::Backend>& settings) {
     if (!(settings == settings_)) [[unlikely]]

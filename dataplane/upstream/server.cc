@@ -159,16 +159,17 @@ void Server::park(std::unique_ptr<Connection> connection, runtime::Duration idle
   schedule_idle_timer();
 }
 
-bool Server::has_room_for_idle() const {
+uint32_t Server::room_for_idle() const {
   const config::PoolSettings& pool = backend_.settings().pool;
   // Those that are said to be of a client serve nobody else.
-  return !drain_ && !backend_.settings().send_proxy_protocol && idle_count_ < pool.effective_max_idle() &&
-         pool.effective_idle_timeout() > runtime::Duration::zero();
+  const bool keeps_any =
+      !drain_ && !backend_.settings().send_proxy_protocol && pool.effective_idle_timeout() > runtime::Duration::zero();
+  return keeps_any ? pool.effective_max_idle() - std::min(pool.effective_max_idle(), idle_count_) : 0;
 }
 
 void Server::keep_warm(std::unique_ptr<Connection> connection) {
   bool welcome =
-      has_room_for_idle() && connection->address_generation() == address_generation_ && is_as_configured(*connection);
+      room_for_idle() > 0 && connection->address_generation() == address_generation_ && is_as_configured(*connection);
   if (!welcome || !connection->is_quiet()) return;
   ++counters_.warmed;
   ++backend_.counters().warmed;

@@ -104,7 +104,8 @@ class Server {
   runtime::IoResult<std::unique_ptr<Connection>> open_connection();
   // One that has carried nothing, for the pool; closed where that does not want it.
   void keep_warm(std::unique_ptr<Connection> connection);
-  bool has_room_for_idle() const;
+  // For so many more.
+  uint32_t room_for_idle() const;
   void note_warming_failed();
   // By whom and how TLS is begun there; without a context in the clear.
   tls::ClientSide client_side();

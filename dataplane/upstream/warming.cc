@@ -56,8 +56,11 @@ std::optional<Warming::Ticket> Warming::next() {
     Job* job = job_of(ticket);
     if (!job) continue;
     Server* server = server_of(ticket.server, job->backend, job->slot);
-    if (server && job->is_new) job->left -= std::min(job->left, server->connections());
-    if (server && job->left > 0 && server->has_room_for_idle()) return ticket;
+    if (server && job->is_new) {
+      job->left -= std::min(job->left, server->connections());
+      job->left = std::min(job->left, server->room_for_idle());
+    }
+    if (server && job->left > 0 && server->room_for_idle() > 0) return ticket;
     jobs_.erase(ticket.server);
   }
   return std::nullopt;
@@ -79,7 +82,9 @@ runtime::Task<void> Warming::open_one(Ticket ticket) {
     opening.connection = *std::move(begun);
     opening_.push_back(opening);
     if (!is_first) go_on(ticket);
-    tls::ClientSide side = server->client_side();
+    tls::ClientSide side;
+    if (server->backend().settings().tls_context) [[unlikely]]
+      side = server->client_side();
     // The server may be gone before the handshake is over.
     side.last = nullptr;
     tls::Worker& tls = server->backend().tls();

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What an origin sees must be what Fairlead understood, whatever a client sends.
 
-usage: tests/conformance/differential.py [--count N] [--seed N] [--only NUMBER] [--json]
+usage: tests/conformance/differential.py [--count N] [--seed N] [--relaxed] [--only NUMBER] [--json]
 
 Requests of the catalogue are mutated, from a seed, and each goes through Fairlead three times: to a server of ours that
 says what it saw, to nginx before such a server, and to haproxy before one. What the server of ours sees directly is what
@@ -337,10 +337,15 @@ def difference(understood, through):
     return None
 
 
-class Trial:
-    """All processes and servers of one run."""
+# All that listeners accept of old clients, and paths in one spelling.
+RELAXED = {"quirks": ["BARE_LINE_FEED", "UNDERSCORE_NAMES", "EMPTY_LINES"],
+           "path": dict.fromkeys(("dot_segments", "repeated_slashes", "encoded_slashes", "escapes"), "NORMALIZE")}
 
-    def __init__(self, folder):
+
+class Trial:
+    """All processes and servers of one run. `http`: of the listeners."""
+
+    def __init__(self, folder, http):
         self.folder = pathlib.Path(folder)
         os.chmod(folder, 0o755)
         self.servers = {"direct": SeeingServer(strict=True), "nginx": SeeingServer(strict=False),
@@ -352,7 +357,7 @@ class Trial:
         self.fairlead = Fairlead(self.folder, {
             "workers": 1, "access_log": {"path": "/dev/null"},
             "resources": {
-                "listeners": [{"name": name, "bind": ["127.0.0.1:0"], "protocol": "HTTP", "default_backend": name}
+                "listeners": [{"name": name, "bind": ["127.0.0.1:0"], "protocol": "HTTP", "default_backend": name, "http": http}
                               for name in addresses],
                 "backends": [{"name": name, "servers": [{"name": "s", "address": address}]}
                              for name, address in addresses.items()]}})
@@ -433,6 +438,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=400, help="mutations (default: 400)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32), help="default: drawn and printed")
+    parser.add_argument("--relaxed", action="store_true", help="listeners accept all quirks and normalise paths")
     parser.add_argument("--only", type=int, help="this one alone, and what came of it")
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     arguments = parser.parse_args()
@@ -441,7 +447,7 @@ def main():
     begun = time.monotonic()
     left, nothing_left = {}, True
     with tempfile.TemporaryDirectory(prefix="fairlead-differential-") as folder:
-        trial = Trial(folder)
+        trial = Trial(folder, RELAXED if arguments.relaxed else {})
         try:
             first = None
             for number in numbers:

@@ -136,6 +136,7 @@ TEST_P(BadHeaders, AreRefusedWhereverTheyAreCut) {
   ProxyHeader header;
   const auto parse = [&](std::string_view bytes) { return parse_proxy_header(bytes, header); };
   const HeadResult result = parse_cut_everywhere(parse, bad.bytes);
+  RecordProperty("rows", std::to_string(bad.row));
   EXPECT_EQ(cause_of(result), bad.cause) << "row " << bad.row;
   EXPECT_EQ(result.incomplete(), std::string_view(bad.cause).empty());
 }

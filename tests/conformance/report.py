@@ -85,7 +85,7 @@ def run_script(binaries, script, folder, results):
 def gather(binaries):
     results = Results()
     scripts = [path for path in sorted((REPOSITORY / "tests/e2e").glob("*_test.py"))
-               if re.search(r"@proves\(|self\.row\(", path.read_text(encoding="utf-8"))]
+               if re.search(r"@proves\(|self\.row\(|def test_row_", path.read_text(encoding="utf-8"))]
     with tempfile.TemporaryDirectory(prefix="fairlead-report-") as folder:
         folder = pathlib.Path(folder)
         run_program(binaries, "conformance", "*", folder, results)

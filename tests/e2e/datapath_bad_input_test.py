@@ -46,6 +46,7 @@ REFUSED_HEADS = [
     ("24 HTTP/01.1", head(b"GET / HTTP/01.1"), 400, "version"),
     ("25 lower case version", head(b"GET / http/1.1"), 400, "version"),
     ("26 HTTP/0.9", b"GET /\r\n\r\n", 400, "target"),
+    ("167 PROXY header where none is expected", b"PROXY TCP4 10.1.2.3 10.0.0.1 4321 80\r\n" + head(b"GET / HTTP/1.1"), 400, "target"),
     ("27 ten empty lines", b"\r\n" * 10 + head(), 400, "request_line"),
     ("28 bare LF", b"GET / HTTP/1.1\nHost: a\n\n", 400, "version"),
     ("28 bare LF after a header", b"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", 400, "line_end"),

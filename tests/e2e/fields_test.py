@@ -97,7 +97,8 @@ class FieldsInPlace(ApiCase):
         authority = Authority(self.folder)
         self.api.apply([management.Operation(upsert=management.Resource(certificate=resources.Certificate(
             **authority.issue("example.com").fields(name)))) for name in ("one", "two")])
-        clients = [resources.ListenerTls(client_certificates={"mode": mode, "ca": authority.root}).client_certificates
+        clients = [resources.Listener(tls={"client_certificates": {
+            "mode": mode, "ca": authority.root}}).tls.client_certificates
                    for mode in (1, 2)]
         self.toggle("listener", "listener web", {
             "tls.certificates": (["one"], ["two", "one"]), "tls.min_version": (2, 1),

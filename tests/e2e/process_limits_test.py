@@ -45,15 +45,16 @@ class Limits(ApiCase):
         self.assertEqual(active.request(get()).body, b"live")
         held = []
 
-        def fill_until(step):
-            while self.metric(fairlead, "fairlead_overload_step") < step:
+        def fill_to(count):
+            while (before := fairlead.open_descriptors()) < count:
                 held.append(self.open(fairlead))
+                wait_until(lambda before=before: fairlead.open_descriptors() > before, "the accepting of one")
 
-        fill_until(1)
+        fill_to(82)
         events.wait_for(lambda text: "overload: no keep alive: descriptors: " in text, "the first step")
         answer = self.open(fairlead).request(get())
         self.assertEqual((answer.body, answer.get("connection")), (b"live", "close"))
-        fill_until(2)
+        fill_to(92)
         events.wait_for(lambda text: "overload: no connections: descriptors: " in text, "the second step")
         wait_until(lambda: self.refused(fairlead, "overload") > 0 or held.append(self.open(fairlead)), "a refusal")
         # What is open goes on, until it is asked to come again.

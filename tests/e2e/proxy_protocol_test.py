@@ -5,7 +5,7 @@ import socket
 import struct
 import subprocess
 
-from harness import Connection, ScriptedOrigin, fetch, get, is_refused, main, plane, response, wait_until
+from harness import Connection, ScriptedOrigin, fetch, get, is_refused, main, plane, proves, response, wait_until
 from harness.api import ApiCase
 from harness.processes import distribution_program
 
@@ -31,13 +31,14 @@ class Accepted(ApiCase):
 
     def test_of_curl(self):
         address = self.fairlead.address()
-        run = subprocess.run(["curl", "-s", "--haproxy-protocol", "--haproxy-clientip", "203.0.113.9",
+        run = subprocess.run(["curl", "-s", "--haproxy-protocol", "--interface", "127.0.0.9",
                               f"http://{address}/curl"], capture_output=True, timeout=20, check=False)
         self.assertEqual(run.stdout, b"live", run)
         line = self.fairlead.wait_for_access("target=/curl")
-        self.assertTrue(line["client"].startswith("203.0.113.9:"), line)
-        self.assertEqual(self.live.requests[-1].get("x-forwarded-for"), "203.0.113.9")
+        self.assertTrue(line["client"].startswith("127.0.0.9:"), line)
+        self.assertEqual(self.live.requests[-1].get("x-forwarded-for"), "127.0.0.9")
 
+    @proves(*(str(row) for row in range(158, 169)))
     def test_rows_158_to_168_over_a_socket(self):
         for bytes_ in (get(), b"PROXY TCP4 1.2.3.4 1.2.3.4 1 80 \r\n" + get(), b"PROXY " + b"x" * 200,
                        SIGNATURE + b"\x11\x11\0\0" + get(), v2(tlvs=b"\x03\0\4abcd") + get(), v2(tlvs=b"\x02\0\xffab") + get(),
@@ -52,6 +53,11 @@ class Accepted(ApiCase):
                 connection.send(bytes([byte]))
             self.assertEqual(connection.read_response().body, b"live")
         self.assertEqual(self.fairlead.wait_for_access("target=/bytes")["client"], "203.0.113.7:1234")
+        for header, target in ((b"PROXY UNKNOWN\r\n", "/unknown"), (SIGNATURE + b"\x20\0\0\0", "/local")):
+            with Connection(self.fairlead.address()) as connection:
+                connection.send(header + get(target))
+                self.assertEqual(connection.read_response().body, b"live")
+            self.assertTrue(self.fairlead.wait_for_access(f"target={target}")["client"].startswith("127.0.0.1:"))
 
     def test_rules_and_limits_hold_for_the_address_of_the_header(self):
         self.ctl(self.fairlead, "listener", "set", "web", "--access", "deny:203.0.113.0/24",

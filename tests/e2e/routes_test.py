@@ -234,7 +234,7 @@ class Routes(Case):
             self.assertEqual((answer.status, answer.body, answer.all("content-type"), answer.all("date")),
                              (200, b"User-agent: *\n", ["text/x"], ["now"]))
             answer = connection.request(get("/gone"))
-            self.assertEqual((answer.status, answer.reason, answer.body, answer.get("content-type")),
+            self.assertEqual((answer.status, answer.reason.strip(), answer.body, answer.get("content-type")),
                              (410, "Gone", b"<p>", "text/html"))
             answer = connection.request(get("/empty"))
             self.assertEqual((answer.status, answer.get("content-length"), answer.get("content-type")), (204, None, None))

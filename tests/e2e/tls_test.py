@@ -98,11 +98,9 @@ class Serving(TlsCase):
             with self.connect(fairlead, version=version) as connection:
                 for size in sizes:
                     body = bytes(number * 7 % 251 for number in range(size))
-                    sender = threading.Thread(target=connection.send, args=(get(
-                        method="POST", host="example.com", body=body),))
-                    sender.start()
+                    # (One thread: a connection of Python's ssl is not for two. The origin reads before it answers.)
+                    connection.send(get(method="POST", host="example.com", body=body))
                     answer = connection.read_response()
-                    sender.join()
                     self.assertEqual(answer.status, 200)
                     self.assertTrue(answer.body == body, f"{size} bytes came back as {len(answer.body)}")
         self.assertEqual(origin.errors, [])
@@ -137,20 +135,22 @@ class Serving(TlsCase):
             self.assertEqual(connection.read_response().status, 200)
 
     def test_a_tcp_listener_ends_tls_and_passes_the_end_of_each_side_on(self):
-        origin = self.scripted(lambda peer, _: (peer.send(b"hello "), peer.send(peer.read_to_end())))
+        ends = []
+        origin = self.scripted(lambda peer, _: (peer.send(b"hello "), ends.append(peer.read_to_end())))
         fairlead = self.start(self.tls_plane([origin.address], listener={"protocol": "TCP"}))
         with self.connect(fairlead, alpn=()) as connection:
             self.assertEqual(connection.read_exactly(6), b"hello ")
             connection.send(b"x" * 100_000)
             raw = connection.socket.unwrap()  # says goodbye, and waits for that of the other side
             connection.socket = raw
+        self.assertEqual(ends, [b"x" * 100_000])
         self.assertEqual(origin.errors, [])
 
     def test_metrics_count_handshakes_and_tell_when_certificates_expire(self):
-        fairlead = self.start_tls(observation={"listen": "127.0.0.1:0"})
+        fairlead = self.start_tls()
         self.assert_serves(fairlead)
         self.assert_no_handshake(fairlead, alpn=("h2",))
-        page = fetch(fairlead.observation, "/metrics").body.decode()
+        page = fetch(fairlead.ready["observation"], "/metrics").body.decode()
         self.assertIn('fairlead_listener_tls_handshakes_total{listener="web",result="full"} 1\n', page)
         self.assertIn('fairlead_listener_tls_handshakes_total{listener="web",result="failed"} 1\n', page)
         line = next(line for line in page.splitlines()
@@ -280,7 +280,7 @@ class Changing(TlsCase):
         self.ctl(fairlead, "listener", "set", "web", "--tls-certificate", "example")
         self.ctl(fairlead, "certificate", "delete", "other")
         self.assertNotIn("other", self.ctl(fairlead, "certificate", "list"))
-        self.assertIn("is not there", self.ctl(fairlead, "certificate", "delete", "other"))
+        self.assertIn("was not there", self.ctl(fairlead, "certificate", "delete", "other"))
 
     def unnamed(self):
         context = client_context(self.authority)
@@ -345,7 +345,7 @@ class Secrets(TlsCase):
         self.ctl(fairlead, "certificate", "delete", "removed")
         api = self.api_of(fairlead)
         answers = [self.ctl(fairlead, "certificate", "list", "-o", "json"), self.ctl(fairlead, "export"),
-                   self.ctl(fairlead, "history", "diff", "1", "-o", "json"), self.ctl(fairlead, "history", "list"),
+                   self.ctl(fairlead, "diff", "1", "-o", "json"), self.ctl(fairlead, "history"),
                    str(api.management.GetCertificate(management.GetCertificateRequest(name="example"))),
                    *fairlead.log.all(), *fairlead.out.all()]
         fairlead.stop()
@@ -413,7 +413,7 @@ class BadInput(TlsCase):
         small = openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")
         (self.folder / "small.key").write_text(small)
         small_certificate = openssl("req", "-x509", "-key", self.folder / "small.key", "-subj", "/CN=small")
-        nul = self.authority.issue(lines=["subjectAltName=@names\n[names]\nDNS.1=bad name.com"])
+        nul = self.authority.issue("bad name.com")
         cases = {
             "the key does not match": (good.chain, other.key, "private_key: does not belong to"),
             "no key": (good.chain, "", "private_key: is not set, and the present one does not belong"),
@@ -608,7 +608,7 @@ class Hostile(TlsCase):
     def test_row_174_protocols_that_are_not_spoken_here(self):
         fairlead = self.start_tls()
         for protocols in (("h2",), ("nonsense", "h3")):
-            self.assert_no_handshake(fairlead, "NO_APPLICATION_PROTOCOL", alpn=protocols)
+            self.assert_no_handshake(fairlead, "no application protocol", alpn=protocols)
         with self.connect(fairlead, alpn=("h2", "http/1.1")) as connection:
             self.assertEqual(connection.socket.selected_alpn_protocol(), "http/1.1")
             # What follows is no HTTP/1.

@@ -41,7 +41,7 @@ def argument_parser():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--times", type=int)
     parser.add_argument("--clients", type=int)
-    parser.add_argument("--key", choices=("rsa", "ec"), default="rsa")
+    parser.add_argument("--key", metavar="KEY", choices=("rsa", "ec"), default="rsa")
     return parser
 
 

@@ -1,6 +1,7 @@
 """Which rows of the catalogue of bad input (tests/conformance/catalogue.txt) a test proves, and how it went.
 
     @proves("66", "86")            a whole test
+    def test_row_169_plain_http    a whole test of one row
     with self.row("53 both ..."):  one part of it, which begins with the row's number
 
 Where FAIRLEAD_RESULTS names a file, each result is a line of JSON there; tests/conformance/report.py makes a table of it.
@@ -9,6 +10,7 @@ Where FAIRLEAD_RESULTS names a file, each result is a line of JSON there; tests/
 import json
 import os
 import pathlib
+import re
 import sys
 import unittest
 
@@ -61,8 +63,10 @@ class RecordingResult(unittest.TextTestResult):
         super().stopTest(test)
 
     def _record_test(self, test, passed):
-        method = getattr(test, getattr(test, "_testMethodName", ""), None)
-        self._record(getattr(method, "rows", []), test, "", passed)
+        name = getattr(test, "_testMethodName", "")
+        named = re.match(r"test_row_([A-Z]?[0-9]+)_", name)
+        rows = getattr(getattr(test, name, None), "rows", []) + ([check(named[1])] if named else [])
+        self._record(rows, test, "", passed)
 
     def _record(self, rows, test, part, passed):
         path = os.environ.get("FAIRLEAD_RESULTS")

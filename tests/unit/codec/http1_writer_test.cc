@@ -213,7 +213,8 @@ TEST(WriteResponse, AddsADateWhereTheServerGaveNone) {
 TEST(WriteRequest, TellsTheClientInForwardedWhereThatIsChosen) {
   static RequestHead head;
   const auto written = [&](const std::string& lines, RequestOptions options, const char* address = "192.0.2.1") {
-    EXPECT_TRUE(parse_request_head("GET / HTTP/1.1\r\nHost: h:80\r\n" + lines + "\r\n", HeadLimits{}, head).complete());
+    const std::string input = "GET / HTTP/1.1\r\nHost: h:80\r\n" + lines + "\r\n";
+    EXPECT_TRUE(parse_request_head(input, HeadLimits{}, head).complete());
     options.client = client(address);
     std::array<char, 1024> out;
     return std::string(out.data(), write_request_head(head, options, out).value());

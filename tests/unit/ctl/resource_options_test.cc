@@ -232,7 +232,7 @@ TEST(ResourceOptions, RulesForAddresses) {
   EXPECT_EQ(fill<v1::Listener>(listener_options(), {"--access", "10.0.0.0/8"}).failure.text,
             "--access: \"10.0.0.0/8\" is not allow:NETWORK,... or deny:NETWORK,...");
   EXPECT_THAT(fill<v1::Listener>(listener_options(), {"--access", "block:10.0.0.0/8"}).failure.text,
-              testing::HasSubstr("\"block\" is not one of allow, deny"));
+              testing::HasSubstr("\"BLOCK\" is not one of ALLOW, DENY"));
 }
 
 TEST(ResourceOptions, ServersAreToldOfClients) {

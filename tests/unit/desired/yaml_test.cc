@@ -23,8 +23,8 @@ TEST(Yaml, AMistakeIsToldWithItsLineAndField) {
       {"backends:\n- name: app\n  sevrers: []\n",
        "f.yaml:3: backends[0]: unknown field \"sevrers\"; Backend has name, balance, server_defaults, timeouts, retry, "
        "drain, health_check, connection_pool, labels, failover, slow_start, persistence, queue, circuit, "
-       "on_marked_down, on_marked_up, "
-       "outlier_detection, discovery, servers, metadata, status"},
+       "on_marked_down, on_marked_up, outlier_detection, discovery, send_proxy_protocol, tcp, servers, tls, metadata, "
+       "status"},
       {"backends:\n- name: app\n  servers:\n  - name: s1\n    weight: heavy\n",
        "f.yaml:5: backends[0].servers[0].weight: \"heavy\" is not a number from 0 to 4294967295"},
       {"backends:\n- name: app\n  servers:\n  - {name: s1, weight: 4294967296}\n",

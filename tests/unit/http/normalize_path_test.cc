@@ -11,11 +11,18 @@ namespace {
 constexpr auto kNormalize = PathAction::kNormalize;
 constexpr auto kRefuse = PathAction::kRefuse;
 
+// A policy of one choice.
+constexpr PathPolicy only(std::optional<PathAction> PathPolicy::* choice, PathAction action) {
+  PathPolicy policy;
+  policy.*choice = action;
+  return policy;
+}
+
 constexpr PathPolicy kAll{kNormalize, kNormalize, kNormalize, kNormalize};
-constexpr PathPolicy kDots{.dot_segments = kNormalize};
-constexpr PathPolicy kSlashes{.repeated_slashes = kNormalize};
-constexpr PathPolicy kEncoded{.encoded_slashes = kNormalize};
-constexpr PathPolicy kEscapes{.escapes = kNormalize};
+constexpr PathPolicy kDots = only(&PathPolicy::dot_segments, kNormalize);
+constexpr PathPolicy kSlashes = only(&PathPolicy::repeated_slashes, kNormalize);
+constexpr PathPolicy kEncoded = only(&PathPolicy::encoded_slashes, kNormalize);
+constexpr PathPolicy kEscapes = only(&PathPolicy::escapes, kNormalize);
 
 // What comes out, or "refused".
 std::string normal(std::string_view path, const PathPolicy& policy) {
@@ -69,8 +76,10 @@ TEST(NormalizePath, MakesSlashesBeforeItLooksForDots) {
 }
 
 TEST(NormalizePath, RefusesByName) {
-  const PathPolicy dots{.dot_segments = kRefuse}, slashes{.repeated_slashes = kRefuse},
-      encoded{.encoded_slashes = kRefuse}, escapes{.escapes = kRefuse};
+  const PathPolicy dots = only(&PathPolicy::dot_segments, kRefuse);
+  const PathPolicy slashes = only(&PathPolicy::repeated_slashes, kRefuse);
+  const PathPolicy encoded = only(&PathPolicy::encoded_slashes, kRefuse);
+  const PathPolicy escapes = only(&PathPolicy::escapes, kRefuse);
   for (const char* path : {"/a/../b", "/.", "/%2e", "/a/..;x"}) EXPECT_EQ(normal(path, dots), "refused") << path;
   for (const char* path : {"//", "/a//b"}) EXPECT_EQ(normal(path, slashes), "refused") << path;
   for (const char* path : {"/a%2fb", "/%5C"}) EXPECT_EQ(normal(path, encoded), "refused") << path;

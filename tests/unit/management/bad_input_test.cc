@@ -608,7 +608,7 @@ const Row kRows[] = {
      "connection_pool.idle_timeout: 1h1s is out of range [0, 1h]"},
     {20, "ListenerIdleZero", http("timeouts { idle {} }"), kInvalid, kArgument, "timeouts.idle: 0 is out of range"},
     {23, "ProtocolUnknown", listener("protocol: 77"), kInvalid, kArgument, "protocol: 77 is not known"},
-    {24, "NoName", "delete {}", kInvalid, StatusCode::OK, "names a listener, a backend or a server"},
+    {24, "NoName", "delete {}", kInvalid, StatusCode::OK, "names a listener, a backend, a server or a certificate"},
     {0, "TooManyAddresses", http(repeated("bind: \"127.0.0.1:0\" ", 16)), kInvalid, kArgument,
      "bind: has 17 addresses"},
     {0, "BindPortTooLarge", http("bind: \"127.0.0.1:99999\""), kInvalid, kArgument, "bind[1]: "},
@@ -721,6 +721,13 @@ class BadInputTest : public ManagementFixture {
     grpc::ClientContext context;
     if (operation.has_delete_() && operation.delete_().name_case() == v1::Delete::NAME_NOT_SET) return grpc::Status::OK;
     if (operation.has_delete_()) return unary_delete(context, operation.delete_());
+    if (operation.has_patch() && operation.patch().resource().has_certificate()) {
+      v1::UpdateCertificateRequest request;
+      *request.mutable_certificate() = operation.patch().resource().certificate();
+      *request.mutable_update_mask() = operation.patch().update_mask();
+      v1::UpdateCertificateResponse response;
+      return stub_->UpdateCertificate(&context, request, &response);
+    }
     if (operation.has_patch()) {
       v1::UpdateServerRequest request;
       *request.mutable_server() = operation.patch().resource().server();
@@ -764,6 +771,12 @@ class BadInputTest : public ManagementFixture {
       *request.mutable_backend() = resource.backend();
       v1::AddBackendResponse response;
       return stub_->AddBackend(&context, request, &response);
+    }
+    if (resource.has_certificate()) {
+      v1::AddCertificateRequest request;
+      *request.mutable_certificate() = resource.certificate();
+      v1::AddCertificateResponse response;
+      return stub_->AddCertificate(&context, request, &response);
     }
     if (!resource.has_listener()) return grpc::Status::OK;
     v1::AddListenerRequest request;

@@ -81,6 +81,8 @@ void put_single(std::string& out, const Message& message, const FieldDescriptor&
       return put_bytes(out, field.number(), reflection.GetString(message, &field));
     case FieldDescriptor::CPPTYPE_UINT32:
       return put_number(out, field.number(), reflection.GetUInt32(message, &field));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return put_number(out, field.number(), reflection.GetUInt64(message, &field));
     case FieldDescriptor::CPPTYPE_BOOL:
       return put_number(out, field.number(), reflection.GetBool(message, &field) ? 1 : 0);
     case FieldDescriptor::CPPTYPE_INT32:

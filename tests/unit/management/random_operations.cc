@@ -170,7 +170,7 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_connection_pool()->mutable_purge_delay()->set_seconds(number(2));
   if (one_in(9)) backend.mutable_connection_pool()->set_min_idle(number(2));
   if (one_in(9)) backend.mutable_connection_pool()->set_warm(number(2));
-  if (one_in(9)) backend.set_on_marked_up(static_cast<v1::OnMarkedUp>(number(3)));
+  if (one_in(9)) backend.set_on_marked_up(static_cast<v1::OnMarkedUp>(number(2)));
   if (one_in(6)) backend.mutable_connection_pool()->set_source_address(one_in(2) ? "127.0.0.1" : "::1");
   if (one_in(6)) backend.mutable_server_defaults()->set_min_connections(number(2));
   if (one_in(6)) backend.mutable_server_defaults()->set_full_connections(number(2) * 10);
@@ -186,7 +186,7 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_slow_start()->mutable_window()->set_seconds(number(2));
   if (one_in(6)) backend.mutable_outlier_detection()->set_max_ejected_percent(number(1) * 50);
   if (one_in(9)) backend.mutable_discovery()->set_srv(one_in(6) ? "a..b" : number(1) == 1 ? "_a._tcp.x" : "b.");
-  if (one_in(9)) backend.mutable_discovery()->add_also(one_in(6) ? "b." : "c");
+  if (one_in(9)) backend.mutable_discovery()->add_also("c");
   if (one_in(9)) backend.mutable_discovery();
   if (one_in(6)) backend.mutable_send_proxy_protocol()->set_version(static_cast<v1::ProxyHeader>(number(2)));
   if (one_in(9)) backend.mutable_send_proxy_protocol()->set_crc32c(one_in(2));

@@ -321,7 +321,9 @@ Reasons Reference::faults(const v1::Backend& backend) const {
   bool is_of_no_kind =
       backend.has_health_check() && check.check_case() == v1::HealthCheck::CHECK_NOT_SET && !check.has_agent();
   if (is_of_no_kind || (check.has_rise() && check.rise() == 0)) reasons.insert(v1::REASON_INVALID);
-  if (backend.discovery().srv().find("..") != std::string::npos) reasons.insert(v1::REASON_INVALID);
+  const v1::Discovery& discovery = backend.discovery();
+  bool is_of_no_name = discovery.srv().empty() && discovery.also_size() > 0;
+  if (is_of_no_name || discovery.srv().find("..") != std::string::npos) reasons.insert(v1::REASON_INVALID);
   const v1::SendProxyProtocol& send_proxy = backend.send_proxy_protocol();
   if (send_proxy.crc32c() && send_proxy.version() != v1::PROXY_HEADER_V2) reasons.insert(v1::REASON_INVALID);
   if (backend.outlier_detection().consecutive_errors() > 1000) reasons.insert(v1::REASON_INVALID);

@@ -76,16 +76,23 @@ class TransportTest : public testing::Test {
     auto identity = Identity::make(made.chain, made.key, "");
     ASSERT_TRUE(identity) << identity.error().text;
     identity_ = *identity;
-    config::ListenerTls listener{.certificates = {"a"}};
+    config::ListenerTls listener;
+    listener.certificates = {"a"};
     server_context_ = ServerContext::make(listener, false, {{identity_}}, nullptr);
-    config::BackendTls backend{.ca = made.chain, .sni = "a.example"};
-    client_context_ = ClientContext::make(backend, nullptr);
+    believe(made.chain);
     test_support::SocketPair pair = test_support::tcp_pair();
     // So that neither side can send all that it has at once.
     int small = 20'000;
     for (int fd : {pair.first, pair.second}) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     server_.emplace(host_.loop, pair.first);
     client_fd_ = pair.second;
+  }
+
+  void believe(const std::string& authority) {
+    config::BackendTls backend;
+    backend.ca = authority;
+    backend.sni = "a.example";
+    client_context_ = ClientContext::make(backend, nullptr);
   }
 
   Task<void> accept() {
@@ -175,12 +182,14 @@ TEST_F(TransportTest, AnEndThatWasNotAnnouncedMarksTheChannel) {
   EXPECT_EQ(SSL_write(client, "half", 4), 4);
   Received at_server;
   scope.spawn(receive(*server_, random_, 1000, at_server));
-  end(client);
-  ::close(client_fd_);
+  // (A close would break the connection: it has a ticket that was not read.)
+  ::shutdown(client_fd_, SHUT_WR);
   ASSERT_TRUE(host_.run_until([&] { return scope.running() == 0; }));
   EXPECT_EQ(at_server.bytes, "half");
   EXPECT_TRUE(at_server.ended);
   EXPECT_TRUE(server_->channel().is_broken());
+  end(client);
+  ::close(client_fd_);
 }
 
 TEST_F(TransportTest, AnAnnouncedEndIsRead) {
@@ -227,8 +236,7 @@ TEST_F(TransportTest, Row177AFloodOfKeyUpdatesEnds) {
 }
 
 TEST_F(TransportTest, WhoIsNotBelievedIsToldApart) {
-  client_context_ =
-      ClientContext::make(config::BackendTls{.ca = make_certificate("a.example").chain, .sni = "a.example"}, nullptr);
+  believe(make_certificate("a.example").chain);
   Scope scope(host_.loop);
   client_.emplace(host_.loop, client_fd_);
   scope.spawn(accept());
