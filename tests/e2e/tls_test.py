@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from harness import Connection, fetch, get, main, plane, wait_until
+from harness import Connection, fetch, get, main, plane, proves, wait_until
 from harness.api import ApiCase, grpc, management, resources
 from harness.certificates import Authority, Issued, TlsConnection, client_context, openssl
 from harness.origins import response
@@ -195,6 +195,7 @@ class Names(TlsCase):
             self.assertTrue(connection.read_to_end().startswith(b"\x15\x03"), "an alert")
         self.assert_serves(fairlead)
 
+    @proves("E5")
     def test_row_171_a_host_that_is_not_the_one_of_the_handshake(self):
         certificates = {"example": self.example, "other": self.authority.issue("other.com")}
         fairlead = self.start_tls(tls={"strict_sni": True}, certificates=certificates)
