@@ -14,6 +14,7 @@
 #include "runtime/sleep.h"
 #include "runtime/task.h"
 #include "test_support/loopback.h"
+#include "test_support/random_transfers.h"
 #include "test_support/sim_driver.h"
 
 namespace fairlead::net {
@@ -30,45 +31,12 @@ using test_support::SimFaults;
 using test_support::SimHost;
 using test_support::SimNetwork;
 
-std::string random_bytes(Random& random, size_t size) {
-  std::string bytes(size, '\0');
-  for (char& byte : bytes) byte = static_cast<char>(random.below(256));
-  return bytes;
-}
+using test_support::random_bytes;
+using test_support::receive;
+using test_support::Received;
+using test_support::transmit;
 
-struct Received {
-  std::string bytes;
-  bool ended = false;
-  std::optional<IoError> error;
-};
-
-Task<void> receive(Stream& stream, Random& random, size_t largest, Received& received) {
-  std::vector<char> room(largest);
-  while (true) {
-    std::span<char> into(room.data(), random.between(1, largest));
-    IoResult<size_t> count = co_await stream.read_some(into, kNever);
-    if (!count) {
-      received.error = count.error();
-      co_return;
-    }
-    if (*count == 0) break;
-    received.bytes.append(into.data(), *count);
-  }
-  received.ended = true;
-}
-
-Task<void> transmit(Stream& stream, Random& random, std::string_view bytes, IoResult<void>& result) {
-  while (!bytes.empty()) {
-    std::array<std::string_view, 3> parts;
-    for (std::string_view& part : parts) {
-      part = bytes.substr(0, random.between(0, 20'000));
-      bytes.remove_prefix(part.size());
-    }
-    result = co_await stream.write_all({parts[0], parts[1], parts[2]}, std::chrono::hours(100));
-    if (!result) co_return;
-  }
-  stream.shutdown_write();
-}
+constexpr size_t kLargestPart = 20'000;
 
 // Both ends write much and read it all, at once.
 struct Exchange {
@@ -79,8 +47,8 @@ struct Exchange {
     to_left = random_bytes(random, size / 2);
     scope.spawn(receive(left, random, 30'000, at_left));
     scope.spawn(receive(right, random, 3'000, at_right));
-    scope.spawn(transmit(left, random, to_right, sent_left));
-    scope.spawn(transmit(right, random, to_left, sent_right));
+    scope.spawn(transmit(left, random, kLargestPart, to_right, sent_left));
+    scope.spawn(transmit(right, random, kLargestPart, to_left, sent_right));
   }
   void expect_all() const {
     EXPECT_TRUE(at_right.ended && at_left.ended);
@@ -141,7 +109,7 @@ TEST(StreamOverEpoll, AWriteToAClosedPeerFails) {
   Random random(1);
   IoResult<void> sent;
   Scope scope(host.loop);
-  scope.spawn(transmit(stream, random, "hello", sent));
+  scope.spawn(transmit(stream, random, kLargestPart, "hello", sent));
   ASSERT_TRUE(host.run_until([&] { return scope.running() == 0; }));
   ASSERT_FALSE(sent);
   EXPECT_EQ(sent.error(), IoError::kReset);
@@ -238,7 +206,7 @@ TEST_F(StreamTest, CancelEndsAReadAndAWriteAndEverythingAfter) {
   IoResult<void> written;
   std::string much(1'000'000, 'x');
   scope_.spawn(read_once(stream_, kNever, read));
-  scope_.spawn(transmit(stream_, random_, much, written));
+  scope_.spawn(transmit(stream_, random_, kLargestPart, much, written));
   pair_.network.run_for(seconds(1));
   EXPECT_EQ(scope_.running(), 2u);
   stream_.cancel();

@@ -15,6 +15,7 @@
 #include "runtime/scope.h"
 #include "test_support/loopback.h"
 #include "test_support/random.h"
+#include "test_support/random_transfers.h"
 #include "tls/handshake.h"
 
 namespace fairlead::tls {
@@ -28,45 +29,12 @@ using runtime::Scope;
 using runtime::Task;
 using test_support::Random;
 
-std::string random_bytes(Random& random, size_t size) {
-  std::string bytes(size, '\0');
-  for (char& byte : bytes) byte = static_cast<char>(random.below(256));
-  return bytes;
-}
+using test_support::random_bytes;
+using test_support::receive;
+using test_support::Received;
+using test_support::transmit;
 
-struct Received {
-  std::string bytes;
-  bool ended = false;
-  std::optional<IoError> error;
-};
-
-Task<void> receive(Stream& stream, Random& random, size_t largest, Received& received) {
-  std::vector<char> room(largest);
-  while (true) {
-    std::span<char> into(room.data(), random.between(1, largest));
-    IoResult<size_t> count = co_await stream.read_some(into, kNever);
-    if (!count) {
-      received.error = count.error();
-      co_return;
-    }
-    if (*count == 0) break;
-    received.bytes.append(into.data(), *count);
-  }
-  received.ended = true;
-}
-
-Task<void> transmit(Stream& stream, Random& random, std::string_view bytes, IoResult<void>& result) {
-  while (!bytes.empty()) {
-    std::array<std::string_view, 3> parts;
-    for (std::string_view& part : parts) {
-      part = bytes.substr(0, random.between(0, 90'000));
-      bytes.remove_prefix(part.size());
-    }
-    result = co_await stream.write_all({parts[0], parts[1], parts[2]}, std::chrono::hours(100));
-    if (!result) co_return;
-  }
-  stream.shutdown_write();
-}
+constexpr size_t kLargestPart = 90'000;
 
 class TransportTest : public testing::Test {
  protected:
@@ -153,8 +121,8 @@ TEST_F(TransportTest, MuchGoesBothWaysAtOnceAndEndsProperly) {
   IoResult<void> sent_by_client, sent_by_server;
   scope.spawn(receive(*client_, random_, 50'000, at_client));
   scope.spawn(receive(*server_, random_, 50'000, at_server));
-  scope.spawn(transmit(*client_, random_, to_server, sent_by_client));
-  scope.spawn(transmit(*server_, random_, to_client, sent_by_server));
+  scope.spawn(transmit(*client_, random_, kLargestPart, to_server, sent_by_client));
+  scope.spawn(transmit(*server_, random_, kLargestPart, to_client, sent_by_server));
   ASSERT_TRUE(host_.run_until([&] { return scope.running() == 0; }));
   EXPECT_TRUE(sent_by_client && sent_by_server);
   EXPECT_TRUE(at_client.ended && at_server.ended);
@@ -170,7 +138,7 @@ TEST_F(TransportTest, AnIdleConnectionKeepsNoReadiness) {
   Received at_server;
   scope.spawn(receive(*server_, random_, 1000, at_server));
   IoResult<void> sent;
-  scope.spawn(transmit(*client_, random_, "", sent));
+  scope.spawn(transmit(*client_, random_, kLargestPart, "", sent));
   ASSERT_TRUE(host_.run_until([&] { return at_server.ended; }));
   EXPECT_EQ(at_server.bytes, "");
 }
