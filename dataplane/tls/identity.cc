@@ -155,6 +155,10 @@ std::expected<KeyPtr, CertificateProblem> parse_key(std::string_view pem) {
     ERR_clear_error();
     return problem(Field::kPrivateKey, "is encrypted with a passphrase; give it without (openssl pkey -in FILE)");
   }
+  if (!key && pem.find("-----BEGIN") == std::string_view::npos) {
+    ERR_clear_error();
+    return problem(Field::kPrivateKey, "has no private key in PEM");
+  }
   if (!key) return problem(Field::kPrivateKey, concat("cannot be read: ", take_error()));
   return key;
 }

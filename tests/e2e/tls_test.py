@@ -423,7 +423,7 @@ class BadInput(TlsCase):
             "no chain": ("", good.key, "chain: is not set"),
             "not PEM": ("hello", good.key, "chain: has no certificate in PEM"),
             "cut": (good.chain[:-100] + "\n", good.key, "chain: "),
-            "no PEM key": (good.chain, "hello", "private_key: cannot be read"),
+            "no PEM key": (good.chain, "hello", "private_key: has no private key in PEM"),
             "key in the chain": (good.chain + good.key, good.key, 'chain: holds a "PRIVATE KEY"'),
             "wrong order": (middle.certificate + below.certificate, below.key, "chain: is in the wrong order"),
             "not of one piece": (good.certificate + middle.certificate, good.key, "chain: is in the wrong order"),
