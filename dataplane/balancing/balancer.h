@@ -42,10 +42,10 @@ template <typename Loads>
 concept KnowsLimits = requires(Loads& loads, const config::Server& server) {
   { loads.is_full(server) } -> std::same_as<bool>;
 };
-// what was measured of servers: PEAK_EWMA's cost and PREQUAL's probe,
+// what was measured of servers: PEAK_EWMA's cost (peak_ewma.h) and PREQUAL's probe,
 template <typename Loads>
 concept KnowsLatencies = requires(Loads& loads, const config::Server& server) {
-  { loads.ewma_cost(config::Slot(), server) } -> std::same_as<double>;
+  { loads.ewma_cost(config::Slot(), server) } -> std::same_as<Log2>;
   { loads.probe(config::Slot(), server) } -> std::same_as<Probe>;
   { loads.now() } -> std::same_as<config::Duration>;
 };
@@ -89,6 +89,23 @@ class Balancer {
     return pick_among(backend, random, loads, key, has_room);
   }
 
+  // What the next pick goes by, where an algorithm looks at servers beforehand (PREQUAL). After a pick, when what it
+  // was for is on its way; without it picks are as good, and look by themselves.
+  template <typename Loads>
+    requires KnowsLatencies<Loads>
+  void look_around(const config::BackendSnapshot& backend, base::Random& random, Loads&& loads) {
+    if (backend.settings->effective_algorithm() != config::Algorithm::kPrequal) [[likely]]
+      return;
+    auto look_in = [&](State& state, const config::EligibleServers& eligible) {
+      if (!state.probes) return;
+      Look<Loads> look{loads};
+      state.probes->look_around(eligible, backend.settings->effective_default_weight(), backend.settings->prequal,
+                                loads.now(), random, look);
+    };
+    look_in(first_, backend.eligible);
+    for (const config::Tier& tier : backend.further) look_in(state_of(tier.rank), tier.eligible);
+  }
+
  private:
   // How often a draw may hit a server that is not allowed before the servers are searched instead: a heavy one is drawn
   // again and again.
@@ -104,11 +121,13 @@ class Balancer {
         : round_robin(other.round_robin),
           static_round_robin(other.static_round_robin),
           least_connections(other.least_connections),
+          best_of_many(other.best_of_many),
           probes(other.probes ? std::make_unique<ProbePool>(*other.probes) : nullptr) {}
 
     RoundRobin round_robin;
     StaticRoundRobin static_round_robin;
     LeastConnections least_connections;
+    BestOfMany best_of_many;
     // Where the backend has been PREQUAL.
     std::unique_ptr<ProbePool> probes;
   };
@@ -123,7 +142,7 @@ class Balancer {
   };
   template <typename Loads>
   struct EwmaCost : Asking<Loads> {
-    double at(config::Slot slot, const config::Server& server) const { return this->loads.ewma_cost(slot, server); }
+    Log2 at(config::Slot slot, const config::Server& server) const { return this->loads.ewma_cost(slot, server); }
   };
   template <typename Loads>
   struct Look : Asking<Loads> {
@@ -225,6 +244,10 @@ class Balancer {
       }
       return find_allowed(eligible, default_weight, random, allowed);
     };
+    auto draw_best_of = [&](uint32_t draws, auto& load_of) {
+      return draw_until_allowed(
+          [&] { return state.best_of_many.pick(draws, eligible, default_weight, random, load_of); });
+    };
     auto pick_in_turn = [&] {
       return draw_until_allowed([&] { return state.round_robin.pick(eligible, default_weight, random); });
     };
@@ -246,8 +269,7 @@ class Balancer {
         return server ? server : find_allowed(eligible, default_weight, random, allowed);
       }
       case config::Algorithm::kRandom:
-        return draw_until_allowed(
-            [&] { return pick_best_of(backend.settings->effective_draws(), eligible, default_weight, random, loads); });
+        return draw_best_of(backend.settings->effective_draws(), loads);
       case config::Algorithm::kStaticRoundRobin:
         return draw_until_allowed([&] { return state.static_round_robin.pick(eligible, default_weight); });
       case config::Algorithm::kFirst:
@@ -264,17 +286,14 @@ class Balancer {
         if (LeastConnections::is_exact(eligible)) {
           return state.least_connections.pick_exact(eligible, default_weight, loads, allowed);
         }
-        return draw_until_allowed(
-            [&] { return pick_best_of(backend.settings->effective_draws(), eligible, default_weight, random, loads); });
+        return draw_best_of(backend.settings->effective_draws(), loads);
       case config::Algorithm::kPeakEwma:
-        return draw_until_allowed([&] {
-          if constexpr (KnowsLatencies<Loads>) {
-            EwmaCost<Loads> cost_of{loads};
-            return pick_best_of(2, eligible, default_weight, random, cost_of);
-          } else {
-            return pick_best_of(2, eligible, default_weight, random, loads);
-          }
-        });
+        if constexpr (KnowsLatencies<Loads>) {
+          EwmaCost<Loads> cost_of{loads};
+          return draw_best_of(2, cost_of);
+        } else {
+          return draw_best_of(2, loads);
+        }
       case config::Algorithm::kPrequal:
         if constexpr (KnowsLatencies<Loads>) {
           if (!state.probes) [[unlikely]]
@@ -284,7 +303,7 @@ class Balancer {
                                                             loads.now(), random, look, allowed);
           if (server) return server;
         }
-        return draw_until_allowed([&] { return pick_best_of(1, eligible, default_weight, random, loads); });
+        return draw_best_of(1, loads);
     }
     return nullptr;
   }

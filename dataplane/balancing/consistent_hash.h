@@ -7,11 +7,11 @@
 // between them.
 //
 // The least is found by sampling, without any table and without looking at all servers. Places are divided into ranges,
-// [0, 16), [16, 32), [32, 64), [64, 128) ..., and for a key each range is a Poisson process of its own: arrivals at
+// [0, 16), [16, 64), [64, 256), [256, 1024) ..., and for a key each range is a Poisson process of its own: arrivals at
 // uniform places, one a unit of time for each place on average. A place's time is its first arrival's. So the first
-// arrival at a place where somebody stands is the least of the range, and of a lower range only arrivals before the
-// best so far matter, most often none. That is one look where places are taken, and a few numbers drawn for each
-// doubling of the servers. More servers mean more ranges, and change nothing in the others.
+// arrival at a place where somebody stands is the least of the range, and of another range only arrivals before the
+// best so far matter, most often none. That is one look where places are taken, and a few numbers drawn for each time
+// that the servers become four times as many. More servers mean more ranges, and change nothing in the others.
 //
 // Where hardly anybody stands in a range, arrivals are not waited for longer than kArrivalsMax. From there on each
 // place that has had none gets its time directly: what is left to wait is exponential again, so nothing else changes.
@@ -32,16 +32,21 @@ namespace fairlead::balancing {
 
 // Places that share a process.
 struct PlaceRange {
-  explicit PlaceRange(unsigned of_number)
-      : number(of_number), first(number == 0 ? 0 : kFirstSize / 2 << number), size(number == 0 ? kFirstSize : first) {}
-  static unsigned number_of(config::Slot place) {
-    return place < kFirstSize ? 0 : static_cast<unsigned>(std::bit_width(place) - std::bit_width(kFirstSize) + 1);
+  explicit constexpr PlaceRange(unsigned of_number)
+      : number(of_number),
+        first(number == 0 ? 0 : kFirstSize << (2 * (number - 1))),
+        size(number == 0 ? kFirstSize : first * 3),
+        mean_gap(1.0 / size) {}
+  static constexpr unsigned number_of(config::Slot place) {
+    return (static_cast<unsigned>(std::bit_width(place | (kFirstSize - 1)) - std::bit_width(kFirstSize - 1)) + 1) / 2;
   }
 
   static constexpr config::Slot kFirstSize = 16;
   unsigned number;
   config::Slot first;
   config::Slot size;
+  // Between two arrivals.
+  double mean_gap;
 };
 
 // What happens to a key at places, as numbers that look random and depend on the key alone: a counter for each range,
@@ -52,20 +57,23 @@ class KeyProcess {
 
   struct Arrival {
     config::Slot place;
-    // The time since the arrival before is -ln(uniform) / size of the range; 0 < uniform <= 1.
+    // The time since the arrival before is -ln(uniform) x the range's mean gap; 0 < uniform <= 1.
     double uniform;
   };
   Arrival arrival(const PlaceRange& range, uint32_t number) const {
     uint64_t bits = base::split_mix(key_ + range.number * kRangeStep + number * base::kSplitMixStep);
-    return {range.first + (static_cast<config::Slot>(bits) & (range.size - 1)), to_uniform(bits)};
+    // The product's high bits are as even for each uniform.
+    auto offset = static_cast<config::Slot>(base::Random::scaled(bits * kOffsetFactor, range.size));
+    return {range.first + offset, to_uniform(bits)};
   }
   // For the time of a place after kArrivalsMax arrivals elsewhere: -ln of it.
   double uniform_of(config::Slot place) const { return to_uniform(base::split_mix(~key_ + place * kRangeStep)); }
 
  private:
   static constexpr uint64_t kRangeStep = 0xd1342543de82ef95;
+  static constexpr uint64_t kOffsetFactor = 0xa0761d6478bd642f;
 
-  // Of the high 40 bits: places are in the low 24.
+  // Of the high 40 bits.
   static double to_uniform(uint64_t bits) { return static_cast<double>((bits >> 24) + 1) * 0x1p-40; }
 
   uint64_t key_;
@@ -90,13 +98,19 @@ class ConsistentSearch {
     config::Slot top = 0;
     if (!servers.last(top)) return;
     limit_ = best_score_ * weight;
-    for (unsigned number = PlaceRange::number_of(top) + 1; number > 0 && !has_given_up(); --number) {
-      PlaceRange range(number - 1);
+    auto look_in = [&](unsigned number, bool is_last_range) {
+      if (has_given_up()) return;
+      PlaceRange range(number);
       KeyProcess::Arrival first = process_.arrival(range, 0);
       // Most ranges end here: the first arrival comes too late, as -ln(x) >= 1 - x says without the logarithm.
-      if (1 - first.uniform >= limit_ * range.size) continue;
-      look_through(range, first, is_last && number == 1, servers, allowed);
-    }
+      if (1 - first.uniform >= limit_ * range.size) return;
+      look_through(range, first, is_last && is_last_range, servers, allowed);
+    };
+    // In the highest range few may stand: not before there is somebody to compare with.
+    const unsigned highest = PlaceRange::number_of(top);
+    if (highest > 0) look_in(highest - 1, false);
+    look_in(highest, highest < 2);
+    for (unsigned number = highest; number-- > 1;) look_in(number - 1, number == 1);
     best_score_ = limit_ / weight;
   }
 
@@ -105,7 +119,7 @@ class ConsistentSearch {
   template <typename Allowed>
   void look_through(const PlaceRange& range, KeyProcess::Arrival arrival, bool is_last,
                     const config::EligibleServers::Class& servers, Allowed& allowed) {
-    // Times are sums of -ln(uniform) / size. As long as nobody is met, the product of the uniforms, which needs no
+    // Times are sums of -ln(uniform) x mean gap. As long as nobody is met, the product of the uniforms, which needs no
     // logarithm, says enough: whether the limit has passed, for certain.
     const double budget = limit_ * range.size;
     const double product_min = budget < 1 ? 1 - budget : budget < kBudgetMax ? std::exp(-budget) : 0;
@@ -115,13 +129,13 @@ class ConsistentSearch {
       const auto* server = servers.find(arrival.place);
       if (server && is_allowed(**server, allowed)) {
         if (is_last && !best_) return void(best_ = server->get());
-        return take(**server, -std::log(product) / range.size);
+        return take(**server, -std::log(product) * range.mean_gap);
       }
       if (i == kArrivalsMax) break;
       arrival = process_.arrival(range, i);
       product *= arrival.uniform;
     }
-    look_at_each(range, -std::log(product) / range.size, servers, allowed);
+    look_at_each(range, -std::log(product) * range.mean_gap, servers, allowed);
   }
 
   template <typename Allowed>
@@ -170,19 +184,32 @@ template <typename Allowed>
 const config::Server* find_first_arrival(const config::EligibleServers::Class& servers, uint64_t key,
                                          Allowed& allowed) {
   config::Slot top = 0;
-  if (!servers.last(top) || top < PlaceRange::kFirstSize) return nullptr;
+  if (!servers.last(top)) return nullptr;
   const KeyProcess process(key);
   double least = std::numeric_limits<double>::infinity();
   config::Slot place = 0;
-  for (unsigned number = PlaceRange::number_of(top) + 1; number > 0; --number) {
+  const unsigned highest = PlaceRange::number_of(top);
+  for (unsigned number = highest; number > 0; --number) {
     const PlaceRange range(number - 1);
     const KeyProcess::Arrival first = process.arrival(range, 0);
     // -ln(x) >= 1 - x, without the logarithm.
     if (1 - first.uniform >= least * range.size) continue;
-    const double time = -std::log(first.uniform) / range.size;
+    const double time = -std::log(first.uniform) * range.mean_gap;
     if (time >= least) continue;
     least = time;
     place = first.place;
+  }
+  // Beyond the last one nobody stands.
+  const PlaceRange range(highest);
+  double product = 1;
+  for (uint32_t i = 0;; ++i) {
+    if (i == ConsistentSearch::kArrivalsMax) return nullptr;
+    const KeyProcess::Arrival arrival = process.arrival(range, i);
+    product *= arrival.uniform;
+    if (1 - product >= least * range.size) break;
+    if (arrival.place > top) continue;
+    if (highest == 0 || -std::log(product) * range.mean_gap < least) place = arrival.place;
+    break;
   }
   const auto* server = servers.find(place);
   return server && allowed(**server) ? server->get() : nullptr;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 
 namespace fairlead::balancing {
@@ -47,19 +48,31 @@ config::Duration LatencyRecord::estimate(uint32_t in_flight, config::Duration no
 
 // ---- ProbePool
 
-// By in flight where hot, by latency otherwise, each for its weight; what is unknown is fastest while it is idle, and
-// slowest until it has answered. Numbers that are not negative are in the order of their bits.
-void ProbePool::score(size_t index) {
+// By in flight where hot, which all come behind the others, by latency otherwise, each for its weight; what is unknown
+// is fastest while it is idle, and slowest until it has answered. Numbers that are not negative are in the order of
+// their bits.
+uint64_t ProbePool::order_of(const Entry& entry) const {
   constexpr uint64_t kHot = uint64_t{1} << 63;
-  constexpr uint64_t kMoreThanAny = uint64_t{1} << 32;
-  const auto& [uid, weight_class, uses, weight, probe] = entries_[index];
-  busy_[index] = probe.is_overloaded ? kMoreThanAny : probe.in_flight;
-  if_hot_[index] = std::bit_cast<uint64_t>(static_cast<double>(probe.in_flight) / weight) | kHot;
-  double latency = static_cast<double>(probe.latency.count()) / weight;
-  if (probe.latency == config::Duration::zero() && probe.in_flight > 0) {
-    latency = std::numeric_limits<double>::infinity();
-  }
-  if_cold_[index] = std::bit_cast<uint64_t>(latency);
+  const Probe& probe = entry.probe;
+  const double in_flight = static_cast<double>(probe.in_flight) * entry.one_by_weight;
+  if (probe.is_overloaded || probe.in_flight > hot_threshold_) return std::bit_cast<uint64_t>(in_flight) | kHot;
+  const bool is_awaited = probe.latency == config::Duration::zero() && probe.in_flight > 0;
+  return std::bit_cast<uint64_t>(is_awaited ? std::numeric_limits<double>::infinity()
+                                            : static_cast<double>(probe.latency.count()) * entry.one_by_weight);
+}
+
+// The paper's number of times that a probe may be used: as many as probes come in for those that leave otherwise, so
+// that the pool neither runs dry nor grows old.
+void ProbePool::put_in_order(uint64_t servers, const config::PrequalSettings& settings) {
+  constexpr double kDelta = 1;
+  constexpr double kRemovedEach = 1;
+  double share = static_cast<double>(settings.effective_pool_size()) / static_cast<double>(servers);
+  double surplus = (1 - share) * settings.effective_probes() - kRemovedEach;
+  uses_max_ = surplus > 0 ? static_cast<uint32_t>(std::max(1.0, std::ceil((1 + kDelta) / surplus)))
+                          : std::numeric_limits<uint32_t>::max();
+  hot_threshold_ = hot_threshold(settings.effective_hot_percent());
+  for (size_t i = 0; i < size_; ++i) orders_[i] = order_of(entries_[i]);
+  best_ = find_best();
 }
 
 void ProbePool::drop_old(config::Duration oldest) {
@@ -79,11 +92,13 @@ void ProbePool::add(const Draw& draw, uint16_t weight_class, const Probe& probe,
   } else if (at == size_) {
     at = find_oldest();
   }
-  entries_[at] = {
-      .uid = draw.server->metadata.uid, .weight_class = weight_class, .uses = 0, .weight = draw.weight, .probe = probe};
+  entries_[at] = {.uid = draw.server->metadata.uid,
+                  .probe = probe,
+                  .one_by_weight = 1.0 / draw.weight,
+                  .uses = 0,
+                  .weight_class = weight_class};
   slots_[at] = draw.slot;
   times_[at] = now;
-  score(at);
 }
 
 void ProbePool::note_in_flight(uint32_t in_flight) {
@@ -108,26 +123,18 @@ uint32_t ProbePool::hot_threshold(uint32_t percent) const {
   return kInFlightMax;
 }
 
-size_t ProbePool::find_best(uint32_t threshold) const {
+size_t ProbePool::find_best() const {
   size_t best = 0;
-  uint64_t least = order_of(0, threshold);
+  uint64_t least = orders_[0];
   for (size_t i = 1; i < size_; ++i) {
-    uint64_t order = order_of(i, threshold);
-    best = order < least ? i : best;
-    least = std::min(order, least);
+    best = orders_[i] < least ? i : best;
+    least = std::min(orders_[i], least);
   }
   return best;
 }
 
-size_t ProbePool::find_worst(uint32_t threshold) const {
-  size_t worst = 0;
-  uint64_t most = order_of(0, threshold);
-  for (size_t i = 1; i < size_; ++i) {
-    uint64_t order = order_of(i, threshold);
-    worst = order > most ? i : worst;
-    most = std::max(order, most);
-  }
-  return worst;
+size_t ProbePool::find_worst() const {
+  return static_cast<size_t>(std::max_element(orders_.begin(), orders_.begin() + size_) - orders_.begin());
 }
 
 size_t ProbePool::find_oldest() const {
@@ -151,34 +158,26 @@ const config::Server* ProbePool::find(const config::EligibleServers& eligible, u
   return server && (*server)->metadata.uid == entry.uid ? server->get() : nullptr;
 }
 
-// The paper's number of times that a probe may be used: as many as probes come in for those that leave otherwise, so
-// that the pool neither runs dry nor grows old.
-void ProbePool::use(size_t index, uint64_t servers, const config::PrequalSettings& settings) {
-  constexpr double kDelta = 1;
-  constexpr double kRemovedEach = 1;
-  double share = static_cast<double>(settings.effective_pool_size()) / static_cast<double>(servers);
-  double surplus = (1 - share) * settings.effective_probes() - kRemovedEach;
+void ProbePool::use(size_t index) {
   Entry& entry = entries_[index];
+  if (++entry.uses >= uses_max_) return remove(index);
   ++entry.probe.in_flight;
-  score(index);
-  ++entry.uses;
-  if (surplus > 0 && entry.uses >= std::max(1.0, (1 + kDelta) / surplus)) remove(index);
+  orders_[index] = order_of(entry);
 }
 
-void ProbePool::remove_one(uint32_t threshold) {
+void ProbePool::remove_one() {
   if (size_ <= kLeast) return;
-  remove(worst_goes_next_ ? find_worst(threshold) : find_oldest());
+  remove(worst_goes_next_ ? find_worst() : find_oldest());
   worst_goes_next_ = !worst_goes_next_;
 }
 
 void ProbePool::remove(size_t index) {
+  best_ = kMost;
   --size_;
   entries_[index] = entries_[size_];
+  orders_[index] = orders_[size_];
   slots_[index] = slots_[size_];
   times_[index] = times_[size_];
-  busy_[index] = busy_[size_];
-  if_hot_[index] = if_hot_[size_];
-  if_cold_[index] = if_cold_[size_];
 }
 
 }  // namespace fairlead::balancing

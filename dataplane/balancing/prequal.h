@@ -4,7 +4,8 @@
 // B. Wydrowski, R. Kleinberg, S. Rumble, A. Archer, "Load is not what you should balance: introducing Prequal" (NSDI
 // 2024). There, clients ask servers over the network. Here a probe is a look at what the worker has measured of a
 // server by passing its requests and responses on, and at what the server said of itself in a response (load_report.h):
-// it costs no message and nothing waits for it. The rest is the paper's: some servers drawn at random are looked at for
+// it costs no message. As there nothing waits for it: a pick goes by the probes that are in the pool, and servers are
+// looked at when its request is on its way. The rest is the paper's: some servers drawn at random are looked at for
 // each request; probes are used again, each time with one more in flight; they leave when they are old, have been used
 // often enough, or, one for each request, are the oldest or the worst in turn; hot is who has more in flight than most.
 //
@@ -14,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "balancing/random.h"
 #include "balancing/shares.h"
@@ -64,18 +66,39 @@ struct Probe {
 
 class ProbePool {
  public:
-  // `look(server)`, or look.at(slot, server), gives a Probe. `allowed(server)`: whether it may take the request. Null
-  // where the pool has none that may: then a server drawn by weight is as good as any.
+  // By the probes in the pool; where these are too few, it looks around first. `allowed(server)`: whether it may take
+  // the request. Null where the pool has none that may: then a server drawn by weight is as good as any.
   template <typename Look, typename Allowed>
   const config::Server* pick(const config::EligibleServers& eligible, uint16_t default_weight,
                              const config::PrequalSettings& settings, config::Duration now, base::Random& random,
                              Look&& look, Allowed&& allowed) {
+    const config::Duration oldest = now - settings.effective_probe_age();
+    for (bool has_looked = false;; has_looked = true) {
+      while (size_ >= kLeast) {
+        const size_t best = best_ < size_ ? std::exchange(best_, kMost) : find_best();
+        const config::Server* server = times_[best] < oldest ? nullptr : find(eligible, default_weight, best);
+        if (server && allowed(*server)) {
+          use(best);
+          return server;
+        }
+        remove(best);
+      }
+      if (has_looked || !look_around(eligible, default_weight, settings, now, random, look)) return nullptr;
+    }
+  }
+
+  // For the picks to come; after each pick. `look(server)`, or look.at(slot, server), gives a Probe. False where there
+  // is nobody.
+  template <typename Look>
+  bool look_around(const config::EligibleServers& eligible, uint16_t default_weight,
+                   const config::PrequalSettings& settings, config::Duration now, base::Random& random, Look&& look) {
     drop_old(now - settings.effective_probe_age());
+    remove_one();
     std::array<Draw, kProbesMax> draws;
     const uint32_t probes = settings.effective_probes();
     for (uint32_t i = 0; i < probes; ++i) {
-      draws[i] = draw_by_weight(eligible, default_weight, {}, random);
-      if (draws[i].empty()) return nullptr;
+      draws[i] = draw_by_weight(eligible, default_weight, {}, random.next());
+      if (draws[i].empty()) return false;
       fetch(draws[i], look);
       __builtin_prefetch(&draws[i].server->metadata);
     }
@@ -83,19 +106,8 @@ class ProbePool {
       add(draws[i], eligible.classes()[draws[i].class_index].weight_class,
           load_at(look, draws[i].slot, *draws[i].server), now, settings.effective_pool_size());
     }
-    uint32_t threshold = hot_threshold(settings.effective_hot_percent());
-    while (size_ >= kLeast) {
-      size_t best = find_best(threshold);
-      const config::Server* server = find(eligible, default_weight, best);
-      if (!server || !allowed(*server)) {
-        remove(best);
-        continue;
-      }
-      use(best, eligible.size(), settings);
-      remove_one(threshold);
-      return server;
-    }
-    return nullptr;
+    put_in_order(eligible.size(), settings);
+    return true;
   }
 
   size_t size() const { return size_; }
@@ -111,41 +123,39 @@ class ProbePool {
 
   struct Entry {
     config::Uid uid;
-    uint16_t weight_class;
-    uint16_t uses;
-    uint32_t weight;
     Probe probe;
+    double one_by_weight;
+    uint32_t uses;
+    uint16_t weight_class;
   };
 
   void drop_old(config::Duration oldest);
   void add(const Draw& draw, uint16_t weight_class, const Probe& probe, config::Duration now, uint32_t pool_size);
-  // Again, when its probe has changed.
-  void score(size_t index);
   void note_in_flight(uint32_t in_flight);
   uint32_t hot_threshold(uint32_t percent) const;
+  // All of them, by what has been seen.
+  void put_in_order(uint64_t servers, const config::PrequalSettings& settings);
   // The less the better.
-  uint64_t order_of(size_t index, uint32_t threshold) const {
-    return busy_[index] > threshold ? if_hot_[index] : if_cold_[index];
-  }
-  size_t find_best(uint32_t threshold) const;
-  size_t find_worst(uint32_t threshold) const;
+  uint64_t order_of(const Entry& entry) const;
+  size_t find_best() const;
+  size_t find_worst() const;
   size_t find_oldest() const;
   // Where it is still to be picked.
   const config::Server* find(const config::EligibleServers& eligible, uint16_t default_weight, size_t index) const;
-  void use(size_t index, uint64_t servers, const config::PrequalSettings& settings);
-  void remove_one(uint32_t threshold);
+  void use(size_t index);
+  void remove_one();
   void remove(size_t index);
 
   std::array<Entry, kMost> entries_;
-  // Of the entries, apart from them: what all of them are searched for with each pick.
+  // Of the entries, apart from them: what all of them are searched for.
+  std::array<uint64_t, kMost> orders_;
   std::array<config::Slot, kMost> slots_;
   std::array<config::Duration, kMost> times_;
-  // In flight; more than any threshold where the server says that it can take no more.
-  std::array<uint64_t, kMost> busy_;
-  // In what order they are among hot ones, which all come behind the others, and among those.
-  std::array<uint64_t, kMost> if_hot_;
-  std::array<uint64_t, kMost> if_cold_;
   size_t size_ = 0;
+  // Found when they were put in order; kMost where it has to be searched for.
+  size_t best_ = kMost;
+  uint32_t hot_threshold_ = 0;
+  uint32_t uses_max_ = 1;
   bool worst_goes_next_ = false;
   // How much those that were looked at last had in flight: a ring, and how often each number stands in it.
   std::array<uint8_t, kSeen> seen_{};

@@ -11,11 +11,11 @@ uint64_t total_share(const config::EligibleServers& eligible, uint16_t default_w
 
 }  // namespace
 
-Draw draw_among_classes(const config::EligibleServers& eligible, uint16_t default_weight, const Draw& except,
-                        base::Random& random) {
+Place place_among_classes(const config::EligibleServers& eligible, uint16_t default_weight, const Place& except,
+                          uint64_t number) {
   uint64_t total = total_share(eligible, default_weight) - except.weight;
   if (total == 0) return {};
-  uint64_t left = random.below(total);
+  uint64_t left = base::Random::scaled(number, total);
   const auto& classes = eligible.classes();
   for (size_t i = 0; i < classes.size(); ++i) {
     bool holds_except = !except.empty() && i == except.class_index;
@@ -27,9 +27,7 @@ Draw draw_among_classes(const config::EligibleServers& eligible, uint16_t defaul
     }
     auto rank = static_cast<uint32_t>(left / weight);
     if (holds_except && rank >= except.rank) ++rank;
-    config::Slot slot = 0;
-    const config::Server* server = classes[i].servers.nth(rank, slot)->get();
-    return {server, i, rank, weight, slot};
+    return {i, rank, weight};
   }
   return {};
 }

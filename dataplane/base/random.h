@@ -47,8 +47,10 @@ class Random {
 
   // From 0 to `bound` - 1; 0 where `bound` is 0. The high half of a product instead of a remainder (D. Lemire, "Fast
   // random integer generation in an interval", 2019); without the rejection, so off by bound / 2^64 at most.
-  uint64_t below(uint64_t bound) {
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+  uint64_t below(uint64_t bound) { return scaled(next(), bound); }
+  // The same of a number that was drawn before.
+  static uint64_t scaled(uint64_t number, uint64_t bound) {
+    return static_cast<uint64_t>((static_cast<unsigned __int128>(number) * bound) >> 64);
   }
 
   // So that it serves the standard library's distributions and shuffle.

@@ -54,6 +54,10 @@ class SlotMap {
   // The value with `rank` others before it, in the order of slots, and where it stands; null where rank >= size().
   const T* nth(uint32_t rank, Slot& found) const;
 
+  // What nth() will read, soon. Requires rank < size(). Returns where it stands; where there are gaps beside it, it may
+  // stand a little further on.
+  Slot prefetch_nth(uint32_t rank) const;
+
   // Calls f(slot, value) in the order of slots.
   template <typename F>
   void for_each(F&& f) const {
@@ -147,6 +151,18 @@ class SlotMap {
     if ((bits & (bits + 1)) == 0) return rank;
     for (; rank > 0; --rank) bits &= bits - 1;
     return std::countr_zero(bits);
+  }
+
+  // The last child with at most `rank` values before it. It has a value: those after an empty child start where it
+  // does, and to the right of the last value all children have `count` before them, which is more than rank.
+  static unsigned child_with(const Branch& branch, unsigned shift, uint32_t rank) {
+    // Where nothing is missing to the left of it, and never further to the right.
+    unsigned guess = rank >> shift;
+    if (guess + 1 >= kWidth || branch.before[guess + 1] > rank) [[likely]]
+      return guess;
+    unsigned index = 0;
+    for (unsigned step = kWidth / 2; step > 0; step /= 2) index += branch.before[index + step] <= rank ? step : 0;
+    return index;
   }
 
   static Ref<Node> make_node(unsigned shift) {
@@ -248,13 +264,7 @@ const T* SlotMap<T, Key>::nth(uint32_t rank, Slot& found) const {
   unsigned shift = shift_;
   for (; shift > 0; shift -= kBits) {
     const auto* branch = static_cast<const Branch*>(node);
-    // The last child with at most `rank` values before it. It has a value: those after an empty child start where it
-    // does.
-    unsigned index = 0;
-    for (unsigned step = kWidth / 2; step > 0; step /= 2) {
-      index += branch->before[index + step] <= rank ? step : 0;
-    }
-    // To the right of the last value all children have `count` before them, which is more than rank.
+    unsigned index = child_with(*branch, shift, rank);
     rank -= branch->before[index];
     prefix |= Slot{index} << shift;
     node = branch->children[index].get();
@@ -270,6 +280,25 @@ const T* SlotMap<T, Key>::nth(uint32_t rank, Slot& found) const {
   unsigned index = nth_set_bit(node->occupied, rank);
   found = prefix | index;
   return &static_cast<const Leaf*>(node)->values[index];
+}
+
+// Nodes above the leaves are few, and read; a leaf is not.
+template <typename T, typename Key>
+Key SlotMap<T, Key>::prefetch_nth(uint32_t rank) const {
+  const Node* node = root_.get();
+  Slot prefix = 0;
+  bool has_gaps = true;
+  for (unsigned shift = shift_; shift > 0; shift -= kBits) {
+    const auto* branch = static_cast<const Branch*>(node);
+    unsigned index = child_with(*branch, shift, rank);
+    rank -= branch->before[index];
+    prefix |= Slot{index} << shift;
+    node = branch->children[index].get();
+    has_gaps = branch->count_below(index) < uint64_t{1} << shift;
+  }
+  if (has_gaps) __builtin_prefetch(node);
+  __builtin_prefetch(&static_cast<const Leaf*>(node)->values[rank]);
+  return prefix | rank;
 }
 
 template <typename T, typename Key>

@@ -74,6 +74,7 @@ Task<FaultOrNull> find_server(Connecting& c) {
   c.lease.emplace(std::move(admission), c.client.stream().channel());
   if (found.backend->settings().send_proxy_protocol) [[unlikely]]
     introduce(c.client, found.backend->settings(), *c.lease);
+  found.backend->look_around(*found.members);
   co_return nullptr;
 }
 

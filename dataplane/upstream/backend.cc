@@ -43,9 +43,9 @@ struct Backend::OwnLoads {
   }
   void prefetch(config::Slot slot) const { backend.servers_.prefetch(slot); }
   config::Duration now() const { return backend.loop_.now().time_since_epoch(); }
-  double ewma_cost(config::Slot slot, const config::Server& record) const {
+  balancing::Log2 ewma_cost(config::Slot slot, const config::Server& record) const {
     Server* server = find(slot, record);
-    if (!server || !server->measurements()) return 0;
+    if (!server || !server->measurements()) return {balancing::PeakEwma::kNothing};
     return server->measurements()->ewma_cost(server->in_flight(), backend.loop_.now(), *snapshot.settings);
   }
   balancing::Probe probe(config::Slot slot, const config::Server& record) const {
@@ -88,6 +88,11 @@ Admission Backend::admit(const config::BackendSnapshot& snapshot, balancing::Tri
   const config::Server* record = balancer_.pick(snapshot, random_, OwnLoads{*this, snapshot}, tried, key);
   if (!record) return Admission(Admission::Refusal::kNoServer);
   return admit_to(*record, snapshot);
+}
+
+void Backend::look_at_some(const config::BackendSnapshot& snapshot) {
+  if (!snapshot.counts_in_flight) return balancer_.look_around(snapshot, random_, OwnLoads{*this, snapshot});
+  balancer_.look_around(snapshot, random_, SharedLoads{{*this, snapshot}});
 }
 
 // Whether somebody waits who would take a place there.

@@ -46,6 +46,11 @@ class Backend {
   // `preferred`: a server of the snapshot that persistence leads to, which takes it unless it is full; null for none.
   Admission admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key = {},
                   const config::Server* preferred = nullptr);
+  // After admit(), when the request is on its way: what the next one will go by, where the algorithm looks beforehand.
+  void look_around(const config::BackendSnapshot& snapshot) {
+    if (snapshot.settings->effective_algorithm() == config::Algorithm::kPrequal) [[unlikely]]
+      look_at_some(snapshot);
+  }
   // Whom admit() would pick now; null for nobody. Nothing is entered, counted or elected.
   const config::Server* peek(const config::BackendSnapshot& snapshot, balancing::Key key);
   // What a server may have in flight now; 0: no limit.
@@ -143,6 +148,7 @@ class Backend {
   struct SharedLoads;
   void take_settings(const base::Ref<const config::Backend>& settings);
   // To this one, unless it is full.
+  void look_at_some(const config::BackendSnapshot& snapshot);
   Admission admit_to(const config::Server& record, const config::BackendSnapshot& snapshot);
   template <typename Loads>
   struct Peeking;

@@ -27,7 +27,7 @@ class Measurements {
   // Of its load, where it says something.
   void take_report(const http::ResponseHead& head, runtime::TimePoint now);
 
-  double ewma_cost(uint32_t in_flight, runtime::TimePoint now, const config::Backend& settings) const {
+  balancing::Log2 ewma_cost(uint32_t in_flight, runtime::TimePoint now, const config::Backend& settings) const {
     return ewma_.cost(in_flight, now.time_since_epoch(), settings.peak_ewma.effective_decay());
   }
   balancing::Probe probe(uint32_t in_flight, runtime::TimePoint now);

@@ -47,22 +47,29 @@ std::vector<Row> rows_from_flag() {
 
 int run() {
   std::vector<std::string> picks;
+  std::vector<std::string> looks;
   std::vector<std::string> changes;
   for (const Row& row : rows_from_flag()) {
     std::vector<std::string> pick_of_size;
+    std::vector<std::string> look_of_size;
     std::vector<std::string> change_of_size;
     for (uint32_t size : sizes_from_flag()) {
       config::Backend settings;
       row.choose(settings);
       Backend backend(settings, size);
-      pick_of_size.push_back(fmt::format("\"{}\": {:.1f}", size, pick_ns(backend)));
+      const PickTime time = pick_ns(backend);
+      pick_of_size.push_back(fmt::format("\"{}\": {:.1f}", size, time.pick));
+      if (time.look > 0) look_of_size.push_back(fmt::format("\"{}\": {:.1f}", size, time.look));
       change_of_size.push_back(fmt::format("\"{}\": {:.2f}", size, change_us(backend)));
     }
     picks.push_back(fmt::format("\"{}\": {{{}}}", row.name, absl::StrJoin(pick_of_size, ", ")));
+    if (!look_of_size.empty()) {
+      looks.push_back(fmt::format("\"{}\": {{{}}}", row.name, absl::StrJoin(look_of_size, ", ")));
+    }
     changes.push_back(fmt::format("\"{}\": {{{}}}", row.name, absl::StrJoin(change_of_size, ", ")));
   }
-  fmt::print("{{\"pick_ns\": {{{}}}, \"change_us\": {{{}}}}}\n", absl::StrJoin(picks, ", "),
-             absl::StrJoin(changes, ", "));
+  fmt::print("{{\"pick_ns\": {{{}}}, \"look_ns\": {{{}}}, \"change_us\": {{{}}}}}\n", absl::StrJoin(picks, ", "),
+             absl::StrJoin(looks, ", "), absl::StrJoin(changes, ", "));
   return 0;
 }
 

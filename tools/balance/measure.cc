@@ -42,14 +42,12 @@ double median(std::vector<double> values) {
 // What a worker knows of servers, in tables by slot, as far as the algorithm goes by it.
 struct Loads {
   explicit Loads(const Backend& backend) : in_flight(backend.servers()) {
-    if (!config::goes_by_latency(backend.snapshot().settings->effective_algorithm())) return;
-    averages.resize(backend.servers());
-    records.resize(backend.servers());
-    for (size_t i = 0; i < backend.servers(); ++i) {
-      auto latency = std::chrono::milliseconds(5 + i % 7);
-      averages[i].observe(latency, time, kDecay);
-      records[i].observe(latency, 1, time);
-    }
+    const config::Algorithm algorithm = backend.snapshot().settings->effective_algorithm();
+    if (algorithm == config::Algorithm::kPeakEwma) averages.resize(backend.servers());
+    if (algorithm == config::Algorithm::kPrequal) records.resize(backend.servers());
+    auto latency_of = [](size_t slot) { return std::chrono::milliseconds(5 + slot % 7); };
+    for (size_t i = 0; i < averages.size(); ++i) averages[i].observe(latency_of(i), time, kDecay);
+    for (size_t i = 0; i < records.size(); ++i) records[i].observe(latency_of(i), 1, time);
   }
   uint32_t operator()(const config::Server& server) const { return in_flight[server.slot]; }
   uint32_t at(config::Slot slot, const config::Server&) const { return in_flight[slot]; }
@@ -59,7 +57,7 @@ struct Loads {
     if (!records.empty()) __builtin_prefetch(&records[slot]);
   }
   config::Duration now() const { return time; }
-  double ewma_cost(config::Slot slot, const config::Server&) const {
+  balancing::Log2 ewma_cost(config::Slot slot, const config::Server&) const {
     return averages[slot].cost(in_flight[slot], time, kDecay);
   }
   balancing::Probe probe(config::Slot slot, const config::Server&) {
@@ -76,25 +74,34 @@ struct Loads {
 
 }  // namespace
 
-double pick_ns(const Backend& backend) {
+PickTime pick_ns(const Backend& backend) {
   Loads loads(backend);
   base::Random random(1);
   balancing::Balancer balancer;
+  const bool looks = backend.snapshot().settings->effective_algorithm() == config::Algorithm::kPrequal;
   // Where picks went is looked at, so that no pick is left out; it costs a nanosecond.
   uintptr_t seen = 0;
-  auto batch = [&] {
+  auto batch = [&](bool picks) {
     for (int i = 0; i < kPicksPerBatch; ++i) {
       loads.time += std::chrono::microseconds(10);
       // For algorithms without a key it means nothing.
       balancing::Key key = random.next();
-      seen ^= reinterpret_cast<uintptr_t>(balancer.pick(backend.snapshot(), random, loads, {}, key));
+      if (picks) seen ^= reinterpret_cast<uintptr_t>(balancer.pick(backend.snapshot(), random, loads, {}, key));
+      if (looks) balancer.look_around(backend.snapshot(), random, loads);
     }
   };
-  batch();  // warms up
-  std::vector<double> batches;
-  for (int i = 0; i < kBatches; ++i) batches.push_back(time_ns(batch) / kPicksPerBatch);
+  batch(true);  // warms up
+  std::vector<double> all;
+  std::vector<double> looking;
+  for (int i = 0; i < kBatches; ++i) {
+    all.push_back(time_ns([&] { batch(true); }) / kPicksPerBatch);
+    if (looks) looking.push_back(time_ns([&] { batch(false); }) / kPicksPerBatch);
+  }
   FAIRLEAD_CHECK(seen != 1);
-  return median(std::move(batches));
+  PickTime time;
+  if (looks) time.look = median(std::move(looking));
+  time.pick = median(std::move(all)) - time.look;
+  return time;
 }
 
 double change_us(Backend& backend) {

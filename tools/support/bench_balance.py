@@ -25,4 +25,5 @@ def print_table(title, table):
 
 def print_balance(result):
     print_table("pick, ns", result["pick_ns"])
+    print_table("look after a pick, ns", result["look_ns"])
     print_table("add or remove, us", result["change_us"])

@@ -95,9 +95,18 @@ class PrequalSeeds : public testing::TestWithParam<uint64_t> {
     const config::Server* server = pool_.pick(members_.eligible(), 1, settings_, now_, random_, look, allowed);
     return server ? server->metadata.uid : 0;
   }
+  bool look_around() {
+    auto look = [this](const config::Server& server) { return probes_[server.metadata.uid]; };
+    return pool_.look_around(members_.eligible(), 1, settings_, now_, random_, look);
+  }
+  Uid pick_and_look(const std::set<Uid>& refused = {}) {
+    Uid uid = pick(refused);
+    look_around();
+    return uid;
+  }
   Uid pick_later() {
     now_ += milliseconds(1);
-    return pick();
+    return pick_and_look();
   }
   void set(Uid uid, uint32_t in_flight, Duration latency, bool overloaded = false) {
     probes_[uid] = {.in_flight = in_flight, .latency = latency, .is_overloaded = overloaded};
@@ -119,6 +128,14 @@ TEST_P(PrequalSeeds, HasNothingToSayOfNobodyAndOfOneAlone) {
   EXPECT_EQ(pick(), 0u);
   members_.add();
   EXPECT_EQ(pick(), 0u) << "no choice: whoever asks draws by weight";
+}
+
+TEST_P(PrequalSeeds, LooksByItselfWhereNobodyDid) {
+  EXPECT_FALSE(look_around()) << "there is nobody";
+  for (int i = 0; i < 8; ++i) set(members_.add(), 1, milliseconds(10));
+  EXPECT_NE(pick(), 0u) << "the pool is empty";
+  EXPECT_TRUE(look_around());
+  for (int i = 0; i < 1'000; ++i) ASSERT_NE(pick(), 0u) << "what leaves the pool comes in again";
 }
 
 TEST_P(PrequalSeeds, OfThoseThatAreNotHotTheFastestTakesIt) {
@@ -158,11 +175,11 @@ TEST_P(PrequalSeeds, AnUnknownServerIsTriedOnceAndNotFlooded) {
 
 TEST_P(PrequalSeeds, OldProbesAndGoneServersAreNotUsed) {
   for (int i = 0; i < 8; ++i) set(members_.add(), 1, milliseconds(10));
-  for (int i = 0; i < 20; ++i) pick();
+  for (int i = 0; i < 20; ++i) pick_and_look();
   EXPECT_GE(pool_.size(), 2u);
   for (Uid uid = 1; uid <= 6; ++uid) members_.remove(uid);
   for (int i = 0; i < 100; ++i) {
-    Uid uid = pick();
+    Uid uid = pick_and_look();
     ASSERT_TRUE(uid == 0 || uid >= 7) << uid;
   }
   now_ += seconds(2);
@@ -176,8 +193,8 @@ TEST_P(PrequalSeeds, WhatIsRefusedIsNotPickedAndSettingsHoldAtOnce) {
   for (int i = 0; i < 100; ++i) set(members_.add(static_cast<uint16_t>(1 + i % 3)), 1, milliseconds(10));
   std::set<Uid> refused;
   for (Uid uid = 1; uid <= 100; uid += 2) refused.insert(uid);
-  for (int i = 0; i < 1'000; ++i) ASSERT_FALSE(refused.contains(pick(refused)));
-  for (int i = 0; i < 100; ++i) pick();
+  for (int i = 0; i < 1'000; ++i) ASSERT_FALSE(refused.contains(pick_and_look(refused)));
+  for (int i = 0; i < 100; ++i) pick_and_look();
   EXPECT_GT(pool_.size(), 16u);
   EXPECT_LE(pool_.size(), 64u);
 }
@@ -199,7 +216,7 @@ TEST_P(PrequalSeeds, PicksWhoMayBePickedAndStarvesNobody) {
       members_.set_weight(any, static_cast<uint16_t>(random_.below(4)));
     }
     set(any, static_cast<uint32_t>(random_.below(8)), milliseconds(5 + random_.below(20)));
-    Uid picked = pick();
+    Uid picked = pick_and_look();
     if (picked == 0) continue;
     auto weights = members_.weights(1);
     ASSERT_TRUE(weights.contains(picked) && weights[picked] > 0) << picked;

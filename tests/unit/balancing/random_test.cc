@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "members.h"
@@ -60,10 +61,10 @@ TEST(Random, TheSecondDrawIsEqualAmongTheOthers) {
   for (int i = 0; i < 5; ++i) members.add(i < 3 ? 2 : 1);
   base::Random random(4);
   for (uint32_t rank = 0; rank < 3; ++rank) {
-    Draw first{members.find(rank + 1).get(), 1, rank, 2};  // class 2 stands behind class 1
+    Place first{1, rank, 2};  // class 2 stands behind class 1
     std::map<Uid, int> counts;
     for (int i = 0; i < 60'000; ++i)
-      ++counts[draw_by_weight(members.eligible(), 1, first, random).server->metadata.uid];
+      ++counts[draw_by_weight(members.eligible(), 1, first, random.next()).server->metadata.uid];
     EXPECT_FALSE(counts.contains(rank + 1));
     for (const auto& [uid, count] : counts) EXPECT_NEAR(count, uid <= 3 ? 20'000 : 10'000, 500) << uid;
   }
@@ -110,6 +111,47 @@ TEST(Random, KeepsTheLongestQueueShort) {
     ++loads[pick_best_of(2, members.eligible(), 1, random, load_of)->metadata.uid];
   }
   EXPECT_LE(*std::ranges::max_element(loads), 4u);
+}
+
+// Numbers that are drawn ahead are the same numbers, a few picks later.
+TEST(BestOfMany, PicksAsBestOfFewDoesWhileMembersComeAndGo) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Members members;
+    base::Random changes(seed);
+    for (uint64_t i = 0; i < BestOfMany::kFew + 20; ++i) {
+      members.add(seed % 2 == 0 ? std::nullopt : std::optional<uint16_t>(1 + changes.below(3)));
+    }
+    std::vector<uint32_t> loads(4 * BestOfMany::kFew);
+    auto load_of = [&loads](const config::Server& server) { return loads[server.metadata.uid % loads.size()]; };
+    base::Random random(seed);
+    base::Random plain_random(seed);
+    BestOfMany best_of_many;
+    for (int step = 0; step < 1'000; ++step) {
+      if (step % 8 == 0) {
+        std::vector<Uid> uids = members.uids();
+        members.remove(uids[changes.below(uids.size())]);
+        members.add_at(static_cast<config::Slot>(5'000 + step), std::nullopt);
+      }
+      loads[changes.below(loads.size())] = static_cast<uint32_t>(changes.below(10));
+      const config::Server* expected = pick_best_of(2, members.eligible(), 1, plain_random, load_of);
+      ASSERT_EQ(best_of_many.pick(2, members.eligible(), 1, random, load_of), expected) << "step " << step;
+    }
+  }
+}
+
+TEST(BestOfMany, IsDrawnByWeightWhateverTheNumberOfDraws) {
+  Members members;
+  for (uint64_t i = 0; i < 2 * BestOfMany::kFew; ++i) members.add(i % 2 == 0 ? 3 : 1);
+  base::Random random(8);
+  for (uint32_t draws : {1u, 2u, 5u}) {
+    BestOfMany best_of_many;
+    int heavy = 0;
+    for (int i = 0; i < 40'000; ++i) {
+      heavy += best_of_many.pick(draws, members.eligible(), 1, random, no_load)->weight == 3;
+    }
+    EXPECT_NEAR(heavy, 30'000, 500) << draws << " draws";
+  }
 }
 
 }  // namespace
