@@ -70,23 +70,32 @@ class BenchRatios(unittest.TestCase):
         return [{"cpu_us": cost} for cost in costs]
 
     def test_are_of_the_same_round(self):
-        bench = load("bench")
+        comparison = load("comparison")
         drift = [1, 1.1, 1.3, 0.9, 2]
         runs = {"fairlead": self.runs("fairlead", [7 * factor for factor in drift]),
                 "haproxy": self.runs("haproxy", [10 * factor for factor in drift])}
-        self.assertEqual(bench.ratios(runs), {"cpu_vs_haproxy": 0.7, "cpu_vs_haproxy_quartiles": [0.7, 0.7]})
+        self.assertEqual(comparison.ratios(runs), {"cpu_vs_haproxy": 0.7, "cpu_vs_haproxy_quartiles": [0.7, 0.7]})
 
     def test_have_their_quartiles(self):
-        bench = load("bench")
+        comparison = load("comparison")
         runs = {"fairlead": self.runs("fairlead", [5, 6, 7, 8, 9]), "haproxy": self.runs("haproxy", [10] * 5),
                 "nginx": self.runs("nginx", [20] * 5)}
-        self.assertEqual(bench.ratios(runs), {"cpu_vs_haproxy": 0.7, "cpu_vs_haproxy_quartiles": [0.6, 0.8],
-                                              "cpu_vs_nginx": 0.35, "cpu_vs_nginx_quartiles": [0.3, 0.4]})
+        self.assertEqual(comparison.ratios(runs), {"cpu_vs_haproxy": 0.7, "cpu_vs_haproxy_quartiles": [0.6, 0.8],
+                                                   "cpu_vs_nginx": 0.35, "cpu_vs_nginx_quartiles": [0.3, 0.4]})
 
     def test_of_one_round_have_them_too(self):
-        bench = load("bench")
+        comparison = load("comparison")
         runs = {"fairlead": self.runs("fairlead", [7]), "haproxy": self.runs("haproxy", [10])}
-        self.assertEqual(bench.ratios(runs), {"cpu_vs_haproxy": 0.7, "cpu_vs_haproxy_quartiles": [0.7, 0.7]})
+        self.assertEqual(comparison.ratios(runs), {"cpu_vs_haproxy": 0.7, "cpu_vs_haproxy_quartiles": [0.7, 0.7]})
+
+    def test_of_several_cases_stand_by_other_and_case(self):
+        comparison = load("comparison")
+        runs = {case: {"fairlead": self.runs("fairlead", [ours] * 3), "haproxy": self.runs("haproxy", [10] * 3),
+                       "nginx": self.runs("nginx", [20] * 3)} for case, ours in (("get_10k", 5), ("put_1m", 8))}
+        result = comparison.by_case(runs)
+        self.assertEqual(result["vs_haproxy"], {"get_10k": 0.5, "put_1m": 0.8})
+        self.assertEqual(result["vs_nginx"], {"get_10k": 0.25, "put_1m": 0.4})
+        self.assertEqual(result["proxies"]["nginx"]["put_1m"], {"cpu_us": 20})
 
 
 class DemoView(unittest.TestCase):

@@ -11,6 +11,7 @@ import time
 import bench_balance
 import bench_balancing
 import bench_crash
+import bench_requests
 import bench_slow
 import bench_tls
 import bench_toggle
@@ -21,16 +22,15 @@ from processes import Failed, Workshop, build, program
 
 PROGRAMS = sorted({"fairlead-churn", *bench_updates.PROGRAMS})
 PROGRAMS_OF = {"balance": bench_balance.PROGRAMS, "crash": bench_crash.PROGRAMS, "toggle": bench_toggle.PROGRAMS,
-               "slow": bench_slow.PROGRAMS, "idle": bench_slow.PROGRAMS, "tls": bench_tls.PROGRAMS}
-CONNECTIONS = 64
-BODY_BYTES = 34
+               "slow": bench_slow.PROGRAMS, "idle": bench_slow.PROGRAMS, "tls": bench_tls.PROGRAMS,
+               **dict.fromkeys(bench_requests.BENCHES, bench_requests.PROGRAMS)}
 
 
 def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
-    parser.add_argument("what", choices=("http", "tcp", "churn", "balance", "limits", "tail", "updates", "crash", "takeover",
-                                         "toggle", "slow", "idle", "tls"))
+    parser.add_argument("what", choices=("http", "tcp", "bodies", "close", "tls", "churn", "balance", "limits", "tail",
+                                         "updates", "crash", "takeover", "toggle", "slow", "idle"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
@@ -63,112 +63,6 @@ def parse_arguments():
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-# http and tcp
-
-
-def split_processors():
-    """One for the proxies, the rest for the load and the server."""
-    available = sorted(os.sched_getaffinity(0))
-    if len(available) < 2:
-        say("tools/bench: there is only one processor, so nothing is pinned, and figures are worse for all alike")
-        return None, None
-    return str(available[0]), ",".join(map(str, available[1:]))
-
-
-def start_proxies(workshop, protocol, server, cpus):
-    started = [proxies.start_fairlead(workshop, protocol, [server], cpus=cpus),
-               proxies.start_haproxy(workshop, protocol, server, cpus)]
-    if protocol == "HTTP" or proxies.NGINX_STREAM_MODULE.exists():
-        started.append(proxies.start_nginx(workshop, protocol, server, cpus))
-    return started
-
-
-def run_load(workshop, proxy, protocol, seconds, cpus):
-    command = [program("fairlead-load"), f"--target={proxy.address}", "--closed", f"--duration={seconds}s",
-               f"--connections={CONNECTIONS}", "--interval=0s"]
-    if protocol == "TCP":
-        command += ["--tcp-echo", f"--payload-bytes={BODY_BYTES}"]
-    load = workshop.start("load", command, cpus=cpus, stdout=subprocess.PIPE)
-    output, _ = load.child.communicate()
-    workshop.processes.remove(load)
-    if load.child.returncode != 0:
-        raise Failed(f"fairlead-load failed:\n{load.log_tail()}")
-    return json.loads(output)
-
-
-def measure(workshop, proxy, protocol, seconds, cpus):
-    proxy.process.check_running()
-    before = usage.ProcessorTime(proxy.pid)
-    summary = run_load(workshop, proxy, protocol, seconds, cpus)
-    total, user, system = usage.ProcessorTime(proxy.pid).since(before)
-    if summary["failed"] > 0:
-        raise Failed(f"{proxy.name}: {summary['failed']} requests failed: {summary['failures']}")
-    requests = summary["completed"]
-    return {"cpu_us": total / requests, "cpu_user_us": user / requests, "cpu_system_us": system / requests,
-            "requests_per_second": summary["rate"], "p50_ms": summary["p50_ms"], "p99_ms": summary["p99_ms"],
-            "resident_kb": usage.resident_kb(proxy.pid)}
-
-
-def medians(runs):
-    result = {key: round(statistics.median(run[key] for run in runs), 3) for key in runs[0]}
-    result["cpu_us_runs"] = [round(run["cpu_us"], 3) for run in runs]
-    return result
-
-
-def quartiles(values):
-    return statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
-
-
-def ratios(runs):
-    """Fairlead's processor time as a share of each other's, round by round.
-
-    A shared machine drifts by a tenth within seconds, which is more than what is to be seen; runs of one round are close
-    enough to each other to have had the same machine.
-    """
-    result = {}
-    for name in ("haproxy", "nginx"):
-        if name not in runs:
-            continue
-        rounds = [own["cpu_us"] / other["cpu_us"] for own, other in zip(runs["fairlead"], runs[name])]
-        first, median, third = (round(value, 3) for value in quartiles(rounds))
-        result[f"cpu_vs_{name}"] = median
-        result[f"cpu_vs_{name}_quartiles"] = [first, third]
-    return result
-
-
-def compare(arguments, protocol):
-    proxy_cpus, other_cpus = split_processors()
-    flags = ["--tcp-echo"] if protocol == "TCP" else [f"--body-bytes={BODY_BYTES}"]
-    with Workshop("bench") as workshop:
-        server = proxies.start_origin(workshop, "origin", other_cpus, flags)
-        started = start_proxies(workshop, protocol, server, proxy_cpus)
-        runs = {proxy.name: [] for proxy in started}
-        for proxy in started:
-            run_load(workshop, proxy, protocol, 1, other_cpus)  # warms up
-        for number in range(arguments.rounds):
-            say(f"round {number + 1} of {arguments.rounds}")
-            shift = number % len(started)
-            for proxy in started[shift:] + started[:shift]:
-                runs[proxy.name].append(measure(workshop, proxy, protocol, arguments.seconds, other_cpus))
-    result = {"bench": arguments.what, "rounds": arguments.rounds, "seconds": arguments.seconds,
-              "connections": CONNECTIONS, "proxies": {name: medians(of_proxy) for name, of_proxy in runs.items()}}
-    return {**result, **ratios(runs)}
-
-
-def print_comparison(result):
-    unit = "request" if result["bench"] == "http" else "exchange"
-    print(f"\n{'':<10}{'CPU us a ' + unit:>18}{'user':>8}{'system':>8}{'per second':>12}{'p50 ms':>9}{'p99 ms':>9}{'MB':>7}")
-    for name, row in result["proxies"].items():
-        print(f"{name:<10}{row['cpu_us']:>18.2f}{row['cpu_user_us']:>8.2f}{row['cpu_system_us']:>8.2f}"
-              f"{row['requests_per_second']:>12,.0f}{row['p50_ms']:>9.3f}{row['p99_ms']:>9.3f}"
-              f"{row['resident_kb'] / 1024:>7.1f}")
-    print()
-    for key in ("cpu_vs_haproxy", "cpu_vs_nginx"):
-        if key in result:
-            first, third = result[f"{key}_quartiles"]
-            print(f"{key} = {result[key]:.3f}   half of the rounds between {first:.3f} and {third:.3f}")
 
 
 # churn
@@ -366,7 +260,7 @@ def main():
                 result = measure_it(workshop, arguments, say)
         elif arguments.what == "tls":
             with Workshop("bench") as workshop:
-                result, show = bench_tls.tls(workshop, arguments, say, split_processors), bench_tls.print_tls
+                result, show = bench_tls.tls(workshop, arguments, say), bench_tls.print_tls
         elif arguments.what == "toggle":
             with Workshop("bench") as workshop:
                 result, show = bench_toggle.toggle(workshop, arguments, say), bench_toggle.print_toggle
@@ -375,7 +269,8 @@ def main():
         elif arguments.what == "takeover":
             result, show = takeover(arguments), print_takeover
         else:
-            result, show = compare(arguments, arguments.what.upper()), print_comparison
+            measure_it, show = bench_requests.BENCHES[arguments.what]
+            result = measure_it(arguments, say)
     except Failed as error:
         print(f"tools/bench: {error}", file=sys.stderr)
         return 1

@@ -2,16 +2,14 @@
 
 import json
 import os
-import statistics
 import subprocess
 
+import comparison
 import proxies
-import usage
-from processes import Failed, program
+from comparison import BODY_BYTES, CONNECTIONS
+from processes import program
 
 PROGRAMS = ["fairlead", "fairlead-origin", "fairlead-tls-load"]
-CONNECTIONS = 64
-BODY_BYTES = 34
 CASES = {"keepalive": [], "handshake": ["--handshakes"]}
 
 FAIRLEAD = """\
@@ -100,59 +98,19 @@ def start_nginx(workshop, server, cpus):
     return proxies.Proxy("nginx", process, f"127.0.0.1:{port}")
 
 
-def run_load(workshop, proxy, case, seconds, cpus):
-    load = workshop.start("tls-load", [
-        program("fairlead-tls-load"), f"--target={proxy.address}", f"--duration={seconds}s",
-        f"--connections={CONNECTIONS}", *CASES[case]], cpus=cpus, stdout=subprocess.PIPE)
-    output, _ = load.child.communicate()
-    workshop.processes.remove(load)
-    if load.child.returncode != 0:
-        raise Failed(f"fairlead-tls-load failed:\n{load.log_tail()}")
-    return json.loads(output)
-
-
-def measure(workshop, proxy, case, seconds, cpus):
-    proxy.process.check_running()
-    before = usage.ProcessorTime(proxy.pid)
-    summary = run_load(workshop, proxy, case, seconds, cpus)
-    total, _, _ = usage.ProcessorTime(proxy.pid).since(before)
-    if summary["failed"] > 0 or summary["completed"] == 0:
-        raise Failed(f"{proxy.name}: {summary['failed']} requests failed, {summary['completed']} did not")
-    return {"cpu_us": total / summary["completed"], "requests_per_second": summary["rate"]}
-
-
-def tls(workshop, arguments, say, split_processors):
-    proxy_cpus, other_cpus = split_processors()
+def tls(workshop, arguments, say):
+    proxy_cpus, other_cpus = comparison.split_processors(say)
     make_certificate(workshop.folder, arguments.key)
     server = proxies.start_origin(workshop, "origin", other_cpus, [f"--body-bytes={BODY_BYTES}"])
     started = [start(workshop, server, proxy_cpus) for start in (start_fairlead, start_haproxy, start_nginx)]
-    runs = {case: {proxy.name: [] for proxy in started} for case in CASES}
-    for case in CASES:
-        for proxy in started:
-            run_load(workshop, proxy, case, 1, other_cpus)  # warms up
-    for number in range(arguments.rounds):
-        say(f"round {number + 1} of {arguments.rounds}")
-        shift = number % len(started)
-        for proxy in started[shift:] + started[:shift]:
-            for case in CASES:
-                runs[case][proxy.name].append(measure(workshop, proxy, case, arguments.seconds, other_cpus))
-    result = {"bench": "tls", "rounds": arguments.rounds, "seconds": arguments.seconds, "connections": CONNECTIONS,
-              "key": arguments.key, "failed": 0, "proxies": {}}
-    for proxy in started:
-        result["proxies"][proxy.name] = {
-            case: {key: round(statistics.median(run[key] for run in runs[case][proxy.name]), 3)
-                   for key in ("cpu_us", "requests_per_second")} for case in CASES}
-    for other in ("haproxy", "nginx"):
-        result[f"vs_{other}"] = {
-            case: round(statistics.median(own["cpu_us"] / its["cpu_us"] for own, its in
-                                          zip(runs[case]["fairlead"], runs[case][other])), 3) for case in CASES}
-    return result
+
+    def load(proxy, case, seconds):
+        return comparison.run_load(workshop, other_cpus, "fairlead-tls-load", f"--target={proxy.address}",
+                                   f"--duration={seconds}s", f"--connections={CONNECTIONS}", *CASES[case])
+
+    runs = comparison.run_rounds(arguments, say, started, CASES, load)
+    return {"bench": "tls", "rounds": arguments.rounds, "seconds": arguments.seconds, "connections": CONNECTIONS,
+            "key": arguments.key, "failed": 0, **comparison.by_case(runs)}
 
 
-def print_tls(result):
-    print(f"\n{'':<10}{'CPU us a request':>18}{'a handshake':>14}{'requests/s':>12}{'handshakes/s':>14}")
-    for name, row in result["proxies"].items():
-        print(f"{name:<10}{row['keepalive']['cpu_us']:>18.2f}{row['handshake']['cpu_us']:>14.1f}"
-              f"{row['keepalive']['requests_per_second']:>12,.0f}{row['handshake']['requests_per_second']:>14,.0f}")
-    for other in ("haproxy", "nginx"):
-        print(f"vs_{other}: " + ", ".join(f"{case} {value:.3f}" for case, value in result[f"vs_{other}"].items()))
+print_tls = comparison.print_by_case

@@ -54,6 +54,8 @@ events {{ worker_connections 1000; }}
 NGINX_HTTP = NGINX_MAIN + """\
 http {{
     access_log off;
+    client_max_body_size 0;
+    proxy_request_buffering off;
     client_body_temp_path {folder}/nginx-body;
     proxy_temp_path {folder}/nginx-proxy;
     fastcgi_temp_path {folder}/nginx-fastcgi;

@@ -4,6 +4,18 @@
 
 namespace fairlead::generator {
 
+Job Jobs::draw(runtime::TimePoint due) {
+  std::uniform_real_distribution<double> share;
+  Job job{.due = due, .new_connection = share(random_) < mix_.new_connections};
+  double kind = share(random_);
+  if (kind < mix_.slow) {
+    job.kind = Kind::kSlow;
+  } else if (kind < mix_.slow + mix_.uploads) {
+    job.kind = Kind::kUpload;
+  }
+  return job;
+}
+
 OpenLoad::OpenLoad(Clients& clients, Results& results, const Settings& settings)
     : clients_(clients),
       results_(results),
@@ -12,7 +24,7 @@ OpenLoad::OpenLoad(Clients& clients, Results& results, const Settings& settings)
       arrivals_(settings.schedule, settings.spacing, settings.seed),
       timer_(clients.loop),
       queue_(clients.loop),
-      random_(settings.seed),
+      jobs_(settings.mix, settings.seed),
       scope_(clients.loop) {}
 
 runtime::Task<void> OpenLoad::run() {
@@ -23,7 +35,7 @@ runtime::Task<void> OpenLoad::run() {
       net::IoResult<void> woken = co_await timer_.until(due);
       if (!woken) break;
     }
-    dispatch(make_job(due));
+    dispatch(jobs_.draw(due));
   }
   queue_.close();
   co_await scope_.join();
@@ -36,18 +48,6 @@ void OpenLoad::stop() {
 
 double OpenLoad::rate_now() const {
   return settings_.schedule.rate_at(std::chrono::duration<double>(clients_.loop.now() - start_).count());
-}
-
-Job OpenLoad::make_job(runtime::TimePoint due) {
-  std::uniform_real_distribution<double> share;
-  Job job{.due = due, .new_connection = share(random_) < settings_.mix.new_connections};
-  double kind = share(random_);
-  if (kind < settings_.mix.slow) {
-    job.kind = Kind::kSlow;
-  } else if (kind < settings_.mix.slow + settings_.mix.uploads) {
-    job.kind = Kind::kUpload;
-  }
-  return job;
 }
 
 void OpenLoad::dispatch(const Job& job) {
@@ -90,7 +90,7 @@ runtime::Task<void> ClosedLoad::repeat() {
   bool has_end = settings_.duration > runtime::Duration::zero();
   while (left_ > 0 && (!has_end || clients_.loop.now() < end_)) {
     --left_;
-    Job job{.due = clients_.loop.driver().now()};
+    Job job = jobs_.draw(clients_.loop.driver().now());
     results_.on_due();
     Outcome outcome = co_await client.perform(job);
     results_.on_done(job, std::move(outcome), clients_.loop.driver().now());

@@ -19,6 +19,17 @@ struct Mix {
   double uploads = 0;
 };
 
+// Draws requests from a mix.
+class Jobs {
+ public:
+  Jobs(const Mix& mix, uint32_t seed) : mix_(mix), random_(seed) {}
+  Job draw(runtime::TimePoint due);
+
+ private:
+  Mix mix_;
+  std::mt19937 random_;
+};
+
 // Requests are sent when they are due, whatever became of those before. Clients grow to `connections`; requests that
 // find all of them busy wait, and the wait counts as latency.
 class OpenLoad {
@@ -40,7 +51,6 @@ class OpenLoad {
   double rate_now() const;
 
  private:
-  Job make_job(runtime::TimePoint due);
   void dispatch(const Job& job);
   runtime::Task<void> serve_jobs();
   runtime::Task<void> serve_once(Job job);
@@ -52,7 +62,7 @@ class OpenLoad {
   Arrivals arrivals_;
   PreciseTimer timer_;
   JobQueue queue_;
-  std::mt19937 random_;
+  Jobs jobs_;
   size_t keep_alive_clients_ = 0;
   bool stopping_ = false;
   runtime::Scope scope_;
@@ -66,9 +76,16 @@ class ClosedLoad {
     // Whatever comes first.
     uint64_t requests = UINT64_MAX;
     runtime::Duration duration{};
+    Mix mix;
+    uint32_t seed = 1;
   };
   ClosedLoad(Clients& clients, Results& results, const Settings& settings)
-      : clients_(clients), results_(results), settings_(settings), left_(settings.requests), scope_(clients.loop) {}
+      : clients_(clients),
+        results_(results),
+        settings_(settings),
+        jobs_(settings.mix, settings.seed),
+        left_(settings.requests),
+        scope_(clients.loop) {}
 
   runtime::Task<void> run();
   void stop() { left_ = 0; }
@@ -79,6 +96,7 @@ class ClosedLoad {
   Clients& clients_;
   Results& results_;
   const Settings& settings_;
+  Jobs jobs_;
   uint64_t left_;
   runtime::TimePoint end_;
   runtime::Scope scope_;

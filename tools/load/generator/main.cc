@@ -22,15 +22,16 @@ ABSL_FLAG(double, rate, 0, "open loop: requests per second");
 ABSL_FLAG(std::string, schedule, "",
           "open loop: file of 'seconds,requests_per_second', instead of --rate and --duration");
 ABSL_FLAG(std::string, spacing, "poisson", "open loop: poisson or uniform");
-ABSL_FLAG(uint32_t, seed, 1, "open loop: of everything random");
+ABSL_FLAG(uint32_t, seed, 1, "of everything random");
 ABSL_FLAG(bool, closed, false, "closed loop: each client sends when it has its answer");
 ABSL_FLAG(uint64_t, requests, 0, "closed loop: stop after so many; 0: no such limit");
 ABSL_FLAG(uint32_t, connections, 0, "keep-alive clients; at most (open loop, default 1024) or exactly (closed, 64)");
-ABSL_FLAG(double, new_connections, 0, "open loop: share of requests with a connection of their own, from 0 to 1");
-ABSL_FLAG(double, slow_share, 0, "open loop: share of requests that ask the origin for --slow-latency");
+ABSL_FLAG(double, new_connections, 0, "share of requests with a connection of their own, from 0 to 1");
+ABSL_FLAG(double, slow_share, 0, "share of requests that ask the origin for --slow-latency");
 ABSL_FLAG(absl::Duration, slow_latency, absl::Seconds(1), "see --slow-share");
-ABSL_FLAG(double, upload_share, 0, "open loop: share of requests that are uploads");
+ABSL_FLAG(double, upload_share, 0, "share of requests that are uploads");
 ABSL_FLAG(uint32_t, upload_bytes, 65536, "size of an upload");
+ABSL_FLAG(std::string, upload_method, "POST", "method of an upload");
 ABSL_FLAG(bool, upload_chunked, false, "send uploads in chunks instead of with their length");
 ABSL_FLAG(absl::Duration, upload_duration, absl::ZeroDuration(), "send an upload in pieces over this time");
 ABSL_FLAG(bool, tcp_echo, false, "no HTTP: send --payload-bytes and expect them back");
@@ -70,6 +71,7 @@ Target target_from_flags() {
                 .timeout = positive("--timeout", absl::GetFlag(FLAGS_timeout)),
                 .slow_latency = absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_slow_latency)),
                 .upload_bytes = absl::GetFlag(FLAGS_upload_bytes),
+                .upload_method = absl::GetFlag(FLAGS_upload_method),
                 .upload_chunked = absl::GetFlag(FLAGS_upload_chunked),
                 .upload_duration = absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_upload_duration)),
                 .tcp_echo = absl::GetFlag(FLAGS_tcp_echo),
@@ -96,13 +98,17 @@ Spacing spacing_from_flags() {
   base::usage_error("--spacing", fmt::format("'{}' is neither poisson nor uniform", text));
 }
 
+Mix mix_from_flags() {
+  return {.new_connections = absl::GetFlag(FLAGS_new_connections),
+          .slow = absl::GetFlag(FLAGS_slow_share),
+          .uploads = absl::GetFlag(FLAGS_upload_share)};
+}
+
 OpenLoad::Settings open_settings() {
   size_t connections = absl::GetFlag(FLAGS_connections);
   return {.schedule = schedule_from_flags(),
           .spacing = spacing_from_flags(),
-          .mix = {.new_connections = absl::GetFlag(FLAGS_new_connections),
-                  .slow = absl::GetFlag(FLAGS_slow_share),
-                  .uploads = absl::GetFlag(FLAGS_upload_share)},
+          .mix = mix_from_flags(),
           .connections = connections == 0 ? 1024 : connections,
           .seed = absl::GetFlag(FLAGS_seed)};
 }
@@ -116,7 +122,9 @@ ClosedLoad::Settings closed_settings() {
   size_t connections = absl::GetFlag(FLAGS_connections);
   return {.connections = connections == 0 ? 64 : connections,
           .requests = requests == 0 ? UINT64_MAX : requests,
-          .duration = absl::ToChronoNanoseconds(duration)};
+          .duration = absl::ToChronoNanoseconds(duration),
+          .mix = mix_from_flags(),
+          .seed = absl::GetFlag(FLAGS_seed)};
 }
 
 // Lines of JSON, each whole at once.

@@ -7,7 +7,7 @@
 namespace fairlead::generator {
 namespace {
 
-constexpr size_t kBlockBytes = 16 * 1024;
+constexpr size_t kBlockBytes = 64 * 1024;
 
 std::string with_query(const std::string& path, runtime::Duration latency) {
   auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(latency).count();
@@ -21,8 +21,8 @@ std::string first_lines(const Target& target, Kind kind) {
     case Kind::kSlow:
       return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\n", with_query(target.path, target.slow_latency), target.host);
     case Kind::kUpload:
-      // POST, which nobody may send twice: a retry that should not be shows as a failure elsewhere.
-      return fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\n{}\r\n", target.path, target.host,
+      // Usually POST, which nobody may send twice: a retry that should not be shows as a failure elsewhere.
+      return fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n{}\r\n", target.upload_method, target.path, target.host,
                          target.upload_chunked ? "Transfer-Encoding: chunked"
                                                : fmt::format("Content-Length: {}", target.upload_bytes));
   }

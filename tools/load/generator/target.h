@@ -21,6 +21,7 @@ struct Target {
   // Query latency_ms of requests that are to be slow; fairlead-origin obeys it.
   runtime::Duration slow_latency{};
   size_t upload_bytes = 65536;
+  std::string upload_method = "POST";
   bool upload_chunked = false;
   // An upload is sent in pieces over this time.
   runtime::Duration upload_duration{};
