@@ -1,6 +1,9 @@
 // Accepting: co_await acceptor.accept(), one connection at a time.
 #pragma once
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <coroutine>
 
 #include "config/endpoint.h"
@@ -53,7 +56,10 @@ class [[nodiscard]] Accept : public runtime::Waiter {
 // shared by the workers) or in another process.
 class Acceptor {
  public:
-  Acceptor(runtime::Loop& loop, int fd) : channel_(loop, fd) {}
+  // What is accepted sends small writes at once: that is inherited. (A Unix socket does so anyway.)
+  Acceptor(runtime::Loop& loop, int fd) : channel_(loop, fd) {
+    loop.driver().set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  }
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
   // Closing a descriptor does not end the watch on a socket that has another.

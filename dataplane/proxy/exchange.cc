@@ -164,6 +164,8 @@ Task<After> exchange(Client& client, size_t request_size) {
   fault = write_answer(x, response_size, answer);
   if (fault) co_return co_await give_up(x, *fault);
   x.lease->response_began();
+  if (answer.close && answer.body.done() && !x.uploading && answer.status != 101)
+    client.stream().channel().expect_end();
   auto written = co_await client.stream().write_all(x.out.unread(), x.listener().idle_timeout(), written_by(x));
   if (!written) co_return co_await abort_response(x, not_written(x, written.error()));
   x.bytes_to_client().add(x.out.size());

@@ -40,6 +40,7 @@ codec::HeadResult parse_head(Client& client) {
   }
   auto size = codec::write_local_reply(reply, client.in().room());
   client.in().commit(size.value_or(0));
+  client.stream().channel().expect_end();
   auto written = co_await client.stream().write_all(client.in().unread(), client.settings().idle_timeout());
   if (written) co_await close_lingering(client);
 }

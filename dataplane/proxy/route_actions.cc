@@ -62,6 +62,7 @@ Task<After> send_local_reply(ExchangeState& x, codec::LocalReply reply) {
   x.out.clear();
   auto size = codec::write_local_reply(reply, x.out.room());
   x.out.commit(size.value_or(0));
+  if (reply.close) x.client.stream().channel().expect_end();
   auto written = co_await x.client.stream().write_all(x.out.unread(), x.listener().idle_timeout());
   if (!written || !size) co_return After::kClose;
   co_return reply.close ? After::kCloseLingering : After::kNextRequest;

@@ -118,7 +118,8 @@ ssize_t Channel::try_write(std::span<const char> data) {
 }
 
 ssize_t Channel::write_socket(std::span<const char> data) {
-  ssize_t count = loop_.driver().write(fd_, data);
+  Driver& driver = loop_.driver();
+  ssize_t count = expects_end_ ? driver.write_before_end(fd_, data) : driver.write(fd_, data);
   if (count == -EAGAIN || (count >= 0 && count < static_cast<ssize_t>(data.size()))) writable_ = false;
   note_error(count);
   return count;

@@ -87,6 +87,8 @@ class Channel {
   void set_transport(std::unique_ptr<Transport> transport) { transport_ = std::move(transport); }
   // Null: the socket's bytes are what is read and written.
   Transport* transport() const { return transport_.get(); }
+  // What is written from here on is the last: shutdown_write() or close() follows it at once, and goes out with it.
+  void expect_end() { expects_end_ = true; }
   // The peer reads the end of the stream; reading goes on.
   void shutdown_write();
   // When this channel is closed, the peer sees an error instead of an end.
@@ -150,6 +152,7 @@ class Channel {
   bool interrupt_next_wait_ = false;
   bool cancelled_ = false;
   bool watches_end_of_input_ = false;
+  bool expects_end_ = false;
   int burst_ = 0;
   Waiter* reader_ = nullptr;
   Waiter* writer_ = nullptr;

@@ -54,6 +54,9 @@ class Driver {
   virtual ssize_t peek(int fd, std::span<char> into) = 0;
   virtual ssize_t write(int fd, std::span<const char> data) = 0;
   virtual ssize_t write(int fd, std::span<const iovec> data) = 0;
+  // The same where shutdown_write() or close() follows at once: what is written may wait for it, and go out in one
+  // packet with the end.
+  virtual ssize_t write_before_end(int fd, std::span<const char> data) { return write(fd, data); }
   virtual int shutdown_write(int fd) = 0;
   // Its close() breaks the connection: the peer reads an error, not the end of the stream.
   virtual void reset_on_close(int fd) = 0;
@@ -63,7 +66,7 @@ class Driver {
   // The same from an IP address of this host, of the same family; its port is 0.
   virtual int connect_from(const sockaddr* source, socklen_t source_size, const sockaddr* address, socklen_t size) = 0;
   virtual int connect_result(int fd) = 0;
-  // A new socket, and where it came from.
+  // A new socket, with the options of the one that listens, and where it came from.
   virtual int accept(int fd, sockaddr_storage& from, socklen_t& size) = 0;
   // An option of a socket, as setsockopt().
   virtual int set_option(int fd, int level, int name, int value) = 0;

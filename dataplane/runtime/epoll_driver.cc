@@ -28,8 +28,8 @@ ssize_t receive(int fd, std::span<char> into) {
   return or_errno(::syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr));
 }
 
-ssize_t send(int fd, std::span<const char> data) {
-  return or_errno(::syscall(SYS_sendto, fd, data.data(), data.size(), MSG_NOSIGNAL, nullptr, 0));
+ssize_t send(int fd, std::span<const char> data, int flags = 0) {
+  return or_errno(::syscall(SYS_sendto, fd, data.data(), data.size(), MSG_NOSIGNAL | flags, nullptr, 0));
 }
 
 ssize_t send(int fd, const msghdr& message) { return or_errno(::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL)); }
@@ -132,6 +132,8 @@ ssize_t EpollDriver::peek(int fd, std::span<char> into) {
 
 ssize_t EpollDriver::write(int fd, std::span<const char> data) { return send(fd, data); }
 
+ssize_t EpollDriver::write_before_end(int fd, std::span<const char> data) { return send(fd, data, MSG_MORE); }
+
 ssize_t EpollDriver::write(int fd, std::span<const iovec> data) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(data.data());  // the kernel does not change it
@@ -172,9 +174,7 @@ int EpollDriver::connect_result(int fd) {
 int EpollDriver::accept(int fd, sockaddr_storage& from, socklen_t& size) {
   size = sizeof from;
   int accepted = ::accept4(fd, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (accepted < 0) return -errno;
-  send_small_writes_at_once(accepted, from.ss_family);
-  return accepted;
+  return accepted < 0 ? -errno : accepted;
 }
 
 int EpollDriver::set_option(int fd, int level, int name, int value) {

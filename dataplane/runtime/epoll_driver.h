@@ -27,6 +27,7 @@ class EpollDriver : public Driver {
   ssize_t peek(int fd, std::span<char> into) override;
   ssize_t write(int fd, std::span<const char> data) override;
   ssize_t write(int fd, std::span<const iovec> data) override;
+  ssize_t write_before_end(int fd, std::span<const char> data) override;
   int shutdown_write(int fd) override;
   void reset_on_close(int fd) override;
   int connect(const sockaddr* address, socklen_t size) override;

@@ -241,6 +241,10 @@ TEST(Acceptor, AcceptsOneAtATimeAndSaysWhereFrom) {
         Endpoint::from_socket_address(reinterpret_cast<const sockaddr*>(&results[i]->from), results[i]->from_size);
     EXPECT_EQ(from, bound_address(open[i]->fd()));
     EXPECT_TRUE(fcntl(results[i]->fd, F_GETFL) & O_NONBLOCK);
+    int sends_at_once = 0;
+    socklen_t size = sizeof sends_at_once;
+    ASSERT_EQ(getsockopt(results[i]->fd, IPPROTO_TCP, TCP_NODELAY, &sends_at_once, &size), 0);
+    EXPECT_EQ(sends_at_once, 1);
   }
   acceptor.cancel();
   ASSERT_TRUE(host.run_until([&] { return scope.running() == 0; }));

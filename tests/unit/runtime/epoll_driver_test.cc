@@ -66,6 +66,26 @@ TEST(EpollDriver, AProperEndIsNoBreak) {
   }
 }
 
+TEST(EpollDriver, TheLastBytesGoOutWithTheEnd) {
+  for (bool shuts_down : {true, false}) {
+    EpollHost host;
+    SocketPair pair = test_support::tcp_pair();
+    Channel channel(host.loop, pair.first);
+    std::array<char, 10> into;
+    channel.expect_end();
+    ASSERT_EQ(channel.try_write(std::span<const char>("last", 4)), 4);
+    EXPECT_EQ(::recv(pair.second, into.data(), into.size(), MSG_DONTWAIT), -1);
+    if (shuts_down) {
+      channel.shutdown_write();
+    } else {
+      channel.close();
+    }
+    EXPECT_EQ(::recv(pair.second, into.data(), into.size(), 0), 4);
+    EXPECT_EQ(::recv(pair.second, into.data(), into.size(), MSG_DONTWAIT), 0);
+    ::close(pair.second);
+  }
+}
+
 TEST(EpollDriver, AResetIsABreakBeforeAnybodyReads) {
   EpollHost host;
   SocketPair pair = test_support::tcp_pair();
