@@ -45,7 +45,7 @@ struct ForwardedLines {
   std::string_view lines = {};
 };
 inline constexpr size_t kMaxForwardedLines = 96;
-// Makes the lines, once for a connection: in `out`, which has kMaxForwardedLines and outlives what is returned. The
+// Makes the lines in `out`, which has kMaxForwardedLines and outlives what is returned. The
 // address has at most 45 bytes (of IPv6), the scheme at most 8.
 ForwardedLines make_forwarded_lines(std::string_view address, std::string_view scheme, std::span<char> out);
 

@@ -1,6 +1,6 @@
 #include "proxy/client.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,24 +10,6 @@ namespace {
 
 constexpr runtime::Duration kLingerPatience = std::chrono::seconds(2);
 constexpr size_t kLingerBytesMax = 1 << 20;
-
-using AddressText = std::array<char, INET6_ADDRSTRLEN>;
-
-using IpBytes = std::array<uint8_t, 16>;
-
-IpBytes bytes_of(config::IpNumber ip) {
-  IpBytes bytes;
-  for (size_t i = bytes.size(); i > 0; --i, ip >>= 8) bytes[i - 1] = static_cast<uint8_t>(absl::Uint128Low64(ip));
-  return bytes;
-}
-
-// One that came as ::ffff:a.b.c.d is a.b.c.d.
-std::string_view write_address(config::IpNumber ip, AddressText& text) {
-  const IpBytes bytes = bytes_of(ip);
-  const bool is_ip4 = config::is_ip4(ip);
-  inet_ntop(is_ip4 ? AF_INET : AF_INET6, is_ip4 ? bytes.data() + 12 : bytes.data(), text.data(), text.size());
-  return text.data();
-}
 
 uint16_t port_of(const sockaddr_storage& address) {
   if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
@@ -59,9 +41,6 @@ void Client::take_address(const sockaddr_storage& address) {
   has_ip_ = ip.has_value();
   ip_ = ip.value_or(0);
   port_ = port_of(address);
-  AddressText text;
-  forwarded_ = codec::make_forwarded_lines(ip ? write_address(*ip, text) : "unix",
-                                           listener_.record->tls_context ? "https" : "http", forwarded_memory_);
 }
 
 sockaddr_storage Client::socket_address() const {
@@ -77,7 +56,7 @@ sockaddr_storage Client::socket_address() const {
   }
   auto& ip6 = reinterpret_cast<sockaddr_in6&>(address);
   ip6.sin6_family = AF_INET6;
-  const IpBytes bytes = bytes_of(ip_);
+  const std::array<uint8_t, 16> bytes = bytes_of(ip_);
   std::ranges::copy(bytes, ip6.sin6_addr.s6_addr);
   ip6.sin6_port = htons(port_);
   return address;

@@ -2,14 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/intrusive_list.h"
-#include "codec/http1_writer.h"
 #include "codec/proxy_protocol.h"
 #include "net/acceptor.h"
 #include "net/buffer.h"
@@ -62,10 +60,10 @@ class Client : public base::ListNode<> {
   }
   // It has a place in the counts of client addresses; written by who gives it one.
   bool& is_counted() { return is_counted_; }
-  // "10.0.0.1", "2001:db8::1", "unix".
-  std::string_view address() const { return forwarded_.address; }
-  // What a server is told of it.
-  const codec::ForwardedLines& forwarded() const { return forwarded_; }
+  // What a server is told of it. Valid until somebody asks for another client's.
+  const codec::ForwardedLines& forwarded() const { return context_.forwarded.of(ip(), tls() != nullptr); }
+  // "10.0.0.1", "2001:db8::1", "unix". As long as forwarded().
+  std::string_view address() const { return forwarded().address; }
   runtime::TimePoint now() const { return stream_.channel().loop().now(); }
 
   std::string address_and_port() const;
@@ -109,8 +107,6 @@ class Client : public base::ListNode<> {
   config::IpNumber ip_ = 0;
   uint64_t id_ = 0;
   std::unique_ptr<Proxied> proxied_;
-  codec::ForwardedLines forwarded_;
-  std::array<char, codec::kMaxForwardedLines> forwarded_memory_;
 };
 
 // Ends a connection to a client that may still be sending: what it sends is read and thrown away for a while, because a

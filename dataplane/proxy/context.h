@@ -16,6 +16,7 @@
 #include "net/buffer.h"
 #include "observe/bad_requests.h"
 #include "observe/statistics.h"
+#include "proxy/forwarded_text.h"
 #include "proxy/process_state.h"
 #include "proxy/rates.h"
 #include "runtime/loop.h"
@@ -62,6 +63,7 @@ struct Context {
   http::ResponseHead response;
   // For what persistence changes in them, until they are written.
   http::CookieText cookie_text;
+  ForwardedText forwarded;
   // A path as a listener spells it, and as a route has it rewritten; the same.
   std::string path_text;
   std::string rewritten_path;
