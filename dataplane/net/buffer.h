@@ -3,6 +3,7 @@
 // Who moves bytes holds a buffer for as long as it has some; an idle connection holds none. One thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -27,6 +28,15 @@ class BufferPool {
 
   size_t in_use() const { return in_use_; }
 
+  // Gives those back to the heap that nobody has needed since the last call. How many bytes that were.
+  size_t trim() {
+    const size_t count = std::exchange(needless_, free_.size());
+    // The last used are taken first, so that these are the needless ones.
+    free_.erase(free_.begin(), free_.begin() + static_cast<ptrdiff_t>(count));
+    needless_ -= count;
+    return count * kBufferSize;
+  }
+
  private:
   friend class Buffer;
   using Memory = std::unique_ptr<char[]>;
@@ -36,6 +46,7 @@ class BufferPool {
     if (free_.empty()) return std::make_unique_for_overwrite<char[]>(kBufferSize);
     Memory memory = std::move(free_.back());
     free_.pop_back();
+    needless_ = std::min(needless_, free_.size());
     return memory;
   }
   void give_back(Memory memory) {
@@ -46,6 +57,8 @@ class BufferPool {
   size_t keep_;
   size_t in_use_ = 0;
   std::vector<Memory> free_;
+  // So many of the free ones have been free since the last trim().
+  size_t needless_ = 0;
 };
 
 // A window [begin, end) of unread bytes in memory that is taken from the pool when it is first needed.

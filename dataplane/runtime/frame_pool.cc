@@ -2,6 +2,7 @@
 
 #include <array>
 #include <new>
+#include <utility>
 
 namespace fairlead::runtime {
 namespace {
@@ -19,21 +20,14 @@ class FramePool {
   static size_t granules_of(size_t size) { return (size + kGranule - 1) / kGranule; }
 
   ~FramePool() {
-    for (FreeFrame* frame : free_) {
-      while (frame) {
-        FreeFrame* next = frame->next;
-        ::operator delete(frame);
-        frame = next;
-      }
-    }
+    trim();
+    trim();
   }
 
   void* allocate(size_t granules) {
     FreeFrame*& first = free_[granules];
-    if (!first) [[unlikely]] {
-      ++from_heap_;
-      return ::operator new(granules * kGranule);
-    }
+    if (!first) [[unlikely]]
+      return allocate_another(granules);
     FreeFrame* frame = first;
     first = frame->next;
     return frame;
@@ -45,10 +39,34 @@ class FramePool {
     free_[granules] = frame;
   }
 
+  // Frames that are free become old, and old ones go.
+  size_t trim() {
+    size_t bytes = 0;
+    for (size_t granules = 0; granules < free_.size(); ++granules) {
+      for (FreeFrame* frame = std::exchange(old_[granules], std::exchange(free_[granules], nullptr)); frame;) {
+        ::operator delete(std::exchange(frame, frame->next));
+        bytes += granules * kGranule;
+      }
+    }
+    return bytes;
+  }
+
   uint64_t from_heap_ = 0;
 
  private:
-  std::array<FreeFrame*, kLargest / kGranule + 1> free_{};
+  [[gnu::noinline]] void* allocate_another(size_t granules) {
+    if (FreeFrame* frame = old_[granules]) {
+      old_[granules] = frame->next;
+      return frame;
+    }
+    ++from_heap_;
+    return ::operator new(granules * kGranule);
+  }
+
+  using Lists = std::array<FreeFrame*, kLargest / kGranule + 1>;
+  // By size in granules: those that were freed since the last trim(), and those from before it that nobody has needed.
+  Lists free_{};
+  Lists old_{};
 };
 
 thread_local FramePool pool;
@@ -79,6 +97,8 @@ void free_frame(void* frame, size_t size) noexcept {
   pool.free(frame, FramePool::granules_of(size));
 }
 #endif
+
+size_t trim_frames() { return pool.trim(); }
 
 uint64_t frames_from_heap() { return pool.from_heap_; }
 

@@ -12,6 +12,10 @@ namespace fairlead::runtime {
 void* allocate_frame(size_t size);
 void free_frame(void* frame, size_t size) noexcept;
 
+// Gives those of this thread's free frames back to the heap that nobody has needed between the last call and the one
+// before it, and since. How many bytes that were.
+size_t trim_frames();
+
 // How often this thread's frames came from the heap; for tests.
 uint64_t frames_from_heap();
 

@@ -1,15 +1,21 @@
 #include "server/worker.h"
 
+#include <malloc.h>
 #include <pthread.h>
 
 #include <algorithm>
 #include <string>
 
+#include "runtime/frame_pool.h"
 #include "runtime/sleep.h"
 #include "server/scheduling.h"
 
 namespace fairlead::server {
 namespace {
+
+constexpr runtime::Duration kTrimInterval = std::chrono::seconds(10);
+// With less it is not worth it to look through the whole heap.
+constexpr size_t kFreedWorthReturning = 256 * 1024;
 
 struct InFlight {
   upstream::Upstreams& upstreams;
@@ -89,6 +95,21 @@ std::vector<uint64_t> Worker::in_flight(const std::vector<observe::Carrier>& car
     counts.push_back(std::visit(InFlight{context_.upstreams, listeners}, carrier));
   }
   return counts;
+}
+
+Worker::Trimming::Trimming(Worker& worker) : Timer(&Trimming::on_fire), worker_(worker) { schedule(); }
+
+void Worker::Trimming::schedule() { worker_.loop_.timers().schedule(*this, worker_.loop_.now() + kTrimInterval); }
+
+void Worker::Trimming::on_fire(Timer& timer) {
+  auto& self = static_cast<Trimming&>(timer);
+  self.freed_ += self.worker_.context_.buffers.trim() + runtime::trim_frames();
+  // What was freed amid the heap is the process's still.
+  if (self.freed_ >= kFreedWorthReturning) {
+    malloc_trim(0);
+    self.freed_ = 0;
+  }
+  self.schedule();
 }
 
 void Worker::start() {

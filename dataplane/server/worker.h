@@ -54,6 +54,18 @@ class Worker {
   void join();
 
  private:
+  // Gives memory back that a burst has left behind: looks at intervals, and takes what nobody has needed meanwhile.
+  class Trimming : runtime::Timer {
+   public:
+    explicit Trimming(Worker& worker);
+
+   private:
+    static void on_fire(Timer& timer);
+    void schedule();
+    Worker& worker_;
+    size_t freed_ = 0;
+  };
+
   void adopt();
   runtime::Task<void> shut_down(runtime::Duration timeout, runtime::Duration idle_grace);
   runtime::Task<void> cut_off_at(runtime::TimePoint deadline);
@@ -69,6 +81,7 @@ class Worker {
   proxy::Context context_;
   listener::Listeners listeners_;
   runtime::Scope closing_;
+  Trimming trimming_{*this};
   bool finished_ = false;
   std::thread thread_;
 };

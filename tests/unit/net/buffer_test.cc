@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace fairlead::net {
 namespace {
@@ -22,6 +23,24 @@ TEST(Buffer, OwnsNoMemoryUntilItIsNeeded) {
   buffer.consume(1);
   buffer.release_if_empty();
   EXPECT_EQ(pool.in_use(), 0u);
+}
+
+TEST(BufferPool, GivesBackWhatNobodyHasNeededForAWhile) {
+  BufferPool pool;
+  auto use = [&](size_t count) {
+    std::vector<Buffer> buffers;
+    for (size_t i = 0; i < count; ++i) buffers.emplace_back(pool).append("x");
+  };
+  use(10);
+  EXPECT_EQ(pool.trim(), 0u);  // they may be needed yet
+  use(3);
+  EXPECT_EQ(pool.trim(), 7 * kBufferSize);
+  EXPECT_EQ(pool.trim(), 3 * kBufferSize);
+  EXPECT_EQ(pool.trim(), 0u);
+  use(2);
+  use(1);
+  EXPECT_EQ(pool.trim(), 0u);
+  EXPECT_EQ(pool.trim(), 2 * kBufferSize);
 }
 
 TEST(Buffer, IsUsedAgainAfterARelease) {
