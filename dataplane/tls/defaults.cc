@@ -9,7 +9,9 @@ namespace fairlead::tls {
 
 void set_up(SSL_CTX* context, bool tls13_only, const std::string& ciphers, const std::string& suites) {
   SSL_CTX_set_min_proto_version(context, tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  // Of the ciphers that both know ours that comes first is taken; but one that puts ChaCha20 first has no fast AES.
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                   SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   FAIRLEAD_CHECK(SSL_CTX_set_cipher_list(context, ciphers.empty() ? kCiphers : ciphers.c_str()) == 1 &&
