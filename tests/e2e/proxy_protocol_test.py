@@ -2,19 +2,12 @@
 
 import pathlib
 import socket
-import struct
 import subprocess
 
 from harness import Connection, ScriptedOrigin, fetch, get, is_refused, main, plane, proves, response, wait_until
 from harness.api import ApiCase
+from harness.catalogue import SIGNATURE, v2
 from harness.processes import distribution_program
-
-SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-
-
-def v2(source="203.0.113.7", port=4321, tlvs=b""):
-    addresses = socket.inet_aton(source) + socket.inet_aton("10.0.0.1") + struct.pack(">HH", port, 80)
-    return SIGNATURE + b"\x21\x11" + struct.pack(">H", len(addresses) + len(tlvs)) + addresses + tlvs
 
 
 class Accepted(ApiCase):

@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 
+import bench_aftermath
+import bench_amplification
 import bench_balance
 import bench_balancing
 import bench_crash
+import bench_kill
 import bench_requests
 import bench_slow
 import bench_tls
@@ -23,14 +26,28 @@ from processes import Failed, Workshop, build, program
 PROGRAMS = sorted({"fairlead-churn", *bench_updates.PROGRAMS})
 PROGRAMS_OF = {"balance": bench_balance.PROGRAMS, "crash": bench_crash.PROGRAMS, "toggle": bench_toggle.PROGRAMS,
                "slow": bench_slow.PROGRAMS, "idle": bench_slow.PROGRAMS, "tls": bench_tls.PROGRAMS,
+               "kill": bench_kill.PROGRAMS, "amplification": bench_amplification.PROGRAMS,
+               "aftermath": bench_aftermath.PROGRAMS,
                **dict.fromkeys(bench_requests.BENCHES, bench_requests.PROGRAMS)}
+
+# Those that are given a workshop: what measures, what prints.
+IN_A_WORKSHOP = {
+    **bench_balancing.BENCHES, **bench_slow.BENCHES,
+    "updates": (bench_updates.updates, bench_updates.print_updates),
+    "toggle": (bench_toggle.toggle, bench_toggle.print_toggle),
+    "tls": (bench_tls.tls, bench_tls.print_tls),
+    "kill": (bench_kill.kill_servers, bench_kill.print_kill),
+    "amplification": (bench_amplification.amplification, bench_amplification.print_amplification),
+    "aftermath": (bench_aftermath.aftermath, bench_aftermath.print_aftermath),
+}
 
 
 def argument_parser():
     """Its help is the head of tools/bench, which must be readable before Python is there."""
     parser = argparse.ArgumentParser(prog="tools/bench")
     parser.add_argument("what", choices=("http", "tcp", "bodies", "close", "tls", "churn", "balance", "limits", "tail",
-                                         "updates", "crash", "takeover", "toggle", "slow", "idle"))
+                                         "updates", "crash", "takeover", "toggle", "kill", "slow", "idle",
+                                         "amplification", "aftermath"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
@@ -50,7 +67,9 @@ def parse_arguments():
     arguments = parser.parse_args()
     own = {"updates": {"rounds": 21, "seconds": 1, "servers": 1_000_000, "rate": 5000},
            "limits": {"times": 1000}, "toggle": {"times": 100}, "tail": {"rounds": 1, "seconds": 5},
-           "slow": {"rounds": 7, "seconds": 2}, "idle": {"clients": 10_000}}.get(arguments.what, {})
+           "slow": {"rounds": 7, "seconds": 2}, "idle": {"clients": 10_000},
+           "kill": {"times": 5, "rate": 2000}, "amplification": {"rounds": 3, "times": 1000, "clients": 1000},
+           "aftermath": {"clients": 1000, "seconds": 60}}.get(arguments.what, {})
     usual = {"rounds": 15, "seconds": 1, "servers": 10_000, "rate": 1000, "times": 20, "clients": 5000}
     for name, default in (usual | own).items():
         if getattr(arguments, name) is None:
@@ -247,23 +266,10 @@ def main():
                 result, show = bench_crash.crash(workshop, arguments, say), bench_crash.print_crash
         elif arguments.what == "churn":
             result, show = churn(arguments), print_churn
-        elif arguments.what == "updates":
+        elif arguments.what in IN_A_WORKSHOP:
             with Workshop("bench") as workshop:
-                result, show = bench_updates.updates(workshop, arguments, say), bench_updates.print_updates
-        elif arguments.what in ("limits", "tail"):
-            with Workshop("bench") as workshop:
-                measure_it, show = bench_balancing.BENCHES[arguments.what]
+                measure_it, show = IN_A_WORKSHOP[arguments.what]
                 result = measure_it(workshop, arguments, say)
-        elif arguments.what in bench_slow.BENCHES:
-            with Workshop("bench") as workshop:
-                measure_it, show = bench_slow.BENCHES[arguments.what]
-                result = measure_it(workshop, arguments, say)
-        elif arguments.what == "tls":
-            with Workshop("bench") as workshop:
-                result, show = bench_tls.tls(workshop, arguments, say), bench_tls.print_tls
-        elif arguments.what == "toggle":
-            with Workshop("bench") as workshop:
-                result, show = bench_toggle.toggle(workshop, arguments, say), bench_toggle.print_toggle
         elif arguments.what == "balance":
             result, show = bench_balance.balance(say), bench_balance.print_balance
         elif arguments.what == "takeover":

@@ -2,12 +2,15 @@
 
 import json
 import os
+import resource
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import time
 
+import bench_tls
 import proxies
 import usage
 from processes import ROOT, Failed, program
@@ -15,14 +18,17 @@ from processes import ROOT, Failed, program
 PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin")
 GOOD_CLIENTS = 64
 RATE = 2000
+WARM_CONNECTIONS = 200
 
 CONFIGURATION = """\
 management: {{listen: ["unix:{folder}/management-{name}.sock"]}}
 workers: 1
 resources:
+  certificates: [{certificates}]
   listeners:
     - name: web
       bind: ["127.0.0.1:0"]
+      {tls}
       protocol: HTTP
       default_backend: app
       timeouts: {{request_head: 3600s, keep_alive: 3600s, idle: 3600s}}
@@ -32,9 +38,13 @@ resources:
 
 
 class Plane:
-    def __init__(self, workshop, name, server):
+    """One data plane. `certificate`: it speaks TLS with this one, as bench_tls makes it."""
+
+    def __init__(self, workshop, name, server, certificate=None):
         configuration = workshop.folder / f"{name}.yaml"
-        configuration.write_text(CONFIGURATION.format(folder=workshop.folder, name=name, server=server))
+        configuration.write_text(CONFIGURATION.format(
+            folder=workshop.folder, name=name, server=server, certificates=json.dumps(certificate) if certificate else "",
+            tls=f"tls: {{certificates: [{certificate['name']}]}}" if certificate else ""))
         ready_file = workshop.folder / f"{name}.ready"
         self.process = workshop.start(name, [program("fairlead"), f"--config={configuration}",
                                              f"--ready-file={ready_file}"])
@@ -129,27 +139,57 @@ def ask(connection):
         answer += more
 
 
-def idle(workshop, arguments, say):
-    server = proxies.start_origin(workshop, "origin", flags=["--body-bytes=34"])
-    plane = Plane(workshop, "fairlead", server)
-    run_good(workshop, plane, 1)  # warms up
-    host, port = plane.address.rsplit(":", 1)
+def bytes_when_idle(plane, count, connect):
+    """Resident, of a connection that has carried a request and waits for the next."""
+    def open_connections(number):
+        opened = [connect(plane.address) for _ in range(number)]
+        for connection in opened:
+            ask(connection)
+        return opened
+
+    warm = open_connections(WARM_CONNECTIONS)  # what is there once for all of them
+    time.sleep(0.5)
     before = plane.resident_bytes()
-    say(f"{arguments.clients:,} connections, one request each")
-    connections = []
-    for _ in range(arguments.clients):
-        connections.append(socket.create_connection((host, int(port))))
-        ask(connections[-1])
+    connections = open_connections(count)
     time.sleep(0.5)
     size = plane.resident_bytes() - before
     plane.process.check_running()
-    for connection in connections:
+    for connection in warm + connections:
         connection.close()
-    return {"bench": "idle", "connections": arguments.clients, "clear_bytes": round(size / arguments.clients)}
+    return round(size / count)
+
+
+def connect_in_the_clear(address):
+    host, port = address.rsplit(":", 1)
+    return socket.create_connection((host, int(port)))
+
+
+def idle(workshop, arguments, say):
+    server = proxies.start_origin(workshop, "origin", flags=["--body-bytes=34"])
+    bench_tls.make_certificate(workshop.folder, arguments.key)
+    context = ssl.create_default_context(cafile=workshop.folder / "chain.pem")
+
+    def connect_with_tls(address):
+        return context.wrap_socket(connect_in_the_clear(address), server_hostname="example.com")
+
+    raise_descriptor_limit()
+    result = {"bench": "idle", "connections": arguments.clients, "failed": 0}
+    for name, certificate, connect in (("clear", None, connect_in_the_clear),
+                                       ("tls", bench_tls.certificate_in(workshop.folder), connect_with_tls)):
+        say(f"{name}: {arguments.clients:,} connections, one request each")
+        plane = Plane(workshop, name, server, certificate)
+        result[f"{name}_bytes"] = bytes_when_idle(plane, arguments.clients, connect)
+    return result
+
+
+def raise_descriptor_limit():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def print_idle(result):
-    print(f"\n{result['connections']:,} idle connections: {result['clear_bytes']:,} bytes each")
+    print(f"\n{result['connections']:,} idle connections: {result['clear_bytes']:,} bytes each in the clear, "
+          f"{result['tls_bytes']:,} with TLS")
 
 
 BENCHES = {"slow": (slow, print_slow), "idle": (idle, print_idle)}

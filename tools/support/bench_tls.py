@@ -58,10 +58,15 @@ def make_certificate(folder, kind):
     (folder / "both.pem").write_text((folder / "chain.pem").read_text() + (folder / "key.pem").read_text())
 
 
+def certificate_in(folder):
+    """What make_certificate() made there, as a configuration has it."""
+    return {"name": "example", "chain": (folder / "chain.pem").read_text(),
+            "private_key": (folder / "key.pem").read_text()}
+
+
 def start_fairlead(workshop, server, cpus):
     folder = workshop.folder
-    certificate = {"name": "example", "chain": (folder / "chain.pem").read_text(),
-                   "private_key": (folder / "key.pem").read_text()}
+    certificate = certificate_in(folder)
     configuration = folder / "fairlead.yaml"
     configuration.write_text(FAIRLEAD.format(folder=folder, server=server, certificate=json.dumps(certificate)))
     ready_file = folder / "fairlead.json"

@@ -1,0 +1,165 @@
+"""tools/bench amplification: what a client that sends rows of the catalogue makes the data plane pay, for what he pays.
+
+Each row's bytes, as the end-to-end tests send them, go over connections of their own. Processor time: the data plane's for
+that of fairlead-repeat, which does nothing but send them. Memory: what the data plane holds while clients keep the
+connections open, after all of the bytes, all but the last, and half of them; what a connection takes that has sent nothing
+yet is left out, and the rest is divided by the bytes that were sent.
+"""
+
+import json
+import resource
+import socket
+import sys
+import time
+
+import bench_tls
+import comparison
+import proxies
+import usage
+from processes import ROOT, program
+
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+# pylint: disable=wrong-import-position
+from harness import catalogue  # noqa: E402
+
+PROGRAMS = ("fairlead", "fairlead-origin", "fairlead-repeat")
+WARM_CONNECTIONS = 50
+SHOWN = 12
+
+CONFIGURATION = """\
+management: {{listen: ["unix:{folder}/management.sock"]}}
+workers: 1
+resources:
+  certificates: [{certificate}]
+  listeners:
+    - {{name: web, bind: ["127.0.0.1:0"], protocol: HTTP, default_backend: app, timeouts: {timeouts}}}
+    - {{name: tls, bind: ["127.0.0.1:0"], protocol: HTTP, default_backend: app, timeouts: {timeouts},
+       tls: {{certificates: [example], handshake_timeout: 600s}}}}
+    - {{name: proxy, bind: ["127.0.0.1:0"], protocol: HTTP, default_backend: app, timeouts: {timeouts},
+       proxy_protocol: {{trusted: ["127.0.0.0/8"]}}}}
+  backends:
+    - {{name: app, servers: [{{name: s1, address: "{server}"}}]}}
+"""
+TIMEOUTS = "{request_head: 600s, keep_alive: 600s, idle: 600s, proxy_header: 600s}"
+
+
+class Plane:
+    """One data plane of a row."""
+
+    def __init__(self, workshop, server, cpus):
+        folder = workshop.folder
+        configuration = folder / "fairlead.yaml"
+        configuration.write_text(CONFIGURATION.format(
+            folder=folder, server=server, timeouts=TIMEOUTS,
+            certificate=json.dumps(bench_tls.certificate_in(folder))))
+        ready_file = folder / "fairlead.ready"
+        ready_file.unlink(missing_ok=True)
+        self.workshop = workshop
+        self.process = workshop.start("fairlead", [program("fairlead"), f"--config={configuration}",
+                                                   f"--ready-file={ready_file}"], cpus=cpus)
+        self.listeners = self.process.wait_for_file(ready_file)["listeners"]
+        self.pid = self.process.pid
+
+    def end(self):
+        self.process.check_running()
+        self.process.end()
+        self.workshop.processes.remove(self.process)
+
+    def send(self, listener, data, count):
+        """Connections that have sent it, and stay open."""
+        host, port = self.listeners[listener][0].rsplit(":", 1)
+        opened = []
+        for _ in range(count):
+            connection = socket.create_connection((host, int(port)))
+            opened.append(connection)
+            connection.settimeout(5)
+            try:
+                connection.sendall(data)
+            except OSError:
+                pass  # it has been answered, and closed
+        self.wait_until_quiet()
+        return opened
+
+    def wait_until_quiet(self):
+        """It has done what there was to do."""
+        used = -1
+        while used != (used := usage.ProcessorTime(self.pid).total):
+            time.sleep(0.05)
+
+    def held_by(self, listener, data, count):
+        """Resident bytes for each of `count` connections that have sent it."""
+        for connection in self.send(listener, data, WARM_CONNECTIONS):
+            connection.close()
+        self.wait_until_quiet()
+        before = usage.resident_kb(self.pid)
+        opened = self.send(listener, data, count)
+        size = (usage.resident_kb(self.pid) - before) * 1024
+        for connection in opened:
+            connection.close()
+        return size / count
+
+
+def measure_memory(workshop, arguments, server, cpus, row):
+    """The most bytes held for a byte sent, over the cuts."""
+    _, listener, data = row
+    worst = 0.0
+    for size in catalogue.cuts_of(data):
+        plane = Plane(workshop, server, cpus)
+        held = plane.held_by(listener, data[:size], arguments.clients)
+        plane.end()
+        worst = max(worst, (held - arguments.silent[listener]) / size)
+    return worst
+
+
+def measure_processor(workshop, arguments, plane, cpus, row):
+    """The data plane's time for the client's."""
+    _, listener, data = row
+    path = workshop.folder / "bytes"
+    path.write_bytes(data)
+    ratios = []
+    for _ in range(arguments.rounds):
+        before = usage.ProcessorTime(plane.pid)
+        sent = comparison.run_load(workshop, cpus, "fairlead-repeat", f"--target={plane.listeners[listener][0]}",
+                                   f"--file={path}", f"--times={arguments.times}")
+        plane.wait_until_quiet()
+        total, _, _ = usage.ProcessorTime(plane.pid).since(before)
+        ratios.append(total / sent["cpu_us"])
+    return sorted(ratios)[len(ratios) // 2]
+
+
+def amplification(workshop, arguments, say):
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    proxy_cpus, other_cpus = comparison.split_processors(say)
+    bench_tls.make_certificate(workshop.folder, arguments.key)
+    server = proxies.start_origin(workshop, "origin", other_cpus, ["--body-bytes=34"])
+    arguments.silent = {}
+    for listener in ("web", "tls", "proxy"):
+        plane = Plane(workshop, server, proxy_cpus)
+        arguments.silent[listener] = plane.held_by(listener, b"", arguments.clients)
+        plane.end()
+    found = []
+    busy = Plane(workshop, server, proxy_cpus)
+    for row in catalogue.rows():
+        say(row[0])
+        found.append({"row": row[0], "bytes": len(row[2]),
+                      "cpu_ratio": round(measure_processor(workshop, arguments, busy, other_cpus, row), 3)})
+    busy.end()
+    for row, measured in zip(catalogue.rows(), found):
+        say(row[0])
+        measured["bytes_held_per_byte"] = round(measure_memory(workshop, arguments, server, proxy_cpus, row), 3)
+    result = {"bench": "amplification", "failed": 0, "connections": arguments.clients,
+              "bytes_of_a_silent_connection": {name: round(size) for name, size in arguments.silent.items()}}
+    for key in ("bytes_held_per_byte", "cpu_ratio"):
+        worst = max(found, key=lambda one: one[key])
+        result |= {key: worst[key], f"{key}_row": worst["row"].split(" ")[0], f"{key}_of": worst["row"]}
+    return result | {"rows": found}
+
+
+def print_amplification(result):
+    for key, what in (("bytes_held_per_byte", "bytes held for a byte sent"), ("cpu_ratio", "CPU for the client's CPU")):
+        print(f"\n{what}: {result[key]:.2f}, by row {result[f'{key}_of']}")
+        for row in sorted(result["rows"], key=lambda one: -one[key])[:SHOWN]:
+            print(f"  {row[key]:>8.2f}  {row['bytes']:>8,} bytes  {row['row']}")
+    print("\na connection that has sent nothing: " +
+          ", ".join(f"{size:,} bytes ({name})" for name, size in result["bytes_of_a_silent_connection"].items()))
