@@ -24,7 +24,15 @@
 #include "session/election.h"
 
 ABSL_FLAG(std::vector<std::string>, dataplane, {},
-          "Management address of a data plane, unix:/path or host:port (without TLS). May be repeated.");
+          "Management address of a data plane, unix:/path or host:port. May be repeated.");
+ABSL_FLAG(
+    std::string, tls_ca, "",
+    "Speak TLS at host:port, and believe data planes whose certificate this CA has signed (PEM). The file and the "
+    "next two are looked at again every 5 s.");
+ABSL_FLAG(std::string, tls_cert, "", "The certificate that this program shows (PEM, with its chain).");
+ABSL_FLAG(std::string, tls_key, "", "Its private key (PEM, not encrypted).");
+ABSL_FLAG(std::string, tls_server_name, "",
+          "The name that the data planes' certificates have to have. Default: the host of the address.");
 ABSL_FLAG(
     std::string, source, "load",
     "What the data planes are given. load: servers that this program starts, as many as the load asks for. file: the "
@@ -115,6 +123,13 @@ absl::StatusOr<session::ElectionId> election_id_flag() {
   return absl::InvalidArgumentError(absl::StrCat("election_id: ", id.status().message()));
 }
 
+session::TlsFiles tls_from_flags() {
+  return {.ca = absl::GetFlag(FLAGS_tls_ca),
+          .certificate = absl::GetFlag(FLAGS_tls_cert),
+          .key = absl::GetFlag(FLAGS_tls_key),
+          .server_name = absl::GetFlag(FLAGS_tls_server_name)};
+}
+
 absl::StatusOr<control::AutoscalerOptions> options_from_flags() {
   const auto up = limit_flag("scale_up_limit", absl::GetFlag(FLAGS_scale_up_limit));
   if (!up.ok()) return up.status();
@@ -126,6 +141,7 @@ absl::StatusOr<control::AutoscalerOptions> options_from_flags() {
   options.election_id = *election_id;
   options.exit_when_superseded = absl::GetFlag(FLAGS_exit_when_superseded);
   options.dataplanes = absl::GetFlag(FLAGS_dataplane);
+  options.tls = tls_from_flags();
   options.backend = absl::GetFlag(FLAGS_backend);
   options.interval = absl::GetFlag(FLAGS_interval);
   options.refresh = absl::GetFlag(FLAGS_refresh);
@@ -156,6 +172,7 @@ absl::StatusOr<mirror::KeeperOptions> keeper_options_from_flags() {
   if (!election_id.ok()) return election_id.status();
   mirror::KeeperOptions options;
   options.dataplanes = absl::GetFlag(FLAGS_dataplane);
+  options.tls = tls_from_flags();
   options.file = absl::GetFlag(FLAGS_file);
   options.mirror.election_id = *election_id;
   // (A negative number is out of range as well.)

@@ -55,7 +55,7 @@ void wait_for_the_end(const sigset_t& signals, server::DataPlane& data_plane) {
   int signal = 0;
   while (true) {
     if (sigwait(&signals, &signal) != 0) continue;
-    if (signal == SIGHUP) data_plane.reopen_logs();
+    if (signal == SIGHUP) data_plane.reopen_files();
     if (signal == SIGTERM || signal == SIGINT) return spdlog::info("signal {}: finishing", strsignal(signal));
     // Anybody may send it; it means something only where it is true.
     if (signal == kTakenOver && data_plane.is_taken_over()) return spdlog::info("another process serves: finishing");
@@ -81,6 +81,7 @@ int run() {
   if (absl::GetFlag(FLAGS_check)) {
     spdlog::set_level(spdlog::level::off);  // nothing is accepted here
     if (absl::Status valid = server::check_resources(*file); !valid.ok()) return fail(valid);
+    if (auto files = server::load_credentials(*file); !files.ok()) return fail(files.status());
     std::printf("%s is valid\n", absl::GetFlag(FLAGS_config).c_str());
     return 0;
   }

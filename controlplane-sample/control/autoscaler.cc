@@ -40,6 +40,7 @@ absl::Status validate_durations(const AutoscalerOptions& options) {
 }  // namespace
 
 absl::Status validate(const AutoscalerOptions& options) {
+  if (absl::Status tls = session::validate(options.tls); !tls.ok()) return tls;
   if (options.dataplanes.empty()) {
     return absl::InvalidArgumentError(
         "dataplane: is missing; name at least one, as unix:/path or host:port, each with a --dataplane of its own");
@@ -99,6 +100,7 @@ void Autoscaler::connect() {
   std::random_device seed;
   for (std::size_t i = 0; i < options_.dataplanes.size(); ++i) {
     session::SessionOptions session{.dataplane = options_.dataplanes[i],
+                                    .tls = options_.tls,
                                     .election_id = options_.election_id,
                                     .backend = options_.backend,
                                     .refresh = options_.refresh,
@@ -106,6 +108,7 @@ void Autoscaler::connect() {
     sessions_.push_back(std::make_unique<session::Session>(
         std::move(session), [this, i](session::Event event) { mailbox_.post(FromSession{i, std::move(event)}); }));
     sources::StatisticsOptions statistics{.dataplane = options_.dataplanes[i],
+                                          .tls = options_.tls,
                                           .backend = options_.backend,
                                           .interval = options_.interval,
                                           .seed = seed()};

@@ -14,6 +14,7 @@
 #include "providers/launch.h"
 #include "providers/provider.h"
 #include "session/session.h"
+#include "session/tls_files.h"
 #include "sources/statistics_source.h"
 
 namespace fairlead::control {
@@ -21,6 +22,7 @@ namespace fairlead::control {
 struct AutoscalerOptions {
   // "unix:/path" or "host:port" each.
   std::vector<std::string> dataplanes;
+  session::TlsFiles tls = {};
   std::string backend;
   // Of the statistics and of the decisions.
   absl::Duration interval = absl::Milliseconds(500);

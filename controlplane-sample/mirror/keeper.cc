@@ -66,6 +66,7 @@ struct Keeper::Line {
 };
 
 absl::Status validate(const KeeperOptions& options) {
+  if (absl::Status tls = session::validate(options.tls); !tls.ok()) return tls;
   if (options.dataplanes.empty()) {
     return absl::InvalidArgumentError(
         "dataplane: is missing; name at least one, as unix:/path or host:port, each with a --dataplane of its own");
@@ -138,6 +139,7 @@ void Keeper::connect() {
     };
     user.lost = [this, i](const std::string& why) { mailbox_.post(FromLine{i, why}); };
     line.link = std::make_unique<session::Link>(session::LinkOptions{.dataplane = line.dataplane,
+                                                                     .tls = options_.tls,
                                                                      .client_name = options_.client_name,
                                                                      .election_id = options_.mirror.election_id,
                                                                      .refresh = options_.refresh,

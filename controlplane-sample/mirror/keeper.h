@@ -14,6 +14,7 @@
 #include "mirror/file_watcher.h"
 #include "mirror/mirror.h"
 #include "mirror/report.h"
+#include "session/tls_files.h"
 #include "threads/mailbox.h"
 
 namespace fairlead::mirror {
@@ -21,6 +22,7 @@ namespace fairlead::mirror {
 struct KeeperOptions {
   // "unix:/path" or "host:port" each.
   std::vector<std::string> dataplanes;
+  session::TlsFiles tls = {};
   std::string file;
   std::string client_name = "fairlead-autoscaler";
   MirrorOptions mirror;

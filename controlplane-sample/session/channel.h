@@ -6,10 +6,12 @@
 #include <memory>
 #include <string>
 
+#include "session/tls_files.h"
+
 namespace fairlead::session {
 
-// Without TLS. It connects when first used and tries again at most every second: how often is the caller's back-off.
-std::shared_ptr<grpc::Channel> make_channel(const std::string& address);
+// It connects when first used and tries again at most every second: how often is the caller's back-off.
+std::shared_ptr<grpc::Channel> make_channel(const std::string& address, const TlsFiles& tls);
 
 // "UNAVAILABLE: connection refused".
 std::string describe(const grpc::Status& status);

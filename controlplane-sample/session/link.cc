@@ -284,7 +284,7 @@ class Link::Connector {
 };
 
 void Link::Connector::run() {
-  const auto stub = api::ManagementService::NewStub(make_channel(options_.dataplane));
+  const auto stub = api::ManagementService::NewStub(make_channel(options_.dataplane, options_.tls));
   Backoff backoff(options_.first_wait, options_.longest_wait, options_.seed);
   std::string told;
   do {

@@ -14,12 +14,14 @@
 #include "absl/time/time.h"
 #include "fairlead/v1/management.grpc.pb.h"
 #include "session/election.h"
+#include "session/tls_files.h"
 
 namespace fairlead::session {
 
 struct LinkOptions {
-  // "unix:/path" or "host:port", without TLS.
+  // "unix:/path" or "host:port".
   std::string dataplane;
+  TlsFiles tls = {};
   // Shown in the data plane's logs and events.
   std::string client_name;
   ElectionId election_id;

@@ -19,6 +19,7 @@ constexpr int kPageSize = 1000;
 
 LinkOptions link_options(const SessionOptions& options) {
   return {.dataplane = options.dataplane,
+          .tls = options.tls,
           .client_name = options.client_name,
           .election_id = options.election_id,
           .server_events = true,

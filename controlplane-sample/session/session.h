@@ -9,12 +9,14 @@
 #include "absl/time/time.h"
 #include "session/election.h"
 #include "session/events.h"
+#include "session/tls_files.h"
 
 namespace fairlead::session {
 
 struct SessionOptions {
-  // "unix:/path" or "host:port", without TLS.
+  // "unix:/path" or "host:port".
   std::string dataplane;
+  TlsFiles tls = {};
   // Shown in the data plane's logs and events.
   std::string client_name = "fairlead-autoscaler";
   // Whether we may write where others do, too.

@@ -54,7 +54,7 @@ class StatisticsSource::Reader {
 };
 
 void StatisticsSource::Reader::run() {
-  const auto stub = api::ObservationService::NewStub(session::make_channel(options_.dataplane));
+  const auto stub = api::ObservationService::NewStub(session::make_channel(options_.dataplane, options_.tls));
   session::Backoff backoff(options_.first_wait, options_.longest_wait, options_.seed);
   do {
     if (read(*stub)) backoff.reset();

@@ -6,13 +6,15 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "session/tls_files.h"
 #include "sources/load_source.h"
 
 namespace fairlead::sources {
 
 struct StatisticsOptions {
-  // "unix:/path" or "host:port", without TLS.
+  // "unix:/path" or "host:port".
   std::string dataplane;
+  session::TlsFiles tls = {};
   std::string backend;
   // 10 ms to 1 h.
   absl::Duration interval = absl::Milliseconds(500);

@@ -5,9 +5,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
+#include "management/counts.h"
 #include "management/executor.h"
+#include "management/guard.h"
+#include "management/peers.h"
 #include "management/streams.h"
 #include "observe/statistics.h"
 #include "store/store.h"
@@ -28,6 +32,9 @@ struct Context {
   // A session from which nothing came for so long is ended.
   std::chrono::nanoseconds silence{};
   std::chrono::steady_clock::time_point started;
+  std::shared_ptr<Counts> counts;
+  Peers peers{};
+  Guard guard{*counts};
   Streams streams{sessions_max, silence};
   Executor executor{};
   // For what waits for the disk.

@@ -215,7 +215,7 @@ class RollBack : public std::enable_shared_from_this<RollBack> {
 
 grpc::ServerUnaryReactor* roll_back(const std::shared_ptr<Context>& context, grpc::CallbackServerContext* call,
                                     const v1::RollbackRequest& request, v1::RollbackResponse& response) {
-  auto origin = std::make_shared<const store::Origin>("rollback", call->peer());
+  auto origin = std::make_shared<const store::Origin>("rollback", context->peers.find(call->peer())->text());
   return std::make_shared<RollBack>(context, request, response, std::move(origin))->begin();
 }
 

@@ -10,8 +10,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "management/context.h"
 #include "management/front_door.h"
-#include "management/management_service.h"
-#include "management/observation_service.h"
+#include "management/guarded_services.h"
 #include "management/streams.h"
 #include "net/socket.h"
 #include "net/socket_file.h"
@@ -27,8 +26,8 @@ absl::Status clear_way(const std::string& text, const config::Endpoint& endpoint
   return absl::AlreadyExistsError(concat("management.listen: ", config::quoted(text), " ", *problem));
 }
 
-absl::StatusOr<int> open_one(const std::string& text, bool insecure) {
-  if (config::Problem problem = check_listen(text, insecure)) {
+absl::StatusOr<int> open_one(const std::string& text, OnTcp on_tcp) {
+  if (config::Problem problem = check_listen(text, on_tcp)) {
     return absl::InvalidArgumentError("management.listen: " + *problem);
   }
   config::Endpoint endpoint = config::Endpoint::parse(text).value();
@@ -65,17 +64,32 @@ void watch_silence(const std::shared_ptr<Context>& context) {
   });
 }
 
+// As watch_silence(), where it may wait for the disk.
+void watch_files(const std::shared_ptr<Context>& context, const std::shared_ptr<Credentials>& credentials) {
+  auto when = Executor::Clock::now() + credentials->settings().check_interval;
+  context->reading.post_at(when, [context, credentials] {
+    credentials->refresh(*context->counts);
+    watch_files(context, credentials);
+  });
+}
+
+FrontDoor::Speaks spoken_at(const config::Endpoint& endpoint, OnTcp on_tcp) {
+  if (endpoint.is_unix()) return FrontDoor::Speaks::kUnix;
+  return on_tcp == OnTcp::kTls ? FrontDoor::Speaks::kTls : FrontDoor::Speaks::kClearText;
+}
+
 }  // namespace
 
-config::Problem check_listen(const std::string& text, bool insecure) {
+config::Problem check_listen(const std::string& text, OnTcp on_tcp) {
   absl::StatusOr<config::Endpoint> endpoint = config::Endpoint::parse(text);
   if (!endpoint.ok()) return std::string(endpoint.status().message());
-  if (endpoint->is_unix()) return std::nullopt;
-  if (!insecure) {
-    return concat(config::quoted(text), " is TCP, where anybody may connect; use unix:/path, or set insecure");
+  if (endpoint->is_unix() || on_tcp == OnTcp::kTls) return std::nullopt;
+  if (on_tcp == OnTcp::kNothing) {
+    return concat(config::quoted(text),
+                  " is TCP, where anybody may connect; set tls, use unix:/path, or (on loopback) set insecure");
   }
   if (endpoint->is_loopback()) return std::nullopt;
-  return concat(config::quoted(text), " is not a loopback address; use 127.0.0.1 or [::1]");
+  return concat(config::quoted(text), " is not a loopback address; use 127.0.0.1 or [::1], or set tls");
 }
 
 absl::StatusOr<std::vector<Listening>> open_addresses(const ServerOptions& options, const Inherit& inherit) {
@@ -85,7 +99,7 @@ absl::StatusOr<std::vector<Listening>> open_addresses(const ServerOptions& optio
   for (const std::string& text : options.listen) {
     Inherited inherited = inherit ? inherit(text) : Inherited();
     if (!inherited.socket) {
-      absl::StatusOr<int> fd = open_one(text, options.insecure);
+      absl::StatusOr<int> fd = open_one(text, options.on_tcp());
       if (!fd.ok()) return fd.status();
       inherited = {base::Descriptor(*fd), net::SocketFile(net::bound_address(*fd))};
     }
@@ -98,8 +112,10 @@ absl::StatusOr<std::vector<Listening>> open_addresses(const ServerOptions& optio
 struct ManagementServer::Parts {
   Parts(const ServerOptions& options, store::Store& store, observe::Collector& collector)
       : context(new Context{store, collector, options.build, options.workers, options.sessions_max, options.silence,
-                            std::chrono::steady_clock::now()}) {
+                            std::chrono::steady_clock::now(), options.counts}),
+        credentials(options.tls) {
     watch_silence(context);
+    if (credentials) watch_files(context, credentials);
   }
   ~Parts() { stop_threads(); }
 
@@ -110,8 +126,9 @@ struct ManagementServer::Parts {
   }
 
   std::shared_ptr<Context> context;
-  ManagementService management{context};
-  ObservationService observation{context};
+  std::shared_ptr<Credentials> credentials;
+  GuardedManagement management{context};
+  GuardedObservation observation{context};
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
   std::vector<Listening> listening;
@@ -145,14 +162,18 @@ absl::StatusOr<std::unique_ptr<ManagementServer>> ManagementServer::start_on(std
   for (const char* service : {"fairlead.v1.ManagementService", "fairlead.v1.ObservationService"}) {
     parts->server->GetHealthCheckService()->SetServingStatus(service, true);
   }
-  std::vector<int> sockets;
-  for (Listening& one : listening) sockets.push_back(one.socket.release());
+  std::vector<FrontDoor::Entrance> entrances;
+  for (Listening& one : listening) {
+    entrances.push_back({one.socket.release(), spoken_at(one.bound, options.on_tcp())});
+  }
   parts->listening = std::move(listening);
-  parts->door = std::make_unique<FrontDoor>(sockets, [acceptor = parts->acceptor.get()](int fd) {
+  auto take = [acceptor = parts->acceptor.get()](int fd) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.fd = fd;
     acceptor->HandleNewConnection(&connection);
-  });
+  };
+  Context& context = *parts->context;
+  parts->door = std::make_unique<FrontDoor>(entrances, options.tls, context.peers, *context.counts, std::move(take));
   std::unique_ptr<ManagementServer> started(new ManagementServer(std::move(parts)));
   for (const Listening& one : started->parts_->listening) started->bound_.push_back(one.bound.to_string());
   return started;
@@ -175,11 +196,17 @@ ManagementServer::ManagementServer(std::unique_ptr<Parts> parts) : parts_(std::m
 
 ManagementServer::~ManagementServer() { stop(); }
 
+void ManagementServer::reload() {
+  if (!parts_ || !parts_->credentials) return;
+  parts_->context->reading.post(
+      [context = parts_->context, credentials = parts_->credentials] { credentials->refresh(*context->counts); });
+}
+
 void ManagementServer::stop(absl::Duration patience) {
   if (!parts_) return;
   // The files go while the sockets are open, or another's file could be taken for ours.
   for (Listening& one : parts_->listening) one.file.remove();
-  parts_->door.reset();
+  parts_->door->close();
   parts_->server->GetHealthCheckService()->Shutdown();
   parts_->context->executor.post([context = parts_->context] { context->streams.shut_down(); });
   parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + patience));
@@ -187,6 +214,7 @@ void ManagementServer::stop(absl::Duration patience) {
   // of ours that has called into the server.
   parts_->stop_threads();
   parts_->server.reset();
+  parts_->door.reset();
   parts_.reset();
 }
 

@@ -15,20 +15,28 @@
 #include "absl/time/time.h"
 #include "base/descriptor.h"
 #include "config/endpoint.h"
+#include "management/counts.h"
+#include "management/credentials.h"
 #include "net/socket_file.h"
 #include "observe/statistics.h"
 #include "store/store.h"
 
 namespace fairlead::management {
 
+// What is spoken at addresses that are no Unix sockets.
+enum class OnTcp : uint8_t { kNothing, kClearText, kTls };
+
 // What is wrong with an address to listen on, whatever the machine's state is; to stand behind "management.listen: ".
-std::optional<std::string> check_listen(const std::string& text, bool insecure);
+std::optional<std::string> check_listen(const std::string& text, OnTcp on_tcp);
 
 struct ServerOptions {
-  // "unix:/path" (made with mode 0600), or with `insecure` a loopback "127.0.0.1:port" or "[::1]:port"; port 0 takes a
-  // free one.
+  // "unix:/path" (made with mode 0600), with `tls` any "10.0.0.7:port", or with `insecure` a loopback "127.0.0.1:port"
+  // or
+  // "[::1]:port"; port 0 takes a free one.
   std::vector<std::string> listen;
   bool insecure = false;
+  // Null: no TLS.
+  std::shared_ptr<Credentials> tls{};
   // For GetInfo.
   std::string build{};
   uint32_t workers = 0;
@@ -36,6 +44,10 @@ struct ServerOptions {
   uint32_t sessions_max = 1024;
   // A session from which nothing came for so long is ended, and one that does not read for so long.
   std::chrono::nanoseconds silence = std::chrono::seconds(60);
+  // For metrics.
+  std::shared_ptr<Counts> counts = std::make_shared<Counts>();
+
+  OnTcp on_tcp() const { return tls ? OnTcp::kTls : insecure ? OnTcp::kClearText : OnTcp::kNothing; }
 };
 
 // An address to serve at, open already: connections wait there until the server starts.
@@ -79,6 +91,9 @@ class ManagementServer {
   std::vector<Copy> copy_sockets() const;
   // That one has taken over: the files of Unix sockets stay when this server ends. Not after stop().
   void leave();
+
+  // Looks at the files of `tls` now, rather than at the next time.
+  void reload();
 
   // Ends streams with UNAVAILABLE, lets calls finish for up to `patience`, then cancels them. Idempotent. Before
   // Store::stop(), so that what was taken is answered.

@@ -117,9 +117,9 @@ config::Labels to_labels(const google::protobuf::Map<std::string, std::string>& 
 
 }  // namespace
 
-auto ManagementService::StreamUpdates(Server* call)
+auto ManagementService::begin_session(Server* call, std::optional<grpc::Status> refusal)
     -> grpc::ServerBidiReactor<v1::StreamUpdatesRequest, v1::StreamUpdatesResponse>* {
-  return open_stream<UpdateSession>(context_, call);
+  return open_stream<UpdateSession>(context_, call, std::move(refusal));
 }
 
 Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransactionRequest* request,
@@ -139,11 +139,13 @@ Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransact
       return refuse(call, invalid("transaction.id: is 0; with a client_name, ids are above 0"));
     }
   }
-  auto origin = std::make_shared<const store::Origin>(is_named ? request->client_name() : "unary", call->peer());
+  std::shared_ptr<const Peer> peer = context_->peers.find(call->peer());
+  auto origin = std::make_shared<const store::Origin>(is_named ? request->client_name() : "unary", peer->text());
   auto answered = UnaryCall::open(context_);
   store::Transaction transaction =
       store::make_transaction(request->transaction(), context_->store.limits(), std::move(origin));
   transaction.fence = decode_fence(request->fence());
+  bool is_denied = context_->guard.restrict(*peer, request->transaction(), request->fence(), transaction);
   auto done = [answered, response](store::Result result) {
     answered->answer([response, result = std::move(result)] {
       encode(result, *response->mutable_result());
@@ -151,7 +153,7 @@ Unary* ManagementService::ApplyTransaction(Server* call, const v1::ApplyTransact
       return lost ? to_status(result) : grpc::Status::OK;
     });
   };
-  if (is_named && !transaction.validate_only) {
+  if (is_named && !transaction.validate_only && !is_denied) {
     transaction.fingerprint = store::fingerprint_of(request->transaction());
     apply_once(context_, std::move(transaction), options, std::move(done));
   } else {
@@ -353,9 +355,10 @@ auto ManagementService::ExportConfig(Server* call, const v1::ExportConfigRequest
   return open_stream<ExportStream>(context_, call);
 }
 
-Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
-  return read(context_, [this, response](store::Reader& reader) -> Rest {
-    return [this, response, counts = reader.counts(), version = reader.version(), digest = reader.digest(),
+Unary* ManagementService::GetInfo(Server* call, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
+  std::shared_ptr<const Peer> peer = context_->peers.find(call->peer());
+  return read(context_, [this, response, peer](store::Reader& reader) -> Rest {
+    return [this, response, peer, counts = reader.counts(), version = reader.version(), digest = reader.digest(),
             highest = reader.election().value()] {
       response->set_build(context_->build);
       response->set_epoch(context_->store.epoch());
@@ -374,6 +377,8 @@ Unary* ManagementService::GetInfo(Server*, const v1::GetInfoRequest*, v1::GetInf
       response->set_servers(counts.servers);
       response->set_backends(counts.backends);
       response->set_listeners(counts.listeners);
+      response->mutable_caller()->set_name(peer->name.empty() ? peer->address : peer->name);
+      response->mutable_caller()->set_role(peer->role);
       return grpc::Status::OK;
     };
   });

@@ -1,4 +1,4 @@
-// The observation service: the doors of its streams.
+// The observation service, behind its door (guarded_services.h).
 #pragma once
 
 #include <memory>
@@ -9,14 +9,14 @@
 
 namespace fairlead::management {
 
-class ObservationService final : public v1::ObservationService::CallbackService {
+class ObservationService {
  public:
   explicit ObservationService(std::shared_ptr<Context> context) : context_(std::move(context)) {}
 
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(grpc::CallbackServerContext* call,
-                                                                 const v1::WatchEventsRequest* request) override;
-  grpc::ServerWriteReactor<v1::StreamStatisticsResponse>* StreamStatistics(
-      grpc::CallbackServerContext* call, const v1::StreamStatisticsRequest* request) override;
+                                                                 const v1::WatchEventsRequest* request);
+  grpc::ServerWriteReactor<v1::StreamStatisticsResponse>* StreamStatistics(grpc::CallbackServerContext* call,
+                                                                           const v1::StreamStatisticsRequest* request);
 
  private:
   std::shared_ptr<Context> context_;

@@ -29,6 +29,8 @@ grpc::StatusCode code_of(v1::Reason reason) {
     case v1::REASON_LIMIT_EXCEEDED:
     case v1::REASON_DISK_FULL:
       return grpc::StatusCode::RESOURCE_EXHAUSTED;
+    case v1::REASON_PERMISSION_DENIED:
+      return grpc::StatusCode::PERMISSION_DENIED;
     case v1::REASON_UNIMPLEMENTED:
       return grpc::StatusCode::UNIMPLEMENTED;
     case v1::REASON_SHUTTING_DOWN:

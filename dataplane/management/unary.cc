@@ -46,13 +46,17 @@ grpc::ServerUnaryReactor* refuse(grpc::CallbackServerContext* call, const grpc::
 grpc::ServerUnaryReactor* write(const std::shared_ptr<Context>& context, grpc::CallbackServerContext* call,
                                 const v1::Fence& fence, const v1::Operation& operation, bool wait_until_removed,
                                 std::function<void(const store::Result&)> fill) {
-  auto answered = UnaryCall::open(context, wait_until_removed ? UnaryCall::Wait::kLong : UnaryCall::Wait::kShort);
   v1::Transaction message;
   *message.add_operations() = operation;
-  auto origin = std::make_shared<const store::Origin>("unary", call->peer());
+  std::shared_ptr<const Peer> peer = context->peers.find(call->peer());
+  auto origin = std::make_shared<const store::Origin>("unary", peer->text());
   store::ApplyOptions options{.wait_until_removed = wait_until_removed};
   store::Transaction transaction = store::make_transaction(message, context->store.limits(), std::move(origin));
   transaction.fence = decode_fence(fence);
+  if (context->guard.restrict(*peer, message, fence, transaction)) {
+    return refuse(call, to_status(transaction.malformed.front().failure));
+  }
+  auto answered = UnaryCall::open(context, wait_until_removed ? UnaryCall::Wait::kLong : UnaryCall::Wait::kShort);
   context->store.apply(std::move(transaction), options, [answered, fill = std::move(fill)](store::Result result) {
     answered->answer([fill, result = std::move(result)] {
       if (!result.refused()) fill(result);

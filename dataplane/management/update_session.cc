@@ -8,6 +8,7 @@
 #include "config/validate.h"
 #include "management/history_calls.h"
 #include "management/messages.h"
+#include "management/roles.h"
 
 namespace fairlead::management {
 namespace {
@@ -24,10 +25,17 @@ bool stands_alone(const store::Result& result) {
 
 }  // namespace
 
-UpdateSession::UpdateSession(std::shared_ptr<Context> context, grpc::CallbackServerContext& call)
-    : Stream(call), context_(std::move(context)), peer_(call.peer()) {}
+UpdateSession::UpdateSession(std::shared_ptr<Context> context, grpc::CallbackServerContext& call,
+                             std::optional<grpc::Status> refusal)
+    : Stream(call),
+      context_(std::move(context)),
+      peer_(context_->peers.find(call.peer())),
+      refusal_(std::move(refusal)) {}
 
-void UpdateSession::begin() { read_on(); }
+void UpdateSession::begin() {
+  if (refusal_) return finish(*refusal_);
+  read_on();
+}
 
 template <typename F>
 void UpdateSession::post(F f) {
@@ -47,6 +55,7 @@ void UpdateSession::OnReadDone(bool ok) {
   if (request_->has_transaction() && origin_) {
     decoded = store::make_transaction(request_->transaction(), context_->store.limits(), origin_);
     decoded->fence = fence_;
+    context_->guard.restrict(*peer_, request_->transaction(), v1::Fence(), *decoded);
   }
   post([decoded = std::move(decoded)](UpdateSession& self) mutable {
     self.reading_ = false;
@@ -115,13 +124,15 @@ grpc::Status UpdateSession::check(const v1::Open& request) {
   if (!v1::AcknowledgementLevel_IsValid(request.acknowledgement_level())) {
     return invalid("open.acknowledgement_level: is not known; it is one of ACCEPTED, ACTIVE");
   }
-  return grpc::Status::OK;
+  if (!request.has_election_id()) return grpc::Status::OK;
+  std::optional<api::Failure> denied = context_->guard.refusal(*peer_, kRoleForElection, "open.election_id");
+  return denied ? to_status(*denied) : grpc::Status::OK;
 }
 
 void UpdateSession::open(const v1::Open& request) {
   grpc::Status status = check(request);
   if (!status.ok()) return finish(status);
-  origin_ = std::make_shared<const store::Origin>(request.client_name(), peer_, next_session_number());
+  origin_ = std::make_shared<const store::Origin>(request.client_name(), peer_->text(), next_session_number());
   if (request.has_election_id()) fence_.election_id = decode(request.election_id());
   if (request.acknowledgement_level() == v1::ACKNOWLEDGEMENT_LEVEL_ACCEPTED) {
     options_.level = store::AcknowledgementLevel::kAccepted;
@@ -175,7 +186,7 @@ void UpdateSession::submit(store::Transaction transaction) {
 }
 
 void UpdateSession::begin_resync(const v1::BeginResync& request) {
-  if (auto failure = take_id(request.id(), config::concat("begin_resync ", request.id()))) {
+  if (auto failure = take_resync_id(request.id(), config::concat("begin_resync ", request.id()))) {
     return refuse_in_turn(request.id(), *std::move(failure));
   }
   context_->store.begin_resync({.id = request.id(), .origin = origin_, .fence = fence_, .backend = request.backend()},
@@ -183,7 +194,7 @@ void UpdateSession::begin_resync(const v1::BeginResync& request) {
 }
 
 void UpdateSession::end_resync(const v1::EndResync& request) {
-  if (auto failure = take_id(request.id(), config::concat("end_resync ", request.id()))) {
+  if (auto failure = take_resync_id(request.id(), config::concat("end_resync ", request.id()))) {
     return refuse_in_turn(request.id(), *std::move(failure));
   }
   store::EndResync end{.id = request.id(), .origin = origin_, .fence = fence_, .cancel = request.cancel()};
@@ -198,6 +209,11 @@ std::optional<api::Failure> UpdateSession::take_id(uint64_t id, std::string titl
   }
   return api::Failure{v1::REASON_INVALID, std::move(title), "id",
                       config::concat("is not greater than ", last_id_, ", the last one's; ids grow in a session")};
+}
+
+std::optional<api::Failure> UpdateSession::take_resync_id(uint64_t id, std::string title) {
+  if (auto failure = take_id(id, title)) return failure;
+  return context_->guard.refusal(*peer_, kRoleForResync, std::move(title));
 }
 
 // The store answers in order.

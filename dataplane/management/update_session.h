@@ -24,7 +24,9 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
                             public Stream,
                             public std::enable_shared_from_this<UpdateSession> {
  public:
-  UpdateSession(std::shared_ptr<Context> context, grpc::CallbackServerContext& call);
+  // `refusal`: it ends with that as soon as it has begun.
+  UpdateSession(std::shared_ptr<Context> context, grpc::CallbackServerContext& call,
+                std::optional<grpc::Status> refusal);
 
   void begin() override;
 
@@ -51,13 +53,15 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
 
   void on_read(std::optional<store::Transaction> decoded);
   void open(const v1::Open& request);
-  static grpc::Status check(const v1::Open& request);
+  grpc::Status check(const v1::Open& request);
   void opened(v1::Opened message);
   void submit(store::Transaction transaction);
   void begin_resync(const v1::BeginResync& request);
   void end_resync(const v1::EndResync& request);
   // Where the id does not grow, why that is refused.
   std::optional<api::Failure> take_id(uint64_t id, std::string title);
+  // Or what begins or ends a resync is not for the client's role.
+  std::optional<api::Failure> take_resync_id(uint64_t id, std::string title);
   void refuse_in_turn(uint64_t id, api::Failure failure);
   // Counts until the answer is out.
   std::function<void(store::Result)> answer_for(uint64_t operations);
@@ -70,7 +74,8 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   void take_event();
 
   std::shared_ptr<Context> context_;
-  const std::string peer_;
+  const std::shared_ptr<const Peer> peer_;
+  const std::optional<grpc::Status> refusal_;
   Incoming<v1::StreamUpdatesRequest> request_;
   // Set while the session opens; read by gRPC's threads only between a read's start and its end.
   std::shared_ptr<const store::Origin> origin_;

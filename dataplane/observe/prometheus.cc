@@ -123,6 +123,30 @@ constexpr std::array<Bound, 16> kBounds = {{{"0.00025", 250},
 
 double to_seconds(uint64_t microseconds) { return static_cast<double>(microseconds) / 1e6; }
 
+void write_management(Exposition& page, const ManagementFacts& facts) {
+  page.family("fairlead_management_denied_total", MetricType::kCounter,
+              "Calls and transactions that the client's role did not allow.");
+  page.sample("fairlead_management_denied_total", {}, facts.denied);
+  if (!facts.tls) return;
+  const ManagementFacts::Tls& tls = *facts.tls;
+  page.family("fairlead_management_tls_connections", MetricType::kGauge, "Open, handshakes included.");
+  page.sample("fairlead_management_tls_connections", {}, tls.connections);
+  page.family("fairlead_management_tls_connections_refused_total", MetricType::kCounter,
+              "Closed as they came, because there were too many.");
+  page.sample("fairlead_management_tls_connections_refused_total", {}, tls.connections_refused);
+  page.family("fairlead_management_tls_handshakes_total", MetricType::kCounter, "Done, or failed.");
+  page.sample("fairlead_management_tls_handshakes_total", {{"result", "done"}}, tls.handshakes_done);
+  page.sample("fairlead_management_tls_handshakes_total", {{"result", "failed"}}, tls.handshakes_failed);
+  page.family("fairlead_management_tls_reloads_total", MetricType::kCounter,
+              "Changed certificate files: in service, or refused, so that what was there before stays.");
+  page.sample("fairlead_management_tls_reloads_total", {{"result", "done"}}, tls.reloads_done);
+  page.sample("fairlead_management_tls_reloads_total", {{"result", "refused"}}, tls.reloads_refused);
+  page.family("fairlead_management_tls_not_after_seconds", MetricType::kGauge,
+              "When the certificate in service expires, in seconds since 1970.");
+  page.sample("fairlead_management_tls_not_after_seconds", {},
+              static_cast<uint64_t>(std::max<int64_t>(tls.not_after.count(), 0)));
+}
+
 void write_process(Exposition& page, const ProcessFacts& process) {
   page.family("fairlead_build_info", MetricType::kGauge, "What is running; always 1.");
   page.sample("fairlead_build_info", {{"version", process.version}, {"build", process.build}}, uint64_t{1});
@@ -151,6 +175,7 @@ void write_process(Exposition& page, const ProcessFacts& process) {
   page.sample("process_resident_memory_bytes", {}, process.usage.resident_bytes);
   page.family("process_open_fds", MetricType::kGauge, "Open file descriptors.");
   page.sample("process_open_fds", {}, process.usage.open_fds);
+  write_management(page, process.management);
 }
 
 void write_bad_requests(Exposition& page, const std::vector<ListenerStatistics>& listeners) {

@@ -36,6 +36,23 @@ struct CertificateFacts {
   std::chrono::seconds not_after{};
 };
 
+// Of the management API.
+struct ManagementFacts {
+  // Calls and transactions that the client's role does not allow.
+  uint64_t denied = 0;
+  struct Tls {
+    uint64_t connections = 0;
+    uint64_t connections_refused = 0;
+    uint64_t handshakes_done = 0;
+    uint64_t handshakes_failed = 0;
+    uint64_t reloads_done = 0;
+    uint64_t reloads_refused = 0;
+    // Of the certificate in service; since 1970.
+    std::chrono::seconds not_after{};
+  };
+  std::optional<Tls> tls{};
+};
+
 struct ProcessFacts {
   std::string version;
   // Compiler and kind of build, for people.
@@ -50,6 +67,7 @@ struct ProcessFacts {
   // are closed.
   unsigned overload_step = 0;
   std::vector<CertificateFacts> certificates{};
+  ManagementFacts management{};
 };
 
 // A page costs about 700 bytes for each server. With more servers than this in all backends together there are no

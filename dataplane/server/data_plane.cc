@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/version.h"
 #include "net/socket.h"
 #include "observe/prometheus.h"
@@ -61,6 +62,9 @@ DataPlane::DataPlane(const Settings& settings, StartOptions options)
 absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationFile& file, StartOptions options) {
   std::unique_ptr<DataPlane> self(new DataPlane(file.settings, std::move(options)));
   const Settings& settings = self->settings_;
+  auto credentials = load_credentials(file);
+  if (!credentials.ok()) return credentials.status();
+  self->credentials_ = *std::move(credentials);
   if (absl::Status status = self->open_log(); !status.ok()) return status;
   if (absl::Status status = self->ask_for_takeover(); !status.ok()) return status;
   if (absl::Status status = self->serve_traffic(file); !status.ok()) return status;
@@ -70,7 +74,7 @@ absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationF
   self->watch_limits();
   self->wait_for_successor();
   spdlog::info("fairlead {} serves: {} workers, management at {}, configuration {}", base::kVersion, settings.workers,
-               self->management_->bound().front(), file.path.empty() ? "empty" : file.path);
+               absl::StrJoin(self->management_->bound(), ", "), file.path.empty() ? "empty" : file.path);
   if (settings.state_directory.empty()) {
     spdlog::info("no state directory: what is changed at run time ends with this process");
   }
@@ -186,8 +190,7 @@ absl::Status DataPlane::be_the_one() {
     config::Endpoint bound = net::bound_address(sockets.front().get());
     return management::Inherited{std::move(sockets.front()), inheritance_->file_of(bound)};
   };
-  management::ServerOptions options{.listen = settings_.management_listen, .insecure = settings_.management_insecure};
-  auto addresses = management::open_addresses(options, inherit);
+  auto addresses = management::open_addresses(management_options(), inherit);
   if (!addresses.ok()) return addresses.status();
   management_addresses_ = *std::move(addresses);
   if (absl::Status status = open_giver(); !status.ok()) return status;
@@ -199,13 +202,18 @@ absl::Status DataPlane::be_the_one() {
   return confirmed;
 }
 
+management::ServerOptions DataPlane::management_options() const {
+  return {.listen = settings_.management_listen,
+          .insecure = settings_.management_insecure,
+          .tls = credentials_,
+          .build = base::kVersion,
+          .workers = static_cast<uint32_t>(workers_->size()),
+          .counts = management_counts_};
+}
+
 absl::Status DataPlane::serve_management() {
-  management::ServerOptions options{.listen = settings_.management_listen,
-                                    .insecure = settings_.management_insecure,
-                                    .build = base::kVersion,
-                                    .workers = static_cast<uint32_t>(workers_->size())};
-  auto management =
-      management::ManagementServer::start_on(std::move(management_addresses_), options, *store_, *workers_);
+  auto management = management::ManagementServer::start_on(std::move(management_addresses_), management_options(),
+                                                           *store_, *workers_);
   if (!management.ok()) return management.status();
   management_ = *std::move(management);
   return absl::OkStatus();
@@ -332,7 +340,8 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
                                                                 .usage = observe::read_process_usage(),
                                                                 .journal = journal_facts(),
                                                                 .overload_step = overload_step,
-                                                                .certificates = std::move(certificates)});
+                                                                .certificates = std::move(certificates),
+                                                                .management = management_facts()});
     };
     auto shared = std::make_shared<decltype(make)>(std::move(make));
     auto posted = store_->read([shared, done](store::Reader& reader) {
@@ -346,6 +355,21 @@ std::optional<observe::JournalFacts> DataPlane::journal_facts() const {
   if (!store_->journal()) return std::nullopt;
   journal::Info info = store_->journal()->info();
   return observe::JournalFacts{.writable = info.condition == journal::Condition::kWriting, .bytes = info.bytes};
+}
+
+observe::ManagementFacts DataPlane::management_facts() const {
+  const management::Counts& counts = *management_counts_;
+  observe::ManagementFacts facts{.denied = counts.denied, .tls = std::nullopt};
+  if (!credentials_) return facts;
+  facts.tls = {
+      .connections = counts.tls_connections,
+      .connections_refused = counts.tls_connections_refused,
+      .handshakes_done = counts.handshakes_done,
+      .handshakes_failed = counts.handshakes_failed,
+      .reloads_done = counts.reloads_done,
+      .reloads_refused = counts.reloads_refused,
+      .not_after = std::chrono::duration_cast<std::chrono::seconds>(credentials_->expires().time_since_epoch())};
+  return facts;
 }
 
 BoundAddresses DataPlane::bound_addresses() {
@@ -364,8 +388,9 @@ BoundAddresses DataPlane::bound_addresses() {
   return addresses;
 }
 
-void DataPlane::reopen_logs() {
+void DataPlane::reopen_files() {
   if (access_log_) access_log_->reopen();
+  management_->reload();
 }
 
 void DataPlane::stop() {

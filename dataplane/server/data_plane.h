@@ -49,7 +49,8 @@ class DataPlane : takeover::Host {
   absl::Status give_up_root();
   // Another process serves in its place.
   bool is_taken_over() const { return taken_over_; }
-  void reopen_logs();
+  // Opens logs anew, and looks at the files that the management API's TLS goes by.
+  void reopen_files();
   // Requests in flight may finish until the timeout of the settings.
   void stop();
 
@@ -61,6 +62,7 @@ class DataPlane : takeover::Host {
   absl::Status open_store(const ConfigurationFile& file);
   absl::Status load_file(const ConfigurationFile& file);
   std::optional<observe::JournalFacts> journal_facts() const;
+  observe::ManagementFacts management_facts() const;
   void watch_limits();
   void on_overload(proxy::OverloadStep step, bool is_new, const std::string& reason);
   absl::Status serve_metrics();
@@ -76,6 +78,8 @@ class DataPlane : takeover::Host {
   std::vector<takeover::Offer> offer() override;
   void leave(const std::vector<bool>& kept) override;
 
+  // For its addresses, and to serve at them.
+  management::ServerOptions management_options() const;
   void make_metrics_page(std::function<void(observe::MetricsServer::Page)> done);
 
   const Settings settings_;
@@ -89,6 +93,9 @@ class DataPlane : takeover::Host {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Overload> overload_;
   std::vector<management::Listening> management_addresses_;
+  // Null: the management API has no TLS.
+  std::shared_ptr<management::Credentials> credentials_;
+  const std::shared_ptr<management::Counts> management_counts_ = std::make_shared<management::Counts>();
   std::unique_ptr<management::ManagementServer> management_;
   std::unique_ptr<observe::MetricsServer> metrics_;
   base::Descriptor giver_socket_;

@@ -10,7 +10,7 @@
 #include "api/operation.h"
 #include "api/yaml.h"
 #include "config/validate.h"
-#include "management/management_server.h"
+#include "server/management_settings.h"
 #include "server/resolver_settings.h"
 
 namespace fairlead::server {
@@ -31,25 +31,7 @@ absl::Status at(const ConfigurationFile& file, const std::string& field, const s
   return absl::InvalidArgumentError(absl::StrCat(api::yaml_location(file.text, file.path, field), ": ", text));
 }
 
-bool is_same_place(const std::string& text, const config::Endpoint& endpoint) {
-  absl::StatusOr<config::Endpoint> other = config::Endpoint::parse(text);
-  return other.ok() && (endpoint.is_unix() || endpoint.port() != 0) && config::overlap(*other, endpoint);
-}
-
-void read_listen(const v1::Configuration& message, api::FieldChecker& checker, Settings& settings) {
-  settings.management_insecure = message.management().insecure();
-  if (message.management().listen_size() > 0) settings.management_listen.clear();
-  for (const std::string& text : message.management().listen()) {
-    std::string field = absl::StrCat("management.listen[", settings.management_listen.size(), "]");
-    config::Problem problem = management::check_listen(text, settings.management_insecure);
-    checker.check(field, problem);
-    for (const std::string& before : settings.management_listen) {
-      if (!problem && is_same_place(before, config::Endpoint::parse(text).value())) {
-        checker.fail(field, config::quoted(text) + " is in this list already");
-      }
-    }
-    settings.management_listen.push_back(text);
-  }
+void read_observation(const v1::Configuration& message, api::FieldChecker& checker, Settings& settings) {
   if (message.observation().listen().empty()) return;
   settings.observation = checker.endpoint("observation.listen", message.observation().listen());
   for (const std::string& management : settings.management_listen) {
@@ -64,7 +46,8 @@ absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& 
   Settings& settings = file.settings;
   auto workers = checker.number("workers", message.workers() != 0, message.workers(), {0, kWorkersMax});
   if (workers) settings.workers = static_cast<int>(*workers);
-  read_listen(message, checker, settings);
+  decode_management(checker, message.management(), settings);
+  read_observation(message, checker, settings);
   settings.state_directory = message.state_directory();
   const v1::History& history = message.history();
   auto versions = checker.number("history.versions", history.has_versions(), history.versions(), {0, 1'000'000});
@@ -215,6 +198,14 @@ absl::Status load_resources(const ConfigurationFile& file, store::Store& store) 
   answered.wait();
   if (!result.refused()) return absl::OkStatus();
   return status_of(file, operations, result.failures.at(0));
+}
+
+absl::StatusOr<std::shared_ptr<management::Credentials>> load_credentials(const ConfigurationFile& file) {
+  if (!file.settings.management_tls) return nullptr;
+  auto credentials = management::Credentials::load(*file.settings.management_tls);
+  if (credentials.ok()) return credentials;
+  std::string text(credentials.status().message());
+  return at(file, text.substr(0, text.find(": ")), text);
 }
 
 absl::Status check_resources(const ConfigurationFile& file) {

@@ -1,6 +1,7 @@
 // What a data plane is started with: the part of the configuration file that is not resources.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "config/endpoint.h"
 #include "fairlead/v1/resources.pb.h"
 #include "journal/journal.h"
+#include "management/credentials.h"
 #include "names/settings.h"
 #include "runtime/time.h"
 #include "server/identity.h"
@@ -21,6 +23,8 @@ struct Settings {
   int workers = 1;
   std::vector<std::string> management_listen;
   bool management_insecure = false;
+  // Unset: TCP has no TLS.
+  std::optional<management::TlsSettings> management_tls;
   // Unset: no metrics.
   std::optional<config::Endpoint> observation;
   // Empty: no access log.
@@ -56,6 +60,9 @@ absl::StatusOr<ConfigurationFile> read_configuration_file(const std::string& pat
 // Applies the file's resources in one transaction and waits for the answer. The error names file, line, resource and
 // field; nothing was applied then.
 absl::Status load_resources(const ConfigurationFile& file, store::Store& store);
+
+// Reads the files that the management API needs for TLS; null where it has none. The error names file, line and field.
+absl::StatusOr<std::shared_ptr<management::Credentials>> load_credentials(const ConfigurationFile& file);
 
 // What load_resources() would say of a data plane that has nothing yet, without opening a socket.
 absl::Status check_resources(const ConfigurationFile& file);

@@ -230,6 +230,8 @@ void Transport::note_client_subject() {
   client_subject_ = text_of(out.get());
 }
 
+ClientNames Transport::client_names() const { return names_in(SSL_get0_peer_certificate(ssl_)); }
+
 bool Transport::was_resumed() const { return SSL_session_reused(ssl_) == 1; }
 
 // An end or a failure that is known waits to be read as bytes do.

@@ -12,6 +12,7 @@
 
 #include "runtime/channel.h"
 #include "tls/client_context.h"
+#include "tls/client_names.h"
 #include "tls/server_context.h"
 #include "tls/worker.h"
 
@@ -39,6 +40,8 @@ class Transport : public runtime::Transport {
   // From then on client_subject() has that of the client's certificate, as RFC 2253 writes it; empty where it has none.
   void note_client_subject();
   const std::string& client_subject() const { return client_subject_; }
+  // Those in the client's certificate; none where it has none.
+  ClientNames client_names() const;
   bool was_resumed() const;
   // After one that failed: why, as "certificate verify failed: certificate has expired".
   const std::string& problem() const { return problem_; }

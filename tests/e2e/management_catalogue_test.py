@@ -8,15 +8,12 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 TABLE = "unit/management/bad_input_test.cc"
 
 # Why it is not tried, and for what it waits.
-NO_TLS = "the management API has no TLS, so TCP is for loopback alone"
 NO_HISTORY = "history is not there: an id tells no repetition"
 WAITS = {
     18: "2,000,000 servers of weight 256, the most that there can be, are 5.2e8",
     19: "no field of a resource is a floating-point number",
     37: NO_HISTORY,
     38: NO_HISTORY,
-    51: NO_TLS,
-    52: NO_TLS,
     66: "a full disk and a failed flush take faults that only the journal's own tests make",
 }
 

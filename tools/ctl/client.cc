@@ -31,6 +31,18 @@ bool is_no_connection(const std::string& text) {
   return false;
 }
 
+// Of one that was there, and whose other side was not believed.
+bool is_no_trust(const std::string& text) {
+  return absl::StrContains(text, "andshake failed") || absl::StrContains(text, "is not in peer certificate");
+}
+
+// "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:9901: Ssl handshake failed: ..."
+std::string last_error(const std::string& text) {
+  constexpr char kBefore[] = "last error: UNKNOWN: ";
+  const std::size_t at = text.rfind(kBefore);
+  return at == std::string::npos ? text : text.substr(at + sizeof kBefore - 1);
+}
+
 }  // namespace
 
 Result<std::string> parse_address(const std::string& text) {
@@ -62,9 +74,14 @@ Failure Client::failure(const grpc::Status& status, std::optional<Timeout> timeo
   const std::string& text = status.error_message();
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
+      if (is_no_trust(text)) {
+        return {kExitRefused,
+                absl::StrCat("no TLS with the data plane at ", address_, ": ", printable(last_error(text)))};
+      }
       if (!is_no_connection(text)) break;
       return {kExitRefused, absl::StrCat("no data plane at ", address_,
-                                         ": is fairlead running? --address or FAIRLEAD_ADDRESS says where")};
+                                         ": is fairlead running? --address or FAIRLEAD_ADDRESS says where",
+                                         address_.starts_with("unix:") ? "" : "; and --tls-ca where it speaks TLS")};
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return {kExitRefused, absl::StrCat("no answer from ", address_, " within ",
                                          duration_text(timeout.value_or(timeout_)), "; --timeout gives it longer")};

@@ -63,6 +63,13 @@ std::string journal_text(const v1::Journal& journal) {
   return text;
 }
 
+std::string caller_text(const v1::Caller& caller) {
+  if (caller.role() == v1::ROLE_UNSPECIFIED) return "unknown: the data plane does not say";
+  std::string role = v1::Role_Name(caller.role()).substr(sizeof("ROLE_") - 1);
+  absl::AsciiStrToLower(&role);
+  return absl::StrCat(caller.name(), " (", role, ")");
+}
+
 Result<void> run_info(Context& context) {
   auto info = context.client.call(&Client::Management::GetInfo, v1::GetInfoRequest());
   if (!info) return std::unexpected(info.error());
@@ -75,6 +82,7 @@ Result<void> run_info(Context& context) {
   uptime.set_nanos(0);
   const std::pair<const char*, std::string> lines[] = {
       {"data plane", context.client.address()},
+      {"caller", caller_text(info->caller())},
       {"build", info->build()},
       {"uptime", api::format_duration(uptime)},
       {"workers", absl::StrCat(info->workers())},

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,13 +18,24 @@ int main(int argc, char** argv) {
   // gRPC's own log would stand between the user and the sentence that says what is wrong.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   std::signal(SIGPIPE, SIG_IGN);
-  const char* address = std::getenv("FAIRLEAD_ADDRESS");
+  const auto variable = [](const char* name) -> std::string {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
   const Environment environment{
-      .address = address == nullptr ? "" : address,
+      .address = variable("FAIRLEAD_ADDRESS"),
+      .tls = {.ca = variable("FAIRLEAD_TLS_CA"),
+              .certificate = variable("FAIRLEAD_TLS_CERT"),
+              .key = variable("FAIRLEAD_TLS_KEY"),
+              .server_name = variable("FAIRLEAD_TLS_SERVER_NAME")},
       .version = FAIRLEAD_VERSION,
       .connect =
-          [](const std::string& target) {
-            return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), channel_arguments());
+          [](const std::string& target, const std::optional<TlsFiles>& tls) {
+            grpc::ChannelArguments arguments = channel_arguments();
+            if (!tls) return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+            if (!tls->server_name.empty()) arguments.SetSslTargetNameOverride(tls->server_name);
+            const grpc::SslCredentialsOptions options{tls->ca, tls->key, tls->certificate};
+            return grpc::CreateCustomChannel(target, grpc::SslCredentials(options), arguments);
           },
   };
   const bool terminal = isatty(STDOUT_FILENO) != 0;

@@ -89,6 +89,7 @@ std::string wrong_operands(const Command& command, const std::vector<std::string
 
 struct Settings {
   std::string address;
+  std::optional<TlsFiles> tls;
   Client::Timeout timeout{};
   v1::Fence fence;
   Format format = Format::kTable;
@@ -105,6 +106,12 @@ Result<Settings> settings_of(const Command& command, const Arguments& leading, c
   const std::string default_address = environment.address.empty() ? kDefaultAddress : environment.address;
   Result<std::string> address = parse_address(pick("address", default_address));
   if (!address) return std::unexpected(address.error());
+  const TlsOptions tls{.ca = pick("tls-ca", environment.tls.ca),
+                       .certificate = pick("tls-cert", environment.tls.certificate),
+                       .key = pick("tls-key", environment.tls.key),
+                       .server_name = pick("tls-server-name", environment.tls.server_name)};
+  Result<std::optional<TlsFiles>> files = read_tls_files(tls, *address);
+  if (!files) return std::unexpected(files.error());
   auto timeout = parse_duration_value("--timeout", pick("timeout", kDefaultTimeout));
   if (!timeout) return std::unexpected(timeout.error());
   Result<Format> format = parse_format(pick("output", "table"));
@@ -116,7 +123,7 @@ Result<Settings> settings_of(const Command& command, const Arguments& leading, c
     if (!parsed) return std::unexpected(parsed.error());
     *fence.mutable_election_id() = *parsed;
   }
-  return Settings{*address, to_chrono(*timeout), fence, *format};
+  return Settings{*address, *std::move(files), to_chrono(*timeout), fence, *format};
 }
 
 int run_command(const Command& command, const Arguments& leading, std::vector<std::string> words,
@@ -132,7 +139,8 @@ int run_command(const Command& command, const Arguments& leading, std::vector<st
   }
   Result<Settings> settings = settings_of(command, leading, *arguments, environment);
   if (!settings) return fail(streams, settings.error(), usage_line(command));
-  Client client(environment.connect(settings->address), settings->address, settings->timeout, settings->fence);
+  Client client(environment.connect(settings->address, settings->tls), settings->address, settings->timeout,
+                settings->fence);
   Context context{*arguments, client, streams, settings->format};
   Result<void> done = command.run(context);
   if (!done) return fail(streams, done.error(), usage_line(command));
@@ -174,6 +182,14 @@ std::vector<Option> common_options() {
       {.name = "address",
        .value = "ADDRESS",
        .help = absl::StrCat("unix:/path or host:port; default $FAIRLEAD_ADDRESS, then ", kDefaultAddress)},
+      {.name = "tls-ca",
+       .value = "FILE",
+       .help = "speaks TLS at host:port, and believes whom this CA has signed; default $FAIRLEAD_TLS_CA"},
+      {.name = "tls-cert", .value = "FILE", .help = "your certificate, with its chain; default $FAIRLEAD_TLS_CERT"},
+      {.name = "tls-key", .value = "FILE", .help = "its private key; default $FAIRLEAD_TLS_KEY"},
+      {.name = "tls-server-name",
+       .value = "NAME",
+       .help = "the name in the data plane's certificate; default $FAIRLEAD_TLS_SERVER_NAME, then the address's host"},
       {.name = "timeout", .value = "TIME", .help = absl::StrCat("for each call; default ", kDefaultTimeout)},
       {.name = "election-id", .value = "ID", .help = "writes as the control plane with this id: 7, or HIGH:LOW"},
       {.name = "override", .help = "writes whichever control plane is primary"},

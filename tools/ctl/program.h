@@ -3,10 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ctl/command.h"
+#include "ctl/tls_options.h"
 #include "grpcpp/channel.h"
 
 namespace fairlead::ctl {
@@ -14,9 +16,11 @@ namespace fairlead::ctl {
 struct Environment {
   // FAIRLEAD_ADDRESS; may be empty.
   std::string address;
+  // FAIRLEAD_TLS_CA, FAIRLEAD_TLS_CERT, FAIRLEAD_TLS_KEY, FAIRLEAD_TLS_SERVER_NAME.
+  TlsOptions tls = {};
   std::string version;
-  // Given a checked address.
-  std::function<std::shared_ptr<grpc::Channel>(const std::string& address)> connect;
+  // Given a checked address; `tls`: with TLS.
+  std::function<std::shared_ptr<grpc::Channel>(const std::string& address, const std::optional<TlsFiles>& tls)> connect;
 };
 
 const std::vector<Command>& commands();

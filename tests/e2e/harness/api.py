@@ -74,13 +74,18 @@ class _Override(grpc.UnaryUnaryClientInterceptor):
 
 
 class Api:
-    """A channel to a data plane with both services' stubs. With `override`, calls need no fence."""
+    """A channel to a data plane with both services' stubs. With `override`, calls need no fence.
 
-    def __init__(self, address, override=True):
-        self.channel = grpc.insecure_channel(address, options=[
-            ("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1),
-            # Connections of its own: another's may be to a process that is no more.
-            ("grpc.use_local_subchannel_pool", 1)])
+    `tls`: credentials, with which the data plane's certificate has to be for `server_name`.
+    """
+
+    def __init__(self, address, override=True, tls=None, server_name=None):
+        options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1),
+                   # Connections of its own: another's may be to a process that is no more.
+                   ("grpc.use_local_subchannel_pool", 1)]
+        if server_name:
+            options.append(("grpc.ssl_target_name_override", server_name))
+        self.channel = grpc.secure_channel(address, tls, options) if tls else grpc.insecure_channel(address, options)
         calls = grpc.intercept_channel(self.channel, _Override()) if override else self.channel
         self.management = management_pb2_grpc.ManagementServiceStub(calls)
         self.observation = observation_pb2_grpc.ObservationServiceStub(self.channel)

@@ -143,8 +143,11 @@ class ProgramTest : public testing::Test {
     out_.str("");
     err_.str("");
     Streams streams{out_, err_, false, false};
-    const Environment environment{.address = "", .version = "1.2.3", .connect = [this](const std::string& address) {
+    const Environment environment{.address = "",
+                                  .version = "1.2.3",
+                                  .connect = [this](const std::string& address, const std::optional<TlsFiles>& tls) {
                                     address_ = address;
+                                    tls_ = tls;
                                     return server_->InProcessChannel(channel_arguments());
                                   }};
     return run(words, environment, streams);
@@ -155,6 +158,7 @@ class ProgramTest : public testing::Test {
   FakeDataPlane data_plane_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
+  std::optional<TlsFiles> tls_;
   std::ostringstream out_;
   std::ostringstream err_;
 };

@@ -1,5 +1,8 @@
 #include "ctl/program.h"
 
+#include <cstdio>
+#include <fstream>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "ctl/kinds.h"
@@ -23,6 +26,33 @@ TEST_F(ProgramTest, AddsAServer) {
       "backend: \"web\" name: \"s1\" address: \"10.0.0.1:8080\" weight: 10 labels { key: \"zone\" value: \"a\" }");
   EXPECT_EQ(out(), "server web/s1 added (version 7)\n");
   EXPECT_EQ(address_, kDefaultAddress);
+}
+
+TEST_F(ProgramTest, SpeaksTlsWhereItIsToldAndTheAddressIsNoUnixSocket) {
+  const std::string pem = testing::TempDir() + "ctl_test.pem";
+  std::ofstream(pem) << "-----BEGIN CERTIFICATE-----\n";
+  const std::vector<std::string> tls = {"--tls-ca=" + pem, "--tls-cert=" + pem, "--tls-key=" + pem,
+                                        "--tls-server-name=x"};
+  auto with = [&](std::vector<std::string> words, const std::vector<std::string>& more) {
+    words.insert(words.end(), more.begin(), more.end());
+    return ctl(words);
+  };
+  EXPECT_EQ(with({"info", "--address", "plane:9"}, tls), 0) << err();
+  ASSERT_TRUE(tls_);
+  EXPECT_EQ(tls_->certificate, "-----BEGIN CERTIFICATE-----\n");
+  EXPECT_EQ(tls_->server_name, "x");
+  EXPECT_EQ(with({"info"}, tls), 0) << err();
+  EXPECT_FALSE(tls_);
+  EXPECT_EQ(with({"info", "--address", "plane:9"}, {}), 0) << err();
+  EXPECT_FALSE(tls_);
+  EXPECT_EQ(with({"info", "--address", "plane:9"}, {"--tls-ca=" + pem}), 2);
+  EXPECT_THAT(err(),
+              HasSubstr("--tls-cert: is missing; with TLS all of --tls-ca, --tls-cert and --tls-key are needed"));
+  EXPECT_EQ(with({"info", "--address", "plane:9", "--tls-ca=" + pem, "--tls-cert=/nowhere"}, {}), 1);
+  EXPECT_THAT(err(), HasSubstr("--tls-cert: /nowhere: No such file or directory"));
+  EXPECT_EQ(with({"info", "--address", "plane:9", "--tls-ca=" + testing::TempDir(), "--tls-cert=" + pem}, {}), 1);
+  EXPECT_THAT(err(), HasSubstr("--tls-ca: "));
+  std::remove(pem.c_str());
 }
 
 TEST_F(ProgramTest, SetsOnlyWhatIsGiven) {

@@ -57,6 +57,35 @@ TEST_F(SettingsTest, WhereManagementListensIsJudgedWithLineAndField) {
   EXPECT_EQ(check("management: {listen: ['unix:/run/a.sock']}\nobservation: {listen: '0.0.0.0:9902'}\n"), "");
 }
 
+TEST_F(SettingsTest, TlsOfTheManagementApiIsJudgedWithLineAndField) {
+  const std::string files = "    certificate_file: /c.pem\n    private_key_file: /k.pem\n    client_ca_file: /ca.pem\n";
+  const std::string listen = "management:\n  listen: ['0.0.0.0:9901', 'unix:/run/a.sock']\n  tls:\n";
+  const std::string roles = "    roles: [{name: a, role: ADMIN}]\n";
+  auto said = [&](const std::string& tls) { return check(listen + tls); };
+  EXPECT_EQ(said(files + roles), "");
+  EXPECT_EQ(said(files + roles + "    check_interval: 100ms\n    handshake_timeout: 1m\n"), "");
+  EXPECT_THAT(said(files), HasSubstr("management.tls.roles: is empty"));
+  EXPECT_THAT(said("    private_key_file: /k.pem\n    client_ca_file: /ca.pem\n" + roles),
+              HasSubstr("management.tls.certificate_file: is not set"));
+  EXPECT_THAT(said("    certificate_file: /k.pem\n    client_ca_file: /ca.pem\n" + roles),
+              HasSubstr("management.tls.private_key_file: is not set"));
+  EXPECT_THAT(said("    certificate_file: /k.pem\n    private_key_file: /ca.pem\n" + roles),
+              HasSubstr("management.tls.client_ca_file: is not set"));
+  EXPECT_THAT(said(files + "    roles: [{name: a, role: ADMIN}, {name: b}]\n"),
+              HasSubstr("f.yaml:7:37: configuration: management.tls.roles[1].role: "));
+  EXPECT_THAT(said(files + "    roles: [{name: a, role: ADMIN}, {name: a, role: VIEWER}]\n"),
+              HasSubstr("f.yaml:7:44: configuration: management.tls.roles[1].name: \"a\" is in this list already"));
+  EXPECT_THAT(said(files + "    roles: [{name: a, role: KING}]\n"), HasSubstr("KING"));
+  EXPECT_THAT(said(files + roles + "    check_interval: 99ms\n"),
+              HasSubstr("management.tls.check_interval: 99ms is out of range [100ms, 1h]"));
+  EXPECT_THAT(said(files + roles + "    handshake_timeout: 61s\n"),
+              HasSubstr("management.tls.handshake_timeout: 1m1s is out of range [10ms, 1m]"));
+  EXPECT_THAT(check("management:\n  insecure: true\n  listen: ['127.0.0.1:1']\n  tls:\n" + files + roles),
+              HasSubstr("f.yaml:2:13: configuration: management.insecure: contradicts management.tls"));
+  EXPECT_THAT(check("management:\n  tls:\n" + files + roles),
+              HasSubstr("management.tls: is set, and management.listen"));
+}
+
 TEST_F(SettingsTest, LimitsOfTheProcessAndWhoItBecomesAreJudgedByField) {
   EXPECT_THAT(check("limits: {max_memory_mib: 1048577}\n"),
               HasSubstr("limits.max_memory_mib: 1048577 is out of range [0, 1048576]"));
