@@ -138,11 +138,13 @@ void Credentials::refresh(Counts& counts) {
     spdlog::error("{}; what was there before stays in service", std::string(made.status().message()));
     return;
   }
+  std::string text = concat(config::quoted(made->subject), ", until ", time_text(made->expires));
+  {
+    std::lock_guard lock(mutex_);
+    made_ = *std::move(made);
+  }
   ++counts.reloads_done;
-  spdlog::info("management.tls: files have changed: {}, until {}, is in service", config::quoted(made->subject),
-               time_text(made->expires));
-  std::lock_guard lock(mutex_);
-  made_ = *std::move(made);
+  spdlog::info("management.tls: files have changed: {}, is in service", text);
 }
 
 }  // namespace fairlead::management

@@ -40,4 +40,14 @@ bool for_each_authority(std::string_view pem, Visit visit) {
   return at_end && count > 0;
 }
 
+// Calls visit(list) for each list of revoked certificates that stands among the others; false where one cannot be read.
+template <typename Visit>
+bool for_each_revocation_list(std::string_view pem, Visit visit) {
+  BioPtr in = bio_over(pem);
+  while (RevocationListPtr list{PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr)}) visit(list.get());
+  bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  if (at_end) ERR_clear_error();
+  return at_end;
+}
+
 }  // namespace fairlead::tls

@@ -21,6 +21,7 @@ struct Free {
   void operator()(SSL* object) const { SSL_free(object); }
   void operator()(SSL_CTX* object) const { SSL_CTX_free(object); }
   void operator()(X509* object) const { X509_free(object); }
+  void operator()(X509_CRL* object) const { X509_CRL_free(object); }
 };
 using BioPtr = std::unique_ptr<BIO, Free>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Free>;
@@ -29,6 +30,7 @@ using CipherContextPtr = std::unique_ptr<EVP_CIPHER_CTX, Free>;
 using SslPtr = std::unique_ptr<SSL, Free>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, Free>;
 using CertificatePtr = std::unique_ptr<X509, Free>;
+using RevocationListPtr = std::unique_ptr<X509_CRL, Free>;
 
 // To read from; the bytes stay where they are.
 inline BioPtr bio_over(std::string_view bytes) {

@@ -43,7 +43,10 @@ std::string check_cipher_suites(const std::string& suites) {
 }
 
 std::string check_authorities(std::string_view pem) {
-  if (for_each_authority(pem, [](X509*) {})) return "";
+  if (for_each_authority(pem, [](X509*) {})) {
+    if (for_each_revocation_list(pem, [](X509_CRL*) {})) return "";
+    return config::concat("has a list of revoked certificates that cannot be read: ", take_error());
+  }
   std::string error = ERR_peek_error() != 0 ? take_error() : "";
   return error.empty() ? "has no certificate in PEM" : config::concat("cannot be read: ", error);
 }
@@ -114,6 +117,12 @@ void ServerContext::ask_for_certificates() {
   for_each_authority(clients.ca, [&](X509* authority) {
     X509_STORE_add_cert(SSL_CTX_get_cert_store(context_), authority);
     SSL_CTX_add_client_CA(context_, authority);
+  });
+  // Where there is a list, whoever is signed by an authority without a current one is not let in.
+  for_each_revocation_list(clients.ca, [&](X509_CRL* list) {
+    X509_STORE* store = SSL_CTX_get_cert_store(context_);
+    X509_STORE_add_crl(store, list);
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
   });
 }
 

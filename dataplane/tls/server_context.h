@@ -22,7 +22,7 @@ class TicketKeys;
 // What is wrong with a text of these settings, in words; empty where nothing is.
 std::string check_ciphers(const std::string& ciphers);
 std::string check_cipher_suites(const std::string& suites);
-// PEM certificates of whom to believe.
+// PEM certificates of whom to believe, and lists of what they have revoked.
 std::string check_authorities(std::string_view pem);
 
 class ServerContext {

@@ -503,6 +503,24 @@ class Files(TlsApiCase):
         self.assert_kept_out(address, self.clients["viewer"], "unknown ca")
         self.assertEqual(self.info(open_before).caller.role, resources.ROLE_VIEWER)
 
+    def test_51_whoever_is_on_a_list_of_revoked_certificates_is_kept_out_from_then_on(self):
+        fairlead, address = self.start_tls()
+        self.assertEqual(self.info(self.api(address, "editor")).caller.role, resources.ROLE_EDITOR)
+        self.write("ca.pem", self.authority.certificate + self.authority.revoke(self.clients["editor"]))
+        fairlead.log.wait_for(lambda line: "files have changed" in line)
+        self.assert_kept_out(address, self.clients["editor"], "certificate revoked")
+        self.assertEqual(self.info(self.api(address, "viewer")).caller.role, resources.ROLE_VIEWER)
+        # One that was to be renewed says nothing of anybody.
+        start = len(fairlead.log)
+        self.write("ca.pem", self.authority.certificate + self.authority.revoke(days=-1))
+        fairlead.log.wait_for(lambda line: "files have changed" in line, start=start)
+        self.assert_kept_out(address, self.clients["viewer"], "certificate")
+        fairlead.log.wait_for(lambda line: "CRL has expired" in line)
+        start = len(fairlead.log)
+        broken = self.authority.revoke().splitlines()
+        self.write("ca.pem", self.authority.certificate + "\n".join(broken[:1] + broken[2:]) + "\n")
+        fairlead.log.wait_for(lambda line: "a list of revoked certificates that cannot be read" in line, start=start)
+
     def test_a_signal_looks_at_once(self):
         fairlead, address = self.start_tls(tls=self.tls(check_interval="1h"))
         new = self.own.issue(NAME)

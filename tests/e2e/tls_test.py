@@ -533,6 +533,13 @@ class ClientCertificates(TlsCase):
                 session = connection.socket.session
             self.assertEqual(self.subject_seen(fairlead, context=context, session=session), "CN=alice,O=Example")
 
+    def test_a_list_of_revoked_certificates_beside_the_authority_is_obeyed(self):
+        alice, bob = (self.authority.issue(subject=f"CN={name}", usage="clientAuth") for name in ("alice", "bob"))
+        fairlead = self.start_with_clients("REQUIRED", ca=self.authority.root + self.authority.revoke(bob))
+        for version in (TLS_1_2, TLS_1_3):
+            self.assertEqual(self.subject_seen(fairlead, version=version, certificate=alice), "CN=alice")
+            self.assert_no_handshake(fairlead, "revoked", version=version, certificate=bob)
+
     def test_row_178_who_is_not_to_be_believed(self):
         for mode in ("OPTIONAL", "REQUIRED"):
             fairlead = self.start_with_clients(mode)

@@ -48,6 +48,19 @@ class Authority:
         self.root_file = str(self.folder / "root.pem")
         pathlib.Path(self.root_file).write_text(self.root)
 
+    def revoke(self, *revoked, days=1):
+        """A list of these certificates, as text; negative `days`: it was to be renewed."""
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        (folder / "ca.pem").write_text(self.certificate)
+        (folder / "ca.key").write_text(self.key)
+        (folder / "index").write_text("".join(
+            "R\t350101000000Z\t250101000000Z\t" + openssl("x509", "-noout", "-serial", stdin=one.certificate.encode())
+            .strip().split("=")[1] + "\tunknown\t/CN=revoked\n" for one in revoked))
+        (folder / "config").write_text(f"[ca]\ndefault_ca=own\n[own]\ndatabase={folder}/index\ndefault_md=sha256\n")
+        until = ["-crldays", str(days)] if days > 0 else ["-crl_lastupdate", "20250101000000Z", "-crl_nextupdate", "20250201000000Z"]
+        return openssl("ca", "-gencrl", "-config", folder / "config", "-cert", folder / "ca.pem", "-keyfile", folder / "ca.key",
+                       *until)
+
     def issue(self, *names, kind="ec", days=30, subject=None, usage="serverAuth", lines=()):
         """For these hosts; negative `days`: it has expired."""
         alternatives = ",".join(f"DNS:{name}" for name in names)
