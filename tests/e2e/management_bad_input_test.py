@@ -1,5 +1,5 @@
 """What clients of the management API get wrong and only a whole process shows: each is refused with a text that says
-what and why, and changes nothing. What can be said in an operation is a table in tests/unit/management/bad_input_test.cc.
+what and why, and changes nothing. What can be said in an operation is in tables: tests/unit/management/bad_*.cc.
 """
 
 import socket
