@@ -39,11 +39,11 @@ ABSL_FLAG(
     "resources of --file, all of them and nothing else.");
 ABSL_FLAG(
     std::string, file, "",
-    "With --source=file: YAML with listeners, backends and servers, as in a data plane's configuration file. It is "
+    "With --source=file: YAML with listeners, backends, servers and certificates, as in a data plane's configuration file. It is "
     "watched; while it does not parse, the last good one counts.");
 ABSL_FLAG(
     int, max_removal_percent, 50,
-    "With --source=file: most that one change may remove of a backend's servers, of the backends, of the listeners. "
+    "With --source=file: most that one change may remove of a backend's servers, of the backends, listeners, certificates. "
     "1 to 100.");
 ABSL_FLAG(
     bool, once, false,

@@ -22,6 +22,8 @@ std::string to_string(const Key& key) {
       return absl::StrCat("listener ", key.name);
     case Kind::kBackend:
       return absl::StrCat("backend ", key.name);
+    case Kind::kCertificate:
+      return absl::StrCat("certificate ", key.name);
     case Kind::kServer:
       break;
   }
@@ -39,6 +41,10 @@ absl::StatusOr<std::shared_ptr<const Configuration>> Configuration::make(api::Re
   }
   for (int i = 0; i < resources.servers_size() && status.ok(); ++i) {
     status = made->add_server(std::move(*resources.mutable_servers(i)), absl::StrCat("servers[", i, "]"));
+  }
+  for (int i = 0; i < resources.certificates_size() && status.ok(); ++i) {
+    status =
+        made->add_certificate(std::move(*resources.mutable_certificates(i)), absl::StrCat("certificates[", i, "]"));
   }
   if (!status.ok()) return status;
   Digest digest;
@@ -73,6 +79,14 @@ absl::Status Configuration::add_backend(api::Backend backend, const std::string&
     status = add_server(std::move(server), within);
   }
   return status;
+}
+
+absl::Status Configuration::add_certificate(api::Certificate certificate, const std::string& place) {
+  normalize(certificate);
+  Key key{Kind::kCertificate, "", certificate.name()};
+  api::Resource resource;
+  *resource.mutable_certificate() = std::move(certificate);
+  return add(std::move(key), std::move(resource), place);
 }
 
 absl::Status Configuration::add_server(api::Server server, const std::string& place) {

@@ -14,7 +14,7 @@
 namespace fairlead::desired {
 
 // In the numbers of the schema.
-enum class Kind { kListener = 1, kBackend = 2, kServer = 3 };
+enum class Kind { kListener = 1, kBackend = 2, kServer = 3, kCertificate = 4 };
 
 struct Key {
   Kind kind = Kind::kServer;
@@ -49,6 +49,7 @@ class Configuration {
  private:
   absl::Status add_listener(fairlead::v1::Listener listener, const std::string& place);
   absl::Status add_backend(fairlead::v1::Backend backend, const std::string& place);
+  absl::Status add_certificate(fairlead::v1::Certificate certificate, const std::string& place);
   absl::Status add_server(fairlead::v1::Server server, const std::string& place);
   absl::Status add(Key key, fairlead::v1::Resource resource, const std::string& place);
 

@@ -101,6 +101,9 @@ api::Operation deletion(const Key& key) {
     case Kind::kBackend:
       deletion.set_backend(key.name);
       break;
+    case Kind::kCertificate:
+      deletion.set_certificate(key.name);
+      break;
     case Kind::kServer:
       deletion.mutable_server()->set_backend(key.backend);
       deletion.mutable_server()->set_name(key.name);
@@ -121,15 +124,27 @@ struct Removal {
   std::uint64_t going = 0;
 };
 
-// By what is counted together: "listeners", "backends", "servers of backend app".
+// What it is counted with.
+std::string group_of(const Key& key) {
+  switch (key.kind) {
+    case Kind::kListener:
+      return "listeners";
+    case Kind::kBackend:
+      return "backends";
+    case Kind::kCertificate:
+      return "certificates";
+    case Kind::kServer:
+      break;
+  }
+  return absl::StrCat("servers of backend ", key.backend);
+}
+
+// By what is counted together.
 std::map<std::string, Removal> removals(const Configuration& from, const Configuration& to) {
   std::map<std::string, Removal> removals;
   for (const auto& [key, entry] : from.entries()) {
     if (goes_with_backend(to, key)) continue;
-    const std::string group = key.kind == Kind::kListener  ? "listeners"
-                              : key.kind == Kind::kBackend ? "backends"
-                                                           : absl::StrCat("servers of backend ", key.backend);
-    Removal& removal = removals[group];
+    Removal& removal = removals[group_of(key)];
     ++removal.there;
     if (find(to, key) == nullptr) ++removal.going;
   }
@@ -142,6 +157,7 @@ std::vector<api::Transaction> difference(const Configuration& from, const Config
                                          const BatchLimits& limits) {
   Batches batches(limits);
   batches.begin(api::ATOMICITY_EACH);
+  upserts(from, to, Kind::kCertificate, batches);
   upserts(from, to, Kind::kBackend, batches);
   upserts(from, to, Kind::kServer, batches);
   batches.begin(api::ATOMICITY_ALL_OR_NOTHING);
@@ -150,6 +166,7 @@ std::vector<api::Transaction> difference(const Configuration& from, const Config
   batches.begin(api::ATOMICITY_EACH);
   deletions(from, to, Kind::kServer, batches);
   deletions(from, to, Kind::kBackend, batches);
+  deletions(from, to, Kind::kCertificate, batches);
   return batches.take();
 }
 

@@ -28,8 +28,8 @@ std::vector<fairlead::v1::Transaction> difference(const Configuration& from, con
 // "listener web should not be there"; then "and 12 more". Empty where nothing does.
 std::string describe_difference(const Configuration& is, const Configuration& should_be, std::size_t most);
 
-// Why going from one to the other is refused: more than `max_percent` of a backend's servers, of all backends or of all
-// listeners would go. Of one server, of one backend and of one listener, that one may always go. (The rule of
+// Why going from one to the other is refused: more than `max_percent` of a backend's servers, of all backends, of all
+// listeners or of all certificates would go. Of one of a kind, that one may always go. (The rule of
 // EndResync.max_removal_percent.) A backend that goes takes its servers with it; they do not count again.
 std::optional<std::string> removes_too_much(const Configuration& from, const Configuration& to, unsigned max_percent);
 

@@ -1,12 +1,17 @@
 #include "desired/digest.h"
 
 #include <arpa/inet.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/sha.h>
 
 #include <bit>
 #include <cstring>
+#include <memory>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -31,6 +36,23 @@ void normalize_address(std::string& address) {
   char text[INET6_ADDRSTRLEN];
   inet_ntop(AF_INET6, &parsed, text, sizeof text);
   address = absl::StrCat("[", text, address.substr(end));
+}
+
+// The certificates alone, as OpenSSL writes them: without words between them, in lines of 64 characters.
+void normalize_chain(std::string& pem) {
+  const auto free_bio = [](BIO* bio) { BIO_free(bio); };
+  const std::unique_ptr<BIO, decltype(free_bio)> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const std::unique_ptr<BIO, decltype(free_bio)> out(BIO_new(BIO_s_mem()));
+  while (X509* certificate = PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)) {
+    PEM_write_bio_X509(out.get(), certificate);
+    X509_free(certificate);
+  }
+  // The end of the text is an error to it, like any other.
+  const bool is_read = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &text);
+  if (is_read && size > 0) pem.assign(text, static_cast<std::size_t>(size));
 }
 
 // Says nothing: no field is set. (A duration does: 0 s is a value.)
@@ -67,6 +89,11 @@ std::string canonical(char kind, const Resource& resource) {
 std::string canonical(const api::Resource& resource) {
   if (resource.has_listener()) return canonical('\1', resource.listener());
   if (resource.has_backend()) return canonical('\2', resource.backend());
+  if (resource.has_certificate()) {
+    api::Certificate without_key = resource.certificate();
+    without_key.clear_private_key();
+    return canonical('\4', without_key);
+  }
   return canonical('\3', resource.server());
 }
 
@@ -99,6 +126,13 @@ void normalize(api::Server& server) {
   if (!server.has_health_check()) return;
   normalize_address(*server.mutable_health_check()->mutable_address());
   clear_empty(server);
+}
+
+void normalize(api::Certificate& certificate) {
+  certificate.clear_metadata();
+  certificate.clear_status();
+  normalize_chain(*certificate.mutable_chain());
+  certificate.set_ocsp_response(std::string(absl::StripAsciiWhitespace(certificate.ocsp_response())));
 }
 
 Digest::Hash Digest::hash(const api::Resource& resource) {

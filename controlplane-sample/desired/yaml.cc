@@ -252,7 +252,7 @@ absl::StatusOr<std::shared_ptr<const Configuration>> read_document(const YAML::N
   Reader reader(file_name, values_most);
   // A text without anything is more likely a mistake than the wish to have nothing ("backends: []").
   if (root.IsNull()) return absl::InvalidArgumentError(absl::StrCat(file_name, ": is empty"));
-  if (!root.IsMap()) return reader.error(root, "", "is not a map with listeners, backends, servers");
+  if (!root.IsMap()) return reader.error(root, "", "is not a map with listeners, backends, servers, certificates");
   const bool wrapped = static_cast<bool>(root["resources"]);
   for (const auto& pair : root) {
     if (wrapped && (!pair.first.IsScalar() || pair.first.Scalar() != "resources")) {

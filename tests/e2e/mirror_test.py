@@ -5,6 +5,7 @@ import os
 
 from harness import DEADLINE, Case, Fairlead, main, program, wait_until
 from harness.api import Api, delete, management, server, upsert
+from harness.certificates import Authority
 
 
 def configuration(servers, listener="web", **backend):
@@ -143,6 +144,47 @@ class Mirroring(Case):
         unreachable = self.controller("--once", "--timeout=1s")
         self.assertEqual(unreachable.wait(), 1)
         self.assertIn(f"not in sync: {self.planes[0].management}", unreachable.log.text())
+
+    def test_certificates_are_kept_equal_as_well(self):
+        authority = Authority(self.folder)
+
+        def write(*issued):
+            content = configuration({"s0": 1})
+            content["certificates"] = [one.fields(f"c{number}") for number, one in enumerate(issued)]
+            if issued:
+                content["listeners"][0]["tls"] = {"certificates": [f"c{number}" for number in range(len(issued))]}
+            self.write(content)
+            return content
+
+        def names(plane):
+            listed = self.api_of(plane).management.ListCertificates(
+                management.ListCertificatesRequest(), timeout=DEADLINE).certificates
+            return {found.name: found.metadata.version for found in listed}
+
+        first, second = authority.issue("a.example"), authority.issue("b.example")
+        content = write(first, second)
+        self.assertEqual(self.controller("--once").wait(), 0)
+        self.assertEqual([set(names(plane)) for plane in self.planes], [{"c0", "c1"}] * 2)
+        before = [names(plane) for plane in self.planes]
+
+        # As an export has it: keys are not shown, and stay.
+        for fields in content["certificates"]:
+            del fields["private_key"]
+        self.write(content)
+        self.assertEqual(self.controller("--once").wait(), 0)
+        self.assertEqual([names(plane) for plane in self.planes], before)
+
+        # One is renewed.
+        write(first, authority.issue("b.example"))
+        self.assertEqual(self.controller("--once").wait(), 0)
+        for plane, known in zip(self.planes, before):
+            self.assertEqual({name for name, version in names(plane).items() if version != known[name]}, {"c1"})
+        # Nobody needs them any more.
+        write(first)
+        self.assertEqual(self.controller("--once").wait(), 0)
+        write()
+        self.assertEqual(self.controller("--once").wait(), 0)
+        self.assertEqual([names(plane) for plane in self.planes], [{}, {}])
 
     def test_of_two_controllers_the_newer_wins(self):
         self.write(configuration({f"s{index}": 1 for index in range(200)}))

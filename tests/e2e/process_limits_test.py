@@ -4,7 +4,7 @@ import os
 import pathlib
 import unittest
 
-from harness import Connection, fetch, get, main, plane, program, wait_until
+from harness import Connection, Fairlead, fetch, get, main, plane, program, wait_until
 from harness.api import ApiCase
 
 
@@ -74,6 +74,30 @@ class Limits(ApiCase):
         self.assertEqual(self.open(fairlead).read_to_end(), b"")
         self.assertIn("overload: shed: memory: ", fairlead.all_text())
 
+    @unittest.skipIf(os.environ.get("FAIRLEAD_SANITIZE"), "a sanitizer keeps what was freed")
+    def test_memory_in_steps_and_back(self):
+        usual = self.start_with({}).resident_bytes() >> 20
+        room = 14
+        fairlead = self.start_with({"maxMemoryMib": usual + room})
+        self.assertEqual(self.metric(fairlead, "fairlead_overload_step"), 0)
+        # Heads that do not come to their end.
+        held = []
+
+        def is_felt():
+            for _ in range(50):
+                connection = self.open(fairlead)
+                connection.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 12_000)
+                held.append(connection)
+            return self.metric(fairlead, "fairlead_overload_step") > 0
+
+        wait_until(is_felt, "a step")
+        self.assertRegex(fairlead.all_text(), "overload: (no keep alive|no connections|shed): memory: ")
+        for connection in held:
+            connection.close()
+        wait_until(lambda: self.metric(fairlead, "fairlead_overload_step") == 0, "the end of it")
+        connection = self.open(fairlead)
+        self.assertIsNone(connection.request(get()).get("connection"))
+
 
 class Identity(ApiCase):
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
@@ -99,6 +123,32 @@ class Identity(ApiCase):
         self.ctl(fairlead, "listener", "set", "web", "--max-connections", "10")
         self.assertEqual(folder.stat().st_uid, 65534)
         self.assertEqual({entry.stat().st_uid for entry in folder.iterdir()}, {65534})
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_who_has_given_up_root_can_be_taken_over_from(self):
+        live = self.origin("live")
+        state = pathlib.Path(self.folder) / "state"
+        place = pathlib.Path(self.folder) / "place"
+        place.mkdir()
+
+        def open_folders():
+            for path in (pathlib.Path(self.folder), place, *place.rglob("*")):
+                path.chmod(0o777)
+
+        configuration = plane([live.address], user="65534", state_directory=str(state))
+        old = Fairlead(place, configuration, preexec_fn=open_folders)
+        self.addCleanup(old.kill)
+        self.ctl(old, "listener", "set", "web", "--max-connections", "10")
+        new = Fairlead(place, configuration, arguments=["--takeover"], preexec_fn=open_folders)
+        self.addCleanup(new.kill)
+        self.assertEqual(old.wait(), 0, old.all_text())
+        self.assertEqual(new.ready["listeners"], old.ready["listeners"])
+        self.assertIn("Uid:\t65534", pathlib.Path(f"/proc/{new.pid}/status").read_text())
+        self.assertEqual(fetch(new.address()).body, b"live")
+        self.assertIn("max_connections: 10", self.ctl(new, "export"))
+        self.ctl(new, "listener", "set", "web", "--max-connections", "20")
+        self.assertEqual({entry.stat().st_uid for entry in state.iterdir()}, {65534})
+        new.stop()
 
 
 if __name__ == "__main__":

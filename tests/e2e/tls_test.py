@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from harness import Connection, fetch, get, main, plane, proves, wait_until
+from harness import Connection, Fairlead, fetch, get, main, plane, proves, wait_until
 from harness.api import ApiCase, grpc, management, resources
 from harness.certificates import Authority, Issued, TlsConnection, client_context, openssl
 from harness.origins import response
@@ -359,6 +359,41 @@ class Secrets(TlsCase):
         again = self.start(self.configuration())
         self.assertEqual(self.peer_name(again), "renewed")
         self.assert_serves(again)
+
+    def test_another_process_takes_over_while_clients_come(self):
+        self.state.mkdir(mode=0o700)
+        place = self.folder / "taken_over"
+        place.mkdir()
+        old = Fairlead(place, self.configuration())
+        self.addCleanup(old.kill)
+        self.put(old, "example", self.authority.issue("example.com", subject="renewed"))
+        ended = threading.Event()
+        served = [0] * 3
+        failures = []
+
+        def come(number):
+            try:
+                while not ended.is_set():
+                    self.assert_serves(old)
+                    served[number] += 1
+            except (AssertionError, OSError) as failure:
+                failures.append(repr(failure))
+
+        threads = [threading.Thread(target=come, args=(number,)) for number in range(len(served))]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: sum(served) > 20 or failures, "clients of the old process")
+        new = Fairlead(place, self.configuration(), arguments=["--takeover"])
+        self.addCleanup(new.kill)
+        self.assertEqual(old.wait(), 0, old.all_text())
+        before = sum(served)
+        wait_until(lambda: sum(served) > before + 20 or failures, "clients of the new process")
+        ended.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+        self.assertEqual(self.peer_name(new), "renewed")
+        new.stop()
 
     def test_without_the_right_key_it_does_not_start(self):
         self.start(self.configuration()).stop()

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -26,14 +27,16 @@ std::vector<std::string> operations(const v1::Transaction& transaction) {
   for (const v1::Operation& operation : transaction.operations()) {
     if (operation.has_upsert()) {
       const v1::Resource& resource = operation.upsert();
-      texts.push_back(resource.has_listener() ? absl::StrCat("+listener ", resource.listener().name())
+      texts.push_back(resource.has_certificate() ? absl::StrCat("+certificate ", resource.certificate().name())
+                      : resource.has_listener()  ? absl::StrCat("+listener ", resource.listener().name())
                       : resource.has_backend()
                           ? absl::StrCat("+backend ", resource.backend().name())
                           : absl::StrCat("+server ", resource.server().backend(), "/", resource.server().name()));
     } else {
       const v1::Delete& deletion = operation.delete_();
       EXPECT_FALSE(deletion.has_drain());
-      texts.push_back(!deletion.listener().empty() ? absl::StrCat("-listener ", deletion.listener())
+      texts.push_back(!deletion.certificate().empty() ? absl::StrCat("-certificate ", deletion.certificate())
+                      : !deletion.listener().empty()  ? absl::StrCat("-listener ", deletion.listener())
                       : !deletion.backend().empty()
                           ? absl::StrCat("-backend ", deletion.backend())
                           : absl::StrCat("-server ", deletion.server().backend(), "/", deletion.server().name()));
@@ -62,18 +65,29 @@ class Model {
  private:
   bool has_backend(const std::string& name) const { return resources_.contains({Kind::kBackend, "", name}); }
   void upsert(const v1::Resource& resource) {
-    if (resource.has_server()) {
+    if (resource.has_certificate()) {
+      resources_[{Kind::kCertificate, "", resource.certificate().name()}] = resource;
+    } else if (resource.has_server()) {
       ASSERT_TRUE(has_backend(resource.server().backend()));
       resources_[{Kind::kServer, resource.server().backend(), resource.server().name()}] = resource;
     } else if (resource.has_backend()) {
       resources_[{Kind::kBackend, "", resource.backend().name()}] = resource;
     } else {
       ASSERT_TRUE(has_backend(resource.listener().default_backend()));
+      for (const std::string& name : resource.listener().tls().certificates()) {
+        ASSERT_TRUE(resources_.contains({Kind::kCertificate, "", name}));
+      }
       resources_[{Kind::kListener, "", resource.listener().name()}] = resource;
     }
   }
   void remove(const v1::Delete& deletion) {
-    if (deletion.has_server()) {
+    if (!deletion.certificate().empty()) {
+      for (const auto& [key, resource] : resources_) {
+        const auto& names = resource.listener().tls().certificates();
+        ASSERT_EQ(std::ranges::count(names, deletion.certificate()), 0);
+      }
+      ASSERT_EQ(resources_.erase({Kind::kCertificate, "", deletion.certificate()}), 1u);
+    } else if (deletion.has_server()) {
       ASSERT_EQ(resources_.erase({Kind::kServer, deletion.server().backend(), deletion.server().name()}), 1u);
     } else if (!deletion.listener().empty()) {
       ASSERT_EQ(resources_.erase({Kind::kListener, "", deletion.listener()}), 1u);
@@ -109,6 +123,11 @@ std::shared_ptr<const Configuration> random_configuration(std::mt19937& random) 
       v1::Listener& added = *resources.add_listeners();
       added.set_name(absl::StrCat(listener, name));
       added.set_default_backend(name);
+      if (some(2) == 0) continue;
+      v1::Certificate& certificate = *resources.add_certificates();
+      certificate.set_name(added.name());
+      certificate.set_chain(some(2) == 0 ? "one" : "other");
+      added.mutable_tls()->add_certificates(certificate.name());
     }
   }
   auto made = Configuration::make(std::move(resources));

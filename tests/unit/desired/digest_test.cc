@@ -5,10 +5,13 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "api/canonical.h"
+#include "api/certificate.h"
 #include "api/decode.h"
 #include "desired/configuration.h"
 #include "desired/yaml.h"
+#include "made_certificate.h"
 #include "store/digest.h"
 
 namespace fairlead::desired {
@@ -30,6 +33,9 @@ std::string digest_of_dataplane(const Configuration& configuration) {
       digest.add(Theirs::hash(Theirs::Kind::kListener, api::canonical(**api::decode_listener(resource.listener()))));
     } else if (resource.has_backend()) {
       digest.add(Theirs::hash(Theirs::Kind::kBackend, api::canonical(**api::decode_backend(resource.backend()))));
+    } else if (resource.has_certificate()) {
+      digest.add(
+          Theirs::hash(Theirs::Kind::kCertificate, api::canonical(**api::decode_certificate(resource.certificate()))));
     } else {
       const api::ServerDraft draft = *api::decode_server(resource.server());
       digest.add(Theirs::hash(Theirs::Kind::kServer, api::canonical(*draft.record, draft.backend)));
@@ -96,6 +102,12 @@ TEST(Digest, IsTheDataPlanesWhateverIsSet) {
       "listeners: [{name: web, bind: ['127.0.0.1:0'], protocol: HTTP, timeouts: {keep_alive: 1h},"
       " http: {max_head_bytes: 2048, forwarded: KEEP}}, {name: db, bind: ['unix:/x'], protocol: TCP,"
       " default_backend: app, timeouts: {idle: 2s}}]\nbackends: [{name: app}]",
+      "listeners: [{name: web, bind: ['127.0.0.1:0'], protocol: HTTP, default_backend: app, proxy_protocol: {trusted:"
+      " ['10.0.0.0/8', '2001:DB8::/32']}, access: {rules: [{networks: ['192.168.0.0/16', '0:0::1'], action: DENY}]},"
+      " minimum_rates: {head: 10}, tcp: {keep_alive: {idle: 10s}}, max_connections_per_client: 5,"
+      " routes: [{path_prefix: /old, redirect: {path: /new}}, {path_prefix: /x, backend: app, request_headers: {set:"
+      " {x: y}, remove: [Z]}}]}]\nbackends: [{name: app, send_proxy_protocol: {version: V2}, tls: {server_name:"
+      " A.example}}]",
   };
   for (const char* text : texts) {
     SCOPED_TRACE(text);
@@ -103,6 +115,32 @@ TEST(Digest, IsTheDataPlanesWhateverIsSet) {
     EXPECT_EQ(absl::BytesToHexString(configuration->digest()),
               absl::BytesToHexString(digest_of_dataplane(*configuration)));
   }
+}
+
+TEST(Digest, OfACertificateIsThatOfItsChainHoweverItIsWritten) {
+  const tls::MadeCertificate made = tls::make_certificate("a.example");
+  v1::Certificate certificate;
+  certificate.set_name("a");
+  certificate.set_chain(made.chain);
+  const auto digest_of = [](const v1::Certificate& certificate) {
+    v1::Resources resources;
+    *resources.add_certificates() = certificate;
+    const auto configuration = *Configuration::make(resources);
+    EXPECT_EQ(configuration->digest(), digest_of_dataplane(*configuration));
+    return configuration->digest();
+  };
+  const std::string plain = digest_of(certificate);
+  certificate.set_private_key(made.key);
+  EXPECT_EQ(digest_of(certificate), plain);
+  certificate.set_chain("subject=CN = a.example\n" + absl::StrReplaceAll(made.chain, {{"\n", "\r\n"}}) + "\nthe end\n");
+  EXPECT_EQ(digest_of(certificate), plain);
+  certificate.set_chain(tls::make_certificate("a.example").chain);
+  certificate.clear_private_key();
+  EXPECT_NE(digest_of(certificate), plain) << "another key, another certificate";
+
+  certificate.set_chain("nonsense");
+  normalize(certificate);
+  EXPECT_EQ(certificate.chain(), "nonsense") << "for the data plane to refuse";
 }
 
 TEST(Digest, DoesNotDependOnOrderOrOnWhereAServerIsWritten) {
