@@ -146,6 +146,28 @@ class Serving(TlsCase):
         self.assertEqual(ends, [b"x" * 100_000])
         self.assertEqual(origin.errors, [])
 
+    def test_ocsp_responses_are_stapled_for_who_asks_and_replaced_in_place(self):
+        fairlead = self.start_tls()
+
+        def stapled(*arguments):
+            return openssl("s_client", "-connect", fairlead.address(), "-servername", "example.com", "-CAfile",
+                           self.authority.root_file, *arguments, stdin=b"")
+
+        self.assertIn("OCSP response: no response sent", stapled("-status"))
+        certificate = resources.Certificate(**self.example.fields("example"))
+        certificate.ocsp_response = self.authority.ocsp_response(self.example)
+        operation = management.Operation(upsert=management.Resource(certificate=certificate))
+        self.assertEqual(self.api_of(fairlead).apply([operation]).failures_total, 0)
+        for version in ("-tls1_2", "-tls1_3"):
+            answer = stapled("-status", version)
+            self.assertIn("OCSP Response Status: successful", answer)
+            self.assertIn("Cert Status: good", answer)
+        self.assertNotIn("OCSP Response Status", stapled())
+        certificate.ocsp_response = ""
+        operation = management.Operation(upsert=management.Resource(certificate=certificate))
+        self.assertEqual(self.api_of(fairlead).apply([operation]).failures_total, 0)
+        self.assertIn("OCSP response: no response sent", stapled("-status"))
+
     def test_metrics_count_handshakes_and_tell_when_certificates_expire(self):
         fairlead = self.start_tls()
         self.assert_serves(fairlead)

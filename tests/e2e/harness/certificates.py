@@ -1,5 +1,6 @@
 """Certificates for tests, made by openssl; and clients that speak TLS."""
 
+import base64
 import os
 import pathlib
 import ssl
@@ -68,6 +69,19 @@ class Authority:
         made = _issue(self.folder, subject or (names[0] if names else "nobody"), self, lines, kind, days)
         issuers = [self.certificate] if self.issuer else []
         return Issued(made.certificate, made.key, issuers)
+
+
+    def ocsp_response(self, issued):
+        """That it is not revoked: DER as base64, valid for a day."""
+        own = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        for name, text in (("ca.pem", self.certificate), ("ca.key", self.key), ("of.pem", issued.certificate)):
+            (own / name).write_text(text)
+        serial = openssl("x509", "-noout", "-serial", stdin=issued.certificate.encode()).strip().partition("=")[2]
+        (own / "index").write_text(f"V\t400101000000Z\t\t{serial}\tunknown\t/CN=somebody\n")
+        openssl("ocsp", "-issuer", own / "ca.pem", "-cert", own / "of.pem", "-reqout", own / "request", "-no_nonce")
+        openssl("ocsp", "-index", own / "index", "-CA", own / "ca.pem", "-rsigner", own / "ca.pem", "-rkey",
+                own / "ca.key", "-reqin", own / "request", "-respout", own / "response", "-ndays", "1")
+        return base64.b64encode((own / "response").read_bytes()).decode()
 
 
 def _issue(folder, name, issuer, lines, kind="ec", days=30):
