@@ -181,7 +181,8 @@ config::PoolSettings decode_pool(FieldChecker& checker, const v1::ConnectionPool
       .purge_delay =
           checker.duration("connection_pool.purge_delay", pool.has_purge_delay(), pool.purge_delay(), kPoolIdle),
       .min_idle = checker.number("connection_pool.min_idle", pool.has_min_idle(), pool.min_idle(), {0, 100'000}),
-      .warm = checker.number("connection_pool.warm", pool.has_warm(), pool.warm(), {0, 1000})};
+      .warm = checker.number("connection_pool.warm", pool.has_warm(), pool.warm(), {0, 1000}),
+      .transparent = pool.transparent()};
   const std::optional<config::Duration>& delay = settings.purge_delay;
   if (delay && *delay > config::Duration::zero() && *delay < kPurgeDelayMin) {
     checker.fail("connection_pool.purge_delay", "is above 0 and below 100ms");

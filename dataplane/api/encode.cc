@@ -136,6 +136,7 @@ void encode_pool(const config::PoolSettings& pool, v1::ConnectionPool& out) {
   if (pool.purge_delay) encode(*pool.purge_delay, *out.mutable_purge_delay());
   if (pool.min_idle) out.set_min_idle(*pool.min_idle);
   if (pool.warm) out.set_warm(*pool.warm);
+  out.set_transparent(pool.transparent);
 }
 
 }  // namespace

@@ -234,6 +234,8 @@ struct Backend : base::RefCounted {
   std::shared_ptr<const tls::ClientContext> tls_context;
   Labels labels;
 
+  // Whether a connection to a server is one client's, and of no use to others.
+  bool has_connections_of_clients() const { return send_proxy_protocol || pool.transparent; }
   Algorithm effective_algorithm() const { return algorithm.value_or(Algorithm::kRoundRobin); }
   uint32_t effective_draws() const { return draws.value_or(2); }
   uint16_t effective_default_weight() const { return default_weight.value_or(1); }

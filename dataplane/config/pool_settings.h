@@ -23,6 +23,8 @@ struct PoolSettings {
   std::optional<Duration> purge_delay = {};
   std::optional<uint32_t> min_idle = {};
   std::optional<uint32_t> warm = {};
+  // From the client's own address.
+  bool transparent = false;
 
   Duration effective_idle_timeout() const { return idle_timeout.value_or(std::chrono::seconds(30)); }
   uint32_t effective_max_idle() const { return max_idle.value_or(256); }

@@ -61,7 +61,7 @@ Hedge::Hedge(ExchangeState& x, upstream::Admission admission)
       scope(x.context.loop) {
   const std::optional<config::Duration>& limit = x.settings().retry.per_try_timeout;
   try_deadline = limit ? x.now() + *limit : runtime::kNever;
-  if (x.settings().send_proxy_protocol) [[unlikely]]
+  if (x.settings().has_connections_of_clients()) [[unlikely]]
     introduce(x.client, x.settings(), lease);
 }
 

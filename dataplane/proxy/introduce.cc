@@ -3,6 +3,8 @@
 #include <netinet/in.h>
 
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "codec/proxy_protocol.h"
@@ -25,10 +27,7 @@ std::string unique_id_of(Client& client) {
   return absl::StrFormat("%016x%016x", random.next(), random.next());
 }
 
-}  // namespace
-
-void introduce(Client& client, const config::Backend& settings, upstream::Lease& lease) {
-  const config::SendProxyProtocol& send = *settings.send_proxy_protocol;
+std::string header_for(Client& client, const config::SendProxyProtocol& send) {
   const sockaddr_storage source = client.socket_address();
   const sockaddr_storage destination = destination_of(client);
   std::string unique_id;
@@ -38,7 +37,30 @@ void introduce(Client& client, const config::Backend& settings, upstream::Lease&
   std::array<char, codec::kMaxWrittenProxyHeader> bytes;
   const bool is_v1 = send.version == config::ProxyHeader::kV1;
   const size_t size = is_v1 ? codec::write_proxy_v1(header, bytes) : codec::write_proxy_v2(header, bytes);
-  lease.introduce(client.id(), std::string(bytes.data(), size));
+  return {bytes.data(), size};
+}
+
+// With a port of the system's choice. Of a Unix socket's client there is none.
+std::optional<config::SocketAddress> source_of(const Client& client) {
+  if (!client.ip()) return std::nullopt;
+  config::SocketAddress address{.storage = client.socket_address(), .size = 0};
+  if (address.storage.ss_family == AF_INET) {
+    reinterpret_cast<sockaddr_in&>(address.storage).sin_port = 0;
+    address.size = sizeof(sockaddr_in);
+  } else {
+    reinterpret_cast<sockaddr_in6&>(address.storage).sin6_port = 0;
+    address.size = sizeof(sockaddr_in6);
+  }
+  return address;
+}
+
+}  // namespace
+
+void introduce(Client& client, const config::Backend& settings, upstream::Lease& lease) {
+  upstream::Introduction introduction{.client = client.id()};
+  if (settings.send_proxy_protocol) introduction.header = header_for(client, *settings.send_proxy_protocol);
+  if (settings.pool.transparent) introduction.source = source_of(client);
+  lease.introduce(std::move(introduction));
 }
 
 }  // namespace fairlead::proxy

@@ -43,7 +43,7 @@ void take_lease(ExchangeState& x, upstream::Admission admission) {
     x.persistent.picked(*x.backend, admission.server().record(), x.now());
   x.tried[x.tries++] = admission.server().uid();
   x.lease.emplace(std::move(admission), x.client.stream().channel());
-  if (x.settings().send_proxy_protocol) [[unlikely]]
+  if (x.settings().has_connections_of_clients()) [[unlikely]]
     introduce(x.client, x.settings(), *x.lease);
   x.log.server(x.lease->server().record());
 }

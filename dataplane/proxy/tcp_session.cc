@@ -72,7 +72,7 @@ Task<FaultOrNull> find_server(Connecting& c) {
     c.persistent.picked(*found.backend, admission.server().record(), c.client.now());
   c.tried[c.tries++] = admission.server().uid();
   c.lease.emplace(std::move(admission), c.client.stream().channel());
-  if (found.backend->settings().send_proxy_protocol) [[unlikely]]
+  if (found.backend->settings().has_connections_of_clients()) [[unlikely]]
     introduce(c.client, found.backend->settings(), *c.lease);
   found.backend->look_around(*found.members);
   co_return nullptr;

@@ -30,6 +30,9 @@ struct Readiness {
   bool broken = false;
 };
 
+// An address to connect from: one of this host, or anybody's, which takes CAP_NET_ADMIN (EPERM without it).
+enum class Source { kOwn, kForeign };
+
 class Driver {
  public:
   virtual ~Driver() = default;
@@ -63,8 +66,9 @@ class Driver {
 
   // A new socket that is connecting, or connected; writable when it is done, and then connect_result() is 0.
   virtual int connect(const sockaddr* address, socklen_t size) = 0;
-  // The same from an IP address of this host, of the same family; its port is 0.
-  virtual int connect_from(const sockaddr* source, socklen_t source_size, const sockaddr* address, socklen_t size) = 0;
+  // The same from an IP address of the same family; its port is 0.
+  virtual int connect_from(const sockaddr* source, socklen_t source_size, Source whose, const sockaddr* address,
+                           socklen_t size) = 0;
   virtual int connect_result(int fd) = 0;
   // A new socket, with the options of the one that listens, and where it came from.
   virtual int accept(int fd, sockaddr_storage& from, socklen_t& size) = 0;

@@ -148,16 +148,30 @@ void EpollDriver::reset_on_close(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-int EpollDriver::connect(const sockaddr* address, socklen_t size) { return connect_from(nullptr, 0, address, size); }
+int EpollDriver::connect(const sockaddr* address, socklen_t size) {
+  return connect_from(nullptr, 0, Source::kOwn, address, size);
+}
 
-int EpollDriver::connect_from(const sockaddr* source, socklen_t source_size, const sockaddr* address, socklen_t size) {
+namespace {
+
+bool may_be_anybody(int fd, sa_family_t family) {
+  int on = 1;
+  return family == AF_INET6 ? setsockopt(fd, SOL_IPV6, IPV6_TRANSPARENT, &on, sizeof on) == 0
+                            : setsockopt(fd, SOL_IP, IP_TRANSPARENT, &on, sizeof on) == 0;
+}
+
+}  // namespace
+
+int EpollDriver::connect_from(const sockaddr* source, socklen_t source_size, Source whose, const sockaddr* address,
+                              socklen_t size) {
   int fd = ::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   send_small_writes_at_once(fd, address->sa_family);
   // The port is chosen when it connects, so that one may be in use towards many servers.
   int on = 1;
   if (source) setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-  bool bound = !source || ::bind(fd, source, source_size) == 0;
+  bool may_bind = whose == Source::kOwn || may_be_anybody(fd, address->sa_family);
+  bool bound = !source || (may_bind && ::bind(fd, source, source_size) == 0);
   if (bound && (::connect(fd, address, size) == 0 || errno == EINPROGRESS)) return fd;
   int error = errno;
   ::close(fd);

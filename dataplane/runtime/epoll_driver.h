@@ -31,7 +31,8 @@ class EpollDriver : public Driver {
   int shutdown_write(int fd) override;
   void reset_on_close(int fd) override;
   int connect(const sockaddr* address, socklen_t size) override;
-  int connect_from(const sockaddr* source, socklen_t source_size, const sockaddr* address, socklen_t size) override;
+  int connect_from(const sockaddr* source, socklen_t source_size, Source whose, const sockaddr* address,
+                   socklen_t size) override;
   int connect_result(int fd) override;
   int accept(int fd, sockaddr_storage& from, socklen_t& size) override;
   int set_option(int fd, int level, int name, int value) override;

@@ -163,7 +163,7 @@ uint32_t Server::room_for_idle() const {
   const config::PoolSettings& pool = backend_.settings().pool;
   // Those that are said to be of a client serve nobody else.
   const bool keeps_any =
-      !drain_ && !backend_.settings().send_proxy_protocol && pool.effective_idle_timeout() > runtime::Duration::zero();
+      !drain_ && !backend_.settings().has_connections_of_clients() && pool.effective_idle_timeout() > runtime::Duration::zero();
   return keeps_any ? pool.effective_max_idle() - std::min(pool.effective_max_idle(), idle_count_) : 0;
 }
 
@@ -376,31 +376,38 @@ tls::ClientSide Server::client_side() {
       .context = backend_.settings().tls_context, .address = record_->address, .last = last_session_.get(), .alpn = {}};
 }
 
-int Server::open_socket(const config::SocketAddress& address) {
-  int fd = connect_socket(address);
+int Server::open_socket(const config::SocketAddress& address, const config::SocketAddress* client) {
+  int fd = connect_socket(address, client);
   const config::TcpOptions& tcp = backend_.settings().tcp;
   if (fd >= 0 && address.storage.ss_family != AF_UNIX && tcp.is_set()) [[unlikely]]
     net::set_tcp_options(loop_.driver(), fd, tcp);
   return fd;
 }
 
-int Server::connect_socket(const config::SocketAddress& address) {
+int Server::connect_socket(const config::SocketAddress& address, const config::SocketAddress* client) {
   const auto* to = reinterpret_cast<const sockaddr*>(&address.storage);
+  if (client && client->storage.ss_family == to->sa_family) [[unlikely]] {
+    return loop_.driver().connect_from(reinterpret_cast<const sockaddr*>(&client->storage), client->size,
+                                       runtime::Source::kForeign, to, address.size);
+  }
   const std::optional<config::Endpoint>& source = backend_.settings().pool.source_address;
   if (!source || source->family() != to->sa_family) [[likely]]
     return loop_.driver().connect(to, address.size);
   config::SocketAddress from = source->to_socket_address();
-  return loop_.driver().connect_from(reinterpret_cast<const sockaddr*>(&from.storage), from.size, to, address.size);
+  return loop_.driver().connect_from(reinterpret_cast<const sockaddr*>(&from.storage), from.size, runtime::Source::kOwn,
+                                     to, address.size);
 }
 
-runtime::IoResult<std::unique_ptr<Connection>> Server::open_connection() {
-  int fd = open_socket(record_->address.to_socket_address());
+runtime::IoResult<std::unique_ptr<Connection>> Server::open_connection(const config::SocketAddress* client) {
+  int fd = open_socket(record_->address.to_socket_address(), client);
   if (fd < 0) return std::unexpected(runtime::io_error_of(-fd));
   return std::make_unique<Connection>(*this, address_generation_, loop_, fd);
 }
 
 runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout) {
-  runtime::IoResult<std::unique_ptr<Connection>> opened = server_.open_connection();
+  const bool comes_from_client = introduction_ && introduction_->source;
+  runtime::IoResult<std::unique_ptr<Connection>> opened =
+      server_.open_connection(comes_from_client ? &*introduction_->source : nullptr);
   if (!opened) co_return std::unexpected(opened.error());
   connection_ = *std::move(opened);
   if (watches_client_) client_.on_hang_up_cancel(&connection_->stream().channel());
@@ -412,10 +419,12 @@ runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout)
   }
   if (introduction_) [[unlikely]] {
     connection_->belongs_to(introduction_->client);
-    auto written = co_await connection_->stream().write_all(introduction_->header, timeout);
-    if (!written) {
-      discard();
-      co_return std::unexpected(written.error());
+    if (!introduction_->header.empty()) {
+      auto written = co_await connection_->stream().write_all(introduction_->header, timeout);
+      if (!written) {
+        discard();
+        co_return std::unexpected(written.error());
+      }
     }
   }
   if (server_.backend_.settings().tls_context) [[unlikely]] {

@@ -31,6 +31,16 @@ namespace fairlead::upstream {
 class Backend;
 class Lease;
 
+// Whose a connection is.
+struct Introduction {
+  // The number is this client's alone.
+  uint64_t client;
+  // What the server is told of it as soon as the connection is made; may be empty.
+  std::string header = {};
+  // The client's address with port 0, where connections come from it.
+  std::optional<config::SocketAddress> source = {};
+};
+
 // How a server gets rid of what it has in flight.
 struct DrainRequest {
   // Unset: no deadline.
@@ -100,8 +110,9 @@ class Server {
   // The backend's settings of pools are others now.
   void follow_pool_settings();
 
-  // Begins to connect, from the backend's source address; see Connection::connected().
-  runtime::IoResult<std::unique_ptr<Connection>> open_connection();
+  // Begins to connect, from this address of a client where it is of the server's family, else from the backend's source
+  // address; see Connection::connected().
+  runtime::IoResult<std::unique_ptr<Connection>> open_connection(const config::SocketAddress* client = nullptr);
   // One that has carried nothing, for the pool; closed where that does not want it.
   void keep_warm(std::unique_ptr<Connection> connection);
   // For so many more.
@@ -125,12 +136,12 @@ class Server {
   void close_idle(Connection& connection);
   // The connection was opened as connections are now.
   bool is_as_configured(const Connection& connection) const;
-  // As Driver::connect(), from the backend's source address.
-  int open_socket(const config::SocketAddress& address);
+  // As Driver::connect(), from where open_connection() says.
+  int open_socket(const config::SocketAddress& address, const config::SocketAddress* client);
   void on_idle_timer();
   void close_expired();
   // Some of those that were not needed lately.
-  int connect_socket(const config::SocketAddress& address);
+  int connect_socket(const config::SocketAddress& address, const config::SocketAddress* client);
   void purge_idle();
   void schedule_idle_timer();
 
@@ -204,10 +215,9 @@ class Lease : public base::ListNode<> {
   Connection* connection() { return connection_.get(); }
   net::Stream& stream() { return connection_->stream(); }
 
-  // From now on connections are told of a client as soon as they are made, by `header`, and belong to it: the number is
-  // the client's alone.
-  void introduce(uint64_t client, std::string header) {
-    introduction_ = std::make_unique<Introduction>(client, std::move(header));
+  // From now on connections are a client's.
+  void introduce(Introduction introduction) {
+    introduction_ = std::make_unique<Introduction>(std::move(introduction));
   }
   // Takes an idle connection of the pool where there is one.
   bool reuse();
@@ -248,11 +258,7 @@ class Lease : public base::ListNode<> {
   runtime::Channel& client_;
   Place place_;
   std::unique_ptr<Connection> connection_;
-  struct Introduction {
-    uint64_t client;
-    std::string header;
-  };
-  // Null: servers are told nothing.
+  // Null: they are anybody's.
   std::unique_ptr<Introduction> introduction_;
   bool watches_client_;
   bool response_began_ = false;

@@ -208,7 +208,8 @@ int SimDriver::connect(const sockaddr* address, socklen_t size) {
   return fd;
 }
 
-int SimDriver::connect_from(const sockaddr* source, socklen_t source_size, const sockaddr* address, socklen_t size) {
+int SimDriver::connect_from(const sockaddr* source, socklen_t source_size, runtime::Source, const sockaddr* address,
+                            socklen_t size) {
   int fd = connect(address, size);
   if (fd < 0) return fd;
   auto& own = socket(fd).end.own();

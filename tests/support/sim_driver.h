@@ -54,7 +54,8 @@ class SimDriver : public runtime::Driver {
   int shutdown_write(int fd) override;
   void reset_on_close(int fd) override;
   int connect(const sockaddr* address, socklen_t size) override;
-  int connect_from(const sockaddr* source, socklen_t source_size, const sockaddr* address, socklen_t size) override;
+  int connect_from(const sockaddr* source, socklen_t source_size, runtime::Source whose, const sockaddr* address,
+                   socklen_t size) override;
   int connect_result(int fd) override;
   int accept(int fd, sockaddr_storage& from, socklen_t& size) override;
   // Remembered, and without effect.

@@ -108,7 +108,7 @@ TEST(EncodeTest, ABackendWithEveryField) {
                    down_interval { seconds: 60 } address: "unix:/run/x" initial_state: INITIAL_STATE_UP proxy_header: PROXY_HEADER_V2
                    agent { port: 9 interval { seconds: 7 } send: "hi" } }
     connection_pool { idle_timeout {} max_idle: 0 reuse: POOL_REUSE_SAFE max_requests: 0 source_address: "2001:db8::1"
-                      purge_delay { seconds: 1 } min_idle: 0 warm: 7 }
+                      purge_delay { seconds: 1 } min_idle: 0 warm: 7 transparent: true }
     labels { key: "a" value: "b" }
     persistence { cookie { name: "SRV" mode: COOKIE_MODE_INSERT secret: "x" indirect: true nocache: true path: "/a"
                            domain: ".example.com" secure: true http_only: true same_site: SAME_SITE_NONE

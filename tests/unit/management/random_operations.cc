@@ -170,6 +170,7 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(9)) backend.mutable_connection_pool()->mutable_purge_delay()->set_seconds(number(2));
   if (one_in(9)) backend.mutable_connection_pool()->set_min_idle(number(2));
   if (one_in(9)) backend.mutable_connection_pool()->set_warm(number(2));
+  if (one_in(9)) backend.mutable_connection_pool()->set_transparent(true);
   if (one_in(9)) backend.set_on_marked_up(static_cast<v1::OnMarkedUp>(number(2)));
   if (one_in(6)) backend.mutable_connection_pool()->set_source_address(one_in(2) ? "127.0.0.1" : "::1");
   if (one_in(6)) backend.mutable_server_defaults()->set_min_connections(number(2));
@@ -283,6 +284,7 @@ void RandomOperations::fill(v1::Patch& patch) {
            "connection_pool.reuse",
            "connection_pool.purge_delay",
            "connection_pool.warm",
+           "connection_pool.transparent",
            "on_marked_up",
            "circuit",
            "circuit.max_retries",
