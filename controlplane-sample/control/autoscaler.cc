@@ -11,6 +11,7 @@
 #include "providers/command_line.h"
 #include "providers/process_provider.h"
 #include "providers/state_directory.h"
+#include "session/dataplanes.h"
 #include "spdlog/spdlog.h"
 
 namespace fairlead::control {
@@ -40,17 +41,7 @@ absl::Status validate_durations(const AutoscalerOptions& options) {
 }  // namespace
 
 absl::Status validate(const AutoscalerOptions& options) {
-  if (absl::Status tls = session::validate(options.tls); !tls.ok()) return tls;
-  if (options.dataplanes.empty()) {
-    return absl::InvalidArgumentError(
-        "dataplane: is missing; name at least one, as unix:/path or host:port, each with a --dataplane of its own");
-  }
-  for (auto next = options.dataplanes.begin(); next != options.dataplanes.end(); ++next) {
-    if (next->empty()) return absl::InvalidArgumentError("dataplane: is empty; right are unix:/path and host:port");
-    if (std::find(options.dataplanes.begin(), next, *next) != next) {
-      return absl::InvalidArgumentError(absl::StrCat("dataplane: ", *next, " is named twice"));
-    }
-  }
+  if (absl::Status status = session::validate(options.dataplanes, options.tls); !status.ok()) return status;
   if (options.backend.empty()) return absl::InvalidArgumentError("backend: is missing; name the one to scale");
   if (options.state_directory.empty()) {
     return absl::InvalidArgumentError(

@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "desired/yaml.h"
 #include "session/channel.h"
+#include "session/dataplanes.h"
 #include "session/link.h"
 #include "spdlog/spdlog.h"
 
@@ -66,17 +67,7 @@ struct Keeper::Line {
 };
 
 absl::Status validate(const KeeperOptions& options) {
-  if (absl::Status tls = session::validate(options.tls); !tls.ok()) return tls;
-  if (options.dataplanes.empty()) {
-    return absl::InvalidArgumentError(
-        "dataplane: is missing; name at least one, as unix:/path or host:port, each with a --dataplane of its own");
-  }
-  for (auto next = options.dataplanes.begin(); next != options.dataplanes.end(); ++next) {
-    if (next->empty()) return absl::InvalidArgumentError("dataplane: is empty; right are unix:/path and host:port");
-    if (std::find(options.dataplanes.begin(), next, *next) != next) {
-      return absl::InvalidArgumentError(absl::StrCat("dataplane: ", *next, " is named twice"));
-    }
-  }
+  if (absl::Status status = session::validate(options.dataplanes, options.tls); !status.ok()) return status;
   if (options.file.empty()) return absl::InvalidArgumentError("file: is missing; name the YAML file of resources");
   if (options.mirror.max_removal_percent < 1 || options.mirror.max_removal_percent > 100) {
     return absl::InvalidArgumentError(

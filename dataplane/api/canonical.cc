@@ -4,6 +4,7 @@
 #include "api/field_checker.h"
 #include "api/health_check.h"
 #include "api/server_extras.h"
+#include "base/varint.h"
 #include "config/validate.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
@@ -24,31 +25,20 @@ std::string serialize(Message& message) {
   return bytes;
 }
 
-void append_varint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
-
-size_t varint_size(uint64_t value) {
-  size_t size = 1;
-  for (; value >= 0x80; value >>= 7) ++size;
-  return size;
-}
-
 enum WireType { kVarint = 0, kLengthDelimited = 2 };
 
 void append_tag(std::string& out, int field, WireType type) {
-  append_varint(out, static_cast<uint64_t>(field) << 3 | static_cast<uint64_t>(type));
+  base::append_varint(out, static_cast<uint64_t>(field) << 3 | static_cast<uint64_t>(type));
 }
 
 void append_number(std::string& out, int field, uint64_t value) {
   append_tag(out, field, kVarint);
-  append_varint(out, value);
+  base::append_varint(out, value);
 }
 
 void append_bytes(std::string& out, int field, std::string_view bytes) {
   append_tag(out, field, kLengthDelimited);
-  append_varint(out, bytes.size());
+  base::append_varint(out, bytes.size());
   out.append(bytes);
 }
 
@@ -60,7 +50,8 @@ void append_text(std::string& out, int field, std::string_view text) {
 // Of a map: key and value stand there even where they are empty.
 void append_entry(std::string& out, int field, std::string_view key, std::string_view value) {
   append_tag(out, field, kLengthDelimited);
-  append_varint(out, 2 + varint_size(key.size()) + key.size() + varint_size(value.size()) + value.size());
+  base::append_varint(out,
+                      2 + base::varint_size(key.size()) + key.size() + base::varint_size(value.size()) + value.size());
   append_bytes(out, 1, key);
   append_bytes(out, 2, value);
 }
@@ -80,13 +71,7 @@ class WireReader {
   bool at_end() const { return left_.empty(); }
   bool ok() const { return ok_; }
   uint64_t number() {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && !left_.empty(); shift += 7) {
-      auto byte = static_cast<uint8_t>(left_.front());
-      left_.remove_prefix(1);
-      value |= uint64_t{byte & 0x7fu} << shift;
-      if (byte < 0x80) return value;
-    }
+    if (std::optional<uint64_t> value = base::take_varint(left_)) return *value;
     ok_ = false;
     return 0;
   }

@@ -1,18 +1,14 @@
 #include "journal/history.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/varint.h"
 #include "journal/checksum.h"
 
 namespace fairlead::journal {
 namespace {
 
-void put_number(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
-
 void put_text(std::string& out, std::string_view text) {
-  put_number(out, text.size());
+  base::append_varint(out, text.size());
   out += text;
 }
 
@@ -40,16 +36,16 @@ void ChangeWriter::add(const HistoryChange& change) {
   bytes_.push_back(static_cast<char>(static_cast<uint8_t>(change.what) << 2 | (static_cast<uint8_t>(change.kind) & 3)));
   // As a difference, its sign in the lowest bit.
   auto step = static_cast<int64_t>(change.uid - last_uid_);
-  put_number(bytes_, static_cast<uint64_t>(step) << 1 ^ static_cast<uint64_t>(step >> 63));
+  base::append_varint(bytes_, static_cast<uint64_t>(step) << 1 ^ static_cast<uint64_t>(step >> 63));
   last_uid_ = change.uid;
   ++count_;
   if (change.what == HistoryChange::What::kCreated) {
     return put_text(bytes_, count_ <= kNamed ? change.name : std::string_view());
   }
-  put_number(bytes_, change.before.backend);
-  put_number(bytes_, change.before.version);
-  put_number(bytes_, static_cast<uint64_t>(change.before.create_time));
-  put_number(bytes_, static_cast<uint64_t>(change.before.update_time));
+  base::append_varint(bytes_, change.before.backend);
+  base::append_varint(bytes_, change.before.version);
+  base::append_varint(bytes_, static_cast<uint64_t>(change.before.create_time));
+  base::append_varint(bytes_, static_cast<uint64_t>(change.before.update_time));
   put_text(bytes_, change.before.content);
   put_text(bytes_, change.before.bound);
 }
@@ -61,13 +57,7 @@ std::string ChangeWriter::take() {
 }
 
 uint64_t ChangeReader::number() {
-  uint64_t value = 0;
-  for (unsigned shift = 0; shift < 64 && !left_.empty(); shift += 7) {
-    auto byte = static_cast<uint8_t>(left_.front());
-    left_.remove_prefix(1);
-    value |= uint64_t{byte & 0x7fu} << shift;
-    if (byte < 0x80) return value;
-  }
+  if (std::optional<uint64_t> value = base::take_varint(left_)) return *value;
   damaged_ = true;
   return 0;
 }

@@ -162,8 +162,8 @@ void Server::park(std::unique_ptr<Connection> connection, runtime::Duration idle
 uint32_t Server::room_for_idle() const {
   const config::PoolSettings& pool = backend_.settings().pool;
   // Those that are said to be of a client serve nobody else.
-  const bool keeps_any =
-      !drain_ && !backend_.settings().has_connections_of_clients() && pool.effective_idle_timeout() > runtime::Duration::zero();
+  const bool keeps_any = !drain_ && !backend_.settings().has_connections_of_clients() &&
+                         pool.effective_idle_timeout() > runtime::Duration::zero();
   return keeps_any ? pool.effective_max_idle() - std::min(pool.effective_max_idle(), idle_count_) : 0;
 }
 

@@ -216,9 +216,7 @@ class Lease : public base::ListNode<> {
   net::Stream& stream() { return connection_->stream(); }
 
   // From now on connections are a client's.
-  void introduce(Introduction introduction) {
-    introduction_ = std::make_unique<Introduction>(std::move(introduction));
-  }
+  void introduce(Introduction introduction) { introduction_ = std::make_unique<Introduction>(std::move(introduction)); }
   // Takes an idle connection of the pool where there is one.
   bool reuse();
   // Opens a new one.
