@@ -23,9 +23,12 @@ struct ResourceOption {
   ValueForm form = ValueForm::kScalar;
 };
 
+// A file for each, as its fields are many.
 std::vector<ResourceOption> server_options();
 std::vector<ResourceOption> backend_options();
 std::vector<ResourceOption> listener_options();
+// Which every kind has.
+ResourceOption labels_option();
 
 std::vector<Option> plain_options(const std::vector<ResourceOption>& options);
 
