@@ -11,8 +11,8 @@
 #include "api/decode.h"
 #include "desired/configuration.h"
 #include "desired/yaml.h"
-#include "made_certificate.h"
 #include "store/digest.h"
+#include "test_support/made_certificate.h"
 
 namespace fairlead::desired {
 namespace {

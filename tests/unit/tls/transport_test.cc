@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "made_certificate.h"
 #include "runtime/scope.h"
 #include "test_support/loopback.h"
+#include "test_support/made_certificate.h"
 #include "test_support/random.h"
 #include "test_support/random_transfers.h"
 #include "tls/handshake.h"
