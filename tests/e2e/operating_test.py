@@ -8,6 +8,7 @@ import signal
 import socket
 
 from harness import Case, Connection, Process, fetch, get, is_refused, main, plane, program, run, wait_until
+from harness.certificates import Authority
 from harness.processes import REPOSITORY
 
 
@@ -29,8 +30,14 @@ class OneProcess(Case):
 
     def test_the_page_beside_the_schema_names_all_metrics_and_no_others(self):
         origin = self.origin()
+        issued = Authority(self.folder).issue("plane.example.org")
+        for name, pem in (("chain.pem", issued.chain), ("key.pem", issued.key)):
+            (self.folder / name).write_text(pem)
+        tls = {"certificate_file": f"{self.folder}/chain.pem", "private_key_file": f"{self.folder}/key.pem",
+               "client_ca_file": f"{self.folder}/chain.pem", "roles": [{"name": "alice", "role": "ADMIN"}]}
         fairlead = self.start(plane([origin.address], backend={
-            "health_check": {"tcp": {}}, "outlier_detection": {"consecutive_errors": 5}}, state_directory=str(self.folder / "state")))
+            "health_check": {"tcp": {}}, "outlier_detection": {"consecutive_errors": 5}}, state_directory=str(self.folder / "state"),
+            management={"listen": ["127.0.0.1:0"], "tls": tls}))
         text = fetch(fairlead.ready["observation"], "/metrics").body.decode()
         exported = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
         documented = set(re.findall(r"`((?:fairlead|process)_\w+)`", (REPOSITORY / "proto/fairlead/v1/README.md").read_text()))
