@@ -32,6 +32,7 @@ runtime::Task<bool> begin_tls(Client& client) {
   ++(accepted.transport->was_resumed() ? listener.tls_resumed : listener.tls_full);
   const auto& clients = record->tls->client_certificates;
   if (clients && !clients->subject_header.empty()) accepted.transport->note_client_subject();
+  accepted.transport->settle();
   co_return true;
 }
 

@@ -9,7 +9,7 @@ namespace fairlead::tls {
 
 enum class Outcome : uint8_t { kDone, kRefused, kGone, kTimedOut };
 
-// As a server: waits for the client's first byte without holding anything for it, then goes through the handshake.
+// As a server: waits for the client's whole hello without holding anything for it, then goes through the handshake.
 // Where it is done the stream's bytes are what is inside, and `transport` is the channel's.
 struct Accepted {
   Outcome outcome = Outcome::kGone;

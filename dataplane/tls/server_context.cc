@@ -10,6 +10,7 @@
 #include "tls/defaults.h"
 #include "tls/openssl.h"
 #include "tls/ticket_keys.h"
+#include "tls/transport.h"
 
 namespace fairlead::tls {
 namespace {
@@ -61,6 +62,7 @@ std::shared_ptr<const ServerContext> ServerContext::make(const config::ListenerT
   set_up(context, settings.effective_min_version() == config::TlsVersion::kTls13, settings.ciphers,
          settings.cipher_suites);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_keylog_callback(context, &Transport::on_secret);
   self->add_names();
   self->set_protocols(http);
   bool same_clients = former && former->settings_.client_certificates == settings.client_certificates;

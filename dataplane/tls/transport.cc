@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "tls/openssl.h"
+#include "tls/transport_state.h"
 
 namespace fairlead::tls {
 namespace {
@@ -14,9 +15,6 @@ namespace {
 constexpr size_t kRecordOverhead = 512;
 constexpr size_t kRecordMax = 16 * 1024;
 constexpr size_t kHandshakeRead = 16 * 1024;
-// A peer that says so much without a byte for our user, or lets so much wait, is up to no good: a record is at most
-// half of that.
-constexpr size_t kSilentBytesMax = 32 * 1024;
 constexpr size_t kKeptOutputMax = 4 << 20;
 
 Transport& owner_of(BIO* bio) { return *static_cast<Transport*>(BIO_get_data(bio)); }
@@ -74,6 +72,38 @@ void Transport::begin_talking() {
 }
 
 Transport::~Transport() { SSL_free(ssl_); }
+
+void Transport::on_secret(const SSL* connection, const char* line) {
+  auto& self = *static_cast<Transport*>(SSL_get_app_data(connection));
+  if (!self.secrets_) self.secrets_ = std::make_unique<Secrets>();
+  self.secrets_->note(line);
+}
+
+// What the server sends after the client's last word are tickets, with the keys of what follows.
+void Transport::count_tickets() {
+  if (!secrets_ || secrets_->client.size == 0 || secrets_->are_tickets_counted) return;
+  secrets_->are_tickets_counted = true;
+  std::string said = kept_output_ + std::string(worker_.out().data(), output_);
+  std::string_view left = said;
+  while (std::optional<size_t> size = Traffic::whole_record(left)) {
+    ++secrets_->tickets;
+    left.remove_prefix(*size);
+  }
+  if (!left.empty()) secrets_.reset();
+}
+
+void Transport::settle() {
+  std::unique_ptr<Secrets> secrets = std::move(secrets_);
+  const bool is_free = SSL_version(ssl_) == TLS1_3_VERSION && SSL_has_pending(ssl_) == 0 && SSL_get_shutdown(ssl_) == 0;
+  if (!secrets || !secrets->are_complete() || !is_free) return;
+  std::optional<Suite> suite = suite_of(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl_)));
+  if (!suite) return;
+  settled_ = std::make_unique<Settled>(worker_.ciphers(), *suite, *secrets);
+  const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+  if (name) settled_->server_name = name;
+  settled_->was_resumed = SSL_session_reused(ssl_) == 1;
+  SSL_free(std::exchange(ssl_, nullptr));
+}
 
 int Transport::on_read(BIO* bio, char* into, size_t size, size_t* count) {
   Transport& self = owner_of(bio);
@@ -192,6 +222,7 @@ Transport::Step Transport::handshake() {
   auto began = std::chrono::steady_clock::now();
   int done = SSL_do_handshake(ssl_);
   worker_.spend(began);
+  if (done == 1) count_tickets();
   int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_, done);
   bool sent = end();
   channel_.note_unread(has_unread());
@@ -218,6 +249,7 @@ void Transport::note_problem() {
 }
 
 std::string_view Transport::server_name() const {
+  if (settled_) return settled_->server_name;
   const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
   return name ? name : "";
 }
@@ -230,18 +262,23 @@ void Transport::note_client_subject() {
   client_subject_ = text_of(out.get());
 }
 
-ClientNames Transport::client_names() const { return names_in(SSL_get0_peer_certificate(ssl_)); }
+ClientNames Transport::client_names() const {
+  FAIRLEAD_CHECK(ssl_);
+  return names_in(SSL_get0_peer_certificate(ssl_));
+}
 
-bool Transport::was_resumed() const { return SSL_session_reused(ssl_) == 1; }
+bool Transport::was_resumed() const { return settled_ ? settled_->was_resumed : SSL_session_reused(ssl_) == 1; }
 
 // An end or a failure that is known waits to be read as bytes do.
 bool Transport::has_unread() const {
+  if (settled_) return settled_->has_unread(kept_input_left_) || failed_;
   return !kept_input_left_.empty() || SSL_pending(ssl_) > 0 || failed_ ||
          (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
 ssize_t Transport::read(std::span<char> into) {
   if (failed_) return -EPROTO;
+  if (settled_) return read_records(into);
   flush_kept();
   // A record is understood as a whole only.
   begin(std::max(into.size(), kRecordMax) + kRecordOverhead);
@@ -268,7 +305,7 @@ ssize_t Transport::read(std::span<char> into) {
   }
   switch (error) {
     case SSL_ERROR_WANT_READ:
-      if (silent_bytes_ > kSilentBytesMax) return failed();
+      if (silent_bytes_ > Settled::kSilentBytesMax) return failed();
       return failed_ ? -EPROTO : -EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
       return 0;
@@ -305,7 +342,8 @@ ssize_t Transport::write(std::span<const iovec> data) {
     plain = {room.data(), used};
   }
   begin(0);
-  size_t done = 0;
+  size_t done = settled_ ? plain.size() : 0;
+  if (settled_) output_ = settled_->write(plain, worker_.out());
   while (done < plain.size()) {
     size_t count = 0;
     if (SSL_write_ex(ssl_, plain.data() + done, plain.size() - done, &count) != 1) {
@@ -322,13 +360,7 @@ ssize_t Transport::write(std::span<const iovec> data) {
 }
 
 void Transport::shutdown_write() {
-  if (established_ && !failed_ && !said_goodbye_) {
-    said_goodbye_ = true;
-    begin(0);
-    SSL_shutdown(ssl_);
-    ERR_clear_error();
-    end();
-  }
+  if (established_ && !failed_ && !said_goodbye_) say_goodbye();
   if (kept_output_.empty()) {
     channel_.loop().driver().shutdown_write(channel_.fd());
   } else {
@@ -340,10 +372,18 @@ void Transport::close() {
   if (abandoned_ || failed_ || !established_ || said_goodbye_) return;
   // Behind what was not sent, it would not be read as the end.
   if (!flush_kept() || owed_ > 0) return;
+  say_goodbye();
+}
+
+void Transport::say_goodbye() {
   said_goodbye_ = true;
   begin(0);
-  SSL_shutdown(ssl_);
-  ERR_clear_error();
+  if (settled_) {
+    output_ = settled_->traffic.seal_alert(Traffic::kCloseNotify, worker_.out().data());
+  } else {
+    SSL_shutdown(ssl_);
+    ERR_clear_error();
+  }
   end();
 }
 

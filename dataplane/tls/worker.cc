@@ -1,6 +1,11 @@
 #include "tls/worker.h"
 
+#include "tls/traffic.h"
+
 namespace fairlead::tls {
+
+Worker::Worker(runtime::Loop& loop) : loop_(loop), ciphers_(std::make_unique<RecordCiphers>()) {}
+Worker::~Worker() = default;
 
 // The loop looks at the time once in a turn.
 bool Worker::has_time() {

@@ -10,9 +10,12 @@
 
 namespace fairlead::tls {
 
+class RecordCiphers;
+
 class Worker {
  public:
-  explicit Worker(runtime::Loop& loop) : loop_(loop) {}
+  explicit Worker(runtime::Loop& loop);
+  ~Worker();
 
   static constexpr size_t kInSize = 64 * 1024;
   // Of plain bytes that are sent in one go, and of what they become: a record for each 16 KiB, some bytes more, and
@@ -30,6 +33,8 @@ class Worker {
   std::span<char> out() { return {in().data() + kInSize, kOutSize}; }
   // For plain bytes that come in pieces.
   std::span<char> plain() { return {in().data() + kInSize + kOutSize, kPlainMax}; }
+
+  RecordCiphers& ciphers() { return *ciphers_; }
 
   // co_await turn(): when this turn of the loop has time for a step of a handshake. A signature costs as much as
   // hundreds of requests: those that come at once are spread over turns, so that requests are served in between. Who
@@ -60,6 +65,7 @@ class Worker {
 
   runtime::Loop& loop_;
   std::unique_ptr<char[]> memory_;
+  std::unique_ptr<RecordCiphers> ciphers_;
   runtime::TimePoint turn_{};
   runtime::Duration spent_{};
 };

@@ -1,6 +1,8 @@
 #include "tls/transport.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@
 #include "test_support/random.h"
 #include "test_support/random_transfers.h"
 #include "tls/handshake.h"
+#include "tls/openssl.h"
 
 namespace fairlead::tls {
 namespace {
@@ -65,6 +68,7 @@ class TransportTest : public testing::Test {
 
   Task<void> accept() {
     Accepted accepted = co_await tls::accept(*server_, worker_, server_context_, kNever);
+    if (accepted.transport) accepted.transport->settle();
     outcome_ = accepted.outcome;
   }
   Task<void> connect() {
@@ -82,9 +86,11 @@ class TransportTest : public testing::Test {
   }
 
   // A client that is none of ours: OpenSSL on the bare socket, in turns with the loop.
-  SSL* plain_client() {
+  SSL* plain_client(const char* suite = nullptr, int version = TLS1_3_VERSION) {
     plain_context_ = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_max_proto_version(plain_context_, version);
     SSL* client = SSL_new(plain_context_);
+    if (suite) EXPECT_EQ(SSL_set_ciphersuites(client, suite), 1);
     SSL_set_fd(client, client_fd_);
     int done = 0;
     EXPECT_TRUE(host_.run_until([&] { return (done = SSL_connect(client)) == 1 && outcome_; }));
@@ -130,6 +136,166 @@ TEST_F(TransportTest, MuchGoesBothWaysAtOnceAndEndsProperly) {
   EXPECT_TRUE(at_server.bytes == to_server);
   EXPECT_FALSE(server_->channel().is_broken());
   EXPECT_FALSE(client_->channel().is_broken());
+}
+
+const Transport& transport_of(const Stream& stream) {
+  return *static_cast<const Transport*>(stream.channel().transport());
+}
+
+// What a client and a settled server say to each other with each suite, in parts of chance, under new keys and padded.
+class SuiteTest : public TransportTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(SuiteTest, AClientOfOpenSslAndWeUnderstandEachOther) {
+  SCOPED_TRACE(seed_);
+  Scope scope(host_.loop);
+  scope.spawn(accept());
+  SSL* client = plain_client(GetParam());
+  EXPECT_TRUE(transport_of(*server_).is_settled());
+  const std::string to_server = random_bytes(random_, 300'000);
+  const std::string to_client = random_bytes(random_, 300'000);
+  Received at_server;
+  IoResult<void> sent;
+  scope.spawn(receive(*server_, random_, 40'000, at_server));
+  scope.spawn(transmit(*server_, random_, kLargestPart, to_client, sent));
+  std::string at_client;
+  std::array<char, 5000> bytes;
+  ASSERT_EQ(fcntl(client_fd_, F_SETFL, O_NONBLOCK), 0);
+  size_t done = 0;
+  bool said = false;
+  int padding = 1;
+  ASSERT_TRUE(host_.run_until([&] {
+    size_t part = std::min<size_t>(random_.below(20'000) + 1, to_server.size() - done);
+    size_t count = 0;
+    if (part > 0 && SSL_write_ex(client, to_server.data() + done, part, &count) == 1) {
+      done += count;
+      if (random_.chance(0.1))
+        SSL_key_update(client, random_.chance(0.5) ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+      if (random_.chance(0.1)) SSL_set_block_padding(client, static_cast<size_t>(padding = padding == 1 ? 512 : 1));
+    }
+    if (done == to_server.size() && !said) said = SSL_shutdown(client) >= 0;
+    while (SSL_read_ex(client, bytes.data(), bytes.size(), &count) == 1) at_client.append(bytes.data(), count);
+    return scope.running() == 0 && at_client.size() == to_client.size();
+  })) << done
+      << " " << at_client.size();
+  EXPECT_TRUE(sent);
+  EXPECT_TRUE(at_server.ended && !server_->channel().is_broken());
+  EXPECT_TRUE(at_server.bytes == to_server);
+  EXPECT_TRUE(at_client == to_client);
+  EXPECT_EQ(SSL_get_shutdown(client) & SSL_RECEIVED_SHUTDOWN, SSL_RECEIVED_SHUTDOWN);
+  end(client);
+  ::close(client_fd_);
+}
+
+INSTANTIATE_TEST_SUITE_P(Suites, SuiteTest,
+                         testing::Values("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+                                         "TLS_CHACHA20_POLY1305_SHA256"));
+
+std::string client_hello() {
+  SslContextPtr context(SSL_CTX_new(TLS_client_method()));
+  SslPtr client(SSL_new(context.get()));
+  BIO* out = BIO_new(BIO_s_mem());
+  SSL_set_bio(client.get(), BIO_new(BIO_s_mem()), out);
+  SSL_connect(client.get());
+  return text_of(out);
+}
+
+// The same message in records of `size` bytes.
+std::string in_records(const std::string& hello, size_t size) {
+  std::string records;
+  for (size_t at = 5; at < hello.size(); at += size) {
+    std::string part = hello.substr(at, size);
+    records += std::string("\x16\3\1\0", 4) + static_cast<char>(part.size()) + part;
+  }
+  return records;
+}
+
+TEST_F(TransportTest, NothingIsHeldForAHelloThatIsNotWhole) {
+  const std::string hello = client_hello();
+  for (const std::string& sent : {hello, in_records(hello, 1), in_records(hello, 3), in_records(hello, 100)}) {
+    test_support::SocketPair pair = test_support::tcp_pair();
+    outcome_.reset();
+    server_.emplace(host_.loop, pair.first);
+    Scope scope(host_.loop);
+    scope.spawn(accept());
+    for (size_t at = 0; at + 1 < sent.size(); at += 50) {
+      const size_t size = std::min<size_t>(50, sent.size() - 1 - at);
+      ASSERT_EQ(::send(pair.second, sent.data() + at, size, 0), static_cast<ssize_t>(size));
+      host_.loop.turn();
+    }
+    EXPECT_EQ(server_->channel().transport(), nullptr);
+    EXPECT_FALSE(outcome_);
+    ASSERT_EQ(::send(pair.second, sent.data() + sent.size() - 1, 1, 0), 1);
+    ASSERT_TRUE(host_.run_until([&] { return server_->channel().transport() != nullptr; }));
+    ::close(pair.second);
+    ASSERT_TRUE(host_.run_until([&] { return scope.running() == 0; }));
+    EXPECT_NE(outcome_, Outcome::kDone);
+  }
+  ::close(client_fd_);
+}
+
+TEST_F(TransportTest, AHelloThatEndsBeforeItIsWholeIsTheEnd) {
+  Scope scope(host_.loop);
+  scope.spawn(accept());
+  const std::string hello = client_hello();
+  ASSERT_EQ(::send(client_fd_, hello.data(), 20, 0), 20);
+  ::shutdown(client_fd_, SHUT_WR);
+  ASSERT_TRUE(host_.run_until([&] { return scope.running() == 0; }));
+  EXPECT_EQ(outcome_, Outcome::kGone);
+  ::close(client_fd_);
+}
+
+TEST_F(TransportTest, AClientOfAnOlderVersionStaysWithOpenSsl) {
+  Scope scope(host_.loop);
+  scope.spawn(accept());
+  SSL* client = plain_client(nullptr, TLS1_2_VERSION);
+  EXPECT_FALSE(transport_of(*server_).is_settled());
+  Received at_server;
+  scope.spawn(receive(*server_, random_, 1000, at_server));
+  SSL_write(client, "all", 3);
+  EXPECT_EQ(SSL_shutdown(client), 0);
+  ASSERT_TRUE(host_.run_until([&] { return scope.running() == 0; }));
+  EXPECT_EQ(at_server.bytes, "all");
+  end(client);
+  ::close(client_fd_);
+}
+
+// What is no record of the client's ends the connection with the alert that says so, and nothing of it is read.
+TEST_F(TransportTest, ABadRecordIsAnsweredWithAnAlert) {
+  struct Case {
+    const char* name;
+    std::string sent;
+    int reason;
+  };
+  const std::string junk(40, 'x');
+  const Case cases[] = {
+      {"of another key", std::string("\x17\3\3\0\x28", 5) + junk, SSL_R_SSLV3_ALERT_BAD_RECORD_MAC},
+      {"too short for a tag", std::string("\x17\3\3\0\x10", 5) + junk.substr(0, 16), SSL_R_SSLV3_ALERT_BAD_RECORD_MAC},
+      {"too long", std::string("\x17\3\3\xff\xff", 5) + junk, SSL_R_TLSV1_ALERT_RECORD_OVERFLOW},
+      {"an alert in the clear", std::string("\x15\3\3\0\2\1\0", 7), SSL_R_SSLV3_ALERT_UNEXPECTED_MESSAGE},
+      {"of the compatibility mode", std::string("\x14\3\3\0\1\1", 6), SSL_R_SSLV3_ALERT_UNEXPECTED_MESSAGE},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    test_support::SocketPair pair = test_support::tcp_pair();
+    outcome_.reset();
+    server_.emplace(host_.loop, pair.first);
+    client_fd_ = pair.second;
+    Scope scope(host_.loop);
+    scope.spawn(accept());
+    SSL* client = plain_client();
+    Received at_server;
+    scope.spawn(receive(*server_, random_, 1000, at_server));
+    ASSERT_EQ(::send(client_fd_, one.sent.data(), one.sent.size(), 0), static_cast<ssize_t>(one.sent.size()));
+    ASSERT_TRUE(host_.run_until([&] { return scope.running() == 0; }));
+    EXPECT_TRUE(at_server.error);
+    EXPECT_EQ(at_server.bytes, "");
+    char byte = 0;
+    EXPECT_LT(SSL_read(client, &byte, 1), 1);
+    EXPECT_EQ(ERR_GET_REASON(ERR_peek_last_error()), one.reason) << ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    end(client);
+    ::close(client_fd_);
+  }
 }
 
 TEST_F(TransportTest, AnIdleConnectionKeepsNoReadiness) {
