@@ -15,7 +15,7 @@ namespace {
 
 constexpr runtime::Duration kTrimInterval = std::chrono::seconds(10);
 // With less it is not worth it to look through the whole heap.
-constexpr size_t kFreedWorthReturning = 256 * 1024;
+constexpr size_t kFreedWorthReturning = 64 * 1024;
 
 struct InFlight {
   upstream::Upstreams& upstreams;

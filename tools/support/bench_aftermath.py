@@ -5,6 +5,8 @@ import os
 import random
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ from harness import throwing  # noqa: E402
 PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin")
 ROUNDS = 10
 GOOD_CLIENTS = 64
+TLS_CLIENTS = 40
 SLOW_SECONDS = 15
 # Of an idle process: its processor time over so long.
 IDLE_SECONDS = 10
@@ -86,6 +89,18 @@ def good_load(workshop, plane, seconds):
     return json.loads(output)["failed"]
 
 
+def ask_with_tls(workshop, plane):
+    """Some good clients of TLS, of all workers."""
+    context = ssl.create_default_context(cafile=workshop.folder / "chain.pem")
+    host, port = plane.addresses["tls"].rsplit(":", 1)
+    for _ in range(TLS_CLIENTS):
+        with socket.create_connection((host, int(port))) as plain, \
+                context.wrap_socket(plain, server_hostname="example.com") as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")
+            while connection.recv(65536):
+                pass
+
+
 def run_slow_clients(workshop, plane, count):
     slow = workshop.start("slow", ["/usr/bin/python3", "-B", str(ROOT / "tools/support/slow_clients.py"),
                                    plane.addresses["web"], str(count)], stdout=subprocess.PIPE)
@@ -103,7 +118,9 @@ def aftermath(workshop, arguments, say):
     server = proxies.start_origin(workshop, "origin", flags=["--body-bytes=34"])
     bad_server = throwing.BadServer()
     plane = Plane(workshop, server, bad_server.address)
+    # What it takes once for serving anybody at all is no aftermath.
     failed = good_load(workshop, plane, 2)
+    ask_with_tls(workshop, plane)
     plane.wait_until_idle()
     before = {"descriptors": plane.descriptors(), "resident_kb": usage.resident_kb(plane.pid)}
 
