@@ -21,10 +21,11 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 # pylint: disable=wrong-import-position
 from harness import throwing  # noqa: E402
 
-PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin")
+PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin", "fairleadctl")
 ROUNDS = 10
 GOOD_CLIENTS = 64
 TLS_CLIENTS = 40
+MANAGEMENT_CALLS = 10
 SLOW_SECONDS = 15
 # Of an idle process: its processor time over so long.
 IDLE_SECONDS = 10
@@ -101,6 +102,15 @@ def ask_with_tls(workshop, plane):
                 pass
 
 
+def ask_management(workshop):
+    """As an operator does."""
+    for _ in range(MANAGEMENT_CALLS):
+        told = subprocess.run([program("fairleadctl"), "info"], capture_output=True, check=False, stdin=subprocess.DEVNULL,
+                              env={**os.environ, "FAIRLEAD_ADDRESS": f"unix:{workshop.folder}/management.sock"})
+        if told.returncode != 0:
+            raise Failed(f"fairleadctl info failed:\n{told.stderr.decode()}")
+
+
 def run_slow_clients(workshop, plane, count):
     slow = workshop.start("slow", ["/usr/bin/python3", "-B", str(ROOT / "tools/support/slow_clients.py"),
                                    plane.addresses["web"], str(count)], stdout=subprocess.PIPE)
@@ -121,6 +131,7 @@ def aftermath(workshop, arguments, say):
     # What it takes once for serving anybody at all is no aftermath.
     failed = good_load(workshop, plane, 2)
     ask_with_tls(workshop, plane)
+    ask_management(workshop)
     plane.wait_until_idle()
     before = {"descriptors": plane.descriptors(), "resident_kb": usage.resident_kb(plane.pid)}
 
