@@ -185,7 +185,8 @@ FaultOrNull send_at_once(ExchangeState& x, std::string_view& rest) {
   if (count < 0 && count != -EAGAIN) return &faults::kNothingSent;
   if (count > 0) rest.remove_prefix(static_cast<size_t>(count));
   if (rest.empty()) whole_request_is_sent(x);
-  x.backend->look_around(*x.members);
+  if (x.settings().effective_algorithm() == config::Algorithm::kPrequal) [[unlikely]]
+    x.context.upstreams.look_around(x.route.backend);
   return nullptr;
 }
 

@@ -74,7 +74,7 @@ Task<FaultOrNull> find_server(Connecting& c) {
   c.lease.emplace(std::move(admission), c.client.stream().channel());
   if (found.backend->settings().has_connections_of_clients()) [[unlikely]]
     introduce(c.client, found.backend->settings(), *c.lease);
-  found.backend->look_around(*found.members);
+  c.client.context().upstreams.look_around(c.route);
   co_return nullptr;
 }
 

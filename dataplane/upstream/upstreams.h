@@ -30,6 +30,10 @@ class Upstreams {
     explicit operator bool() const { return backend != nullptr; }
   };
   Found find(config::BackendHandle handle);
+  // Backend::look_around() with the members of this moment, where it is still there.
+  void look_around(config::BackendHandle handle) {
+    if (Found found = find(handle)) found.backend->look_around(*found.members);
+  }
 
   void drain(config::BackendHandle handle, config::Slot slot, config::Uid server, DrainRequest request);
   void cancel_drain(config::BackendHandle handle, config::Slot slot, config::Uid server);
