@@ -208,7 +208,7 @@ class Health(ApiCase):
         well, bad = self.well("well"), self.well("bad")
         bad.status_of_all = 503
         fairlead, api = self.start_with_api(plane({"s1": well.address, "s2": bad.address}, backend={
-            "outlierDetection": {"consecutiveErrors": 3, "baseEjectionTime": "1s"}, "retry": {"attempts": 0}}))
+            "outlierDetection": {"consecutiveErrors": 3, "baseEjectionTime": "4s"}, "retry": {"attempts": 0}}))
         watch = self.start_process("fairleadctl", [program("fairleadctl"), "watch"], env=fairlead.ctl_environment())
         watch.out.wait_for(lambda line: "present" in line, "the snapshot")
         version = api.export()[1]
