@@ -6,8 +6,9 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/quoted.h"
 #include "config/text.h"
-#include "config/validate.h"
+#include "management/role_list.h"
 
 namespace fairlead::management {
 namespace {
@@ -40,8 +41,9 @@ std::string Peer::text() const {
 }
 
 std::string Peer::title() const {
-  if (!name.empty()) return config::quoted(name);
-  return address;
+  if (name.empty()) return address;
+  // One that nobody has listed may be of any length.
+  return name.size() <= RoleList::kNameBytesMax ? base::quoted(name) : base::quoted_excerpt(name);
 }
 
 Peers::Peers()

@@ -12,8 +12,6 @@ namespace {
 
 using config::concat;
 
-constexpr size_t kNameBytesMax = 1024;
-
 // One label of a host's name; "*" is none, so a certificate for a wildcard is nobody of it.
 bool is_label(std::string_view text) {
   return !text.empty() &&

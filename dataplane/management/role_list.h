@@ -13,6 +13,8 @@ namespace fairlead::management {
 
 class RoleList {
  public:
+  static constexpr size_t kNameBytesMax = 1024;
+
   // What is wrong with a name of this list, in words; it is not added then. A role is one that there is.
   std::optional<std::string> add(const std::string& name, v1::Role role);
 

@@ -115,15 +115,15 @@ void TlsDoor::come_in(int fd, std::string address) {
   base::Descriptor owned(fd);
   if (closed_) return;
   if (open_.size() >= kConnectionsMax) {
-    ++counts_.tls_connections_refused;
-    if (log_.take()) {
-      spdlog::warn("management: connection from {} closed: {} with TLS are open, the most that there may be", address,
-                   kConnectionsMax);
-    }
-    return;
+    return refuse(address, config::concat(kConnectionsMax, " with TLS are open, the most that there may be"));
   }
   send_at_once(fd);
   connections_.spawn(serve(owned.release(), std::move(address)));
+}
+
+void TlsDoor::refuse(const std::string& address, const std::string& reason) {
+  ++counts_.tls_connections_refused;
+  if (log_.take()) spdlog::warn("management: connection from {} closed: {}", address, reason);
 }
 
 runtime::Task<void> TlsDoor::serve(int fd, std::string address) {
@@ -153,6 +153,13 @@ runtime::Task<void> TlsDoor::serve(int fd, std::string address) {
 }
 
 runtime::Task<void> TlsDoor::serve_inside(net::Stream& client, Peer peer) {
+  const std::string client_name = peer.name;
+  if (of_one_[client_name] >= kConnectionsOfOneMax) {
+    refuse(peer.address, config::concat(kConnectionsOfOneMax, " of ", config::quoted(client_name),
+                                        " are open, the most that one client may have"));
+    co_return;
+  }
+  ++of_one_[client_name];
   std::string name = peers_.add(std::make_shared<const Peer>(std::move(peer)));
   std::optional<Pair> pair = make_pair(name);
   if (pair) {
@@ -163,6 +170,7 @@ runtime::Task<void> TlsDoor::serve_inside(net::Stream& client, Peer peer) {
     spdlog::warn("management: a connection was closed: no socket for it: {}", strerror(errno));
   }
   peers_.remove(name);
+  if (--of_one_[client_name] == 0) of_one_.erase(client_name);
 }
 
 void TlsDoor::note_failed(net::Stream& client, tls::Outcome outcome, const std::string& address) {

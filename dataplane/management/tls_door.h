@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "management/credentials.h"
 #include "management/log_budget.h"
@@ -25,8 +26,10 @@ class TlsDoor {
  public:
   // Of more, the oldest is broken off: clients are done within milliseconds, those that never are make room.
   static constexpr size_t kHandshakesMax = 128;
-  // More are closed as they come.
+  // More are closed as they come; and so are more of one client, by its certificate's name, so that none keeps out
+  // others.
   static constexpr size_t kConnectionsMax = 1000;
+  static constexpr size_t kConnectionsOfOneMax = 250;
 
   // `take` is given the inner sockets, and owns them. The others outlive this.
   TlsDoor(runtime::Loop& loop, std::shared_ptr<Credentials> credentials, Peers& peers, Counts& counts,
@@ -45,6 +48,7 @@ class TlsDoor {
  private:
   runtime::Task<void> serve(int fd, std::string address);
   runtime::Task<void> serve_inside(net::Stream& client, Peer peer);
+  void refuse(const std::string& address, const std::string& reason);
   void note_failed(net::Stream& client, tls::Outcome outcome, const std::string& address);
 
   runtime::Loop& loop_;
@@ -58,6 +62,8 @@ class TlsDoor {
   // In the order of coming.
   std::vector<net::Stream*> shaking_;
   absl::flat_hash_set<net::Stream*> open_;
+  // By name: how many are in.
+  absl::flat_hash_map<std::string, size_t> of_one_;
   runtime::Scope connections_;
 };
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "base/quoted.h"
 #include "config/text.h"
 #include "config/validate.h"
 #include "spdlog/spdlog.h"
@@ -61,8 +62,7 @@ void write_audit_line(const Transaction& transaction, const Result& result, std:
   }
   if (changes > named) what += config::concat(" and ", changes - named, " more");
   spdlog::info("accepted: version {} by {} from {}, transaction {}: {}", result.version,
-               config::quoted(transaction.origin->actor), config::quoted(transaction.origin->peer), transaction.id,
-               what);
+               config::quoted(transaction.origin->actor), base::quoted(transaction.origin->peer), transaction.id, what);
 }
 
 bool touches_listeners(const Transaction& transaction) {

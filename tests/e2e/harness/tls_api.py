@@ -11,7 +11,9 @@ from .processes import DEADLINE
 __all__ = ["CLIENT", "NAME", "ROLES", "TlsApiCase"]
 
 NAME = "plane.example.org"
-ROLES = {"viewer": "spiffe://example.org/viewer", "operator": "operator.example.org", "editor": "editor.ci.example.org",
+# Some are longer than what an error's text shows of other names.
+ROLES = {"viewer": "spiffe://example.org/namespaces/operations/accounts/boards-that-everybody-looks-at",
+         "operator": "operator.example.org", "editor": "editor-of-all-that-is-built-tested-and-delivered.ci.example.org",
          "admin": "Alice Admin"}
 CLIENT = "clientAuth"
 

@@ -224,10 +224,15 @@ TEST(GuardTest, ARefusalNamesTheClientItsRoleAndTheOneThatIsNeeded) {
   Peer nobody{.name = "x", .role = kNone, .address = "ipv4:10.0.0.7:1"};
   EXPECT_EQ(guard.refusal_of_call(nobody, "GetInfo")->error_message(),
             "GetInfo: \"x\" has no role, and this needs VIEWER");
+  // However long its name is.
+  Peer uri{.name = "spiffe://example.org/" + std::string(900, 'x'), .role = kViewer, .address = ""};
+  EXPECT_THAT(guard.refusal_of_call(uri, "AddServer")->error_message(), HasSubstr("\"" + uri.name + "\" has the role"));
+  Peer endless{.name = std::string(50'000, 'x'), .role = kNone, .address = ""};
+  EXPECT_LT(guard.refusal_of_call(endless, "GetInfo")->error_message().size(), 300u);
   // What is in no table is nobody's.
   Peer admin{.name = "root", .role = kAdmin, .address = "ipv4:10.0.0.7:1"};
   EXPECT_TRUE(guard.refusal_of_call(admin, "Destroy"));
-  EXPECT_EQ(counts.denied, 3u);
+  EXPECT_EQ(counts.denied, 5u);
 }
 
 TEST(GuardTest, OneOperationTooMuchRefusesTheTransactionAndNamesEachSuchOne) {
