@@ -155,8 +155,8 @@ runtime::Task<void> TlsDoor::serve(int fd, std::string address) {
 runtime::Task<void> TlsDoor::serve_inside(net::Stream& client, Peer peer) {
   const std::string client_name = peer.name;
   if (of_one_[client_name] >= kConnectionsOfOneMax) {
-    refuse(peer.address, config::concat(kConnectionsOfOneMax, " of ", config::quoted(client_name),
-                                        " are open, the most that one client may have"));
+    refuse(peer.address,
+           config::concat(kConnectionsOfOneMax, " of ", peer.title(), " are open, the most that one client may have"));
     co_return;
   }
   ++of_one_[client_name];
