@@ -83,10 +83,11 @@ class Plane:
         return opened
 
     def wait_until_quiet(self):
-        """It has done what there was to do."""
-        used = -1
-        while used != (used := usage.ProcessorTime(self.pid).total):
-            time.sleep(0.05)
+        """It has done what there was to do: no thread of it runs, or waits for a processor, and none has meanwhile."""
+        last = None
+        while (now := (usage.is_asleep(self.pid), usage.ProcessorTime(self.pid).total)) != last or not now[0]:
+            last = now
+            time.sleep(0.1)
 
     def held_by(self, listener, data, count):
         """Resident bytes for each of `count` connections that have sent it."""

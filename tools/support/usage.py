@@ -57,3 +57,9 @@ def thread_time(pid, prefix):
         if (task / "comm").read_text().startswith(prefix):
             exact += int((task / "schedstat").read_text().split()[0])
     return exact / 1e3
+
+
+def is_asleep(pid):
+    """No thread of the process runs, or could."""
+    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    return "R" not in states
