@@ -1,6 +1,9 @@
 #include "management/management_server.h"
 
+#include <atomic>
+#include <chrono>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "config/text.h"
@@ -63,6 +66,9 @@ void watch_silence(const std::shared_ptr<Context>& context) {
     watch_silence(context);
   });
 }
+
+// Between a connection and the first call on it.
+constexpr std::chrono::milliseconds kFirstCallPatience(300);
 
 // As watch_silence(), where it may wait for the disk.
 void watch_files(const std::shared_ptr<Context>& context, const std::shared_ptr<Credentials>& credentials) {
@@ -133,6 +139,8 @@ struct ManagementServer::Parts {
   std::unique_ptr<grpc::Server> server;
   std::vector<Listening> listening;
   std::unique_ptr<FrontDoor> door;
+  // When somebody was let in last.
+  std::atomic<std::chrono::steady_clock::time_point> last_arrival{};
 };
 
 absl::StatusOr<std::unique_ptr<ManagementServer>> ManagementServer::start(const ServerOptions& options,
@@ -167,7 +175,9 @@ absl::StatusOr<std::unique_ptr<ManagementServer>> ManagementServer::start_on(std
     entrances.push_back({one.socket.release(), spoken_at(one.bound, options.on_tcp())});
   }
   parts->listening = std::move(listening);
-  auto take = [acceptor = parts->acceptor.get()](int fd) {
+  // (The door, which calls it, goes before the parts do.)
+  auto take = [acceptor = parts->acceptor.get(), &last_arrival = parts->last_arrival](int fd) {
+    last_arrival = std::chrono::steady_clock::now();
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.fd = fd;
     acceptor->HandleNewConnection(&connection);
@@ -207,6 +217,9 @@ void ManagementServer::stop(absl::Duration patience) {
   // The files go while the sockets are open, or another's file could be taken for ours.
   for (Listening& one : parts_->listening) one.file.remove();
   parts_->door->close();
+  // gRPC cancels calls that come when it has begun to stop. Who was let in a moment ago has one on its way, and could not
+  // know.
+  std::this_thread::sleep_until(parts_->last_arrival.load() + kFirstCallPatience);
   parts_->server->GetHealthCheckService()->Shutdown();
   parts_->context->executor.post([context = parts_->context] { context->streams.shut_down(); });
   parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + patience));

@@ -35,7 +35,7 @@ class DefaultPolicy(Case):
             self.skipTest("it takes too long")
         found, output = self.scan("rsa")
         # It has looked.
-        for check in ("SSLv2", "TLS1_2", "TLS1_3", "cipherlist_NULL", "FS", "heartbleed", "ROBOT", "secure_client_renego"):
+        for check in ("SSLv2", "TLS1_2", "TLS1_3", "cipherlist_NULL", "PFS", "heartbleed", "ROBOT", "secure_client_renego"):
             self.assertIn(check, found, output)
         self.assertEqual({name: what for name, what in found.items() if what[0] not in HARMLESS | ABOUT_THE_SCAN}, {}, output)
 

@@ -1,26 +1,13 @@
 """Values of every field of every resource, to set it to in turn: none of them harms a request."""
 
-import socket
-
 from google.protobuf.message import Message
-
-
-def may_be_anybody():
-    """Whether this user may connect from addresses that are not of this machine."""
-    with socket.socket() as one:
-        try:
-            one.setsockopt(socket.SOL_IP, getattr(socket, "IP_TRANSPARENT", 19), 1)
-        except PermissionError:
-            return False
-    return True
-
 
 # Each is set to both in turn, on top of what identifies the resource.
 SERVER = {"weight": (3, 7), "max_connections": (100, 200), "min_connections": (50, 60), "admin_state": (1, None), "health_check.disabled": (True, False), "health_check.track": ("app/s2", ""), "priority": (3, 0), "backup": (True, None), "labels": ({"zone": "a"}, {"zone": "b", "x": ""})}
 BACKEND = {
     "on_marked_down": (2, 1, 0), "on_marked_up": (2, 1, 0),
     "connection_pool.purge_delay": ("0.2s", "0s"), "connection_pool.min_idle": (1, 4),
-    "connection_pool.warm": (2, 0), "connection_pool.transparent": (True, None) if may_be_anybody() else (None,), "outlier_detection.observe": (2, 1), "outlier_detection.consecutive_errors": (0, 7),
+    "connection_pool.warm": (2, 0), "connection_pool.transparent": (None,), "outlier_detection.observe": (2, 1), "outlier_detection.consecutive_errors": (0, 7),
     "outlier_detection.consecutive_gateway_errors": (7, 0), "outlier_detection.interval": ("0.02s", "0.05s"),
     "outlier_detection.success_rate.min_requests": (1, 5), "outlier_detection.success_rate.min_servers": (1, 2),
     "outlier_detection.success_rate.deviation_percent": (100, 300), "outlier_detection.failure_percentage.threshold": (1, 50),

@@ -104,9 +104,9 @@ TEST(Digest, IsTheDataPlanesWhateverIsSet) {
       " default_backend: app, timeouts: {idle: 2s}}]\nbackends: [{name: app}]",
       "listeners: [{name: web, bind: ['127.0.0.1:0'], protocol: HTTP, default_backend: app, proxy_protocol: {trusted:"
       " ['10.0.0.0/8', '2001:DB8::/32']}, access: {rules: [{networks: ['192.168.0.0/16', '0:0::1'], action: DENY}]},"
-      " minimum_rates: {head: 10}, tcp: {keep_alive: {idle: 10s}}, max_connections_per_client: 5,"
+      " minimum_rates: {head: 10}, tcp: {keep_alive: {time: 10s}}, max_connections_per_client: 5,"
       " routes: [{path_prefix: /old, redirect: {path: /new}}, {path_prefix: /x, backend: app, request_headers: {set:"
-      " {x: y}, remove: [Z]}}]}]\nbackends: [{name: app, send_proxy_protocol: {version: V2}, tls: {server_name:"
+      " [{name: x, value: y}], remove: [Z]}}]}]\nbackends: [{name: app, send_proxy_protocol: {version: V2}, tls: {server_name:"
       " A.example}}]",
   };
   for (const char* text : texts) {

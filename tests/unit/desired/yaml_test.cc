@@ -19,7 +19,7 @@ TEST(Yaml, AMistakeIsToldWithItsLineAndField) {
   } cases[] = {
       {"", "f.yaml: is empty"},
       {"# nothing\n", "f.yaml: is empty"},
-      {"\n- 1\n", "f.yaml:2: is not a map with listeners, backends, servers"},
+      {"\n- 1\n", "f.yaml:2: is not a map with listeners, backends, servers, certificates"},
       {"backends:\n- name: app\n  sevrers: []\n",
        "f.yaml:3: backends[0]: unknown field \"sevrers\"; Backend has name, balance, server_defaults, timeouts, retry, "
        "drain, health_check, connection_pool, labels, failover, slow_start, persistence, queue, circuit, "
