@@ -106,7 +106,7 @@ TEST(Digest, IsTheDataPlanesWhateverIsSet) {
       " ['10.0.0.0/8', '2001:DB8::/32']}, access: {rules: [{networks: ['192.168.0.0/16', '0:0::1'], action: DENY}]},"
       " minimum_rates: {head: 10}, tcp: {keep_alive: {time: 10s}}, max_connections_per_client: 5,"
       " routes: [{path_prefix: /old, redirect: {path: /new}}, {path_prefix: /x, backend: app, request_headers: {set:"
-      " [{name: x, value: y}], remove: [Z]}}]}]\nbackends: [{name: app, send_proxy_protocol: {version: V2}, tls: {server_name:"
+      " [{name: x, value: y}], remove: [Z]}}]}]\nbackends: [{name: app, send_proxy_protocol: {version: V2}, tls: {name:"
       " A.example}}]",
   };
   for (const char* text : texts) {
