@@ -37,14 +37,14 @@ ABSL_FLAG(
     std::string, source, "load",
     "What the data planes are given. load: servers that this program starts, as many as the load asks for. file: the "
     "resources of --file, all of them and nothing else.");
-ABSL_FLAG(
-    std::string, file, "",
-    "With --source=file: YAML with listeners, backends, servers and certificates, as in a data plane's configuration file. It is "
-    "watched; while it does not parse, the last good one counts.");
-ABSL_FLAG(
-    int, max_removal_percent, 50,
-    "With --source=file: most that one change may remove of a backend's servers, of the backends, listeners, certificates. "
-    "1 to 100.");
+ABSL_FLAG(std::string, file, "",
+          "With --source=file: YAML with listeners, backends, servers and certificates, as in a data plane's "
+          "configuration file. It is "
+          "watched; while it does not parse, the last good one counts.");
+ABSL_FLAG(int, max_removal_percent, 50,
+          "With --source=file: most that one change may remove of a backend's servers, of the backends, listeners, "
+          "certificates. "
+          "1 to 100.");
 ABSL_FLAG(
     bool, once, false,
     "With --source=file: end with status 0 as soon as the digests of all data planes are the file's, with 1 where "

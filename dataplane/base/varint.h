@@ -20,8 +20,8 @@ inline size_t varint_size(uint64_t value) {
   return size;
 }
 
-// From the front of `left`. Nothing where it ends in the middle of a number, or one has more than 64 bits; then what was
-// read is gone.
+// From the front of `left`. Nothing where it ends in the middle of a number, or one has more than 64 bits; then what
+// was read is gone.
 inline std::optional<uint64_t> take_varint(std::string_view& left) {
   uint64_t value = 0;
   for (unsigned shift = 0; shift < 64 && !left.empty(); shift += 7) {

@@ -217,8 +217,8 @@ void ManagementServer::stop(absl::Duration patience) {
   // The files go while the sockets are open, or another's file could be taken for ours.
   for (Listening& one : parts_->listening) one.file.remove();
   parts_->door->close();
-  // gRPC cancels calls that come when it has begun to stop. Who was let in a moment ago has one on its way, and could not
-  // know.
+  // gRPC cancels calls that come when it has begun to stop. Who was let in a moment ago has one on its way, and could
+  // not know.
   std::this_thread::sleep_until(parts_->last_arrival.load() + kFirstCallPatience);
   parts_->server->GetHealthCheckService()->Shutdown();
   parts_->context->executor.post([context = parts_->context] { context->streams.shut_down(); });
