@@ -19,12 +19,15 @@
 // Servers of one weight are searched together; times are the same in all such classes. Pure.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include "balancing/shares.h"
+#include "base/choose.h"
 #include "base/random.h"
 #include "config/snapshot.h"
 
@@ -36,6 +39,7 @@ struct PlaceRange {
       : number(of_number),
         first(number == 0 ? 0 : kFirstSize << (2 * (number - 1))),
         size(number == 0 ? kFirstSize : first * 3),
+        rate(size),
         mean_gap(1.0 / size) {}
   static constexpr unsigned number_of(config::Slot place) {
     return (static_cast<unsigned>(std::bit_width(place | (kFirstSize - 1)) - std::bit_width(kFirstSize - 1)) + 1) / 2;
@@ -45,9 +49,15 @@ struct PlaceRange {
   unsigned number;
   config::Slot first;
   config::Slot size;
-  // Between two arrivals.
+  // Arrivals in a unit of time, and the time between two.
+  double rate;
   double mean_gap;
 };
+
+// All of them, by number.
+inline constexpr auto kPlaceRanges = []<size_t... kNumbers>(std::index_sequence<kNumbers...>) {
+  return std::array{PlaceRange(kNumbers)...};
+}(std::make_index_sequence<PlaceRange::number_of(std::numeric_limits<config::Slot>::max()) + 1>());
 
 // What happens to a key at places, as numbers that look random and depend on the key alone: a counter for each range,
 // mixed.
@@ -56,25 +66,24 @@ class KeyProcess {
   explicit KeyProcess(uint64_t key) : key_(key) {}
 
   struct Arrival {
-    config::Slot place;
-    // The time since the arrival before is -ln(uniform) x the range's mean gap; 0 < uniform <= 1.
-    double uniform;
+    uint64_t bits;
+
+    // The time since the arrival before is -ln(uniform) x the range's mean gap; 0 < uniform <= 1. Of the high 40 bits.
+    double uniform() const { return static_cast<double>((bits >> 24) + 1) * 0x1p-40; }
+    // The product's high bits are as even for each uniform.
+    config::Slot place(const PlaceRange& range) const {
+      return range.first + static_cast<config::Slot>(base::Random::scaled(bits * kOffsetFactor, range.size));
+    }
   };
   Arrival arrival(const PlaceRange& range, uint32_t number) const {
-    uint64_t bits = base::split_mix(key_ + range.number * kRangeStep + number * base::kSplitMixStep);
-    // The product's high bits are as even for each uniform.
-    auto offset = static_cast<config::Slot>(base::Random::scaled(bits * kOffsetFactor, range.size));
-    return {range.first + offset, to_uniform(bits)};
+    return {base::split_mix(key_ + range.number * kRangeStep + number * base::kSplitMixStep)};
   }
   // For the time of a place after kArrivalsMax arrivals elsewhere: -ln of it.
-  double uniform_of(config::Slot place) const { return to_uniform(base::split_mix(~key_ + place * kRangeStep)); }
+  double uniform_of(config::Slot place) const { return Arrival{base::split_mix(~key_ + place * kRangeStep)}.uniform(); }
 
  private:
   static constexpr uint64_t kRangeStep = 0xd1342543de82ef95;
   static constexpr uint64_t kOffsetFactor = 0xa0761d6478bd642f;
-
-  // Of the high 40 bits.
-  static double to_uniform(uint64_t bits) { return static_cast<double>((bits >> 24) + 1) * 0x1p-40; }
 
   uint64_t key_;
 };
@@ -95,15 +104,15 @@ class ConsistentSearch {
   // `is_last`: no class is searched after this one.
   template <typename Allowed>
   void look_through(const config::EligibleServers::Class& servers, uint32_t weight, bool is_last, Allowed& allowed) {
-    config::Slot top = 0;
-    if (!servers.last(top)) return;
+    if (servers.empty()) return;
+    const config::Slot top = servers.last();
     limit_ = best_score_ * weight;
     auto look_in = [&](unsigned number, bool is_last_range) {
       if (has_given_up()) return;
-      PlaceRange range(number);
-      KeyProcess::Arrival first = process_.arrival(range, 0);
+      const PlaceRange& range = kPlaceRanges[number];
+      const KeyProcess::Arrival first = process_.arrival(range, 0);
       // Most ranges end here: the first arrival comes too late, as -ln(x) >= 1 - x says without the logarithm.
-      if (1 - first.uniform >= limit_ * range.size) return;
+      if (1 - first.uniform() >= limit_ * range.rate) return;
       look_through(range, first, is_last && is_last_range, servers, allowed);
     };
     // In the highest range few may stand: not before there is somebody to compare with.
@@ -121,19 +130,19 @@ class ConsistentSearch {
                     const config::EligibleServers::Class& servers, Allowed& allowed) {
     // Times are sums of -ln(uniform) x mean gap. As long as nobody is met, the product of the uniforms, which needs no
     // logarithm, says enough: whether the limit has passed, for certain.
-    const double budget = limit_ * range.size;
+    const double budget = limit_ * range.rate;
     const double product_min = budget < 1 ? 1 - budget : budget < kBudgetMax ? std::exp(-budget) : 0;
-    double product = arrival.uniform;
+    double product = arrival.uniform();
     for (uint32_t i = 1;; ++i) {
       if (product <= product_min) return;
-      const auto* server = servers.find(arrival.place);
+      const auto* server = servers.find(arrival.place(range));
       if (server && is_allowed(**server, allowed)) {
         if (is_last && !best_) return void(best_ = server->get());
         return take(**server, -std::log(product) * range.mean_gap);
       }
       if (i == kArrivalsMax) break;
       arrival = process_.arrival(range, i);
-      product *= arrival.uniform;
+      product *= arrival.uniform();
     }
     look_at_each(range, -std::log(product) * range.mean_gap, servers, allowed);
   }
@@ -179,38 +188,70 @@ class ConsistentSearch {
 
 // Where all servers have one weight and stand close together, most often the first arrival of all ranges is at a place
 // where somebody stands, and that is the key's server: nothing can come before it, so nothing else is looked at, and
-// numbers alone say where to look. Null where it must be searched.
+// numbers alone say where to look. What follows finds that place, or one where nobody stands where it must be searched.
+
+// Of the first range alone, up to `top`. Two at a time: whether the first of them is beyond the top cannot be foreseen.
+inline config::Slot first_place_of_few(const KeyProcess& process, config::Slot top) {
+  const PlaceRange& range = kPlaceRanges[0];
+  for (uint32_t i = 0; i < ConsistentSearch::kArrivalsMax; i += 2) {
+    const config::Slot one = process.arrival(range, i).place(range);
+    const config::Slot other = process.arrival(range, i + 1).place(range);
+    const config::Slot place = base::choose(one <= top, one, other);
+    if (place <= top) return place;
+  }
+  return top + 1;
+}
+
+// Of this range and those below it; `prefetch(place)` is told early where most of the time it is.
+template <typename Prefetch>
+config::Slot first_place(const KeyProcess& process, unsigned highest, config::Slot top, Prefetch&& prefetch) {
+  const PlaceRange& highest_range = kPlaceRanges[highest];
+  KeyProcess::Arrival arrival = process.arrival(highest_range, 0);
+  double least = std::numeric_limits<double>::infinity();
+  config::Slot place = 0;
+  auto take = [&](const PlaceRange& range, double product, config::Slot at) {
+    const double time = -std::log(product) * range.mean_gap;
+    if (time >= least) return;
+    least = time;
+    place = at;
+  };
+  // Beyond the last one nobody stands.
+  const config::Slot likely = arrival.place(highest_range);
+  const bool is_taken = likely <= top;
+  if (is_taken) {
+    prefetch(likely);
+    take(highest_range, arrival.uniform(), likely);
+  }
+  for (unsigned number = highest; number > 0; --number) {
+    const PlaceRange& range = kPlaceRanges[number - 1];
+    const KeyProcess::Arrival first = process.arrival(range, 0);
+    // -ln(x) >= 1 - x, without the logarithm.
+    if (1 - first.uniform() < least * range.rate) take(range, first.uniform(), first.place(range));
+  }
+  double product = arrival.uniform();
+  for (uint32_t i = 1; !is_taken && 1 - product < least * highest_range.rate; ++i) {
+    if (i == ConsistentSearch::kArrivalsMax) return top + 1;
+    arrival = process.arrival(highest_range, i);
+    product *= arrival.uniform();
+    const config::Slot at = arrival.place(highest_range);
+    if (at > top) continue;
+    take(highest_range, product, at);
+    break;
+  }
+  return place;
+}
+
+// Null where it must be searched.
 template <typename Allowed>
 const config::Server* find_first_arrival(const config::EligibleServers::Class& servers, uint64_t key,
                                          Allowed& allowed) {
-  config::Slot top = 0;
-  if (!servers.last(top)) return nullptr;
+  if (servers.empty()) return nullptr;
+  const config::Slot top = servers.last();
   const KeyProcess process(key);
-  double least = std::numeric_limits<double>::infinity();
-  config::Slot place = 0;
   const unsigned highest = PlaceRange::number_of(top);
-  for (unsigned number = highest; number > 0; --number) {
-    const PlaceRange range(number - 1);
-    const KeyProcess::Arrival first = process.arrival(range, 0);
-    // -ln(x) >= 1 - x, without the logarithm.
-    if (1 - first.uniform >= least * range.size) continue;
-    const double time = -std::log(first.uniform) * range.mean_gap;
-    if (time >= least) continue;
-    least = time;
-    place = first.place;
-  }
-  // Beyond the last one nobody stands.
-  const PlaceRange range(highest);
-  double product = 1;
-  for (uint32_t i = 0;; ++i) {
-    if (i == ConsistentSearch::kArrivalsMax) return nullptr;
-    const KeyProcess::Arrival arrival = process.arrival(range, i);
-    product *= arrival.uniform;
-    if (1 - product >= least * range.size) break;
-    if (arrival.place > top) continue;
-    if (highest == 0 || -std::log(product) * range.mean_gap < least) place = arrival.place;
-    break;
-  }
+  const config::Slot place =
+      highest == 0 ? first_place_of_few(process, top)
+                   : first_place(process, highest, top, [&](config::Slot likely) { servers.prefetch(likely); });
   const auto* server = servers.find(place);
   return server && allowed(**server) ? server->get() : nullptr;
 }

@@ -10,6 +10,7 @@
 
 #include "balancing/log2.h"
 #include "balancing/shares.h"
+#include "base/choose.h"
 #include "base/random.h"
 #include "config/snapshot.h"
 
@@ -88,12 +89,54 @@ inline bool is_less(Log2 load, const Place& place, Log2 other_load, const Place&
   return load.value - log2_of(place.weight) < other_load.value - log2_of(other.weight);
 }
 
+// Where weights are equal.
+inline bool is_less(uint64_t load, uint64_t other_load) { return load < other_load; }
+inline bool is_less(Log2 load, Log2 other_load) { return load.value < other_load.value; }
+
+// Best of servers of one weight, of whom there are some: their loads are compared as they are.
+template <typename LoadOf, typename NextNumber>
+const config::Server* pick_best_of_equals(uint32_t draws, const config::EligibleServers::Class& servers,
+                                          NextNumber& next_number, LoadOf& load_of) {
+  const uint32_t size = servers.size();
+  auto at_rank = [&](uint32_t rank) {
+    Draw draw;
+    draw.rank = rank;
+    draw.server = servers.nth(rank, draw.slot)->get();
+    return draw;
+  };
+  auto any_but = [&](const Draw& except) {
+    auto rank = static_cast<uint32_t>(base::Random::scaled(next_number(), size - 1));
+    return at_rank(rank + (rank >= except.rank ? 1 : 0));
+  };
+  Draw best = at_rank(static_cast<uint32_t>(base::Random::scaled(next_number(), size)));
+  if (draws < 2 || size < 2) return best.server;
+  Draw other = any_but(best);
+  fetch(best, load_of);
+  fetch(other, load_of);
+  auto best_load = load_at(load_of, best.slot, *best.server);
+  while (true) {
+    auto other_load = load_at(load_of, other.slot, *other.server);
+    const bool other_is_better = is_less(other_load, best_load);
+    // What comes after the pick need not wait for the loads.
+    if (--draws < 2) return base::choose(other_is_better, other.server, best.server);
+    if (other_is_better) {
+      best = other;
+      best_load = other_load;
+    }
+    other = any_but(best);
+  }
+}
+
 // `load_of(server)`: what is in flight there, or another number of what is less where it is better. `next_number()`: a
 // random one. Null where nothing is eligible.
 // Each draw but the first is among all but the best so far.
 template <typename LoadOf, typename NextNumber>
 const config::Server* pick_best_of(uint32_t draws, const config::EligibleServers& eligible, uint16_t default_weight,
                                    NextNumber&& next_number, LoadOf& load_of) {
+  const auto& classes = eligible.classes();
+  if (classes.size() == 1 && weight_of(classes.front(), default_weight) > 0) [[likely]] {
+    return pick_best_of_equals(draws, classes.front().servers, next_number, load_of);
+  }
   Draw best = draw_by_weight(eligible, default_weight, {}, next_number());
   if (best.empty() || draws < 2) return best.server;
   fetch(best, load_of);
@@ -104,8 +147,7 @@ const config::Server* pick_best_of(uint32_t draws, const config::EligibleServers
   while (true) {
     auto other_load = load_at(load_of, other.slot, *other.server);
     const bool other_is_better = is_less(other_load, other, best_load, best);
-    // Chosen, not branched on: who wins cannot be foreseen, and what comes after the pick need not wait for the loads.
-    if (--draws < 2) return other_is_better ? other.server : best.server;
+    if (--draws < 2) return base::choose(other_is_better, other.server, best.server);
     if (other_is_better) {
       best = other;
       best_load = other_load;

@@ -45,11 +45,14 @@ class SlotMap {
     return has(*node, index) ? &static_cast<const Leaf*>(node)->values[index] : nullptr;
   }
 
+  // What find() will read, soon.
+  void prefetch(Slot slot) const;
+
   // The first value at `slot` or after it, and where it stands; null (and `found` untouched) where there is none.
   const T* next_from(Slot slot, Slot& found) const;
 
-  // The last value, and where it stands; null (and `found` untouched) where there is none.
-  const T* last(Slot& found) const;
+  // Where the last value stands. Requires that there is one.
+  Slot last() const { return last_; }
 
   // The value with `rank` others before it, in the order of slots, and where it stands; null where rank >= size().
   const T* nth(uint32_t rank, Slot& found) const;
@@ -66,7 +69,8 @@ class SlotMap {
 
   // Adds, or replaces what stands there.
   void set(Slot slot, T value) {
-    if (!root_) shift_ = top_shift(slot), root_ = make_node(shift_);
+    if (!root_) shift_ = top_shift(slot), root_ = make_node(shift_), last_ = slot;
+    last_ = std::max(last_, slot);
     while (beyond_root(slot)) grow();
     set_below(root_, shift_, slot, std::move(value));
   }
@@ -132,6 +136,7 @@ class SlotMap {
   };
 
   static unsigned index_at(Slot slot, unsigned shift) { return (slot >> shift) & (kWidth - 1); }
+  static unsigned last_index(const Node& node) { return kWidth - 1 - std::countl_zero(node.occupied); }
   static bool has(const Node& node, unsigned index) { return (node.occupied >> index) & 1; }
   static constexpr uint64_t shifted(Slot slot, unsigned shift) {
     if constexpr (sizeof(Slot) == 8) {
@@ -180,6 +185,7 @@ class SlotMap {
     }
   }
 
+  Slot find_last() const;
   void grow();
   void shrink();
   // True where a value was added, not replaced.
@@ -194,7 +200,22 @@ class SlotMap {
   Ref<Node> root_;
   // Of the root's index within a slot: 0 where the root is a leaf. Means nothing while there is no root.
   unsigned shift_ = 0;
+  // Means nothing while there is no root.
+  Slot last_ = 0;
 };
+
+// Nodes above the leaves are few, and read; a leaf is not.
+template <typename T, typename Key>
+void SlotMap<T, Key>::prefetch(Slot slot) const {
+  if (!root_ || beyond_root(slot)) return;
+  const Node* node = root_.get();
+  for (unsigned shift = shift_; shift > 0; shift -= kBits) {
+    node = static_cast<const Branch*>(node)->children[index_at(slot, shift)].get();
+    if (!node) return;
+  }
+  __builtin_prefetch(node);
+  __builtin_prefetch(&static_cast<const Leaf*>(node)->values[index_at(slot, 0)]);
+}
 
 template <typename T, typename Key>
 const T* SlotMap<T, Key>::next_from(Slot slot, Slot& found) const {
@@ -242,18 +263,15 @@ const T* SlotMap<T, Key>::first_below(const Node* node, unsigned shift, Slot pre
 }
 
 template <typename T, typename Key>
-const T* SlotMap<T, Key>::last(Slot& found) const {
-  if (!root_) return nullptr;
+Key SlotMap<T, Key>::find_last() const {
   const Node* node = root_.get();
   Slot prefix = 0;
   for (unsigned shift = shift_; shift > 0; shift -= kBits) {
-    unsigned index = kWidth - 1 - std::countl_zero(node->occupied);
+    unsigned index = last_index(*node);
     prefix |= Slot{index} << shift;
     node = static_cast<const Branch*>(node)->children[index].get();
   }
-  unsigned index = kWidth - 1 - std::countl_zero(node->occupied);
-  found = prefix | index;
-  return &static_cast<const Leaf*>(node)->values[index];
+  return prefix | last_index(*node);
 }
 
 template <typename T, typename Key>
@@ -282,7 +300,7 @@ const T* SlotMap<T, Key>::nth(uint32_t rank, Slot& found) const {
   return &static_cast<const Leaf*>(node)->values[index];
 }
 
-// Nodes above the leaves are few, and read; a leaf is not.
+// Reads what prefetch() reads.
 template <typename T, typename Key>
 Key SlotMap<T, Key>::prefetch_nth(uint32_t rank) const {
   const Node* node = root_.get();
@@ -310,6 +328,7 @@ bool SlotMap<T, Key>::erase(Slot slot) {
   }
   erase_below(root_, shift_, slot);
   shrink();
+  if (slot == last_) last_ = find_last();
   return true;
 }
 

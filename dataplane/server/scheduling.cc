@@ -11,9 +11,10 @@
 namespace fairlead::server {
 namespace {
 
-// The shortest that the kernel grants, and one that is longer than any that others have if they do not ask.
+// The shortest that the kernel grants, and one that is somewhat longer than what others have if they do not ask: who
+// waits is owed up to two turns, and takes them before a worker when that wakes.
 constexpr uint64_t kShortTurnNs = 100'000;
-constexpr uint64_t kLongTurnNs = 20'000'000;
+constexpr uint64_t kLongTurnNs = 3'000'000;
 // Ten steps of nice are a tenth of the weight.
 constexpr int kGivingWay = 10;
 constexpr int kNiceMax = 19;

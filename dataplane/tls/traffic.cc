@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -80,24 +81,58 @@ std::optional<Suite> suite_of(uint16_t number) {
   }
 }
 
-EVP_CIPHER_CTX* RecordCiphers::get(Suite suite, int seals) {
-  CipherContextPtr& context = contexts_[static_cast<size_t>(suite)][static_cast<size_t>(seals)];
-  if (!context) [[unlikely]] {
-    context.reset(EVP_CIPHER_CTX_new());
-    CipherPtr cipher(EVP_CIPHER_fetch(nullptr, properties_of(suite).cipher, nullptr));
-    FAIRLEAD_CHECK(context && cipher &&
-                   EVP_CipherInit_ex(context.get(), cipher.get(), nullptr, nullptr, nullptr, seals) == 1);
-  }
-  return context.get();
+RecordCiphers::Kind& RecordCiphers::kind_of(const TrafficKeys& keys) {
+  return kinds_[static_cast<size_t>(keys.suite())][static_cast<size_t>(keys.use())];
 }
 
-TrafficKeys::TrafficKeys(Suite suite, const Secret& secret, uint64_t records)
-    : suite_(suite), secret_(secret), records_(records) {
+EVP_CIPHER_CTX* RecordCiphers::context_for(const TrafficKeys& keys, uint8_t& place) {
+  Kind& kind = kind_of(keys);
+  if (place < kind.contexts.size() && kind.contexts[place].holder == &keys) [[likely]] {
+    return kind.contexts[place].cipher.get();
+  }
+  place = kind.take();
+  Context& context = kind.contexts[place];
+  context.holder = &keys;
+  CipherPtr fetched;
+  if (!context.cipher) {
+    context.cipher.reset(EVP_CIPHER_CTX_new());
+    fetched.reset(EVP_CIPHER_fetch(nullptr, properties_of(keys.suite()).cipher, nullptr));
+    FAIRLEAD_CHECK(context.cipher && fetched);
+  }
+  FAIRLEAD_CHECK(EVP_CipherInit_ex(context.cipher.get(), fetched.get(), nullptr, keys.key(), nullptr,
+                                   keys.use() == TrafficKeys::Use::kSealing ? 1 : 0) == 1);
+  return context.cipher.get();
+}
+
+// One that nobody holds, as long as there may be more; then the one that was taken longest ago.
+uint8_t RecordCiphers::Kind::take() {
+  if (!free.empty()) {
+    uint8_t place = free.back();
+    free.pop_back();
+    return place;
+  }
+  if (contexts.size() < kContextsMax) {
+    contexts.emplace_back();
+    return static_cast<uint8_t>(contexts.size() - 1);
+  }
+  return std::exchange(next, static_cast<uint8_t>((next + 1) % kContextsMax));
+}
+
+void RecordCiphers::give_back(const TrafficKeys& keys, uint8_t place) {
+  Kind& kind = kind_of(keys);
+  if (place >= kind.contexts.size() || kind.contexts[place].holder != &keys) return;
+  kind.contexts[place].holder = nullptr;
+  kind.free.push_back(place);
+}
+
+TrafficKeys::TrafficKeys(RecordCiphers& ciphers, Suite suite, Use use, const Secret& secret, uint64_t records)
+    : ciphers_(ciphers), suite_(suite), use_(use), secret_(secret), records_(records) {
   FAIRLEAD_CHECK(secret.size == EVP_MD_get_size(properties_of(suite).hash()));
   derive();
 }
 
 TrafficKeys::~TrafficKeys() {
+  ciphers_.give_back(*this, context_);
   OPENSSL_cleanse(key_.data(), key_.size());
   OPENSSL_cleanse(iv_.data(), iv_.size());
 }
@@ -113,6 +148,7 @@ void TrafficKeys::update() {
   expand(suite_, secret_, "traffic upd", std::span(next.bytes).first(next.size));
   secret_ = next;
   records_ = 0;
+  ciphers_.give_back(*this, context_);
   derive();
 }
 
@@ -123,13 +159,10 @@ TrafficKeys::Nonce TrafficKeys::next_nonce() {
   return nonce;
 }
 
-void TrafficKeys::use(EVP_CIPHER_CTX* cipher, bool seals) const {
-  FAIRLEAD_CHECK(EVP_CipherInit_ex(cipher, nullptr, nullptr, key_.data(), nullptr, seals ? 1 : 0) == 1);
-}
-
-size_t TrafficKeys::seal(EVP_CIPHER_CTX* cipher, uint8_t type, std::string_view plain, char* out) {
+size_t TrafficKeys::seal(uint8_t type, std::string_view plain, char* out) {
   const size_t sealed = plain.size() + 1 + Traffic::kTag;
   put_header(sealed, out);
+  EVP_CIPHER_CTX* cipher = ciphers_.context_for(*this, context_);
   const Nonce nonce = next_nonce();
   uint8_t* at = bytes_of(out) + Traffic::kHeader;
   int count = 0;
@@ -142,10 +175,11 @@ size_t TrafficKeys::seal(EVP_CIPHER_CTX* cipher, uint8_t type, std::string_view 
   return Traffic::kHeader + sealed;
 }
 
-bool TrafficKeys::open(EVP_CIPHER_CTX* cipher, std::string_view record, char* out) {
+bool TrafficKeys::open(std::string_view record, char* out) {
   std::string_view sealed = record.substr(Traffic::kHeader, record.size() - Traffic::kHeader - Traffic::kTag);
   std::array<uint8_t, Traffic::kTag> tag;
   std::copy_n(record.end() - Traffic::kTag, Traffic::kTag, tag.begin());
+  EVP_CIPHER_CTX* cipher = ciphers_.context_for(*this, context_);
   const Nonce nonce = next_nonce();
   int count = 0;
   const bool opened =
@@ -159,7 +193,8 @@ bool TrafficKeys::open(EVP_CIPHER_CTX* cipher, std::string_view record, char* ou
 }
 
 Traffic::Traffic(RecordCiphers& ciphers, Suite suite, const Secret& client, const Secret& server, uint64_t sent)
-    : ciphers_(ciphers), suite_(suite), read_(suite, client, 0), write_(suite, server, sent) {}
+    : read_(ciphers, suite, TrafficKeys::Use::kOpening, client, 0),
+      write_(ciphers, suite, TrafficKeys::Use::kSealing, server, sent) {}
 
 std::optional<size_t> Traffic::whole_record(std::string_view input) {
   if (input.size() < kHeader) return std::nullopt;
@@ -176,9 +211,7 @@ Traffic::Opened Traffic::open(std::string_view record, char* out) {
   if (static_cast<uint8_t>(record[0]) != kApplicationData) return failed(kUnexpectedMessage);
   if (record.size() == kHeader) return failed(kRecordOverflow);
   if (record.size() <= kHeader + kTag) return failed(kBadRecordMac);
-  EVP_CIPHER_CTX* cipher = ciphers_.opening(suite_);
-  read_.use(cipher, false);
-  if (!read_.open(cipher, record, out)) return failed(kBadRecordMac);
+  if (!read_.open(record, out)) return failed(kBadRecordMac);
   // Zeros behind the type are padding.
   std::string_view content(out, room_for(record));
   const size_t last = content.find_last_not_of('\0');
@@ -214,30 +247,24 @@ Traffic::Opened Traffic::handle(uint8_t type, std::string_view content) {
 }
 
 size_t Traffic::seal(std::string_view plain, char* out) {
-  EVP_CIPHER_CTX* cipher = ciphers_.sealing(suite_);
-  write_.use(cipher, true);
   size_t size = 0;
   while (!plain.empty()) {
     std::string_view part = plain.substr(0, kPlainMax);
     plain.remove_prefix(part.size());
-    size += write_.seal(cipher, kApplicationData, part, out + size);
+    size += write_.seal(kApplicationData, part, out + size);
   }
   return size;
 }
 
 size_t Traffic::seal_alert(uint8_t alert, char* out) {
   const char content[] = {static_cast<char>(alert == kCloseNotify ? kWarning : kFatal), static_cast<char>(alert)};
-  EVP_CIPHER_CTX* cipher = ciphers_.sealing(suite_);
-  write_.use(cipher, true);
-  return write_.seal(cipher, kAlert, {content, sizeof content}, out);
+  return write_.seal(kAlert, {content, sizeof content}, out);
 }
 
 size_t Traffic::seal_key_update(char* out) {
   // "Not requested": an answer to it is not wanted.
   const char content[] = {kKeyUpdate, 0, 0, 1, 0};
-  EVP_CIPHER_CTX* cipher = ciphers_.sealing(suite_);
-  write_.use(cipher, true);
-  const size_t size = write_.seal(cipher, kHandshake, {content, sizeof content}, out);
+  const size_t size = write_.seal(kHandshake, {content, sizeof content}, out);
   write_.update();
   asked_for_update_ = false;
   return size;

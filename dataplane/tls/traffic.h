@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "tls/openssl.h"
 
@@ -30,22 +31,43 @@ struct Secret {
   ~Secret() { OPENSSL_cleanse(bytes.data(), bytes.size()); }
 };
 
-// What a worker seals and opens records with: a context for each suite and direction, given a connection's key for each
-// call.
+class TrafficKeys;
+
+// What a worker seals and opens records with: contexts, each with the key of the direction that took it last. Who comes
+// often finds its own as it left it; beyond kContextsMax of a kind they go round, and who lost its own pays for its
+// key's schedule again.
 class RecordCiphers {
  public:
-  EVP_CIPHER_CTX* sealing(Suite suite) { return get(suite, 1); }
-  EVP_CIPHER_CTX* opening(Suite suite) { return get(suite, 0); }
+  static constexpr size_t kContextsMax = 128;
+
+  // Ready for the next record of `keys`. `place` is where its context was, and is where it is now.
+  EVP_CIPHER_CTX* context_for(const TrafficKeys& keys, uint8_t& place);
+  // Its key is not used any more.
+  void give_back(const TrafficKeys& keys, uint8_t place);
 
  private:
-  EVP_CIPHER_CTX* get(Suite suite, int seals);
-  std::array<std::array<CipherContextPtr, 2>, 3> contexts_;
+  struct Context {
+    CipherContextPtr cipher;
+    const TrafficKeys* holder = nullptr;
+  };
+  // Of a suite and a direction.
+  struct Kind {
+    std::vector<Context> contexts;
+    std::vector<uint8_t> free;
+    uint8_t next = 0;
+
+    uint8_t take();
+  };
+  Kind& kind_of(const TrafficKeys& keys);
+  std::array<std::array<Kind, 2>, 3> kinds_;
 };
 
 // One direction: its secret and what follows from it (RFC 8446 section 7.3), and how many records it has had.
 class TrafficKeys {
  public:
-  TrafficKeys(Suite suite, const Secret& secret, uint64_t records);
+  enum class Use : uint8_t { kOpening, kSealing };
+
+  TrafficKeys(RecordCiphers& ciphers, Suite suite, Use use, const Secret& secret, uint64_t records);
   ~TrafficKeys();
   TrafficKeys(const TrafficKeys&) = delete;
   TrafficKeys& operator=(const TrafficKeys&) = delete;
@@ -53,21 +75,25 @@ class TrafficKeys {
   // The next secret, after a KeyUpdate (RFC 8446 section 7.2).
   void update();
   uint64_t records() const { return records_; }
+  Suite suite() const { return suite_; }
+  Use use() const { return use_; }
+  const uint8_t* key() const { return key_.data(); }
 
-  // `cipher` begins with the key, for the calls that follow.
-  void use(EVP_CIPHER_CTX* cipher, bool seals) const;
   // A whole record of this type: `out` has room for Traffic::kRecordOverhead more than `plain`. How many bytes it has.
-  size_t seal(EVP_CIPHER_CTX* cipher, uint8_t type, std::string_view plain, char* out);
+  size_t seal(uint8_t type, std::string_view plain, char* out);
   // The bytes in it, its type and padding behind them, into `out`, which has room for all but header and tag. False
   // where it is not the peer's.
-  bool open(EVP_CIPHER_CTX* cipher, std::string_view record, char* out);
+  bool open(std::string_view record, char* out);
 
  private:
   using Nonce = std::array<uint8_t, 12>;
   void derive();
   Nonce next_nonce();
 
+  RecordCiphers& ciphers_;
   const Suite suite_;
+  const Use use_;
+  uint8_t context_ = 0;
   Secret secret_;
   std::array<uint8_t, 32> key_;
   Nonce iv_;
@@ -126,8 +152,6 @@ class Traffic {
 
   Opened handle(uint8_t type, std::string_view content);
 
-  RecordCiphers& ciphers_;
-  const Suite suite_;
   TrafficKeys read_;
   TrafficKeys write_;
   bool asked_for_update_ = false;

@@ -31,6 +31,7 @@ TEST(Corpus, OfConfigurationFilesHolds) { replay("configuration", fuzz_configura
 TEST(Corpus, OfManagementMessagesHolds) { replay("management", fuzz_management); }
 TEST(Corpus, OfProxyHeadersHolds) { replay("proxy_header", fuzz_proxy_header); }
 TEST(Corpus, OfClientHellosHolds) { replay("client_hello", fuzz_client_hello); }
+TEST(Corpus, OfTlsRecordsHolds) { replay("tls_records", fuzz_tls_records); }
 
 }  // namespace
 }  // namespace fairlead

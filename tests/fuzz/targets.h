@@ -16,6 +16,7 @@ void fuzz_configuration(std::string_view input);
 void fuzz_management(std::string_view input);
 void fuzz_proxy_header(std::string_view input);
 void fuzz_client_hello(std::string_view input);
+void fuzz_tls_records(std::string_view input);
 
 inline void demand(bool holds, const char* property) {
   if (holds) return;

@@ -78,16 +78,18 @@ PickTime pick_ns(const Backend& backend) {
   Loads loads(backend);
   base::Random random(1);
   balancing::Balancer balancer;
-  const bool looks = backend.snapshot().settings->effective_algorithm() == config::Algorithm::kPrequal;
+  const config::BackendSnapshot& snapshot = backend.snapshot();
+  const bool looks = snapshot.settings->effective_algorithm() == config::Algorithm::kPrequal;
+  uint64_t number = 0;
   // Where picks went is looked at, so that no pick is left out; it costs a nanosecond.
   uintptr_t seen = 0;
   auto batch = [&](bool picks) {
     for (int i = 0; i < kPicksPerBatch; ++i) {
       loads.time += std::chrono::microseconds(10);
       // For algorithms without a key it means nothing.
-      balancing::Key key = random.next();
-      if (picks) seen ^= reinterpret_cast<uintptr_t>(balancer.pick(backend.snapshot(), random, loads, {}, key));
-      if (looks) balancer.look_around(backend.snapshot(), random, loads);
+      balancing::Key key = base::split_mix(number += base::kSplitMixStep);
+      if (picks) seen ^= reinterpret_cast<uintptr_t>(balancer.pick(snapshot, random, loads, {}, key));
+      if (looks) balancer.look_around(snapshot, random, loads);
     }
   };
   batch(true);  // warms up

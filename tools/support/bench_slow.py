@@ -1,9 +1,11 @@
-"""tools/bench slow and tools/bench idle: what clients cost that send a byte a second, and those that say nothing."""
+"""tools/bench slow and tools/bench idle: what clients cost that send a byte a second, and those that say nothing.
+
+Slow clients stand for other machines: they take what nobody else wants of the processors, each sends in its own time, and
+they go on while good ones are measured without them, at a data plane of their own.
+"""
 
 import json
-import os
 import resource
-import signal
 import socket
 import ssl
 import statistics
@@ -11,11 +13,12 @@ import subprocess
 import time
 
 import bench_tls
+import comparison
 import proxies
 import usage
 from processes import ROOT, Failed, program
 
-PROGRAMS = ("fairlead", "fairlead-load", "fairlead-origin")
+PROGRAMS = ("fairlead", "fairlead-awake", "fairlead-load", "fairlead-origin")
 GOOD_CLIENTS = 64
 RATE = 2000
 WARM_CONNECTIONS = 200
@@ -56,31 +59,19 @@ class Plane:
 
 
 def run_good(workshop, plane, seconds):
-    load = workshop.start("load", [program("fairlead-load"), f"--target={plane.address}", f"--rate={RATE}",
-                                   f"--duration={seconds}s", f"--connections={GOOD_CLIENTS}", "--interval=0s"],
-                          stdout=subprocess.PIPE)
-    output, _ = load.child.communicate()
-    workshop.processes.remove(load)
-    if load.child.returncode != 0:
-        raise Failed(f"fairlead-load failed:\n{load.log_tail()}")
-    return json.loads(output)
+    return comparison.run_paced_load(workshop, plane.address, RATE, seconds, f"--connections={GOOD_CLIENTS}")
 
 
 class SlowClients:
-    """In a process of their own, which is held while those without them are measured."""
+    """In a process of their own."""
 
     def __init__(self, workshop, plane, count):
         self.workshop = workshop
         self.process = workshop.start("slow", ["/usr/bin/python3", "-B", str(ROOT / "tools/support/slow_clients.py"),
-                                               plane.address, str(count)], stdout=subprocess.PIPE)
+                                               plane.address, str(count)], stdout=subprocess.PIPE,
+                                      gives_way=True)
         if self.process.child.stdout.readline().strip() != b"ready":
             raise Failed(f"the slow clients did not get ready:\n{self.process.log_tail()}")
-
-    def hold(self):
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def go_on(self):
-        os.kill(self.process.pid, signal.SIGCONT)
 
     def finish(self):
         self.process.child.terminate()
@@ -91,6 +82,7 @@ class SlowClients:
 
 def slow(workshop, arguments, say):
     server = proxies.start_origin(workshop, "origin", flags=["--body-bytes=34"])
+    workshop.keep_processors_awake()
     # Equal, but for the slow clients of the one.
     quiet, busy = Plane(workshop, "without", server), Plane(workshop, "with", server)
     failed = 0
@@ -101,24 +93,27 @@ def slow(workshop, arguments, say):
     clients = SlowClients(workshop, busy, arguments.clients)
     time.sleep(3)
     size = busy.resident_bytes() - before
-    ratios, p99 = [], {"without": [], "with": []}
+    runs = {"without": [], "with": []}
     for number in range(arguments.rounds):
         say(f"round {number + 1} of {arguments.rounds}")
-        clients.hold()
-        without = run_good(workshop, quiet, arguments.seconds)
-        clients.go_on()
-        loaded = run_good(workshop, busy, arguments.seconds)
-        failed += without["failed"] + loaded["failed"]
-        ratios.append(loaded["p99_ms"] / without["p99_ms"])
-        p99["without"].append(without["p99_ms"])
-        p99["with"].append(loaded["p99_ms"])
+        runs["without"].append(run_good(workshop, quiet, arguments.seconds))
+        runs["with"].append(run_good(workshop, busy, arguments.seconds))
+    failed += sum(run["failed"] for run in runs["without"] + runs["with"])
     for plane in (quiet, busy):
         plane.process.check_running()
     lost = clients.finish()["lost"]
+    p99 = {name: statistics.median(run["window_p99_ms"] for run in runs[name]) for name in runs}
     return {"bench": "slow", "slow_clients": arguments.clients, "rounds": arguments.rounds, "failed": failed,
-            "slow_clients_lost": lost, "p99_ratio": round(statistics.median(ratios), 3),
-            "p99_ms": {name: round(statistics.median(values), 3) for name, values in p99.items()},
+            "slow_clients_lost": lost,
+            "p99_ratio": ratio_of("window_p99_ms", runs["with"], runs["without"]),
+            "whole_p99_ratio": ratio_of("p99_ms", runs["with"], runs["without"]),
+            "p99_ms": {name: round(value, 3) for name, value in p99.items()},
             "bytes_per_slow_client": round(size / arguments.clients)}
+
+
+def ratio_of(key, runs, others):
+    """The median of the rounds' ratios."""
+    return round(statistics.median(run[key] / other[key] for run, other in zip(runs, others)), 3)
 
 
 def print_slow(result):

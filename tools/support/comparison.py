@@ -37,6 +37,25 @@ def run_load(workshop, cpus, name, *flags):
     return json.loads(output)
 
 
+WINDOW_SECONDS = 0.2
+
+
+def run_paced_load(workshop, address, rate, seconds, *flags):
+    """Requests at a rate; the summary, and as "window_p99_ms" the median of what p99 was in each fifth of a second: half of
+    these may be spoilt by what else the machine does, a few tens of milliseconds at a time, while p99 of the whole is
+    whatever the worst of them was."""
+    load = workshop.start("load", [program("fairlead-load"), f"--target={address}", f"--rate={rate}",
+                                   f"--duration={seconds}s", f"--interval={WINDOW_SECONDS}s", *flags],
+                          stdout=subprocess.PIPE)
+    output, _ = load.child.communicate()
+    workshop.processes.remove(load)
+    if load.child.returncode != 0:
+        raise Failed(f"fairlead-load failed:\n{load.log_tail()}")
+    *windows, summary = map(json.loads, output.splitlines())
+    summary["window_p99_ms"] = statistics.median(window["p99_ms"] for window in windows)
+    return summary
+
+
 def measure(proxy, run):
     """What `run()`, a load that returns its summary, costs the proxy for each request."""
     proxy.process.check_running()

@@ -25,18 +25,22 @@ def ask_kernel_to_end_with_parent():
 
 
 class Process:
-    """A child with its output in a file; in a session of its own, so that Ctrl-C reaches only the script."""
+    """A child with its output in a file; in a process group of its own, so that Ctrl-C reaches only the script, but in the
+    script's session: sessions share the processors evenly, whatever their processes ask for (autogroup, sched(7)). One that
+    `gives_way` runs when nobody else would."""
 
-    def __init__(self, name, command, log_path, cpus=None, stdout=None):
+    def __init__(self, name, command, log_path, cpus=None, stdout=None, gives_way=False):
         self.name = name
         self.log_path = pathlib.Path(log_path)
         if cpus is not None:
             command = ["taskset", "--cpu-list", cpus, *command]
+        if gives_way:
+            command = ["chrt", "--idle", "0", *command]
         log = open(self.log_path, "ab")
         try:
             self.child = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=stdout or log, stderr=log,
-                start_new_session=True, preexec_fn=ask_kernel_to_end_with_parent)
+                process_group=0, preexec_fn=ask_kernel_to_end_with_parent)
         except FileNotFoundError as error:
             raise Failed(f"{name}: {error.filename} is not there") from error
         finally:
@@ -118,6 +122,11 @@ class Workshop:
         process = Process(name, command, self.folder / f"{name}.log", **options)
         self.processes.append(process)
         return process
+
+    def keep_processors_awake(self):
+        """For what measures how long things take: a processor that sleeps wakes late, on a virtual machine by milliseconds."""
+        for number in sorted(os.sched_getaffinity(0)):
+            self.start(f"awake-{number}", [program("fairlead-awake")], cpus=str(number), gives_way=True)
 
     def end_strays(self):
         """Grandchildren whose parent had no time to end them: those that were started with a path in our folder."""

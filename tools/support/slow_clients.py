@@ -10,7 +10,9 @@ import socket
 import sys
 import time
 
-SLICES = 50
+# Of a second: who has nothing to do with the others does not send together with them.
+SLICES = 1000
+LATE = 0.01
 HEAD = b"GET / HTTP/1.1\r\nHost: slow.example\r\nUser-Agent: slow\r\nAccept: */*\r\nX-Slow: "
 BODY = b"POST / HTTP/1.1\r\nHost: slow.example\r\nUser-Agent: slow\r\nContent-Length: 100000\r\n\r\n"
 
@@ -33,7 +35,8 @@ def main():
     ending = []
     signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
     while not ending:
-        due = max(due + 1 / SLICES, time.monotonic() - 1)
+        # Where it was late it does not make up for that: its clients would send all at once.
+        due = max(due + 1 / SLICES, time.monotonic() - LATE)
         time.sleep(max(0, due - time.monotonic()))
         for index in range(tick % SLICES, len(clients), SLICES):
             try:

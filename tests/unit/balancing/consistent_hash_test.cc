@@ -34,8 +34,8 @@ double time_of(uint64_t key, config::Slot place) {
   double time = 0;
   for (uint32_t i = 0; i < ConsistentSearch::kArrivalsMax; ++i) {
     KeyProcess::Arrival arrival = process.arrival(range, i);
-    time -= std::log(arrival.uniform) * range.mean_gap;
-    if (arrival.place == place) return time;
+    time -= std::log(arrival.uniform()) * range.mean_gap;
+    if (arrival.place(range) == place) return time;
   }
   return time - std::log(process.uniform_of(place));
 }
@@ -85,13 +85,14 @@ INSTANTIATE_TEST_SUITE_P(Seeds, ConsistentHashSeeds, testing::Range<uint64_t>(1,
 
 TEST(ConsistentHash, RangesAreAllPlaces) {
   config::Slot next = 0;
-  for (unsigned number = 0; number < 11; ++number) {
-    PlaceRange range(number);
+  for (unsigned number = 0; number < kPlaceRanges.size(); ++number) {
+    const PlaceRange& range = kPlaceRanges[number];
     EXPECT_EQ(range.first, next);
     next = range.first + range.size;
     EXPECT_EQ(PlaceRange::number_of(range.first), number);
     EXPECT_EQ(PlaceRange::number_of(next - 1), number);
   }
+  EXPECT_EQ(next, 0u) << "2^32";
 }
 
 TEST(ConsistentHash, HasNobodyToPickAmongNobody) {

@@ -52,6 +52,12 @@ TEST_F(MoveAddressTest, ARefusedMoveLeavesAllAsItWas) {
 }
 
 TEST_F(MoveAddressTest, OneAddressAndAllAddressesOfAPortReplaceEachOther) {
+  // A port that nobody has at any address.
+  must(listener("a", {"0.0.0.0:0"}));
+  const std::string all = bound("a").at(0);
+  address_ = "127.0.0.1" + all.substr(all.rfind(':'));
+  must(listener("a", {address_}));
+  EXPECT_TRUE(answers_always(address_));
   must(listener("a", {everywhere()}));
   EXPECT_TRUE(answers_always(address_));
   must(deletion("a") + listener("b", {address_}));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -116,6 +117,33 @@ TEST_P(Pair, UnderstandsItselfAcrossNewKeys) {
     ASSERT_TRUE(received == data);
   }
   EXPECT_FALSE(a_.owes_key_update()) << "nobody has asked";
+}
+
+// Some have their contexts and others have lost them, some have new keys, and some go while others come.
+TEST_P(Pair, ManyShareTheCiphers) {
+  struct Connection {
+    Connection(RecordCiphers& ciphers, Suite suite, const Secret& one, const Secret& other)
+        : a(ciphers, suite, one, other, 0), b(ciphers, suite, other, one, 0) {}
+    Traffic a, b;
+  };
+  std::vector<std::unique_ptr<Connection>> connections(RecordCiphers::kContextsMax * 3 / 4);
+  for (size_t i = 0; i < 20 * connections.size(); ++i) {
+    // Those in front more often: these are likely to find their contexts.
+    std::unique_ptr<Connection>& connection = connections[std::min(random_(), random_()) % connections.size()];
+    if (!connection || random_() % 16 == 0) {
+      connection = std::make_unique<Connection>(ciphers_, GetParam(), random_secret(random_, GetParam()),
+                                                random_secret(random_, GetParam()));
+    }
+    Traffic& from = random_() % 2 == 0 ? connection->a : connection->b;
+    Traffic& to = &from == &connection->a ? connection->b : connection->a;
+    if (random_() % 8 == 0) {
+      std::string update = seal_key_update(from);
+      ASSERT_EQ(take(to, update).opened.kind, Traffic::Kind::kNothing);
+    }
+    const std::string data(random_() % 100 + 1, static_cast<char>(random_()));
+    std::string sent = seal(from, data);
+    ASSERT_EQ(take(to, sent).data, data) << i;
+  }
 }
 
 TEST_P(Pair, TakesNothingThatWasChangedOrComesTwiceOrTooEarly) {
