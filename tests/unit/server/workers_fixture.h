@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -44,8 +46,13 @@ class WorkersFixture : public testing::Test {
                 [&](store::Result result) { promise.set_value(std::move(result)); });
     return promise.get_future().get();
   }
-  // Expects that it holds.
-  void must(const std::string& text) { EXPECT_EQ(reason_of(apply(text)), "") << text; }
+  // Expects that it holds, and waits until the workers have closed what they are to close: a connection that comes to a
+  // socket at that very moment is reset by the kernel.
+  void must(const std::string& text) {
+    EXPECT_EQ(reason_of(apply(text)), "") << text;
+    // Both look at what each worker has: the first after it was told, the second after what that made it do.
+    for (int i = 0; i < 2; ++i) workers_.copy_sockets();
+  }
   static std::string reason_of(const store::Result& result) {
     return result.failures.empty() ? "" : result.failures.front().failure.text();
   }
@@ -74,26 +81,28 @@ class WorkersFixture : public testing::Test {
   }
 
   // Whether a listener of ours answers a request there.
-  static bool answers(const std::string& address) {
+  static testing::AssertionResult answers(const std::string& address) {
     config::Endpoint endpoint = config::Endpoint::parse(address).value();
     config::SocketAddress to = endpoint.to_socket_address();
     int fd = ::socket(endpoint.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&to.storage), to.size) == 0;
     std::string answer(12, '\0');
-    if (connected) {
+    ssize_t received = ::connect(fd, reinterpret_cast<const sockaddr*>(&to.storage), to.size);
+    if (received == 0) {
       std::string request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
       ::send(fd, request.data(), request.size(), MSG_NOSIGNAL);
-      ::recv(fd, answer.data(), answer.size(), MSG_WAITALL);
+      received = ::recv(fd, answer.data(), answer.size(), MSG_WAITALL);
     }
+    const int error = received < 0 ? errno : 0;
     ::close(fd);
-    return answer == "HTTP/1.1 404";
+    if (answer == "HTTP/1.1 404") return testing::AssertionSuccess();
+    return testing::AssertionFailure() << strerror(error) << ", " << received << " bytes: " << answer;
   }
   // A connection lands on any of the address' sockets: all of them have to be right.
-  static bool answers_always(const std::string& address) {
+  static testing::AssertionResult answers_always(const std::string& address) {
     for (int i = 0; i < 40; ++i) {
-      if (!answers(address)) return false;
+      if (testing::AssertionResult answered = answers(address); !answered) return answered << ", connection " << i;
     }
-    return true;
+    return testing::AssertionSuccess();
   }
 
   std::string folder_;
