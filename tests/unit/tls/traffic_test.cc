@@ -119,11 +119,31 @@ TEST_P(Pair, UnderstandsItselfAcrossNewKeys) {
   EXPECT_FALSE(a_.owes_key_update()) << "nobody has asked";
 }
 
+// RFC 8446 section 5.5.
+TEST_P(Pair, AKeyThatHasHadAllItsRecordsIsReplaced) {
+  constexpr uint64_t kSent = (1 << 24) - 1;
+  Traffic writer(ciphers_, GetParam(), one_, other_, kSent);
+  TrafficKeys reader(ciphers_, GetParam(), TrafficKeys::Use::kOpening, other_, kSent);
+  auto read = [&](const std::string& record) {
+    std::string plain(Traffic::room_for(record), '\0');
+    EXPECT_TRUE(reader.open(record, plain.data()));
+    return plain;
+  };
+  EXPECT_FALSE(writer.owes_key_update());
+  EXPECT_EQ(read(seal(writer, "the last")), "the last\x17");
+  EXPECT_TRUE(writer.owes_key_update());
+  EXPECT_EQ(read(seal_key_update(writer)), std::string("\x18\0\0\1\0\x16", 6));
+  reader.update();
+  EXPECT_FALSE(writer.owes_key_update());
+  EXPECT_EQ(read(seal(writer, "the first")), "the first\x17");
+}
+
 // Some have their contexts and others have lost them, some have new keys, and some go while others come.
 TEST_P(Pair, ManyShareTheCiphers) {
   struct Connection {
-    Connection(RecordCiphers& ciphers, Suite suite, const Secret& one, const Secret& other)
-        : a(ciphers, suite, one, other, 0), b(ciphers, suite, other, one, 0) {}
+    Connection(RecordCiphers& shared, Suite suite, const Secret& one, const Secret& other)
+        : a(shared, suite, one, other, 0), b(own, suite, other, one, 0) {}
+    RecordCiphers own;
     Traffic a, b;
   };
   std::vector<std::unique_ptr<Connection>> connections(RecordCiphers::kContextsMax * 3 / 4);
