@@ -27,14 +27,19 @@ def split_processors(say):
     return str(available[0]), ",".join(map(str, available[1:]))
 
 
-def run_load(workshop, cpus, name, *flags):
-    """One of the load generators to its end; its summary."""
+def reports_of(workshop, cpus, name, *flags):
+    """One of the load generators to its end; what it reports, its summary last."""
     load = workshop.start("load", [program(name), *flags], cpus=cpus, stdout=subprocess.PIPE)
     output, _ = load.child.communicate()
     workshop.processes.remove(load)
     if load.child.returncode != 0:
         raise Failed(f"{name} failed:\n{load.log_tail()}")
-    return json.loads(output)
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def run_load(workshop, cpus, name, *flags):
+    """Its summary."""
+    return reports_of(workshop, cpus, name, *flags)[-1]
 
 
 WINDOW_SECONDS = 0.2
@@ -44,14 +49,8 @@ def run_paced_load(workshop, address, rate, seconds, *flags):
     """Requests at a rate; the summary, and as "window_p99_ms" the median of what p99 was in each fifth of a second: half of
     these may be spoilt by what else the machine does, a few tens of milliseconds at a time, while p99 of the whole is
     whatever the worst of them was."""
-    load = workshop.start("load", [program("fairlead-load"), f"--target={address}", f"--rate={rate}",
-                                   f"--duration={seconds}s", f"--interval={WINDOW_SECONDS}s", *flags],
-                          stdout=subprocess.PIPE)
-    output, _ = load.child.communicate()
-    workshop.processes.remove(load)
-    if load.child.returncode != 0:
-        raise Failed(f"fairlead-load failed:\n{load.log_tail()}")
-    *windows, summary = map(json.loads, output.splitlines())
+    *windows, summary = reports_of(workshop, None, "fairlead-load", f"--target={address}", f"--rate={rate}",
+                                   f"--duration={seconds}s", f"--interval={WINDOW_SECONDS}s", *flags)
     summary["window_p99_ms"] = statistics.median(window["p99_ms"] for window in windows)
     return summary
 
