@@ -96,8 +96,9 @@ def slow(workshop, arguments, say):
     runs = {"without": [], "with": []}
     for number in range(arguments.rounds):
         say(f"round {number + 1} of {arguments.rounds}")
-        runs["without"].append(run_good(workshop, quiet, arguments.seconds))
-        runs["with"].append(run_good(workshop, busy, arguments.seconds))
+        pairs = [("without", quiet), ("with", busy)]
+        for name, plane in reversed(pairs) if number % 2 else pairs:
+            runs[name].append(run_good(workshop, plane, arguments.seconds))
     failed += sum(run["failed"] for run in runs["without"] + runs["with"])
     for plane in (quiet, busy):
         plane.process.check_running()

@@ -188,7 +188,7 @@ def alternate(arguments, run_quiet, run_beside):
 
 def wait_for_disk(workshop, say):
     """Many adds leave the disk busy for a while, or its budget spent: until small flushes are quick for a second in a row,
-    or a minute has passed. Milliseconds that nearly all of these take."""
+    or a minute has passed. Milliseconds that nearly all of these take, before anything else runs."""
     say("waits for the disk")
     os.sync()
     deadline = time.monotonic() + DISK_SECONDS
