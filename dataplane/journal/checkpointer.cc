@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <utility>
+
 #include "spdlog/spdlog.h"
 
 namespace fairlead::journal {
@@ -23,7 +25,7 @@ void Checkpointer::log_is(uint32_t frames) {
   if (frames - merged_.load(std::memory_order_relaxed) < kFramesBegin) return;
   {
     std::lock_guard lock(mutex_);
-    wanted_ = true;
+    if (std::exchange(wanted_, true)) return;
   }
   wake_.notify_one();
 }
@@ -31,7 +33,7 @@ void Checkpointer::log_is(uint32_t frames) {
 bool Checkpointer::leaves_rest_to_writer() const {
   uint32_t frames = frames_.load(std::memory_order_relaxed);
   uint32_t merged = merged_.load(std::memory_order_relaxed);
-  return frames > kFramesMax || (frames >= kFramesBegin && merged < frames && frames - merged <= kFramesLittle);
+  return frames > kFramesMax || (frames >= kFramesLong && merged < frames && frames - merged <= kFramesLittle);
 }
 
 void Checkpointer::run() {
@@ -45,6 +47,8 @@ void Checkpointer::run() {
       wanted_ = false;
     }
     merge(database);
+    std::unique_lock lock(mutex_);
+    if (wake_.wait_for(lock, kPause, [this] { return stopped_; })) return;
   }
 }
 

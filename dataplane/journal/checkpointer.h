@@ -1,9 +1,13 @@
 // Merges the write-ahead log into the file beside the writer, on a thread and a connection of its own, so that no
 // change waits for it. The log begins anew when all of it is merged at the moment of a write, which the writer sees to
-// when little is left.
+// when it has become long and little is left.
+//
+// Little and often: a merging writes pages all over the file and flushes them, and the disk lets the flush of a change
+// that comes meanwhile wait for all of that. A thousand pages at once are a second of slow changes; a few are not seen.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -17,10 +21,14 @@ namespace fairlead::journal {
 
 class Checkpointer {
  public:
-  // A log longer than this is merged: frames of a page each.
-  static constexpr uint32_t kFramesBegin = 2'048;
-  // What a writer may merge by itself without being late.
-  static constexpr uint32_t kFramesLittle = 256;
+  // So much is worth merging: frames of a page each. A single change writes four.
+  static constexpr uint32_t kFramesBegin = 64;
+  // From the end of a merging to the next one.
+  static constexpr std::chrono::milliseconds kPause{200};
+  // A log longer than this should begin anew,
+  static constexpr uint32_t kFramesLong = 2'048;
+  // where this is left, which a writer may merge by itself without being late.
+  static constexpr uint32_t kFramesLittle = 64;
   // Beyond this it does, whatever is left: the log has a limit.
   static constexpr uint32_t kFramesMax = 16'384;
 
