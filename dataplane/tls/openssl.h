@@ -18,6 +18,8 @@ struct Free {
   void operator()(EVP_PKEY* object) const { EVP_PKEY_free(object); }
   void operator()(EVP_CIPHER* object) const { EVP_CIPHER_free(object); }
   void operator()(EVP_CIPHER_CTX* object) const { EVP_CIPHER_CTX_free(object); }
+  void operator()(EVP_MAC* object) const { EVP_MAC_free(object); }
+  void operator()(EVP_MAC_CTX* object) const { EVP_MAC_CTX_free(object); }
   void operator()(SSL* object) const { SSL_free(object); }
   void operator()(SSL_CTX* object) const { SSL_CTX_free(object); }
   void operator()(X509* object) const { X509_free(object); }
@@ -27,6 +29,8 @@ using BioPtr = std::unique_ptr<BIO, Free>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Free>;
 using CipherPtr = std::unique_ptr<EVP_CIPHER, Free>;
 using CipherContextPtr = std::unique_ptr<EVP_CIPHER_CTX, Free>;
+using MacPtr = std::unique_ptr<EVP_MAC, Free>;
+using MacContextPtr = std::unique_ptr<EVP_MAC_CTX, Free>;
 using SslPtr = std::unique_ptr<SSL, Free>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, Free>;
 using CertificatePtr = std::unique_ptr<X509, Free>;

@@ -1,6 +1,7 @@
 #include "tls/traffic.h"
 
-#include <openssl/hmac.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
 
 #include <algorithm>
 #include <cstring>
@@ -24,39 +25,18 @@ constexpr uint8_t kFatal = 2;
 struct Properties {
   const char* cipher;
   size_t key_size;
-  const EVP_MD* (*hash)();
+  const char* hash;
+  size_t hash_size;
 };
 
 const Properties& properties_of(Suite suite) {
   static constexpr Properties kAll[] = {
-      {"AES-128-GCM", 16, &EVP_sha256}, {"AES-256-GCM", 32, &EVP_sha384}, {"ChaCha20-Poly1305", 32, &EVP_sha256}};
+      {"AES-128-GCM", 16, "SHA256", 32}, {"AES-256-GCM", 32, "SHA384", 48}, {"ChaCha20-Poly1305", 32, "SHA256", 32}};
   return kAll[static_cast<size_t>(suite)];
 }
 
 const uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const uint8_t*>(text.data()); }
 uint8_t* bytes_of(char* text) { return reinterpret_cast<uint8_t*>(text); }
-
-// HKDF-Expand-Label without context (RFC 8446 section 7.1), of no more than one block of the hash.
-void expand(Suite suite, const Secret& secret, std::string_view label, std::span<uint8_t> out) {
-  constexpr std::string_view kPrefix = "tls13 ";
-  std::array<uint8_t, 64> info;
-  uint8_t* at = info.data();
-  *at++ = 0;
-  *at++ = static_cast<uint8_t>(out.size());
-  *at++ = static_cast<uint8_t>(kPrefix.size() + label.size());
-  at = std::ranges::copy(kPrefix, at).out;
-  at = std::ranges::copy(label, at).out;
-  *at++ = 0;
-  *at++ = 1;
-  std::array<uint8_t, EVP_MAX_MD_SIZE> block;
-  unsigned size = 0;
-  const EVP_MD* hash = properties_of(suite).hash();
-  FAIRLEAD_CHECK(HMAC(hash, secret.bytes.data(), secret.size, info.data(), static_cast<size_t>(at - info.data()),
-                      block.data(), &size) &&
-                 size >= out.size());
-  std::copy_n(block.begin(), out.size(), out.begin());
-  OPENSSL_cleanse(block.data(), block.size());
-}
 
 void put_header(size_t size, char* out) {
   out[0] = static_cast<char>(kApplicationData);
@@ -125,9 +105,42 @@ void RecordCiphers::give_back(const TrafficKeys& keys, uint8_t place) {
   kind.free.push_back(place);
 }
 
+void RecordCiphers::expand(Suite suite, const Secret& secret, std::string_view label, std::span<uint8_t> out) {
+  constexpr std::string_view kPrefix = "tls13 ";
+  std::array<uint8_t, 64> info;
+  uint8_t* at = info.data();
+  *at++ = 0;
+  *at++ = static_cast<uint8_t>(out.size());
+  *at++ = static_cast<uint8_t>(kPrefix.size() + label.size());
+  at = std::ranges::copy(kPrefix, at).out;
+  at = std::ranges::copy(label, at).out;
+  *at++ = 0;
+  *at++ = 1;
+  std::array<uint8_t, EVP_MAX_MD_SIZE> block;
+  size_t size = 0;
+  EVP_MAC_CTX* mac = mac_for(suite);
+  FAIRLEAD_CHECK(EVP_MAC_init(mac, secret.bytes.data(), secret.size, nullptr) == 1 &&
+                 EVP_MAC_update(mac, info.data(), static_cast<size_t>(at - info.data())) == 1 &&
+                 EVP_MAC_final(mac, block.data(), &size, block.size()) == 1 && size >= out.size());
+  std::copy_n(block.begin(), out.size(), out.begin());
+  OPENSSL_cleanse(block.data(), block.size());
+}
+
+EVP_MAC_CTX* RecordCiphers::mac_for(Suite suite) {
+  MacContextPtr& mac = macs_[static_cast<size_t>(suite)];
+  if (mac) return mac.get();
+  const MacPtr fetched(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+  mac.reset(EVP_MAC_CTX_new(fetched.get()));
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(properties_of(suite).hash), 0),
+      OSSL_PARAM_construct_end()};
+  FAIRLEAD_CHECK(mac && EVP_MAC_CTX_set_params(mac.get(), parameters) == 1);
+  return mac.get();
+}
+
 TrafficKeys::TrafficKeys(RecordCiphers& ciphers, Suite suite, Use use, const Secret& secret, uint64_t records)
     : ciphers_(ciphers), suite_(suite), use_(use), secret_(secret), records_(records) {
-  FAIRLEAD_CHECK(secret.size == EVP_MD_get_size(properties_of(suite).hash()));
+  FAIRLEAD_CHECK(secret.size == properties_of(suite).hash_size);
   derive();
 }
 
@@ -138,14 +151,14 @@ TrafficKeys::~TrafficKeys() {
 }
 
 void TrafficKeys::derive() {
-  expand(suite_, secret_, "key", std::span(key_).first(properties_of(suite_).key_size));
-  expand(suite_, secret_, "iv", iv_);
+  ciphers_.expand(suite_, secret_, "key", std::span(key_).first(properties_of(suite_).key_size));
+  ciphers_.expand(suite_, secret_, "iv", iv_);
 }
 
 void TrafficKeys::update() {
   Secret next;
   next.size = secret_.size;
-  expand(suite_, secret_, "traffic upd", std::span(next.bytes).first(next.size));
+  ciphers_.expand(suite_, secret_, "traffic upd", std::span(next.bytes).first(next.size));
   secret_ = next;
   records_ = 0;
   ciphers_.give_back(*this, context_);

@@ -33,9 +33,11 @@ struct Secret {
 
 class TrafficKeys;
 
-// What a worker seals and opens records with: contexts, each with the key of the direction that took it last. Who comes
-// often finds its own as it left it; beyond kContextsMax of a kind they go round, and who lost its own pays for its
-// key's schedule again.
+// What a worker seals and opens records with, and derives their keys with: OpenSSL looks for an algorithm and allocates
+// for it in each call that only names one, which costs more than what it does.
+//
+// Of contexts to seal and open with, each has the key of the direction that took it last. Who comes often finds its own
+// as it left it; beyond kContextsMax of a kind they go round, and who lost its own pays for its key's schedule again.
 class RecordCiphers {
  public:
   static constexpr size_t kContextsMax = 128;
@@ -44,6 +46,8 @@ class RecordCiphers {
   EVP_CIPHER_CTX* context_for(const TrafficKeys& keys, uint8_t& place);
   // Its key is not used any more.
   void give_back(const TrafficKeys& keys, uint8_t place);
+  // HKDF-Expand-Label without context (RFC 8446 section 7.1), of no more than one block of the hash.
+  void expand(Suite suite, const Secret& secret, std::string_view label, std::span<uint8_t> out);
 
  private:
   struct Context {
@@ -59,7 +63,10 @@ class RecordCiphers {
     uint8_t take();
   };
   Kind& kind_of(const TrafficKeys& keys);
+  EVP_MAC_CTX* mac_for(Suite suite);
   std::array<std::array<Kind, 2>, 3> kinds_;
+  // HMAC with the hash of each suite. Until the next one they know the last secret.
+  std::array<MacContextPtr, 3> macs_;
 };
 
 // One direction: its secret and what follows from it (RFC 8446 section 7.3), and how many records it has had.
