@@ -26,6 +26,8 @@ class Inbox {
 
   // Waits until there is something or the inbox is closed.
   std::vector<Task> take();
+  // Waits until there is a fact, or there are kMany, or the inbox is closed; no longer than until `deadline`.
+  std::vector<Task> take_later(std::chrono::steady_clock::time_point deadline);
   // After close(): waits for facts until `deadline`; at once where something waits.
   std::vector<Task> take_until(std::chrono::steady_clock::time_point deadline);
   // From now on requests are refused; facts still come.
@@ -33,13 +35,20 @@ class Inbox {
   bool closed() const;
 
  private:
+  // So many need not wait for others.
+  static constexpr size_t kMany = 32;
+
   // With the lock held.
-  void add(Task task);
+  void add(Task task, bool is_fact);
+  bool has_something() const { return !tasks_.empty() && (!is_patient_ || has_fact_ || tasks_.size() >= kMany); }
+  std::vector<Task> take_all();
 
   const size_t capacity_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::vector<Task> tasks_;  // guarded by mutex_
+  bool has_fact_ = false;    // guarded by mutex_: among these
+  bool is_patient_ = false;  // guarded by mutex_: the writer is in take_later()
   bool closed_ = false;      // guarded by mutex_
 };
 

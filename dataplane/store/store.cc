@@ -134,11 +134,18 @@ void Store::stop(absl::Duration patience) {
 
 void Store::run() {
   pthread_setname_np(pthread_self(), "store");
-  while (!inbox_->closed()) run_tasks(inbox_->take());
+  while (!inbox_->closed()) {
+    run_tasks(due_ ? inbox_->take_later(*due_) : inbox_->take());
+    commit_in_time();
+  }
   using Clock = std::chrono::steady_clock;
   Clock::time_point deadline = Clock::now() + std::chrono::nanoseconds(patience_ns_.load());
   run_tasks(inbox_->take_until(Clock::now()));
-  while (writer_.has_pending() && Clock::now() < deadline) run_tasks(inbox_->take_until(deadline));
+  commit();
+  while (writer_.has_pending() && Clock::now() < deadline) {
+    run_tasks(inbox_->take_until(deadline));
+    commit();
+  }
   writer_.give_up();
 }
 
@@ -147,10 +154,18 @@ void Store::run_tasks(std::vector<Inbox::Task> tasks) {
     task();
     if (writer_.is_batch_full()) commit();
   }
-  commit();
+}
+
+void Store::commit_in_time() {
+  const GroupPace::Clock::time_point now = GroupPace::Clock::now();
+  if (!due_ && writer_.has_changes()) due_ = pace_.due(now);
+  if (!due_ || now >= *due_ || writer_.is_group_large()) return commit();
+  writer_.release_pending();
 }
 
 void Store::commit() {
+  if (due_) pace_.committed(GroupPace::Clock::now(), writer_.is_pipelined());
+  due_.reset();
   writer_.commit();
   version_.store(writer_.reader().version(), std::memory_order_release);
 }

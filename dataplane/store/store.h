@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "journal/journal.h"
+#include "store/group_pace.h"
 #include "store/inbox.h"
 #include "store/limits.h"
 #include "store/reader.h"
@@ -96,6 +97,8 @@ class Store {
   absl::Status load();
   void start();
   void commit();
+  // Now, or when the group that has begun should be.
+  void commit_in_time();
   void run();
   void run_tasks(std::vector<Inbox::Task> tasks);
 
@@ -103,6 +106,9 @@ class Store {
   const Limits limits_;
   std::shared_ptr<Inbox> inbox_;
   Writer writer_;
+  GroupPace pace_;
+  // Of a group that has begun and waits for others.
+  std::optional<GroupPace::Clock::time_point> due_;
   Loaded loaded_;
   std::atomic<config::Version> version_ = 0;
   std::atomic<int64_t> patience_ns_ = 0;

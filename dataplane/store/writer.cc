@@ -155,6 +155,9 @@ void Writer::apply(Transaction transaction, const ApplyOptions& options, Done do
       return answer(*std::move(known), options, std::move(done));
   }
   if (has_resync(*transaction.origin)) resync_->take(transaction);
+  ++transactions_;
+  const uint64_t session = transaction.origin->session;
+  if (session != 0 && !sessions_.insert(session).second) is_pipelined_ = true;
   Applier applier(model_, reading_half_, limits_, std::chrono::system_clock::now(), effects_);
   Result result = run(applier, transaction);
   if (is_repeatable) answers_to_repetitions_.note(transaction, result);
@@ -226,6 +229,9 @@ void Writer::commit() {
     pending_.push_back({publications_, std::exchange(active_, {}), std::move(effects_.events)});
   }
   effects_ = {};
+  transactions_ = 0;
+  sessions_.clear();
+  is_pipelined_ = false;
   release_pending();
 }
 

@@ -73,12 +73,21 @@ class Writer {
   void commit();
   // So much was applied that it should be published before more is.
   bool is_batch_full() const { return effects_.changes >= kBatchMax; }
+  // Something of the configuration would change.
+  bool has_changes() const { return model_.mark() > 0; }
+  // Some session has sent more than one transaction of the batch, and did not wait for an answer in between.
+  bool is_pipelined() const { return is_pipelined_; }
+  // So many transactions of the batch need not wait for others.
+  bool is_group_large() const { return transactions_ >= kLargeGroup; }
+  // Answers, and tells of, what all workers follow by now.
+  void release_pending();
   bool has_pending() const { return !pending_.empty(); }
   // What is unanswered never will be: says so to each.
   void give_up();
 
  private:
   static constexpr size_t kBatchMax = 20'000;
+  static constexpr size_t kLargeGroup = 32;
   static constexpr std::chrono::seconds kNamesAtStart{2};
 
   struct Answer {
@@ -161,7 +170,6 @@ class Writer {
                const std::optional<config::Endpoint>& address);
   void on_drain_ended(const Drains::Ended& ended);
   void on_visible(uint64_t publication);
-  void release_pending();
   void deliver(Pending& pending);
   void add_event(decltype(Event::what) what, const std::shared_ptr<const Origin>& origin);
   void add_step(ServerStep step, const std::shared_ptr<const Origin>& origin) { add_event(std::move(step), origin); }
@@ -189,6 +197,9 @@ class Writer {
 
   // Of the batch that is not committed yet.
   Effects effects_;
+  size_t transactions_ = 0;
+  absl::flat_hash_set<uint64_t> sessions_;
+  bool is_pipelined_ = false;
   // The one that it ended: open again where the batch does not get on disk.
   std::optional<Resync> ended_resync_;
   std::vector<Answer> accepted_;
