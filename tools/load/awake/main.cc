@@ -4,8 +4,11 @@
 #include <immintrin.h>
 #endif
 
+#include <sched.h>
+
 int main() {
   for (;;) {
+    sched_yield();
 #if defined(__x86_64__)
     _mm_pause();
 #else
