@@ -121,6 +121,10 @@ class DataPlane:
     def pid(self):
         return self.process.pid
 
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
     def start(self):
         """Seconds from the start of the process until it has served a request."""
         ready_file = self.folder / "fairlead.json"
@@ -161,10 +165,14 @@ class DataPlane:
         return self.finish(self.begin(job, **flags))
 
 
-def run_load(workshop, data_plane, rate, seconds):
-    """The summary, and the workers' processor time for each request."""
+def run_load(workshop, data_plane, rate, seconds, beside=None):
+    """The summary, and the workers' processor time for each request. `beside(load)` begins when the load is warm."""
     before = usage.thread_time(data_plane.pid, "worker-")
-    summary = comparison.run_paced_load(workshop, f"127.0.0.1:{data_plane.port}", rate, seconds)
+    load = comparison.begin_paced_load(workshop, data_plane.address, rate, seconds)
+    if beside:
+        time.sleep(comparison.WARM_UP_SECONDS)
+        beside(load)
+    summary = comparison.end_of_paced_load(workshop, load)
     if summary["failed"] > 0:
         raise Failed(f"{summary['failed']} requests failed: {summary['failures']}")
     summary["cpu_us"] = (usage.thread_time(data_plane.pid, "worker-") - before) / summary["completed"]
@@ -210,10 +218,14 @@ def flush_ms(file):
 
 def measure_one_change(workshop, data_plane, arguments, say):
     say(f"one change at a time among {arguments.servers:,} servers, under {arguments.rate:g} requests a second")
-    updates = data_plane.begin("change", servers=arguments.servers, operations_per_transaction=1,
-                               operations_per_second=100, duration=f"{CHANGE_SECONDS}s")
-    run_load(workshop, data_plane, arguments.rate, CHANGE_SECONDS)
-    return data_plane.finish(updates)
+    change = {}
+
+    def beside(_):
+        change.update(data_plane.run("change", servers=arguments.servers, operations_per_transaction=1,
+                                     operations_per_second=100, duration=f"{CHANGE_SECONDS}s"))
+
+    run_load(workshop, data_plane, arguments.rate, CHANGE_SECONDS + 1, beside)
+    return change
 
 
 def measure_churn(workshop, data_plane, arguments, say):
@@ -222,21 +234,21 @@ def measure_churn(workshop, data_plane, arguments, say):
     def quiet():
         return run_load(workshop, data_plane, arguments.rate, arguments.seconds)
 
-    def beside():
-        updates = data_plane.begin("change", gives_way=True, servers=arguments.servers, operations_per_transaction=10,
-                                   operations_per_second=CHANGES_PER_SECOND, duration=f"{arguments.seconds}s")
-        load = run_load(workshop, data_plane, arguments.rate, arguments.seconds)
-        changes = data_plane.finish(updates)
+    def change(_):
+        changes = data_plane.run("change", gives_way=True, servers=arguments.servers, operations_per_transaction=10,
+                                 operations_per_second=CHANGES_PER_SECOND, duration=f"{arguments.seconds}s")
         if changes["seconds"] > 1.1 * arguments.seconds:
             raise Failed(f"{changes['changes']} changes took {changes['seconds']:.1f} s, not {arguments.seconds:g}")
-        return load
+
+    def beside():
+        return run_load(workshop, data_plane, arguments.rate, arguments.seconds, change)
 
     return alternate(arguments, quiet, beside)
 
 
 def measure_resync(workshop, data_plane, arguments, say):
     count = min(RESYNC_SERVERS, arguments.servers)
-    say(f"requests with and without a resync of {count:,} identical servers, in turn")
+    say(f"requests with and without resyncs of {count:,} identical servers, one after the other, in turn")
     data_plane.run("add", backend="replayed", servers=count)
     wait_for_disk(workshop, say)
     versions = []
@@ -244,11 +256,12 @@ def measure_resync(workshop, data_plane, arguments, say):
     def quiet():
         return run_load(workshop, data_plane, arguments.rate, arguments.seconds)
 
+    def replay(load):
+        while load.child.poll() is None:
+            versions.append(data_plane.run("resync", backend="replayed", gives_way=True, servers=count)["versions"])
+
     def beside():
-        updates = data_plane.begin("resync", backend="replayed", gives_way=True, servers=count)
-        load = run_load(workshop, data_plane, arguments.rate, arguments.seconds)
-        versions.append(data_plane.finish(updates)["versions"])
-        return load
+        return run_load(workshop, data_plane, arguments.rate, arguments.seconds, replay)
 
     ratios, _ = alternate(arguments, quiet, beside)
     return {"resync_http_p99_ratio": ratios["window_p99_ms"], "resync_http_whole_p99_ratio": ratios["p99_ms"],

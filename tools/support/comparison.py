@@ -27,32 +27,49 @@ def split_processors(say):
     return str(available[0]), ",".join(map(str, available[1:]))
 
 
-def reports_of(workshop, cpus, name, *flags):
-    """One of the load generators to its end; what it reports, its summary last."""
-    load = workshop.start("load", [program(name), *flags], cpus=cpus, stdout=subprocess.PIPE)
+def begin_load(workshop, cpus, name, *flags):
+    """One of the load generators, which goes on beside us."""
+    return workshop.start("load", [program(name), *flags], cpus=cpus, stdout=subprocess.PIPE)
+
+
+def end_of_load(workshop, load):
+    """Waits for it; what it reports, its summary last."""
     output, _ = load.child.communicate()
     workshop.processes.remove(load)
     if load.child.returncode != 0:
-        raise Failed(f"{name} failed:\n{load.log_tail()}")
+        raise Failed(f"{load.name} failed:\n{load.log_tail()}")
     return [json.loads(line) for line in output.splitlines()]
 
 
 def run_load(workshop, cpus, name, *flags):
     """Its summary."""
-    return reports_of(workshop, cpus, name, *flags)[-1]
+    return end_of_load(workshop, begin_load(workshop, cpus, name, *flags))[-1]
 
 
 WINDOW_SECONDS = 0.2
+# Processes start, and connections are made, as nothing of what comes after is.
+WARM_UP_WINDOWS = 3
+WARM_UP_SECONDS = WARM_UP_WINDOWS * WINDOW_SECONDS
+
+
+def begin_paced_load(workshop, address, rate, seconds, *flags):
+    """Requests at a rate, which count for `seconds` once it is warm."""
+    return begin_load(workshop, None, "fairlead-load", f"--target={address}", f"--rate={rate}",
+                      f"--duration={seconds + WARM_UP_SECONDS:g}s", f"--warm_up={WARM_UP_SECONDS:g}s",
+                      f"--interval={WINDOW_SECONDS}s", *flags)
+
+
+def end_of_paced_load(workshop, load):
+    """The summary, and as "window_p99_ms" the median of what p99 was in each fifth of a second: half of these may be spoilt
+    by what else the machine does, a few tens of milliseconds at a time, while p99 of the whole is whatever the worst of
+    them was."""
+    *windows, summary = end_of_load(workshop, load)
+    summary["window_p99_ms"] = statistics.median(window["p99_ms"] for window in windows[WARM_UP_WINDOWS:])
+    return summary
 
 
 def run_paced_load(workshop, address, rate, seconds, *flags):
-    """Requests at a rate; the summary, and as "window_p99_ms" the median of what p99 was in each fifth of a second: half of
-    these may be spoilt by what else the machine does, a few tens of milliseconds at a time, while p99 of the whole is
-    whatever the worst of them was."""
-    *windows, summary = reports_of(workshop, None, "fairlead-load", f"--target={address}", f"--rate={rate}",
-                                   f"--duration={seconds}s", f"--interval={WINDOW_SECONDS}s", *flags)
-    summary["window_p99_ms"] = statistics.median(window["p99_ms"] for window in windows)
-    return summary
+    return end_of_paced_load(workshop, begin_paced_load(workshop, address, rate, seconds, *flags))
 
 
 def measure(proxy, run):

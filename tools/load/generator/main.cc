@@ -18,6 +18,7 @@ ABSL_FLAG(std::string, path, "/", "path of the requests");
 ABSL_FLAG(int32_t, expect_status, 200, "the status that counts as success");
 ABSL_FLAG(absl::Duration, timeout, absl::Seconds(10), "of a request, from the moment when it was due");
 ABSL_FLAG(absl::Duration, duration, absl::ZeroDuration(), "how long new requests are sent, like 30s");
+ABSL_FLAG(absl::Duration, warm_up, absl::ZeroDuration(), "of the duration: latencies count from then on");
 ABSL_FLAG(double, rate, 0, "open loop: requests per second");
 ABSL_FLAG(std::string, schedule, "",
           "open loop: file of 'seconds,requests_per_second', instead of --rate and --duration");
@@ -157,7 +158,7 @@ class Run {
         signals_(driver_),
         target_(target_from_flags()),
         clients_(loop_, target_),
-        results_(loop_.now()) {}
+        results_(loop_.now(), absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_warm_up))) {}
 
   int open() {
     OpenLoad::Settings settings = open_settings();

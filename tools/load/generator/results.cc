@@ -28,6 +28,7 @@ void Results::on_done(const Job& job, Outcome outcome, runtime::TimePoint now) {
   --in_flight_;
   if (outcome) return failures_.add(std::move(*outcome));
   ++completed_;
+  if (job.due < warm_) return;
   latencies_[static_cast<size_t>(job.kind)].record(now - job.due);
   // Slow requests and uploads take long because they are meant to.
   if (job.kind == Kind::kPlain) interval_latency_.record(now - job.due);

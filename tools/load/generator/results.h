@@ -13,7 +13,9 @@ namespace fairlead::generator {
 
 class Results {
  public:
-  explicit Results(runtime::TimePoint start) : start_(start), interval_start_(start) {}
+  // What is due within `warm_up` counts, but for how long it took: connections are made then.
+  explicit Results(runtime::TimePoint start, runtime::Duration warm_up = {})
+      : start_(start), warm_(start + warm_up), interval_start_(start) {}
 
   // A request is due (whether it could be sent or not), and is over.
   void on_due() {
@@ -33,6 +35,7 @@ class Results {
 
  private:
   runtime::TimePoint start_;
+  runtime::TimePoint warm_;
   uint64_t due_ = 0;
   uint64_t completed_ = 0;
   uint64_t in_flight_ = 0;
