@@ -188,6 +188,20 @@ TEST_P(PrequalSeeds, OldProbesAndGoneServersAreNotUsed) {
   EXPECT_EQ(pool_.size(), 1u);
 }
 
+TEST_P(PrequalSeeds, EachLookAddsWhatItSeesAndOneLeaves) {
+  settings_.pool_size = 64;
+  settings_.probes = 3;
+  for (int i = 0; i < 5'000; ++i) set(members_.add(), 1, milliseconds(10));
+  for (int i = 0; i < 20; ++i) look_around();
+  // Not as long as there would be fewer than two; and now and then a server is looked at twice.
+  EXPECT_LE(pool_.size(), 60u - 19);
+  EXPECT_GE(pool_.size(), 60u - 19 - 4);
+  now_ += seconds(2);
+  settings_.probes = 1;
+  look_around();
+  EXPECT_EQ(pool_.size(), 1u) << "what is old leaves as well";
+}
+
 TEST_P(PrequalSeeds, WhatIsRefusedIsNotPickedAndSettingsHoldAtOnce) {
   settings_.pool_size = 64;
   for (int i = 0; i < 100; ++i) set(members_.add(static_cast<uint16_t>(1 + i % 3)), 1, milliseconds(10));

@@ -82,6 +82,33 @@ TEST(Random, LoadCountsForItsWeight) {
   EXPECT_EQ(pick_best_of(2, members.eligible(), 1, random, load_of)->metadata.uid, weak);
 }
 
+TEST(Random, SoDoesALoadThatIsALogarithm) {
+  Members members;
+  Uid strong = members.add(10);
+  members.add(1);
+  base::Random random(5);
+  double weak_load = 6;
+  auto load_of = [&](const config::Server& server) {
+    return Log2{std::log2(server.metadata.uid == strong ? 50 : weak_load)};
+  };
+  EXPECT_EQ(pick_best_of(2, members.eligible(), 1, random, load_of)->metadata.uid, strong);
+  weak_load = 4;
+  EXPECT_NE(pick_best_of(2, members.eligible(), 1, random, load_of)->metadata.uid, strong);
+}
+
+TEST(Random, OneDrawAsksNobodyForItsLoad) {
+  Members members;
+  base::Random random(9);
+  auto load_of = [](const config::Server&) -> uint64_t {
+    ADD_FAILURE();
+    return 0;
+  };
+  for (uint16_t weight : {3, 3, 5}) {
+    members.add(weight);
+    for (int i = 0; i < 100; ++i) EXPECT_NE(pick_best_of(1, members.eligible(), 1, random, load_of), nullptr);
+  }
+}
+
 TEST(Random, MoreDrawsFindTheIdleOneMoreOften) {
   Members members;
   for (int i = 0; i < 9; ++i) members.add();
@@ -137,6 +164,25 @@ TEST(BestOfMany, PicksAsBestOfFewDoesWhileMembersComeAndGo) {
       const config::Server* expected = pick_best_of(2, members.eligible(), 1, plain_random, load_of);
       ASSERT_EQ(best_of_many.pick(2, members.eligible(), 1, random, load_of), expected) << "step " << step;
     }
+  }
+}
+
+TEST(BestOfMany, EachDrawIsANewOne) {
+  Members members;
+  constexpr uint64_t kServers = 2 * BestOfMany::kFew;
+  for (uint64_t i = 0; i < kServers; ++i) members.add();
+  base::Random random(9);
+  BestOfMany best_of_many;
+  auto load_of = [](const config::Server& server) { return server.metadata.uid; };
+  // The least of so many uniform numbers is their number's part of the whole, on average.
+  for (uint32_t draws : {2u, 3u, 9u}) {
+    double sum = 0;
+    constexpr int kPicks = 20'000;
+    for (int i = 0; i < kPicks; ++i) {
+      sum += static_cast<double>(best_of_many.pick(draws, members.eligible(), 1, random, load_of)->metadata.uid);
+    }
+    const double expected = static_cast<double>(kServers) / (draws + 1);
+    EXPECT_NEAR(sum / kPicks, expected, 0.03 * expected) << draws << " draws";
   }
 }
 
