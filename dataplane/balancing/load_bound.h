@@ -22,10 +22,10 @@ class LoadBound {
     for (const auto& entry : eligible.classes()) total_weight_ += share_of(entry, default_weight_);
   }
 
-  // Whether the server has what it may have. One may always be there.
+  // Whether the server, which weighs something, has what it may have: at least one.
   bool is_reached(const config::Server& server, uint64_t load) const {
     uint64_t weight = server.weight.value_or(default_weight_);
-    return load > 0 && static_cast<Wide>(load) * 100 * total_weight_ >= allowed_ * weight;
+    return static_cast<Wide>(load) * 100 * total_weight_ >= allowed_ * weight;
   }
 
  private:

@@ -125,6 +125,14 @@ TEST(Sticky, WhatTheOneCannotTakeGoesToTheOldestOther) {
   EXPECT_EQ(pick(), other) << "the former one comes back";
 }
 
+TEST(Sticky, OnlyWhoeverIsTheOneIsReplaced) {
+  StickyHolder holder;
+  EXPECT_EQ(holder.elect(0, 5), 5u);
+  EXPECT_EQ(holder.elect(0, 7), 5u) << "there is one already";
+  EXPECT_EQ(holder.elect(5, 7), 7u);
+  EXPECT_EQ(holder.uid(), 7u);
+}
+
 TEST(Sticky, WhoeverAnotherHasElectedIsTheOne) {
   Members members;
   members.add();

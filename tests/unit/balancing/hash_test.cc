@@ -143,6 +143,20 @@ TEST_P(HashOf, WhoeverIsNotAllowedGivesAKeyToOneOther) {
   }
 }
 
+TEST_P(HashOf, WhoeverIsNotAllowedIsHardlyMetTwice) {
+  Members members;
+  for (int i = 0; i < 10; ++i) members.add(1);
+  auto backend = make_backend(members, GetParam());
+  int asked = 0;
+  auto allowed = [&](const config::Server& server) {
+    ++asked;
+    return server.metadata.uid > 5;
+  };
+  for (uint64_t key : keys_) ASSERT_GT(pick_by_hash(backend, backend.eligible, key, allowed)->metadata.uid, 5u);
+  // Half of all may not be picked: two looks on average, where each look is a new one.
+  EXPECT_LT(asked, 3 * static_cast<int>(keys_.size()));
+}
+
 TEST(Ring, GoesOnToTheNextPoints) {
   Members members;
   for (int i = 0; i < 20; ++i) members.add(1);

@@ -90,7 +90,10 @@ class PrequalSeeds : public testing::TestWithParam<uint64_t> {
   PrequalSeeds() : trace_(__FILE__, __LINE__, testing::Message() << "seed " << GetParam()), random_(GetParam()) {}
 
   Uid pick(const std::set<Uid>& refused = {}) {
-    auto look = [this](const config::Server& server) { return probes_[server.metadata.uid]; };
+    auto look = [this](const config::Server& server) {
+      ++looks_;
+      return probes_[server.metadata.uid];
+    };
     auto allowed = [&](const config::Server& server) { return !refused.contains(server.metadata.uid); };
     const config::Server* server = pool_.pick(members_.eligible(), 1, settings_, now_, random_, look, allowed);
     return server ? server->metadata.uid : 0;
@@ -119,6 +122,8 @@ class PrequalSeeds : public testing::TestWithParam<uint64_t> {
   std::map<Uid, Probe> probes_;
   config::PrequalSettings settings_;
   Duration now_ = seconds(100);
+  // By picks, which found too little in the pool.
+  int looks_ = 0;
 };
 INSTANTIATE_TEST_SUITE_P(Seeds, PrequalSeeds, testing::Range<uint64_t>(1, 5));
 
@@ -200,6 +205,74 @@ TEST_P(PrequalSeeds, EachLookAddsWhatItSeesAndOneLeaves) {
   settings_.probes = 1;
   look_around();
   EXPECT_EQ(pool_.size(), 1u) << "what is old leaves as well";
+}
+
+TEST_P(PrequalSeeds, AProbeIsUsedAsOftenAsOthersComeIn) {
+  settings_.pool_size = 16;
+  for (int i = 0; i < 5'000; ++i) set(members_.add(), 1, milliseconds(10));
+  // ceil(2 / (probes - 1)), and a little more where the pool is a part of all.
+  for (auto [probes, uses] : {std::pair{3u, 2u}, {2u, 3u}}) {
+    settings_.probes = probes;
+    for (int i = 0; i < 30; ++i) look_around();
+    EXPECT_EQ(pool_.size(), 16u);
+    uint32_t picks = 0;
+    for (looks_ = 0; looks_ == 0 && picks < 1'000; ++picks) pick();
+    EXPECT_NEAR(picks, 16 * uses, uses + 1) << probes;
+  }
+  // One comes in for the one that leaves: nothing is used up.
+  settings_.probes = 1;
+  for (int i = 0; i < 30; ++i) look_around();
+  looks_ = 0;
+  const size_t before = pool_.size();
+  for (int i = 0; i < 1'000; ++i) pick();
+  EXPECT_EQ(pool_.size(), before);
+  EXPECT_EQ(looks_, 0);
+}
+
+TEST_P(PrequalSeeds, TheOldestLeavesAndTheWorstInTurn) {
+  settings_.pool_size = 64;
+  for (int i = 0; i < 5'000; ++i) set(members_.add(), 1, milliseconds(i % 2 == 0 ? 10 : 100));
+  int fast = 0, slow = 0;
+  for (int round = 0; round < 20; ++round) {
+    pool_ = ProbePool();
+    for (int i = 0; i < 30; ++i) now_ += microseconds(10), look_around();
+    // The fast ones first.
+    for (size_t left = pool_.size(); left >= 2; --left) ++(pick() % 2 == 1 ? fast : slow);
+    EXPECT_EQ(looks_, 0);
+  }
+  // Of 90 that were looked at, 15 left because they were the oldest, and 14 because they were slow.
+  EXPECT_GT(fast, 1.3 * slow);
+  EXPECT_LT(fast, 2 * slow);
+}
+
+TEST_P(PrequalSeeds, AProbeIsNotOfWhoeverHasTheSlotNow) {
+  settings_.probes = 16;
+  for (int i = 0; i < 8; ++i) set(members_.add(), 1, milliseconds(10));
+  for (int i = 0; i < 5; ++i) look_around();
+  for (Uid uid = 1; uid <= 8; ++uid) {
+    members_.remove(uid);
+    set(members_.add(), 1, milliseconds(10));
+  }
+  EXPECT_GT(pick(), 8u);
+  EXPECT_GT(looks_, 0) << "all that was known is of others";
+}
+
+TEST_P(PrequalSeeds, LatencyAndInFlightCountForTheWeight) {
+  settings_.probes = 16;
+  for (bool overloaded : {false, true}) {
+    members_ = Members();
+    pool_ = ProbePool();
+    const Uid strong = members_.add(4);
+    const Uid weak = members_.add(1);
+    set(strong, 8, milliseconds(20), overloaded);
+    set(weak, 3, milliseconds(10), overloaded);
+    settings_.hot_percent = 100;
+    for (int i = 0; i < 5; ++i) look_around();
+    EXPECT_EQ(pick(), strong) << overloaded;
+    set(weak, 1, milliseconds(4), overloaded);
+    for (int i = 0; i < 5; ++i) look_around();
+    EXPECT_EQ(pick(), weak) << overloaded;
+  }
 }
 
 TEST_P(PrequalSeeds, WhatIsRefusedIsNotPickedAndSettingsHoldAtOnce) {

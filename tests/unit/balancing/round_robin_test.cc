@@ -185,6 +185,28 @@ TEST(RoundRobin, ALightServerIsPickedHoweverOftenItGoesAndComesBack) {
   }
 }
 
+// Whoever goes had more credit than the one that stays, so that what credit is counted from sinks and sinks.
+TEST(RoundRobin, WhatIsLeftOfLongAgoIsNotMoreThanAPick) {
+  Members members;
+  const Uid staying = members.add(100);
+  Worker worker(5);
+  for (uint16_t weight = 101; weight < 200; ++weight) {
+    const Uid guest = members.add(weight);
+    while (worker.pick(members) != staying) {
+    }
+    members.remove(guest);
+    worker.pick(members);
+  }
+  // One with a weight that was there at first, and one with a weight that never was.
+  for (uint16_t weight : {101, 99}) {
+    const Uid guest = members.add(weight);
+    int picked = 0;
+    for (int i = 0; i < 20; ++i) picked += worker.pick(members) == staying;
+    EXPECT_NEAR(picked, 10, 2) << weight;
+    members.remove(guest);
+  }
+}
+
 TEST(RoundRobin, ASweepMeetsEachServerOnceHoweverManyComeAndGo) {
   Members members;
   Worker worker(3);

@@ -177,6 +177,50 @@ TEST(SlowStart, TheLeastLoadedIsNotTheNewOneForLong) {
   EXPECT_EQ(until_full, 10);
 }
 
+TEST(SlowStart, APartOfALimitIsNeverNone) {
+  EXPECT_EQ(limit_of(0.1, 5), 1u);
+  EXPECT_EQ(limit_of(0.5, 3), 2u);
+  EXPECT_EQ(limit_of(0.5, 4), 2u);
+  EXPECT_EQ(limit_of(1, 7), 7u);
+  EXPECT_EQ(limit_of(0.3, 0), 0u) << "no limit";
+}
+
+TEST(SlowStart, LoadCountsAsIfThereWereMoreOfIt) {
+  Members members;
+  members.add();
+  auto backend = members.snapshot(Algorithm::kLeastConnections);
+  auto settings = base::make_ref<config::Backend>(*backend.settings);
+  settings->slow_start.window = std::chrono::seconds(100);
+  backend.settings = settings;
+  backend.starting.set(members.find(1)->slot, config::Duration::zero());
+  base::Random random(1);
+  SlowStart slow_start(backend, std::chrono::seconds(10), random, std::nullopt);
+  // The next one would be the first of ten.
+  EXPECT_EQ(slow_start.scaled(*members.find(1), 0), 9u);
+  EXPECT_EQ(slow_start.scaled(*members.find(1), 2), 29u);
+}
+
+TEST(SlowStart, OtherKeysComeToEachServerFirst) {
+  Members members;
+  members.add();
+  members.add();
+  auto backend = members.snapshot(Algorithm::kHash);
+  auto settings = base::make_ref<config::Backend>(*backend.settings);
+  settings->slow_start.window = std::chrono::seconds(100);
+  backend.settings = settings;
+  for (Uid uid : members.uids()) backend.starting.set(members.find(uid)->slot, config::Duration::zero());
+  base::Random random(1);
+  int one = 0, both = 0;
+  for (uint64_t key = 0; key < 10'000; ++key) {
+    SlowStart slow_start(backend, std::chrono::seconds(30), random, base::split_mix(key));
+    const bool admits_first = slow_start.admits(*members.find(1));
+    one += admits_first;
+    both += admits_first && slow_start.admits(*members.find(2));
+  }
+  EXPECT_NEAR(one, 3'000, 200);
+  EXPECT_NEAR(both, 900, 150);
+}
+
 TEST(SlowStart, KeysComeOneAfterTheOtherAndNoneGoesBack) {
   Members members;
   for (int i = 0; i < 10; ++i) members.add();
