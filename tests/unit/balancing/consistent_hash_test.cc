@@ -114,6 +114,24 @@ TEST_P(ConsistentHashSeeds, IsWeightedRendezvousHashing) {
   }
 }
 
+// Which is found in another way: most often without a search.
+TEST_P(ConsistentHashSeeds, SoItIsWhereAllWeighTheSame) {
+  for (uint64_t count : {1, 2, 3, 5, 10, 15, 16, 17, 20, 63, 64, 65, 100}) {
+    for (uint64_t gaps : {0, 1, 3}) {
+      Members members;
+      config::Slot slot = 0;
+      for (uint64_t i = 0; i < count; ++i) {
+        slot += static_cast<config::Slot>(random_.below(gaps + 1));
+        members.add_at(slot++, std::nullopt);
+      }
+      for (int i = 0; i < 100; ++i) {
+        uint64_t key = random_.next();
+        ASSERT_EQ(pick(members, key), pick_by_looking_at_all(members, key)) << count << " servers, key " << key;
+      }
+    }
+  }
+}
+
 TEST_P(ConsistentHashSeeds, WhoeverIsNotAllowedIsAsIfItWereNotThere) {
   Members members = draw_members(random_, 30);
   for (int i = 0; i < 300; ++i) {
