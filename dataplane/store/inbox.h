@@ -14,6 +14,9 @@ namespace fairlead::store {
 
 class Inbox {
  public:
+  // So many need not wait for others.
+  static constexpr size_t kMany = 32;
+
   using Task = absl::AnyInvocable<void()>;
 
   explicit Inbox(size_t capacity) : capacity_(capacity) {}
@@ -35,9 +38,6 @@ class Inbox {
   bool closed() const;
 
  private:
-  // So many need not wait for others.
-  static constexpr size_t kMany = 32;
-
   // With the lock held.
   void add(Task task, bool is_fact);
   bool has_something() const { return !tasks_.empty() && (!is_patient_ || has_fact_ || tasks_.size() >= kMany); }

@@ -135,8 +135,10 @@ void Store::stop(absl::Duration patience) {
 void Store::run() {
   pthread_setname_np(pthread_self(), "store");
   while (!inbox_->closed()) {
-    run_tasks(due_ ? inbox_->take_later(*due_) : inbox_->take());
-    commit_in_time();
+    std::vector<Inbox::Task> tasks = due_ ? inbox_->take_later(*due_) : inbox_->take();
+    const bool many = tasks.size() >= Inbox::kMany;
+    run_tasks(std::move(tasks));
+    commit_in_time(many);
   }
   using Clock = std::chrono::steady_clock;
   Clock::time_point deadline = Clock::now() + std::chrono::nanoseconds(patience_ns_.load());
@@ -159,10 +161,10 @@ void Store::run_tasks(std::vector<Inbox::Task> tasks) {
   }
 }
 
-void Store::commit_in_time() {
+void Store::commit_in_time(bool many) {
   const GroupPace::Clock::time_point now = GroupPace::Clock::now();
   if (!due_ && writer_.has_changes()) due_ = pace_.due(now);
-  if (!due_ || now >= *due_ || writer_.is_group_large()) return commit();
+  if (!due_ || now >= *due_ || many) return commit();
   writer_.release_pending();
 }
 

@@ -97,8 +97,8 @@ class Store {
   absl::Status load();
   void start();
   void commit();
-  // Now, or when the group that has begun should be.
-  void commit_in_time();
+  // Now, or when the group that has begun should be: where it has just got `many` more, at once.
+  void commit_in_time(bool many);
   void run();
   void run_tasks(std::vector<Inbox::Task> tasks);
 

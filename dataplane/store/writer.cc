@@ -155,7 +155,6 @@ void Writer::apply(Transaction transaction, const ApplyOptions& options, Done do
       return answer(*std::move(known), options, std::move(done));
   }
   if (has_resync(*transaction.origin)) resync_->take(transaction);
-  ++transactions_;
   const uint64_t session = transaction.origin->session;
   if (session != 0 && !sessions_.insert(session).second) is_pipelined_ = true;
   Applier applier(model_, reading_half_, limits_, std::chrono::system_clock::now(), effects_);
@@ -229,7 +228,6 @@ void Writer::commit() {
     pending_.push_back({publications_, std::exchange(active_, {}), std::move(effects_.events)});
   }
   effects_ = {};
-  transactions_ = 0;
   sessions_.clear();
   is_pipelined_ = false;
   release_pending();

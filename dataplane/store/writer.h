@@ -77,8 +77,6 @@ class Writer {
   bool has_changes() const { return model_.mark() > 0; }
   // Some session has sent more than one transaction of the batch, and did not wait for an answer in between.
   bool is_pipelined() const { return is_pipelined_; }
-  // So many transactions of the batch need not wait for others.
-  bool is_group_large() const { return transactions_ >= kLargeGroup; }
   // Answers, and tells of, what all workers follow by now.
   void release_pending();
   bool has_pending() const { return !pending_.empty(); }
@@ -87,7 +85,6 @@ class Writer {
 
  private:
   static constexpr size_t kBatchMax = 20'000;
-  static constexpr size_t kLargeGroup = 32;
   static constexpr std::chrono::seconds kNamesAtStart{2};
 
   struct Answer {
@@ -197,7 +194,6 @@ class Writer {
 
   // Of the batch that is not committed yet.
   Effects effects_;
-  size_t transactions_ = 0;
   absl::flat_hash_set<uint64_t> sessions_;
   bool is_pipelined_ = false;
   // The one that it ended: open again where the batch does not get on disk.

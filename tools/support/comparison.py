@@ -37,7 +37,7 @@ def end_of_load(workshop, load):
     output, _ = load.child.communicate()
     workshop.processes.remove(load)
     if load.child.returncode != 0:
-        raise Failed(f"{load.name} failed:\n{load.log_tail()}")
+        raise Failed(f"the load generator failed:\n{load.log_tail()}")
     return [json.loads(line) for line in output.splitlines()]
 
 

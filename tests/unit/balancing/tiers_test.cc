@@ -121,15 +121,19 @@ TEST_P(HashedTiersOf, AKeyKeepsItsServerWhateverIsPickedBetween) {
   }
 }
 
+void start_slowly(config::BackendSnapshot& backend) {
+  auto settings = base::make_ref<config::Backend>(*backend.settings);
+  settings->slow_start.window = std::chrono::seconds(100);
+  backend.settings = settings;
+}
+
 class SlowStartOf : public TiersOf {
  protected:
   // Ten servers, of which the last one has begun at time 0.
   void SetUp() override {
     for (int i = 0; i < 10; ++i) members_.add();
     backend_ = members_.snapshot(GetParam());
-    auto settings = base::make_ref<config::Backend>(*backend_.settings);
-    settings->slow_start.window = std::chrono::seconds(100);
-    backend_.settings = settings;
+    start_slowly(backend_);
     backend_.starting.set(members_.find(10)->slot, config::Duration::zero());
   }
 };
@@ -162,9 +166,7 @@ TEST(SlowStart, TheLeastLoadedIsNotTheNewOneForLong) {
   Loads loads;
   for (int i = 0; i < 10; ++i) loads.in_flight[members.add()] = 20;
   auto backend = members.snapshot(Algorithm::kLeastConnections);
-  auto settings = base::make_ref<config::Backend>(*backend.settings);
-  settings->slow_start.window = std::chrono::seconds(100);
-  backend.settings = settings;
+  start_slowly(backend);
   backend.starting.set(members.find(10)->slot, config::Duration::zero());
   loads.in_flight[10] = 0;
   base::Random random(1);
@@ -189,9 +191,7 @@ TEST(SlowStart, LoadCountsAsIfThereWereMoreOfIt) {
   Members members;
   members.add();
   auto backend = members.snapshot(Algorithm::kLeastConnections);
-  auto settings = base::make_ref<config::Backend>(*backend.settings);
-  settings->slow_start.window = std::chrono::seconds(100);
-  backend.settings = settings;
+  start_slowly(backend);
   backend.starting.set(members.find(1)->slot, config::Duration::zero());
   base::Random random(1);
   SlowStart slow_start(backend, std::chrono::seconds(10), random, std::nullopt);
@@ -205,9 +205,7 @@ TEST(SlowStart, OtherKeysComeToEachServerFirst) {
   members.add();
   members.add();
   auto backend = members.snapshot(Algorithm::kHash);
-  auto settings = base::make_ref<config::Backend>(*backend.settings);
-  settings->slow_start.window = std::chrono::seconds(100);
-  backend.settings = settings;
+  start_slowly(backend);
   for (Uid uid : members.uids()) backend.starting.set(members.find(uid)->slot, config::Duration::zero());
   base::Random random(1);
   int one = 0, both = 0;
@@ -225,9 +223,7 @@ TEST(SlowStart, KeysComeOneAfterTheOtherAndNoneGoesBack) {
   Members members;
   for (int i = 0; i < 10; ++i) members.add();
   auto backend = members.snapshot(Algorithm::kHash);
-  auto settings = base::make_ref<config::Backend>(*backend.settings);
-  settings->slow_start.window = std::chrono::seconds(100);
-  backend.settings = settings;
+  start_slowly(backend);
   backend.starting.set(members.find(10)->slot, config::Duration::zero());
   base::Random random(1);
   Balancer balancer;

@@ -90,7 +90,8 @@ absl::StatusOr<std::string> change(const Settings& settings) {
     auto first = static_cast<uint32_t>(changes * 7919 % std::max(1U, settings.servers - count));
     write_upserts(settings, first, count, *request.mutable_transaction());
     for (v1::Operation& operation : *request.mutable_transaction()->mutable_operations()) {
-      operation.mutable_upsert()->mutable_server()->set_weight(1 + static_cast<uint32_t>((first_weight + changes) % kWeights));
+      operation.mutable_upsert()->mutable_server()->set_weight(
+          1 + static_cast<uint32_t>((first_weight + changes) % kWeights));
     }
     if (absl::Status status = session.send(request, count); !status.ok()) return status;
     changes += count;
