@@ -16,6 +16,8 @@ constexpr size_t kRecordOverhead = 512;
 constexpr size_t kRecordMax = 16 * 1024;
 constexpr size_t kHandshakeRead = 16 * 1024;
 constexpr size_t kKeptOutputMax = 4 << 20;
+// Longer ones (with chains of clients' certificates in them) go out at once.
+constexpr size_t kHeldTicketsMax = 4096;
 
 Transport& owner_of(BIO* bio) { return *static_cast<Transport*>(BIO_get_data(bio)); }
 
@@ -172,6 +174,7 @@ bool Transport::end() {
     if (sent > 0) said.remove_prefix(static_cast<size_t>(sent));
     if (sent < 0 && sent != -EAGAIN) failed_ = true;
   }
+  if (!said.empty()) holds_tickets_ = false;
   kept_output_ += said;
   if (kept_output_.size() - kept_output_sent_ > kKeptOutputMax) failed_ = true;
   return !failed_ && flush_kept();
@@ -193,8 +196,27 @@ void Transport::keep_input() {
   kept_input_left_ = std::exchange(input_, {});
 }
 
+bool Transport::may_hold_tickets() const {
+  return server_context_ && SSL_version(ssl_) == TLS1_3_VERSION && !input_.empty() && kept_output_.empty() &&
+         output_ > 0 && output_ <= kHeldTicketsMax;
+}
+
+void Transport::hold_tickets() {
+  holds_tickets_ = true;
+  kept_output_.assign(worker_.out().data(), std::exchange(output_, 0));
+  wanted_ = 0;
+  keep_input();
+}
+
+void Transport::take_tickets_along() {
+  if (!std::exchange(holds_tickets_, false)) return;
+  std::ranges::copy(kept_output_, worker_.out().begin());
+  output_ = kept_output_.size();
+  kept_output_ = std::string();
+}
+
 bool Transport::flush_kept() {
-  if (kept_output_.empty()) return true;
+  if (kept_output_.empty() || holds_tickets_) return true;
   if (!channel_.is_writable()) return false;
   std::string_view left = std::string_view(kept_output_).substr(kept_output_sent_);
   ssize_t sent = channel_.write_socket(left);
@@ -224,7 +246,12 @@ Transport::Step Transport::handshake() {
   worker_.spend(began);
   if (done == 1) count_tickets();
   int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_, done);
-  bool sent = end();
+  bool sent = true;
+  if (done == 1 && may_hold_tickets()) {
+    hold_tickets();
+  } else {
+    sent = end();
+  }
   channel_.note_unread(has_unread());
   if (failed_ || (error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ)) {
     note_problem();
@@ -342,8 +369,9 @@ ssize_t Transport::write(std::span<const iovec> data) {
     plain = {room.data(), used};
   }
   begin(0);
+  take_tickets_along();
   size_t done = settled_ ? plain.size() : 0;
-  if (settled_) output_ = settled_->write(plain, worker_.out());
+  if (settled_) output_ += settled_->write(plain, worker_.out().subspan(output_));
   while (done < plain.size()) {
     size_t count = 0;
     if (SSL_write_ex(ssl_, plain.data() + done, plain.size() - done, &count) != 1) {

@@ -4,6 +4,9 @@
 // it has to say with one. What is left of either when the call ends (a part of a record; what the socket did not take)
 // is kept here; an idle connection keeps nothing.
 //
+// A ticket for a client whose first bytes came with its last word of the handshake goes out with the first answer, or
+// before the end: one packet less. (A client that sent some does not wait for its ticket.)
+//
 // When a client of TLS 1.3 has shaken hands, OpenSSL's connection goes (settle()): what is left to do are records
 // (traffic.h), and it would take 14 KB for as long as the connection lives.
 #pragma once
@@ -85,6 +88,11 @@ class Transport : public runtime::Transport {
   // Sends what was said. False where the socket has not taken all of it, which is kept then.
   bool end();
   bool flush_kept();
+  // Tickets that wait for the first answer: hold_tickets() in place of end(), behind a handshake.
+  bool may_hold_tickets() const;
+  void hold_tickets();
+  // Into what is sent next.
+  void take_tickets_along();
   void keep_input();
   ssize_t failed();
 
@@ -119,6 +127,8 @@ class Transport : public runtime::Transport {
   std::string_view kept_input_left_;
   std::string kept_output_;
   size_t kept_output_sent_ = 0;
+  // Nothing but tickets is kept, and is not to be sent yet.
+  bool holds_tickets_ = false;
   // Plain bytes whose records are in `kept_output_`: the caller is told of them when those are sent.
   size_t owed_ = 0;
   // Received since the last byte for our user.

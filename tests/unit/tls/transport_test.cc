@@ -246,6 +246,115 @@ TEST_F(TransportTest, AHelloThatEndsBeforeItIsWholeIsTheEnd) {
   ::close(client_fd_);
 }
 
+// The client's last word of the handshake in one packet with its first bytes, by OpenSSL in memory: its socket is ours.
+class TicketTest : public TransportTest {
+ protected:
+  void SetUp() override {
+    TransportTest::SetUp();
+    plain_context_ = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_session_cache_mode(plain_context_, SSL_SESS_CACHE_CLIENT);
+    SSL_CTX_sess_set_new_cb(plain_context_, [](SSL* client, SSL_SESSION*) {
+      ++*static_cast<int*>(SSL_get_app_data(client));
+      return 0;
+    });
+    client_ = SSL_new(plain_context_);
+    SSL_set_app_data(client_, &tickets_);
+    SSL_set_bio(client_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(client_);
+  }
+  void TearDown() override {
+    end(client_);
+    ::close(client_fd_);
+  }
+
+  // Up to the server's last word, which the client has heard then.
+  void shake_hands(Scope& scope, int version) {
+    SSL_set_max_proto_version(client_, version);
+    scope.spawn(accept());
+    do {
+      ASSERT_LT(SSL_do_handshake(client_), 1);
+      send_all();
+    } while (!hear());
+    SSL_do_handshake(client_);
+  }
+  // What the client has said goes to the server.
+  void send_all(std::string_view more = "") {
+    char bytes[4096];
+    int size = BIO_read(SSL_get_wbio(client_), bytes, sizeof bytes);
+    std::string said(bytes, static_cast<size_t>(std::max(size, 0)));
+    said += more;
+    ASSERT_EQ(::send(client_fd_, said.data(), said.size(), 0), static_cast<ssize_t>(said.size()));
+  }
+  // One read of what the server has sent, after a turn of the loop.
+  bool hear() {
+    host_.loop.post_message([] {});
+    host_.loop.turn();
+    char bytes[16'384];
+    ssize_t size = ::recv(client_fd_, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (size <= 0) return false;
+    BIO_write(SSL_get_rbio(client_), bytes, static_cast<int>(size));
+    return true;
+  }
+  std::string read() {
+    char bytes[100];
+    int size = SSL_read(client_, bytes, sizeof bytes);
+    return {bytes, static_cast<size_t>(std::max(size, 0))};
+  }
+  // So many bytes, and no question for more.
+  Task<void> take(size_t size, std::string& into) {
+    while (into.size() < size) {
+      char bytes[100];
+      IoResult<size_t> got = co_await server_->read_some({bytes, sizeof bytes}, kNever);
+      if (!got || *got == 0) co_return;
+      into.append(bytes, *got);
+    }
+  }
+
+  SSL* client_ = nullptr;
+  int tickets_ = 0;
+};
+
+TEST_F(TicketTest, RidesWithTheAnswerToWhatCameWithTheHandshake) {
+  Scope scope(host_.loop);
+  shake_hands(scope, TLS1_3_VERSION);
+  ASSERT_EQ(SSL_write(client_, "ask", 3), 3);
+  send_all();
+  ASSERT_TRUE(host_.run_until([&] { return outcome_.has_value(); }));
+  std::string asked;
+  scope.spawn(take(3, asked));
+  ASSERT_TRUE(host_.run_until([&] { return asked == "ask"; }));
+  EXPECT_FALSE(hear());
+  IoResult<void> sent;
+  scope.spawn(transmit(*server_, random_, kLargestPart, "answer", sent));
+  ASSERT_TRUE(host_.run_until([&] { return scope.running() == 0; }));
+  EXPECT_EQ(tickets_, 0);
+  ASSERT_TRUE(hear());
+  EXPECT_EQ(read(), "answer");
+  EXPECT_EQ(tickets_, 1);
+}
+
+TEST_F(TicketTest, GoesBeforeAnEndWithoutAnAnswer) {
+  Scope scope(host_.loop);
+  shake_hands(scope, TLS1_3_VERSION);
+  ASSERT_EQ(SSL_write(client_, "ask", 3), 3);
+  send_all();
+  ASSERT_TRUE(host_.run_until([&] { return outcome_.has_value(); }));
+  server_.reset();
+  ASSERT_TRUE(hear());
+  EXPECT_EQ(read(), "");
+  EXPECT_EQ(tickets_, 1);
+  EXPECT_EQ(SSL_get_shutdown(client_), SSL_RECEIVED_SHUTDOWN);
+}
+
+TEST_F(TicketTest, TheEndOfAnOlderHandshakeWaitsForNothing) {
+  Scope scope(host_.loop);
+  shake_hands(scope, TLS1_2_VERSION);
+  send_all("\x17");  // the first byte of a record
+  ASSERT_TRUE(host_.run_until([&] { return outcome_.has_value(); }));
+  ASSERT_TRUE(hear());
+  EXPECT_EQ(SSL_do_handshake(client_), 1);
+}
+
 TEST_F(TransportTest, AClientOfAnOlderVersionStaysWithOpenSsl) {
   Scope scope(host_.loop);
   scope.spawn(accept());
