@@ -9,8 +9,9 @@
 // be read by several threads as long as nobody changes that copy. Pointers to values hold until this copy changes or
 // ends.
 //
-// T is default constructible and copyable; free places hold a T(). Key is an unsigned type: numbers that are not dense
-// work as well, and cost more nodes.
+// T is default constructible and copyable; free places hold a T(). No null reference (ref.h) is set: that a place is
+// free is then seen in the place itself, without the cache line that counts them. Key is an unsigned type: numbers that
+// are not dense work as well, and cost more nodes.
 #pragma once
 
 #include <algorithm>
@@ -20,10 +21,16 @@
 #include <new>
 #include <utility>
 
+#include "base/check.h"
 #include "base/ref.h"
 #include "base/slab.h"
 
 namespace fairlead::base {
+
+template <typename T>
+inline constexpr bool kIsRef = false;
+template <typename T>
+inline constexpr bool kIsRef<Ref<T>> = true;
 
 template <typename T, typename Key = uint32_t>
 class SlotMap {
@@ -42,7 +49,9 @@ class SlotMap {
       if (!node) return nullptr;
     }
     unsigned index = index_at(slot, 0);
-    return has(*node, index) ? &static_cast<const Leaf*>(node)->values[index] : nullptr;
+    const T& value = static_cast<const Leaf*>(node)->values[index];
+    if constexpr (kIsRef<T>) return value ? &value : nullptr;
+    return has(*node, index) ? &value : nullptr;
   }
 
   // What find() will read, soon.
@@ -69,6 +78,7 @@ class SlotMap {
 
   // Adds, or replaces what stands there.
   void set(Slot slot, T value) {
+    if constexpr (kIsRef<T>) FAIRLEAD_CHECK(value);
     if (!root_) shift_ = top_shift(slot), root_ = make_node(shift_), last_ = slot;
     last_ = std::max(last_, slot);
     while (beyond_root(slot)) grow();
@@ -213,7 +223,7 @@ void SlotMap<T, Key>::prefetch(Slot slot) const {
     node = static_cast<const Branch*>(node)->children[index_at(slot, shift)].get();
     if (!node) return;
   }
-  __builtin_prefetch(node);
+  if constexpr (!kIsRef<T>) __builtin_prefetch(node);
   __builtin_prefetch(&static_cast<const Leaf*>(node)->values[index_at(slot, 0)]);
 }
 

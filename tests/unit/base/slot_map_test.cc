@@ -135,6 +135,40 @@ TEST(SlotMap, TakesKeysOf64Bits) {
   EXPECT_EQ(content, model);
 }
 
+// Slots of very different sizes, mostly close to each other.
+uint32_t draw_slot(std::mt19937& random) {
+  unsigned bits = std::array{4, 6, 9, 11, 16, 32}[random() % 6];
+  return static_cast<uint32_t>(random() & ((uint64_t{1} << bits) - 1));
+}
+
+struct Shared : RefCounted {
+  explicit Shared(int n) : number(n) {}
+  int number;
+};
+
+// Where a null reference stands, nothing does.
+TEST(SlotMap, FindsReferences) {
+  std::mt19937 random(6);
+  SlotMap<Ref<const Shared>> map;
+  Model model;
+  for (int i = 0; i < 20'000; ++i) {
+    uint32_t slot = draw_slot(random);
+    if (i % 3 == 2) {
+      ASSERT_EQ(map.erase(slot), model.erase(slot) == 1);
+    } else {
+      map.set(slot, Ref<const Shared>(new Shared(i)));
+      model[slot] = i;
+    }
+    uint32_t probe = draw_slot(random);
+    const Ref<const Shared>* found = map.find(probe);
+    auto expected = model.find(probe);
+    ASSERT_EQ(found != nullptr, expected != model.end()) << probe;
+    if (found) {
+      ASSERT_EQ((*found)->number, expected->second);
+    }
+  }
+}
+
 TEST(SlotMap, AMovedFromMapIsEmptyAndUsable) {
   Map map;
   map.set(5000, 1);
@@ -147,12 +181,6 @@ TEST(SlotMap, AMovedFromMapIsEmptyAndUsable) {
 }
 
 class RandomOperations : public testing::TestWithParam<unsigned> {};
-
-// Slots of very different sizes, mostly close to each other.
-uint32_t draw_slot(std::mt19937& random) {
-  unsigned bits = std::array{4, 6, 9, 11, 16, 32}[random() % 6];
-  return static_cast<uint32_t>(random() & ((uint64_t{1} << bits) - 1));
-}
 
 void change_at_random(std::mt19937& random, Map& map, Model& model) {
   bool mostly_erase = random() % 2 == 0;
