@@ -113,10 +113,12 @@ absl::Status DataPlane::ask_for_takeover() {
 }
 
 absl::Status DataPlane::serve_traffic(const ConfigurationFile& file) {
+  const WorkerClass worker_class = settings_.real_time_workers ? WorkerClass::kRealTime : WorkerClass::kFair;
+  if (absl::Status status = may_enter(worker_class); !status.ok()) return status;
   workers_ = std::make_unique<Workers>(settings_.workers, via_name(), access_log_.get(), settings_.resolver);
   workers_->process().max_connections = settings_.limits.max_connections;
   workers_->inherit(inheritance_);
-  workers_->start();
+  workers_->start(worker_class);
   give_way_to_workers();
   return open_store(file);
 }

@@ -6,7 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
 
 namespace fairlead::server {
 namespace {
@@ -40,6 +44,9 @@ void schedule(int policy, int nice, uint64_t turn_ns) {
   syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
+// Above whatever is not in the class, below whatever else is.
+constexpr sched_param kRealTime{.sched_priority = 1};
+
 // Whether the process was started as most are. Who started it otherwise knows why.
 bool is_ordinary() {
   static const bool was_at_first_call = sched_getscheduler(0) == SCHED_OTHER;
@@ -48,8 +55,22 @@ bool is_ordinary() {
 
 }  // namespace
 
-void take_short_turns() {
-  if (is_ordinary()) schedule(SCHED_OTHER, getpriority(PRIO_PROCESS, 0), kShortTurnNs);
+absl::Status may_enter(WorkerClass worker_class) {
+  if (worker_class == WorkerClass::kFair || !is_ordinary()) return absl::OkStatus();
+  const sched_param ordinary{};
+  if (sched_setscheduler(0, SCHED_RR, &kRealTime) == 0) {
+    sched_setscheduler(0, SCHED_OTHER, &ordinary);
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(absl::StrCat(
+      "real_time_workers: the kernel does not allow it (", strerror(errno),
+      "); CAP_SYS_NICE or an RLIMIT_RTPRIO of 1 is needed, under systemd LimitRTPRIO=1 without RestrictRealtime"));
+}
+
+void enter(WorkerClass worker_class) {
+  if (!is_ordinary()) return;
+  if (worker_class == WorkerClass::kRealTime && sched_setscheduler(0, SCHED_RR, &kRealTime) == 0) return;
+  schedule(SCHED_OTHER, getpriority(PRIO_PROCESS, 0), kShortTurnNs);
 }
 
 void give_way_to_workers() {

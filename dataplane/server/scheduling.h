@@ -5,12 +5,21 @@
 // the access log's ask for long ones, wake without interrupting anybody (SCHED_BATCH), and weigh a tenth of a worker: a
 // resync of a hundred thousand servers takes what the workers leave, and still gets its tenth of a processor where
 // these leave nothing. What a kernel does not know or allow is left as it is.
+//
+// Short turns do not help a worker that has just had one: it waits until the kernel's next tick for who is owed more.
+// In the real-time class it does not.
 #pragma once
+
+#include "absl/status/status.h"
 
 namespace fairlead::server {
 
-// For a worker, on its own thread.
-void take_short_turns();
+enum class WorkerClass { kFair, kRealTime };
+
+// For a worker, on its own thread. A class that was not allowed is left as it is.
+void enter(WorkerClass worker_class);
+// Whether this thread may enter it; the error says what is missing.
+absl::Status may_enter(WorkerClass worker_class);
 // For the calling thread, and those that it starts from now on.
 void give_way_to_workers();
 

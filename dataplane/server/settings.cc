@@ -46,6 +46,7 @@ absl::Status read_settings(const v1::Configuration& message, ConfigurationFile& 
   Settings& settings = file.settings;
   auto workers = checker.number("workers", message.workers() != 0, message.workers(), {0, kWorkersMax});
   if (workers) settings.workers = static_cast<int>(*workers);
+  settings.real_time_workers = message.real_time_workers();
   decode_management(checker, message.management(), settings);
   read_observation(message, checker, settings);
   settings.state_directory = message.state_directory();

@@ -21,6 +21,7 @@ namespace fairlead::server {
 
 struct Settings {
   int workers = 1;
+  bool real_time_workers = false;
   std::vector<std::string> management_listen;
   bool management_insecure = false;
   // Unset: TCP has no TLS.

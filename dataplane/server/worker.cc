@@ -8,7 +8,6 @@
 
 #include "runtime/frame_pool.h"
 #include "runtime/sleep.h"
-#include "server/scheduling.h"
 
 namespace fairlead::server {
 namespace {
@@ -112,10 +111,10 @@ void Worker::Trimming::on_fire(Timer& timer) {
   self.schedule();
 }
 
-void Worker::start() {
-  thread_ = std::thread([this] {
+void Worker::start(WorkerClass worker_class) {
+  thread_ = std::thread([this, worker_class] {
     pthread_setname_np(pthread_self(), ("worker-" + std::to_string(number_)).c_str());
-    take_short_turns();
+    enter(worker_class);
     loop_.run();
   });
 }

@@ -10,6 +10,7 @@
 #include "proxy/context.h"
 #include "runtime/epoll_driver.h"
 #include "runtime/loop.h"
+#include "server/scheduling.h"
 
 namespace fairlead::server {
 
@@ -47,7 +48,7 @@ class Worker {
   observe::Statistics statistics(bool servers);
   std::vector<uint64_t> in_flight(const std::vector<observe::Carrier>& carriers);
 
-  void start();
+  void start(WorkerClass worker_class = WorkerClass::kFair);
   // Stops accepting, lets sessions finish until the timeout (idle ones at most for `idle_grace`), cuts off what is
   // left. Returns at once; join() waits.
   void stop(runtime::Duration timeout, runtime::Duration idle_grace);

@@ -41,8 +41,8 @@ Workers::~Workers() {
   for (auto& [uid, listener] : bound_) std::ranges::for_each(listener.waiting, close_sockets);
 }
 
-void Workers::start() {
-  for (auto& worker : workers_) worker->start();
+void Workers::start(WorkerClass worker_class) {
+  for (auto& worker : workers_) worker->start(worker_class);
   checker_.start();
 }
 

@@ -44,7 +44,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void leave(const std::vector<std::string>& bound);
 
   size_t size() const { return workers_.size(); }
-  void start();
+  void start(WorkerClass worker_class = WorkerClass::kFair);
   // For how long an idle keep-alive connection may still begin a request when its listener ends: long enough for one
   // that is on its way.
   static constexpr runtime::Duration kIdleGrace = std::chrono::seconds(1);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/give_way.h"
 #include "config/text.h"
 
 namespace fairlead::store {
@@ -60,12 +61,14 @@ void Applier::apply_all(Transaction& transaction, Result& result) {
   }
   auto malformed = transaction.malformed.begin();
   std::vector<api::Operation>& operations = transaction.operations;
+  base::GiveWay give_way;
   for (size_t begin = 0; begin < operations.size();) {
     size_t end = begin + 1;
     while (end < operations.size() && operations[end].index == operations[begin].index) ++end;
     for (; malformed != transaction.malformed.end() && malformed->index < operations[begin].index; ++malformed) {
       result.add_failure(std::move(*malformed));
     }
+    give_way.step();
     apply_group(operations, begin, end, result);
     if (result.failures_total > 0 && !transaction.each) return;
     begin = end;

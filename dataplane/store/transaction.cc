@@ -1,5 +1,6 @@
 #include "store/transaction.h"
 
+#include "base/give_way.h"
 #include "config/text.h"
 
 namespace fairlead::store {
@@ -66,7 +67,9 @@ Transaction make_transaction(const v1::Transaction& message, const Limits& limit
     return transaction;
   }
   transaction.each = message.atomicity() == v1::ATOMICITY_EACH;
+  base::GiveWay give_way;
   for (int i = 0; i < message.operations_size(); ++i) {
+    give_way.step();
     auto index = static_cast<uint32_t>(i);
     size_t before = transaction.operations.size();
     std::optional<api::Failure> failure = api::decode_operation(message.operations(i), index, transaction.operations);

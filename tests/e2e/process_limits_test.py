@@ -1,11 +1,17 @@
 """Limits of the process as a whole: connections, descriptors, memory; and who it becomes."""
 
+import ctypes
 import os
 import pathlib
+import resource
 import unittest
 
-from harness import Connection, Fairlead, fetch, get, main, plane, program, wait_until
+from harness import Connection, Fairlead, fetch, get, main, plane, program, run, wait_until
 from harness.api import ApiCase
+
+# Of linux/prctl.h and linux/capability.h.
+PR_CAPBSET_DROP = 24
+CAP_SYS_NICE = 23
 
 
 class Limits(ApiCase):
@@ -97,6 +103,44 @@ class Limits(ApiCase):
         wait_until(lambda: self.metric(fairlead, "fairlead_overload_step") == 0, "the end of it")
         connection = self.open(fairlead)
         self.assertIsNone(connection.request(get()).get("connection"))
+
+
+def forbid_real_time():
+    """Of this process and its children, root or not."""
+    resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() == 0 and libc.prctl(PR_CAPBSET_DROP, CAP_SYS_NICE, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+class RealTime(ApiCase):
+    def classes(self, fairlead):
+        """Of the threads, by name."""
+        return {(task / "comm").read_text().strip(): os.sched_getscheduler(int(task.name))
+                for task in pathlib.Path(f"/proc/{fairlead.pid}/task").iterdir()}
+
+    def test_workers_are_of_the_real_time_class_and_nobody_else(self):
+        try:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        except PermissionError:
+            self.skipTest("needs CAP_SYS_NICE")
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        fairlead = self.start(plane([self.origin("live").address], workers=2, realTimeWorkers=True))
+        self.assertEqual(fetch(fairlead.address()).body, b"live")
+        classes = self.classes(fairlead)
+        in_real_time = {name for name, policy in classes.items() if policy in (os.SCHED_RR, os.SCHED_FIFO)}
+        self.assertEqual(in_real_time, {"worker-0", "worker-1"}, classes)
+        ordinary = self.classes(self.start(plane([self.origin("other").address], workers=1)))
+        self.assertEqual(ordinary["worker-0"], os.SCHED_OTHER)
+
+    def test_where_the_kernel_does_not_allow_it(self):
+        configuration = self.folder / "refused.yaml"
+        configuration.write_text(
+            f"{{real_time_workers: true, management: {{listen: [\"unix:{self.folder}/refused.sock\"]}}}}")
+        ended = run(program("fairlead"), "--config", configuration, preexec_fn=forbid_real_time)
+        self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
+        self.assertIn("real_time_workers: the kernel does not allow it", ended.stderr)
+        self.assertIn("CAP_SYS_NICE", ended.stderr)
 
 
 class Identity(ApiCase):

@@ -1,6 +1,9 @@
 """tools/bench updates: what a million servers cost, and what changes cost the traffic beside them.
 
-Who makes many changes stands for another machine, and takes what nobody else wants of the processors of this one.
+Who makes many changes stands for another machine, and takes what nobody else wants of the processors of this one. Clients
+and the server stand for other machines as well, and never wait for a processor: theirs would be another one. The data
+plane's workers are configured to go first in the same way (`real_time_workers`). Where the kernel lets nobody, all of
+them take their turns with the rest, and what is told of latencies is that of a machine that is too small.
 """
 
 import contextlib
@@ -16,7 +19,7 @@ import urllib.request
 import comparison
 import proxies
 import usage
-from processes import Failed, program
+from processes import Failed, may_go_first, program
 
 PROGRAMS = ("fairlead", "fairlead-awake", "fairlead-load", "fairlead-origin", "fairlead-updates")
 
@@ -39,6 +42,7 @@ WORKERS = 2
 CONFIGURATION = """\
 management: {{listen: ["unix:{folder}/management.sock"]}}
 workers: {workers}
+real_time_workers: {goes_first}
 {state}
 resources:
   listeners:
@@ -107,14 +111,16 @@ def address_of(number):
 
 
 class DataPlane:
-    def __init__(self, workshop, origin):
+    def __init__(self, workshop, origin, goes_first):
         self.workshop = workshop
+        self.goes_first = goes_first
         self.folder = workshop.folder
         self.port = proxies.free_port()
         state = f"state_directory: {self.folder}/state" if HAS_JOURNAL else ""
         (self.folder / "state").mkdir()
         (self.folder / "fairlead.yaml").write_text(CONFIGURATION.format(
-            folder=self.folder, workers=WORKERS, origin=origin, port=self.port, state=state))
+            folder=self.folder, workers=WORKERS, origin=origin, port=self.port, state=state,
+            goes_first=str(goes_first).lower()))
         self.process = None
 
     @property
@@ -168,7 +174,7 @@ class DataPlane:
 def run_load(workshop, data_plane, rate, seconds, beside=None):
     """The summary, and the workers' processor time for each request. `beside(load)` begins when the load is warm."""
     before = usage.thread_time(data_plane.pid, "worker-")
-    load = comparison.begin_paced_load(workshop, data_plane.address, rate, seconds)
+    load = comparison.begin_paced_load(workshop, data_plane.address, rate, seconds, goes_first=data_plane.goes_first)
     if beside:
         time.sleep(comparison.WARM_UP_SECONDS)
         beside(load)
@@ -256,9 +262,9 @@ def measure_resync(workshop, data_plane, arguments, say):
     def quiet():
         return run_load(workshop, data_plane, arguments.rate, arguments.seconds)
 
-    def replay(load):
-        while load.child.poll() is None:
-            versions.append(data_plane.run("resync", backend="replayed", gives_way=True, servers=count)["versions"])
+    def replay(_):
+        versions.append(data_plane.run("resync", gives_way=True, backend="replayed", servers=count,
+                                       duration=f"{arguments.seconds}s")["versions"])
 
     def beside():
         return run_load(workshop, data_plane, arguments.rate, arguments.seconds, replay)
@@ -271,8 +277,11 @@ def measure_resync(workshop, data_plane, arguments, say):
 def updates(workshop, arguments, say):
     say(f"haproxy takes {HAPROXY_SERVERS:,} servers over its runtime socket")
     haproxy_all, haproxy_last = measure_haproxy(workshop)
-    origin = proxies.start_origin(workshop, "origin")
-    data_plane = DataPlane(workshop, origin)
+    goes_first = may_go_first()
+    if not goes_first:
+        say("the real-time class is not allowed: latencies will be those of threads that wait for each other")
+    origin = proxies.start_origin(workshop, "origin", goes_first=goes_first)
+    data_plane = DataPlane(workshop, origin, goes_first)
     data_plane.start()
     say(f"fairlead takes {arguments.servers:,} servers over one stream")
     added = data_plane.run("add", servers=arguments.servers)

@@ -27,9 +27,9 @@ def split_processors(say):
     return str(available[0]), ",".join(map(str, available[1:]))
 
 
-def begin_load(workshop, cpus, name, *flags):
+def begin_load(workshop, cpus, name, *flags, **options):
     """One of the load generators, which goes on beside us."""
-    return workshop.start("load", [program(name), *flags], cpus=cpus, stdout=subprocess.PIPE)
+    return workshop.start("load", [program(name), *flags], cpus=cpus, stdout=subprocess.PIPE, **options)
 
 
 def end_of_load(workshop, load):
@@ -52,11 +52,11 @@ WARM_UP_WINDOWS = 3
 WARM_UP_SECONDS = WARM_UP_WINDOWS * WINDOW_SECONDS
 
 
-def begin_paced_load(workshop, address, rate, seconds, *flags):
+def begin_paced_load(workshop, address, rate, seconds, *flags, **options):
     """Requests at a rate, which count for `seconds` once it is warm."""
     return begin_load(workshop, None, "fairlead-load", f"--target={address}", f"--rate={rate}",
                       f"--duration={seconds + WARM_UP_SECONDS:g}s", f"--warm_up={WARM_UP_SECONDS:g}s",
-                      f"--interval={WINDOW_SECONDS}s", *flags)
+                      f"--interval={WINDOW_SECONDS}s", *flags, **options)
 
 
 def end_of_paced_load(workshop, load):

@@ -157,7 +157,8 @@ def start_nginx(workshop, protocol, server, cpus):
     return Proxy("nginx", process, f"127.0.0.1:{port}")
 
 
-def start_origin(workshop, name, cpus=None, flags=()):
+def start_origin(workshop, name, cpus=None, flags=(), **options):
     ready_file = workshop.folder / f"{name}.json"
-    process = workshop.start(name, [program("fairlead-origin"), f"--ready-file={ready_file}", *flags], cpus=cpus)
+    process = workshop.start(name, [program("fairlead-origin"), f"--ready-file={ready_file}", *flags], cpus=cpus,
+                             **options)
     return process.wait_for_file(ready_file)["listen"]

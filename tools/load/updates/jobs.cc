@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/give_way.h"
 #include "fmt/format.h"
 #include "updates/session.h"
 
@@ -28,7 +29,9 @@ void write_upserts(const Settings& settings, uint32_t first, uint32_t count, v1:
     transaction.mutable_operations()->DeleteSubrange(static_cast<int>(count),
                                                      transaction.operations_size() - static_cast<int>(count));
   }
+  base::GiveWay give_way;
   for (uint32_t i = 0; i < count; ++i) {
+    give_way.step();
     v1::Operation& operation = *transaction.mutable_operations(static_cast<int>(i));
     write_server(settings, first + i, *operation.mutable_upsert()->mutable_server());
   }
@@ -123,11 +126,13 @@ absl::StatusOr<std::string> toggle(const Settings& settings) {
   return fmt::format(R"({{"toggled":{},"seconds":{:.4f}}})", settings.times, seconds_between(start, Clock::now()));
 }
 
-absl::StatusOr<std::string> resync(const Settings& settings) {
+namespace {
+
+// On a session of its own, as after a reconnect. The versions that it took.
+absl::StatusOr<uint64_t> resync_once(const Settings& settings) {
   Session session(settings.management);
   if (absl::Status status = session.open("bench", settings.election_id); !status.ok()) return status;
-  Clock::time_point start = Clock::now();
-  uint64_t before = session.version();
+  const uint64_t before = session.version();
   v1::StreamUpdatesRequest request;
   request.mutable_begin_resync()->set_backend(settings.backend);
   if (absl::Status status = session.send(request, 1); !status.ok()) return status;
@@ -135,8 +140,23 @@ absl::StatusOr<std::string> resync(const Settings& settings) {
   request.mutable_end_resync();
   if (absl::Status status = session.send(request, 1); !status.ok()) return status;
   if (absl::Status status = session.await_answers(); !status.ok()) return status;
-  return fmt::format(R"({{"named":{},"seconds":{:.4f},"versions":{}}})", settings.servers,
-                     seconds_between(start, Clock::now()), session.version() - before);
+  return session.version() - before;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> resync(const Settings& settings) {
+  const Clock::time_point start = Clock::now();
+  uint64_t resyncs = 0;
+  uint64_t versions = 0;
+  do {
+    absl::StatusOr<uint64_t> taken = resync_once(settings);
+    if (!taken.ok()) return taken.status();
+    versions += *taken;
+    ++resyncs;
+  } while (Clock::now() - start < settings.duration);
+  return fmt::format(R"({{"named":{},"resyncs":{},"seconds":{:.4f},"versions":{}}})", settings.servers, resyncs,
+                     seconds_between(start, Clock::now()), versions);
 }
 
 }  // namespace fairlead::updates

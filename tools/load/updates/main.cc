@@ -17,7 +17,7 @@ ABSL_FLAG(uint32_t, operations_per_transaction, 1000, "operations of one transac
 ABSL_FLAG(double, operations_per_second, 10000, "change, toggle: in all");
 ABSL_FLAG(std::string, server, "", "toggle: the server that is drained and made ready in turn");
 ABSL_FLAG(uint32_t, times, 1000, "toggle: how often, of either");
-ABSL_FLAG(absl::Duration, duration, absl::Seconds(5), "change: how long");
+ABSL_FLAG(absl::Duration, duration, absl::Seconds(5), "change, resync: how long; one resync at least");
 ABSL_FLAG(uint64_t, election_id, 0, "of the session; 0: none");
 
 namespace fairlead::updates {
