@@ -17,10 +17,10 @@ class GroupPace {
  public:
   using Clock = std::chrono::steady_clock;
   // From group to group. What a change takes longer at most, and on average half of that.
-  static constexpr std::chrono::milliseconds kInterval{4};
+  static constexpr std::chrono::milliseconds kInterval{8};
   // How many groups go without a wait after one for nobody.
-  static constexpr int kFewest = 16;
-  static constexpr int kMost = 1024;
+  static constexpr int kFewest = 32;
+  static constexpr int kMost = 2048;
 
   // A group begins, which is to be committed then: `now`, or later.
   Clock::time_point due(Clock::time_point now) {
