@@ -13,12 +13,13 @@
 namespace fairlead::balance {
 namespace {
 
-constexpr int kBatches = 31;
+// A machine may run at a tenth of its speed for tens of milliseconds: a median is taken over much longer than that.
+constexpr double kLengthNs = 6e8;
 constexpr int kPicksPerBatch = 20'000;
-constexpr int kChanges = 301;
 // Some tables are made anew for each change: no more is spent on these than so much, but for a few.
-constexpr double kChangesNs = 5e9;
-constexpr int kChangesMin = 3;
+constexpr double kSlowChangesNs = 5e9;
+constexpr int kChangesMin = 301;
+constexpr int kSlowChangesMin = 3;
 
 int64_t processor_ns() {
   timespec now{};
@@ -95,7 +96,7 @@ PickTime pick_ns(const Backend& backend) {
   batch(true);  // warms up
   std::vector<double> all;
   std::vector<double> looking;
-  for (int i = 0; i < kBatches; ++i) {
+  for (const int64_t begin = processor_ns(); static_cast<double>(processor_ns() - begin) < kLengthNs;) {
     all.push_back(time_ns([&] { batch(true); }) / kPicksPerBatch);
     if (looks) looking.push_back(time_ns([&] { batch(false); }) / kPicksPerBatch);
   }
@@ -115,7 +116,10 @@ double change_us(Backend& backend) {
     changes.push_back(took / 1000);
     spent_ns += took;
   };
-  for (int i = 0; i < kChanges && (i < kChangesMin || spent_ns < kChangesNs); ++i) {
+  auto is_enough = [&](int count) {
+    return count >= kSlowChangesMin && (spent_ns > kSlowChangesNs || (count >= kChangesMin && spent_ns > kLengthNs));
+  };
+  for (int i = 0; !is_enough(i); ++i) {
     auto number = static_cast<uint32_t>(random.below(backend.servers()));
     change([&] { backend.remove(number); });
     backend.forget_removed();
