@@ -153,6 +153,7 @@ TEST(ParseYaml, SaysWhatIsWrongAndWhere) {
        "fairlead.yaml:6:15: resources.backends[0].servers[1].weight: \"heavy\" is not a number from 0 to 4294967295"},
       {"wrokers: 1\n",
        "fairlead.yaml:1:1: unknown field \"wrokers\"; Configuration has management, state_directory, workers, "
+       "real_time_workers, "
        "observation, resources, access_log, shutdown"},
       {"resources: {servers: [{adress: x}]}", "fairlead.yaml:1:24: resources.servers[0]: unknown field \"adress\"; "},
       {"workers: 1\nworkers: 1\n", "fairlead.yaml:2:1: workers: given twice"},
