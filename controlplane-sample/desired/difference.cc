@@ -142,12 +142,21 @@ std::string group_of(const Key& key) {
 // By what is counted together.
 std::map<std::string, Removal> removals(const Configuration& from, const Configuration& to) {
   std::map<std::string, Removal> removals;
+  Removal of_servers;
+  bool backend_goes = false;
   for (const auto& [key, entry] : from.entries()) {
+    const bool goes = find(to, key) == nullptr;
+    if (key.kind == Kind::kServer) {
+      ++of_servers.there;
+      if (goes) ++of_servers.going;
+    }
+    backend_goes |= goes && key.kind == Kind::kBackend;
     if (goes_with_backend(to, key)) continue;
     Removal& removal = removals[group_of(key)];
     ++removal.there;
-    if (find(to, key) == nullptr) ++removal.going;
+    if (goes) ++removal.going;
   }
+  if (backend_goes) removals["servers"] = of_servers;
   return removals;
 }
 

@@ -30,7 +30,7 @@ std::string describe_difference(const Configuration& is, const Configuration& sh
 
 // Why going from one to the other is refused: more than `max_percent` of a backend's servers, of all backends, of all
 // listeners or of all certificates would go. Of one of a kind, that one may always go. (The rule of
-// EndResync.max_removal_percent.) A backend that goes takes its servers with it; they do not count again.
+// EndResync.max_removal_percent.) A backend that goes takes its servers with it; they count among all servers.
 std::optional<std::string> removes_too_much(const Configuration& from, const Configuration& to, unsigned max_percent);
 
 }  // namespace fairlead::desired

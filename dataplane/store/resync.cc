@@ -136,7 +136,23 @@ std::vector<api::Operation> Resync::removals() const {
   return result;
 }
 
-// Servers of a backend that goes as a whole are not counted beside it: no listener that stays names it.
+uint64_t Resync::servers_in(const std::vector<api::Operation>& removals) const {
+  uint64_t servers = count<api::DeleteServer>(removals);
+  for (const api::Operation& operation : removals) {
+    const auto* backend = std::get_if<api::DeleteBackend>(&operation.action);
+    if (backend) servers += model_.find_backend(backend->name)->configured();
+  }
+  return servers;
+}
+
+uint64_t Resync::all_servers() const {
+  uint64_t servers = 0;
+  for (const auto& [name, backend] : model_.backends()) servers += backend->configured();
+  return servers;
+}
+
+// Servers of a backend that goes as a whole are not counted beside it (no listener that stays names it), but with all
+// servers that there are: the only backend, or the largest, is not one of a few.
 std::vector<api::Failure> Resync::check_guard(const std::vector<api::Operation>& removals,
                                               const EndResync& request) const {
   std::vector<api::Failure> failures;
@@ -148,6 +164,7 @@ std::vector<api::Failure> Resync::check_guard(const std::vector<api::Operation>&
   check(count<api::DeleteListener>(removals), model_.listeners().size(), "listeners");
   check(count<api::DeleteBackend>(removals), model_.backends().size(), "backends");
   check(count<api::DeleteCertificate>(removals), model_.certificates().size(), "certificates");
+  if (count<api::DeleteBackend>(removals) > 0) check(servers_in(removals), all_servers(), "servers");
   // Those of one backend stand in a row.
   for (auto begin = removals.begin(); begin != removals.end();) {
     const auto* first = std::get_if<api::DeleteServer>(&begin->action);

@@ -60,6 +60,9 @@ class Resync {
     if (uid <= last_uid_) marks_.insert(uid);
   }
   bool is_left_over(config::Uid uid) const { return uid <= last_uid_ && !marks_.contains(uid); }
+  // How many servers go with these removals, and how many there are.
+  uint64_t servers_in(const std::vector<api::Operation>& removals) const;
+  uint64_t all_servers() const;
   // The servers of a backend that are left over.
   std::vector<api::Operation> left_over_servers(const BackendState& backend) const;
 

@@ -90,7 +90,7 @@ class Store {
 
  private:
   // `work` leads to `done`.
-  void post(uint64_t id, Inbox::Task work, const std::function<void(Result)>& done);
+  void post(uint64_t id, uint64_t session, Inbox::Task work, std::function<void(Result)> done);
   static Posted to_posted(Inbox::Posted posted);
   Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal, std::string zone,
         std::shared_ptr<const tls::Seal> seal);

@@ -142,6 +142,8 @@ void Writer::await_names() {
 
 void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
   auto unfit = election_.check(transaction.fence, transaction.origin->session, transaction.validate_only);
+  // What it names is to stay, whatever becomes of it.
+  if (!unfit && has_resync(*transaction.origin)) resync_->take(transaction);
   if (!unfit && !transaction.validate_only) unfit = durability_.refusal();
   if (unfit) {
     unfit->resource = config::concat("transaction ", transaction.id);
@@ -154,7 +156,6 @@ void Writer::apply(Transaction transaction, const ApplyOptions& options, Done do
     if (auto known = answers_to_repetitions_.find(transaction))
       return answer(*std::move(known), options, std::move(done));
   }
-  if (has_resync(*transaction.origin)) resync_->take(transaction);
   const uint64_t session = transaction.origin->session;
   if (session != 0 && !sessions_.insert(session).second) is_pipelined_ = true;
   Applier applier(model_, reading_half_, limits_, std::chrono::system_clock::now(), effects_);
@@ -170,6 +171,11 @@ void Writer::apply(Transaction transaction, const ApplyOptions& options, Done do
     return;
   }
   answer(std::move(result), options, std::move(done));
+}
+
+void Writer::refuse(uint64_t id, api::Failure failure, uint64_t session, Done done) {
+  if (session != 0) forget_session(session);
+  answer(refused(id, model_.version(), std::move(failure)), {}, std::move(done));
 }
 
 Result Writer::run(Applier& applier, Transaction& transaction) {

@@ -60,6 +60,9 @@ class Writer {
   const Durability& durability() const { return durability_; }
   void apply(Transaction transaction, const ApplyOptions& options, Done done);
   // Answered in turn with transactions, as those are.
+  // What was not heard, for want of room: answered in its turn. A resync of its session ends there, without removing
+  // anything: what the transaction named is not known.
+  void refuse(uint64_t id, api::Failure failure, uint64_t session, Done done);
   void begin_resync(const BeginResync& request, const ApplyOptions& options, Done done);
   void end_resync(const EndResync& request, const ApplyOptions& options, Done done);
   // `session` takes part in the election from now on.

@@ -210,8 +210,12 @@ TEST(Difference, ALargeRemovalIsNoticed) {
   EXPECT_EQ(removes_too_much(*four, *none, 100), std::nullopt);
   EXPECT_EQ(removes_too_much(*one, *none, 50), std::nullopt);
   EXPECT_EQ(removes_too_much(*none, *parse("backends: [{name: a}]"), 50), std::nullopt);
-  // A backend goes with its servers: as one of two.
-  EXPECT_EQ(removes_too_much(*four, *parse("backends: [{name: b}]"), 50), std::nullopt);
+  // A backend goes with its servers: as one of two, but not with all servers that there are.
+  EXPECT_EQ(removes_too_much(*four, *parse("backends: [{name: a, servers: [{name: s1}, {name: s2}]}]"), 50),
+            std::nullopt);
+  EXPECT_EQ(removes_too_much(*four, *parse("backends: [{name: b}]"), 50), "would remove 4 of 4 servers, more than 50%");
+  const auto only = parse("backends: [{name: a, servers: [{name: s1}, {name: s2}, {name: s3}, {name: s4}]}]");
+  EXPECT_EQ(removes_too_much(*only, *parse("backends: []"), 50), "would remove 4 of 4 servers, more than 50%");
   EXPECT_EQ(removes_too_much(*four, *parse("backends: []"), 50), "would remove 2 of 2 backends, more than 50%");
 }
 

@@ -60,11 +60,11 @@ class DurableStore : public testing::Test {
     open();
   }
 
-  std::future<Result> post(const std::string& text, ApplyOptions options = {}) {
+  std::future<Result> post(const std::string& text, ApplyOptions options = {}, uint64_t session = 0) {
     v1::Transaction message;
     EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
     auto promise = std::make_shared<std::promise<Result>>();
-    auto origin = std::make_shared<const Origin>("test", "here", 0);
+    auto origin = std::make_shared<const Origin>("test", "here", session);
     store_->apply(make_transaction(message, store_->limits(), origin), options,
                   [promise](Result result) { promise->set_value(std::move(result)); });
     return promise->get_future();
@@ -213,6 +213,30 @@ TEST_F(DurableStore, AfterAFailedFlushItTakesNothingUntilANewFileStands) {
   cut_power_and_open();
   EXPECT_EQ(digest(), before);
   EXPECT_TRUE(read([](Reader& reader) { return reader.find_server("web", "s4").has_value(); }));
+}
+
+// What was refused within a resync has been named all the same.
+TEST_F(DurableStore, AFailedJournalDoesNotMakeAResyncRemoveWhatItNamed) {
+  apply(add("s1") + add("s2"));
+  constexpr uint64_t kSession = 7;
+  auto origin = std::make_shared<const Origin>("test", "here", kSession);
+  std::promise<Result> begun;
+  store_->begin_resync({.id = 1, .origin = origin, .backend = ""}, {},
+                       [&](Result result) { begun.set_value(std::move(result)); });
+  EXPECT_FALSE(begun.get_future().get().refused());
+  test_support::set_faults({.fail_flush = 1});
+  EXPECT_EQ(reason(apply(add("s3"))), v1::REASON_JOURNAL_FAILED);
+  const std::string all = R"(operations { upsert { backend { name: "web" } } })" + add("s1") + add("s2");
+  EXPECT_EQ(reason(post(all, {}, kSession).get()), v1::REASON_JOURNAL_FAILED);
+  test_support::set_faults({});
+  while (store_->journal()->info().condition != journal::Condition::kWriting) std::this_thread::yield();
+  std::promise<Result> ended;
+  store_->end_resync({.id = 2, .origin = origin, .max_removal_percent = 100}, {},
+                     [&](Result result) { ended.set_value(std::move(result)); });
+  EXPECT_EQ(ended.get_future().get().outcome, Outcome::kUnchanged);
+  for (const char* name : {"s1", "s2"}) {
+    EXPECT_TRUE(read([name](Reader& reader) { return reader.find_server("web", name).has_value(); })) << name;
+  }
 }
 
 TEST_F(DurableStore, AListenerWithoutAPortOfItsOwnKeepsTheOneItGot) {

@@ -191,6 +191,47 @@ TEST_F(ResyncTest, TheGuardCountsBackendsAndListeners) {
   EXPECT_THAT(names(), ElementsAre("web", "web/s1", "web/s2"));
 }
 
+// The only listener may go, and so may the only backend: but not with all that it has.
+TEST_F(ResyncTest, TheGuardCountsServersOfABackendThatGoes) {
+  must(R"(operations { delete { listener: "l" } } operations { delete { backend: "app" } })");
+  begin();
+  std::vector<std::string> before = names();
+  Result result = end(50);
+  EXPECT_EQ(reason(result), v1::REASON_MASS_REMOVAL);
+  EXPECT_THAT(reason_of(result), HasSubstr("would remove 4 of 4 servers, more than 50 percent"));
+  EXPECT_EQ(names(), before);
+  end(50, /*cancel=*/true);
+  add("large", {"1", "2", "3", "4", "5"});
+  begin();
+  say(name_backend("large") + upsert("large", "1") + upsert("large", "2") + upsert("large", "3") +
+      upsert("large", "4") + upsert("large", "5"));
+  EXPECT_EQ(end(50).outcome, Outcome::kApplied) << "4 of 9";
+}
+
+// A request that found no room in the mailbox was not heard, and what it named is not known.
+TEST_F(ResyncTest, WithoutRoomForATransactionItEnds) {
+  become_primary(kSession, 2);
+  begin();
+  std::promise<void> busy;
+  std::promise<void> go_on;
+  store_.read([&](Reader&) {
+    busy.set_value();
+    go_on.get_future().wait();
+  });
+  busy.get_future().wait();
+  while (store_.read([](Reader&) {}) == Store::Posted::kYes) {
+  }
+  std::promise<Result> refusal;
+  Transaction transaction = make_transaction(transaction_of(upsert("web", "s1")), store_.limits(), origin(kSession));
+  transaction.fence = fence();
+  store_.apply(std::move(transaction), {}, [&](Result result) { refusal.set_value(std::move(result)); });
+  std::future<Result> refused = refusal.get_future();
+  EXPECT_EQ(refused.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "it takes its turn";
+  go_on.set_value();
+  EXPECT_EQ(reason(refused.get()), v1::REASON_LIMIT_EXCEEDED);
+  EXPECT_EQ(reason(end(100)), v1::REASON_NO_RESYNC);
+}
+
 TEST_F(ResyncTest, OneBackendsScopeLeavesTheRestAlone) {
   EXPECT_EQ(reason(begin("nobody")), v1::REASON_NOT_FOUND);
   EXPECT_FALSE(begin("web").refused());
