@@ -155,8 +155,8 @@ Task<After> exchange(Client& client, size_t request_size) {
     if (!may_retry(x, *fault)) co_return co_await give_up(x, *fault);
     if (x.lease) count_fault(x, *x.lease, *fault);
     begin_retry(x);
-    if (x.settings().retry.back_off.effective_base() > runtime::Duration::zero()) fault = co_await back_off(x);
-    if (fault == &faults::kClientGone) co_return co_await give_up(x, *fault);
+    fault = co_await back_off(x.settings().retry.back_off, x.tries, x.context, [&x] { return x.client_is_gone(); });
+    if (fault) co_return co_await give_up(x, *fault);
   }
 
   x.lease->answered(&x.context.response);

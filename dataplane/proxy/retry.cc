@@ -110,14 +110,14 @@ void begin_retry(ExchangeState& x) {
   x.log.retried();
 }
 
-Task<FaultOrNull> back_off(ExchangeState& x) {
-  const config::BackOff& policy = x.settings().retry.back_off;
+Task<FaultOrNull> back_off(config::BackOff policy, uint32_t tries, Context& context,
+                           absl::FunctionRef<bool()> is_gone) {
   Duration pause = policy.effective_base();
-  for (uint32_t i = 1; i < x.tries && pause < policy.effective_max(); ++i) pause *= 2;
-  const TimePoint end = x.now() + jittered(std::min(pause, policy.effective_max()), x.context.random);
-  while (x.now() < end) {
-    co_await runtime::Sleep(x.context.loop, std::min(end, x.now() + kLookAtClient));
-    if (x.client_is_gone()) co_return &faults::kClientGone;
+  for (uint32_t i = 1; i < tries && pause < policy.effective_max(); ++i) pause *= 2;
+  const TimePoint end = context.loop.now() + jittered(std::min(pause, policy.effective_max()), context.random);
+  while (context.loop.now() < end) {
+    co_await runtime::Sleep(context.loop, std::min(end, context.loop.now() + kLookAtClient));
+    if (is_gone()) co_return &faults::kClientGone;
   }
   co_return nullptr;
 }

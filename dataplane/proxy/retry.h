@@ -1,6 +1,7 @@
 // Whether, and when, another server is tried: the backend's policy (config/retry_policy.h) applied to a fault.
 #pragma once
 
+#include "absl/functional/function_ref.h"
 #include "proxy/exchange_state.h"
 #include "runtime/task.h"
 
@@ -26,7 +27,9 @@ FaultOrNull unwelcome_status(ExchangeState& x);
 // Lets go of what the failed try had.
 void begin_retry(ExchangeState& x);
 
-// The pause before the next try. kClientGone: nobody waits for it any more. Else null.
-runtime::Task<FaultOrNull> back_off(ExchangeState& x);
+// The pause before another try, when `tries` were made. kClientGone where `is_gone()` says meanwhile that nobody waits
+// for it any more, else null.
+runtime::Task<FaultOrNull> back_off(config::BackOff policy, uint32_t tries, Context& context,
+                                    absl::FunctionRef<bool()> is_gone);
 
 }  // namespace fairlead::proxy

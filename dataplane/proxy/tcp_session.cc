@@ -28,6 +28,15 @@ struct Connecting {
   std::array<config::Uid, 11> tried{};
   uint32_t tries = 0;
   Persistent persistent{};
+
+  bool client_is_gone() const {
+    const runtime::Channel& channel = client.stream().channel();
+    return channel.is_hung_up() || channel.is_cancelled();
+  }
+  runtime::Duration time_of_try() const {
+    const config::Backend& settings = backend.settings();
+    return std::min(settings.connect_timeout(), settings.retry.per_try_timeout.value_or(runtime::Duration::max()));
+  }
 };
 
 bool may_retry(Connecting& c, Retry retry) {
@@ -87,21 +96,24 @@ Task<FaultOrNull> connect_to_a_server(Connecting& c, ExchangeLog& log) {
     if (none) co_return last ? last : none;
     upstream::Server& server = c.lease->server();
     log.server(server.record());
-    auto connected = co_await c.lease->connect(c.backend.settings().connect_timeout());
+    auto connected = co_await c.lease->connect(c.time_of_try());
     if (connected) {
       c.lease->answered(nullptr);
       co_return nullptr;
     }
     last = &connect_fault(*c.lease, connected.error());
     ++server.counters().failed[static_cast<int>(last->failure)];
-    if (c.client.stream().channel().is_hung_up() || c.client.stream().channel().is_cancelled())
-      co_return &faults::kClientGone;
+    if (c.client_is_gone()) co_return &faults::kClientGone;
     if (c.lease->was_cut_off()) co_return last;
     c.lease->failed();
     server.note(upstream::Outcome::kConnectionError);
     if (!may_retry(c, last->retry)) co_return last;
     c.retry.emplace(c.backend);
+    c.lease.reset();
     log.retried();
+    FaultOrNull gone = co_await back_off(c.backend.settings().retry.back_off, c.tries, c.client.context(),
+                                         [&c] { return c.client_is_gone(); });
+    if (gone) co_return gone;
   }
 }
 

@@ -245,6 +245,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, LimitSeeds, testing::Range<uint64_t>(1, 13));
 TEST_P(LimitSeeds, AreNeverExceededAndAllPlacesComeBack) {
   SCOPED_TRACE(testing::Message() << "seed " << GetParam());
   constexpr uint32_t kLimit = 2;
+  constexpr auto kAlgorithms = static_cast<uint64_t>(config::Algorithm::kHash) + 1;  // the last one
   HttpWorld w(GetParam(), 1 + static_cast<int>(GetParam() % 3), 3);
   Random random(GetParam());
   SimFaults faults = SimFaults::rough(random);
@@ -278,7 +279,7 @@ TEST_P(LimitSeeds, AreNeverExceededAndAllPlacesComeBack) {
       case 1: {
         config::Backend settings;
         settings.timeouts.response = seconds(random.between(1, 20));
-        settings.algorithm = static_cast<config::Algorithm>(random.below(6));
+        settings.algorithm = static_cast<config::Algorithm>(random.below(kAlgorithms));
         settings.default_max_connections = kLimit;
         settings.queue.max_waiting = static_cast<uint32_t>(random.below(8));
         settings.queue.timeout = milliseconds(random.between(1, 2'000));

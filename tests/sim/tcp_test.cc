@@ -198,6 +198,59 @@ TEST(TcpCase, WithoutAServerTheConnectionIsClosed) {
   EXPECT_EQ(w.at_client[1].bytes, "");
 }
 
+// How long a client waits for its end where no server takes its connection, be it that all refuse or that none answers.
+Duration wait_in_vain(const config::RetryPolicy& policy, bool refused) {
+  TcpWorld w(1);
+  config::Backend settings;
+  settings.timeouts.connect = seconds(30);
+  settings.retry = policy;
+  w.world.configuration().set_backend("app", settings);
+  for (int i = 0; i < 3; ++i) {
+    w.world.configuration().set_admin_state("app", "s" + std::to_string(i), config::AdminState::kMaintenance);
+    w.world.configuration().add_server("app", "r" + std::to_string(i),
+                                       config::Endpoint::parse("10.9.9.9:" + std::to_string(100 + i)).value());
+  }
+  w.world.publish();
+  const TimePoint start = w.world.network().now();
+  TimePoint ended{};
+  struct Waiting {
+    static runtime::Task<void> run(TcpWorld& world, bool refused, TimePoint& ended) {
+      HttpPeer peer(world.world.clients(), world.address);
+      co_await peer.connected();
+      if (!refused) world.world.network().faults().black_hole_connect = 1;
+      co_await peer.read_to_end();
+      ended = world.world.network().now();
+    }
+  };
+  w.clients.spawn(Waiting::run(w, refused, ended));
+  EXPECT_TRUE(w.world.run_until([&] { return w.clients.running() == 0; }));
+  EXPECT_EQ(w.connections, 0);
+  return ended - start;
+}
+
+TEST(TcpTries, PauseAsThePolicySays) {
+  config::RetryPolicy policy;
+  policy.attempts = 3;
+  const Duration without = wait_in_vain(policy, true);
+  EXPECT_LT(without, seconds(1));
+  policy.back_off = {.base = seconds(2), .max = seconds(4)};
+  const Duration with = wait_in_vain(policy, true);
+  // 2 + 4 + 4 s, or half of each.
+  EXPECT_GE(with, seconds(5));
+  EXPECT_LE(with, without + seconds(10));
+}
+
+TEST(TcpTries, HaveATimeOfTheirOwn) {
+  config::RetryPolicy policy;
+  policy.attempts = 1;
+  const Duration without = wait_in_vain(policy, false);
+  EXPECT_GE(without, seconds(59));
+  policy.per_try_timeout = seconds(4);
+  const Duration with = wait_in_vain(policy, false);
+  EXPECT_GE(with, milliseconds(7'900));
+  EXPECT_LE(with, seconds(9));
+}
+
 TEST(TcpCase, ADeletedServersConnectionsGoOnUntilTheDeadline) {
   TcpWorld w(1);
   // A client that keeps its direction open while the server waits for its end.
