@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "config/text.h"
+#include "config/validate.h"
 #include "grpcpp/support/server_callback.h"
 #include "management/context.h"
 #include "management/status.h"
@@ -31,6 +33,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     response_.Clear();
     if (!next(response_)) return;
     writing_ = true;
+    write_began_ = Executor::Clock::now();
     this->StartWrite(&response_);
   }
 
@@ -39,6 +42,11 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
 
  private:
   void send_end(const grpc::Status& status) final { this->Finish(status); }
+  void check_silence(Executor::Clock::time_point now, std::chrono::nanoseconds silence) final {
+    if (!writing_ || now < write_began_ + silence) return;
+    finish({grpc::StatusCode::ABORTED,
+            config::concat("this stream was not read for ", config::to_text(silence), "; it ends")});
+  }
   void OnWriteDone(bool ok) override {
     post([ok](WriteStream& self) {
       self.writing_ = false;
@@ -62,6 +70,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   std::shared_ptr<Context> context_;
   Response response_;
   bool writing_ = false;
+  Executor::Clock::time_point write_began_;
 };
 
 }  // namespace fairlead::management

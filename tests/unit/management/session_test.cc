@@ -233,6 +233,40 @@ TEST_F(WatchTest, AWatchGoesOnWhereItWas) {
   second->Finish();
 }
 
+// Its place is free again for who comes next.
+TEST_F(WatchTest, WhoDoesNotReadIsCutOff) {
+  must(kWeb);
+  // More than gRPC takes for a client that does not read.
+  const std::string label(250, 'x');
+  for (int part = 0; part < 16; ++part) {
+    std::string many;
+    for (int i = 0; i < 1'000; ++i) {
+      absl::StrAppend(&many, R"(operations { create { server { backend: "web" name: "m)", part, "-", i,
+                      R"(" address: "10.0.0.1:80" labels { key: "a" value: ")", label,
+                      R"(" } labels { key: "b" value: ")", label, R"(" } labels { key: "c" value: ")", label,
+                      R"(" } } } } )");
+    }
+    must(many);
+  }
+  server_->stop();
+  start(/*sessions_max=*/1, std::chrono::milliseconds(100));
+  auto stalled = watch("snapshot: true");
+  std::unique_ptr<grpc::ClientContext> context = std::move(context_);
+  v1::WatchEventsResponse event;
+  ASSERT_TRUE(stalled->Read(&event));
+  while (true) {
+    auto next = watch("snapshot: true");
+    const bool begins = next->Read(&event);
+    if (begins) context_->TryCancel();
+    const grpc::Status status = next->Finish();
+    if (begins) break;
+    ASSERT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  }
+  while (stalled->Read(&event)) {
+  }
+  EXPECT_THAT(stalled->Finish().error_code(), testing::AnyOf(StatusCode::CANCELLED, StatusCode::ABORTED));
+}
+
 TEST_F(WatchTest, WhatCannotBeResumedIsSaid) {
   must(kWeb);
   for (const std::string& request : {position(2), std::string("epoch: 1 version: 1"), position(1, 5)}) {
