@@ -65,6 +65,8 @@ absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationF
   auto credentials = load_credentials(file);
   if (!credentials.ok()) return credentials.status();
   self->credentials_ = *std::move(credentials);
+  // While nobody has given up anything for us.
+  if (absl::Status status = may_enter(self->worker_class()); !status.ok()) return status;
   if (absl::Status status = self->open_log(); !status.ok()) return status;
   if (absl::Status status = self->ask_for_takeover(); !status.ok()) return status;
   if (absl::Status status = self->serve_traffic(file); !status.ok()) return status;
@@ -113,12 +115,10 @@ absl::Status DataPlane::ask_for_takeover() {
 }
 
 absl::Status DataPlane::serve_traffic(const ConfigurationFile& file) {
-  const WorkerClass worker_class = settings_.real_time_workers ? WorkerClass::kRealTime : WorkerClass::kFair;
-  if (absl::Status status = may_enter(worker_class); !status.ok()) return status;
   workers_ = std::make_unique<Workers>(settings_.workers, via_name(), access_log_.get(), settings_.resolver);
   workers_->process().max_connections = settings_.limits.max_connections;
   workers_->inherit(inheritance_);
-  workers_->start(worker_class);
+  workers_->start(worker_class());
   give_way_to_workers();
   return open_store(file);
 }

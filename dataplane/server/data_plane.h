@@ -59,6 +59,7 @@ class DataPlane : takeover::Host {
   absl::Status ask_for_takeover();
   absl::Status open_log();
   absl::Status serve_traffic(const ConfigurationFile& file);
+  WorkerClass worker_class() const { return settings_.real_time_workers ? WorkerClass::kRealTime : WorkerClass::kFair; }
   absl::Status open_store(const ConfigurationFile& file);
   absl::Status load_file(const ConfigurationFile& file);
   std::optional<observe::JournalFacts> journal_facts() const;

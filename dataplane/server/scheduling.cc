@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "spdlog/spdlog.h"
 
 namespace fairlead::server {
 namespace {
@@ -53,24 +54,35 @@ bool is_ordinary() {
   return was_at_first_call;
 }
 
+// Of the calling thread.
+bool is_in_real_time() {
+  const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  return policy == SCHED_RR || policy == SCHED_FIFO;
+}
+
 }  // namespace
 
 absl::Status may_enter(WorkerClass worker_class) {
-  if (worker_class == WorkerClass::kFair || !is_ordinary()) return absl::OkStatus();
-  const sched_param ordinary{};
-  if (sched_setscheduler(0, SCHED_RR, &kRealTime) == 0) {
-    sched_setscheduler(0, SCHED_OTHER, &ordinary);
-    return absl::OkStatus();
+  if (worker_class == WorkerClass::kFair || is_in_real_time()) return absl::OkStatus();
+  const int before = sched_getscheduler(0);
+  const sched_param no_priority{};
+  if (sched_setscheduler(0, SCHED_RR, &kRealTime) != 0) {
+    return absl::PermissionDeniedError(absl::StrCat("real_time_workers: the kernel does not allow it (",
+                                                    strerror(errno),
+                                                    "); CAP_SYS_NICE or an RLIMIT_RTPRIO of 1 is needed (under systemd "
+                                                    "LimitRTPRIO=1 without RestrictRealtime), and a "
+                                                    "real-time budget of the cgroup where there are such"));
   }
-  return absl::PermissionDeniedError(absl::StrCat(
-      "real_time_workers: the kernel does not allow it (", strerror(errno),
-      "); CAP_SYS_NICE or an RLIMIT_RTPRIO of 1 is needed, under systemd LimitRTPRIO=1 without RestrictRealtime"));
+  if (sched_setscheduler(0, before, &no_priority) == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("real_time_workers: there is no way back: ", strerror(errno)));
 }
 
 void enter(WorkerClass worker_class) {
-  if (!is_ordinary()) return;
-  if (worker_class == WorkerClass::kRealTime && sched_setscheduler(0, SCHED_RR, &kRealTime) == 0) return;
-  schedule(SCHED_OTHER, getpriority(PRIO_PROCESS, 0), kShortTurnNs);
+  if (worker_class == WorkerClass::kRealTime) {
+    if (is_in_real_time() || sched_setscheduler(0, SCHED_RR, &kRealTime) == 0) return;
+    spdlog::error("a worker is not in the real-time class: {}", strerror(errno));
+  }
+  if (is_ordinary()) schedule(SCHED_OTHER, getpriority(PRIO_PROCESS, 0), kShortTurnNs);
 }
 
 void give_way_to_workers() {

@@ -16,9 +16,11 @@ namespace fairlead::server {
 
 enum class WorkerClass { kFair, kRealTime };
 
-// For a worker, on its own thread. A class that was not allowed is left as it is.
+// For a worker, on its own thread. Where it may not enter the real-time class after all, it logs that and takes short
+// turns.
 void enter(WorkerClass worker_class);
-// Whether this thread may enter it; the error says what is missing.
+// Whether this thread may enter it, which stays where it is; the error says what is missing. Before other threads
+// begin.
 absl::Status may_enter(WorkerClass worker_class);
 // For the calling thread, and those that it starts from now on.
 void give_way_to_workers();

@@ -389,7 +389,7 @@ ssize_t Transport::write(std::span<const iovec> data) {
 
 void Transport::shutdown_write() {
   if (established_ && !failed_ && !said_goodbye_) say_goodbye();
-  if (kept_output_.empty()) {
+  if (kept_output_.empty() || failed_) {
     channel_.loop().driver().shutdown_write(channel_.fd());
   } else {
     end_after_output_ = true;
