@@ -113,15 +113,39 @@ class FieldsInPlace(ApiCase):
         return [item.metadata.uid for item in [*whole.listeners, *whole.backends, *whole.servers]]
 
     def test_these_are_all_fields(self):
-        """A field that is new is toggled too."""
+        """A field that is new is toggled too, however deep it stands."""
         fixed = {"name", "metadata", "status"}
         for message, toggled, others in (
-                (resources.Server, SERVER, {"backend", "address"}),
+                (resources.Server, SERVER, {"backend", "address", "health_check.port", "health_check.address"}),
                 # (Servers that are told of clients, or speak TLS, must expect that: proxy_protocol_test.py, server_tls_test.py.)
-                (resources.Backend, BACKEND, {"health_check", "servers", "send_proxy_protocol", "tls"}),
+                (resources.Backend, {**BACKEND, **CHECK}, {
+                    "servers", "send_proxy_protocol", "tls", "health_check.tcp", "health_check.tls",
+                    "health_check.port", "health_check.address", "health_check.agent.port", "health_check.agent.address"}),
                 (resources.Listener, LISTENER, {"bind", "protocol", "default_backend", "tls"})):
-            fields = {field.name for field in message.DESCRIPTOR.fields}
-            self.assertEqual(fields - fixed - others, {path.split(".")[0] for path in toggled}, message.DESCRIPTOR.name)
+            missing = {leaf for leaf in leaves(message.DESCRIPTOR)
+                       if not any(is_within(leaf, path) for path in fixed | others) and leaf not in toggled
+                       and not any(leaf in given(path, values) for path, values in toggled.items())}
+            self.assertEqual(missing, set(), message.DESCRIPTOR.name)
+
+
+def leaves(descriptor, prefix=""):
+    """The paths of all fields that are no messages of ours, or repeated."""
+    for field in descriptor.fields:
+        path = prefix + field.name
+        inner = field.message_type
+        if inner and field.label != field.LABEL_REPEATED and not inner.full_name.startswith("google.protobuf."):
+            yield from leaves(inner, path + ".")
+        else:
+            yield path
+
+
+def is_within(leaf, path):
+    return leaf == path or leaf.startswith(path + ".")
+
+
+def given(path, values):
+    """The paths of what is set within a message."""
+    return {f"{path}.{key}" for value in values if isinstance(value, dict) for key in value}
 
 
 class LongConnections(ApiCase):

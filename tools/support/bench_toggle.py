@@ -55,7 +55,8 @@ def tables(addresses):
     checks = {"health_check": (check, resources.HealthCheck(tcp={}), None, check)}
     agent = Agent().port
     inner = {"health_check.agent.port": (agent, agent)} | fields.CHECK | {"health_check.http.body_contains": (body, "")}
-    of_server = {"address": tuple(addresses), **fields.SERVER}
+    # There is another server, so this one may rest as well.
+    of_server = {"address": tuple(addresses), **fields.SERVER, "admin_state": (2, 3, 1)}
     return [("server", of_server), ("backend", fields.BACKEND), ("backend", checks | inner), ("server", {
         "health_check.address": (addresses[0], ""), "health_check.disabled": (True, False)}), ("backend", {
             "health_check": (None,)})]

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "chi_square.h"
 #include "members.h"
 
 namespace fairlead::balancing {
@@ -41,6 +42,36 @@ TEST(Random, DrawsByWeightAfterEachAddition) {
     for (const auto& [uid, own] : weights) {
       double expected = static_cast<double>(kPicks * own) / static_cast<double>(total_of(weights));
       EXPECT_NEAR(static_cast<double>(counts[uid]), expected, expected * 0.03 + 4 * std::sqrt(expected)) << uid;
+    }
+  }
+}
+
+// As long as nobody has any load, the first of two draws is taken: shares are the weights.
+TEST(Random, SharesAreTheWeightsWhileMembersComeAndGo) {
+  for (unsigned draws : {1, 2}) {
+    for (uint64_t seed = 1; seed <= 8; ++seed) {
+      SCOPED_TRACE(testing::Message() << draws << " draws, seed " << seed);
+      base::Random random(seed);
+      auto draw_weight = [&] { return static_cast<uint16_t>(random.below(3) == 0 ? 256 : 1 + random.below(20)); };
+      Members members;
+      for (int i = 0; i < 30; ++i) members.add(draw_weight());
+      ChiSquare shares;
+      for (int change = 0; change < 600; ++change) {
+        std::vector<Uid> uids = members.uids();
+        Uid one = uids[random.below(uids.size())];
+        if (uids.size() > 40 || (uids.size() > 20 && random.below(2) == 0)) {
+          members.remove(one);
+        } else if (random.below(2) == 0) {
+          members.set_weight(one, draw_weight());
+        } else {
+          members.add(draw_weight());
+        }
+        shares.expect(members.weights(1), 100);
+        for (int i = 0; i < 100; ++i) {
+          shares.saw(pick_best_of(draws, members.eligible(), 1, random, no_load)->metadata.uid);
+        }
+      }
+      EXPECT_TRUE(shares.is_plausible()) << shares.text();
     }
   }
 }

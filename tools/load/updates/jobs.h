@@ -37,8 +37,8 @@ absl::StatusOr<std::string> change(const Settings& settings);
 // Drains the server and makes it ready again, in turn, so many times in all.
 absl::StatusOr<std::string> toggle(const Settings& settings);
 
-// Resyncs of the backend with what add() has added, so that nothing differs: one after the other for `duration`, at least
-// one, each on a session of its own.
+// Resyncs of the backend with what add() has added, so that nothing differs: one after the other for `duration`, at
+// least one, each on a session of its own.
 absl::StatusOr<std::string> resync(const Settings& settings);
 
 }  // namespace fairlead::updates
