@@ -220,15 +220,7 @@ TEST_P(ConsistentHashSeeds, SharesAreTheWeightsWhileMembersComeAndGo) {
   for (int i = 0; i < 30; ++i) members.add(draw_weight(random_));
   ChiSquare shares;
   for (int change = 0; change < 600; ++change) {
-    std::vector<Uid> uids = members.uids();
-    Uid one = uids[random_.below(uids.size())];
-    if (uids.size() > 40 || (uids.size() > 20 && random_.below(2) == 0)) {
-      members.remove(one);
-    } else if (random_.below(2) == 0) {
-      members.set_weight(one, draw_weight(random_));
-    } else {
-      members.add(draw_weight(random_));
-    }
+    change_one(members, random_, [this] { return draw_weight(random_); });
     shares.expect(members.weights(kDefaultWeight), 100);
     for (int i = 0; i < 100; ++i) shares.saw(pick(members, random_.next()));
   }

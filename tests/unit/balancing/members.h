@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "config/snapshot.h"
 
 namespace fairlead::balancing {
@@ -83,6 +84,20 @@ class Members {
   config::EligibleServers eligible_;
   config::Uid next_uid_ = 1;
 };
+
+// One of 20 to 40 goes, comes, or has another weight.
+template <typename DrawWeight>
+void change_one(Members& members, base::Random& random, DrawWeight&& draw_weight) {
+  std::vector<config::Uid> uids = members.uids();
+  config::Uid one = uids[random.below(uids.size())];
+  if (uids.size() > 40 || (uids.size() > 20 && random.below(2) == 0)) {
+    members.remove(one);
+  } else if (random.below(2) == 0) {
+    members.set_weight(one, draw_weight());
+  } else {
+    members.add(draw_weight());
+  }
+}
 
 inline uint64_t total_of(const std::map<config::Uid, uint64_t>& weights) {
   uint64_t total = 0;

@@ -57,15 +57,7 @@ TEST(Random, SharesAreTheWeightsWhileMembersComeAndGo) {
       for (int i = 0; i < 30; ++i) members.add(draw_weight());
       ChiSquare shares;
       for (int change = 0; change < 600; ++change) {
-        std::vector<Uid> uids = members.uids();
-        Uid one = uids[random.below(uids.size())];
-        if (uids.size() > 40 || (uids.size() > 20 && random.below(2) == 0)) {
-          members.remove(one);
-        } else if (random.below(2) == 0) {
-          members.set_weight(one, draw_weight());
-        } else {
-          members.add(draw_weight());
-        }
+        change_one(members, random, draw_weight);
         shares.expect(members.weights(1), 100);
         for (int i = 0; i < 100; ++i) {
           shares.saw(pick_best_of(draws, members.eligible(), 1, random, no_load)->metadata.uid);
