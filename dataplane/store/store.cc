@@ -78,26 +78,24 @@ void Store::apply(Transaction transaction, ApplyOptions options, std::function<v
 
 void Store::begin_resync(BeginResync request, ApplyOptions options, std::function<void(Result)> done) {
   uint64_t id = request.id;
-  uint64_t session = request.origin->session;
   auto work = [this, options, done, request = std::move(request)] { writer_.begin_resync(request, options, done); };
-  post(id, session, std::move(work), std::move(done));
+  post(id, /*named_in=*/0, std::move(work), std::move(done));
 }
 
 void Store::end_resync(EndResync request, ApplyOptions options, std::function<void(Result)> done) {
   uint64_t id = request.id;
-  uint64_t session = request.origin->session;
   auto work = [this, options, done, request = std::move(request)] { writer_.end_resync(request, options, done); };
-  post(id, session, std::move(work), std::move(done));
+  post(id, /*named_in=*/0, std::move(work), std::move(done));
 }
 
 // Where there is no room the refusal takes its turn all the same: an answer stands for those before it as well.
-void Store::post(uint64_t id, uint64_t session, Inbox::Task work, std::function<void(Result)> done) {
+void Store::post(uint64_t id, uint64_t named_in, Inbox::Task work, std::function<void(Result)> done) {
   switch (Inbox::Posted posted = inbox_->post(work)) {
     case Inbox::Posted::kYes:
       return;
     case Inbox::Posted::kFull:
-      return inbox_->post_fact([this, id, session, posted, done = std::move(done)] {
-        writer_.refuse(id, not_taken(id, posted, limits_), session, done);
+      return inbox_->post_fact([this, id, named_in, posted, done = std::move(done)] {
+        writer_.refuse(id, not_taken(id, posted, limits_), named_in, done);
       });
     case Inbox::Posted::kClosed:
       return done(refused(id, version(), not_taken(id, posted, limits_)));

@@ -89,8 +89,8 @@ class Store {
   config::Version version() const { return version_.load(std::memory_order_acquire); }
 
  private:
-  // `work` leads to `done`.
-  void post(uint64_t id, uint64_t session, Inbox::Task work, std::function<void(Result)> done);
+  // `work` leads to `done`. `named_in`: the session whose resync it may name something for; 0 for none.
+  void post(uint64_t id, uint64_t named_in, Inbox::Task work, std::function<void(Result)> done);
   static Posted to_posted(Inbox::Posted posted);
   Store(ReadingHalf& reading_half, Limits limits, std::unique_ptr<journal::Journal> journal, std::string zone,
         std::shared_ptr<const tls::Seal> seal);

@@ -288,7 +288,7 @@ def updates(workshop, arguments, say):
     rates = added["per_second_by_100000"] or [added["per_second"]]
     time.sleep(2)  # until memory that is not needed any more is given back
     resident = usage.resident_kb(data_plane.pid) * 1024
-    result = {"bench": "updates", "servers": arguments.servers, "durable": HAS_JOURNAL,
+    result = {"bench": "updates", "servers": arguments.servers, "durable": HAS_JOURNAL, "real_time": goes_first,
               "adds_per_second": round(added["per_second"]),
               "rate_last_vs_first": round(rates[-1] / rates[0], 3),
               "vs_haproxy_20000": round(added["per_second"] / haproxy_last, 1),

@@ -208,28 +208,44 @@ TEST_F(ResyncTest, TheGuardCountsServersOfABackendThatGoes) {
   EXPECT_EQ(end(50).outcome, Outcome::kApplied) << "4 of 9";
 }
 
-// A request that found no room in the mailbox was not heard, and what it named is not known.
-TEST_F(ResyncTest, WithoutRoomForATransactionItEnds) {
-  become_primary(kSession, 2);
-  begin();
-  std::promise<void> busy;
-  std::promise<void> go_on;
-  store_.read([&](Reader&) {
-    busy.set_value();
-    go_on.get_future().wait();
-  });
-  busy.get_future().wait();
-  while (store_.read([](Reader&) {}) == Store::Posted::kYes) {
+class BusyResyncTest : public ResyncTest {
+ protected:
+  // What `ask(done)` is answered where the writer is busy and its mailbox full.
+  template <typename Ask>
+  Result ask_when_full(Ask&& ask) {
+    std::promise<void> busy, go_on;
+    store_.read([&](Reader&) {
+      busy.set_value();
+      go_on.get_future().wait();
+    });
+    busy.get_future().wait();
+    while (store_.read([](Reader&) {}) == Store::Posted::kYes) {
+    }
+    std::promise<Result> answer;
+    ask([&](Result result) { answer.set_value(std::move(result)); });
+    std::future<Result> answered = answer.get_future();
+    EXPECT_EQ(answered.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "it takes its turn";
+    go_on.set_value();
+    return answered.get();
   }
-  std::promise<Result> refusal;
+};
+
+// What such a transaction named is not known.
+TEST_F(BusyResyncTest, WithoutRoomForATransactionItEnds) {
+  begin();
   Transaction transaction = make_transaction(transaction_of(upsert("web", "s1")), store_.limits(), origin(kSession));
   transaction.fence = fence();
-  store_.apply(std::move(transaction), {}, [&](Result result) { refusal.set_value(std::move(result)); });
-  std::future<Result> refused = refusal.get_future();
-  EXPECT_EQ(refused.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "it takes its turn";
-  go_on.set_value();
-  EXPECT_EQ(reason(refused.get()), v1::REASON_LIMIT_EXCEEDED);
+  Result result = ask_when_full([&](auto done) { store_.apply(std::move(transaction), {}, done); });
+  EXPECT_EQ(reason(result), v1::REASON_LIMIT_EXCEEDED);
   EXPECT_EQ(reason(end(100)), v1::REASON_NO_RESYNC);
+}
+
+TEST_F(BusyResyncTest, WithoutRoomForItsEndItStaysOpen) {
+  begin();
+  EndResync request{.id = 9, .origin = origin(kSession), .fence = fence(), .max_removal_percent = 100};
+  Result result = ask_when_full([&](auto done) { store_.end_resync(request, {}, done); });
+  EXPECT_EQ(reason(result), v1::REASON_LIMIT_EXCEEDED);
+  EXPECT_EQ(end(100).outcome, Outcome::kApplied);
 }
 
 TEST_F(ResyncTest, OneBackendsScopeLeavesTheRestAlone) {
