@@ -237,6 +237,9 @@ class Balancer {
                                      const config::EligibleServers& eligible, base::Random& random, Loads& loads,
                                      Key key, Allowed& allowed) {
     uint16_t default_weight = backend.settings->effective_default_weight();
+    auto or_any = [&](const config::Server* server) {
+      return server ? server : find_allowed(eligible, default_weight, random, allowed);
+    };
     auto draw_until_allowed = [&](auto&& draw) -> const config::Server* {
       for (int i = 0; i < kDrawsMax; ++i) {
         const config::Server* server = draw();
@@ -265,22 +268,21 @@ class Balancer {
             if (const config::Server* server = pick_by_hash(backend, eligible, *key, below)) return server;
           }
         }
-        const config::Server* server = pick_by_hash(backend, eligible, *key, allowed);
-        return server ? server : find_allowed(eligible, default_weight, random, allowed);
+        return or_any(pick_by_hash(backend, eligible, *key, allowed));
       }
       case config::Algorithm::kRandom:
         return draw_best_of(backend.settings->effective_draws(), loads);
       case config::Algorithm::kStaticRoundRobin:
         return draw_until_allowed([&] { return state.static_round_robin.pick(eligible, default_weight); });
       case config::Algorithm::kFirst:
-        return pick_first(eligible, default_weight, allowed);
+        return or_any(pick_first(eligible, default_weight, allowed));
       case config::Algorithm::kSticky:
         // Who takes all is one of the first tier; what it cannot take goes on.
-        if (&eligible != &backend.eligible) return pick_first(eligible, default_weight, allowed);
+        if (&eligible != &backend.eligible) return or_any(pick_first(eligible, default_weight, allowed));
         if constexpr (KnowsHolder<Loads>) {
-          return pick_sticky(eligible, default_weight, loads.sticky_holder(), allowed);
+          return or_any(pick_sticky(eligible, default_weight, loads.sticky_holder(), allowed));
         } else {
-          return pick_sticky(eligible, default_weight, own_holder_, allowed);
+          return or_any(pick_sticky(eligible, default_weight, own_holder_, allowed));
         }
       case config::Algorithm::kLeastConnections:
         if (LeastConnections::is_exact(eligible)) {

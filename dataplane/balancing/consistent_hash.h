@@ -16,7 +16,9 @@
 // Where hardly anybody stands in a range, arrivals are not waited for longer than kArrivalsMax. From there on each
 // place that has had none gets its time directly: what is left to wait is exponential again, so nothing else changes.
 //
-// Servers of one weight are searched together; times are the same in all such classes. Pure.
+// Times do not depend on weights. Servers whose weights are near each other are searched together, by arrivals at the
+// heaviest of them: the search goes on behind a lighter one for as long as a heavier one would still be before it. So
+// there are ten searches at most, however many weights are in use. Pure.
 #pragma once
 
 #include <array>
@@ -101,12 +103,14 @@ class ConsistentSearch {
   const config::Server* best() const { return best_; }
   bool has_given_up() const { return refusals_left_ <= 0; }
 
-  // `is_last`: no class is searched after this one.
+  // Servers that weigh so much, or those of a level: at most `heaviest`, and more than half of it. `is_last`: nobody is
+  // searched after these.
   template <typename Allowed>
-  void look_through(const config::EligibleServers::Class& servers, uint32_t weight, bool is_last, Allowed& allowed) {
+  void look_through(const config::EligibleServers::Class& servers, uint32_t heaviest, bool is_last, Allowed& allowed) {
     if (servers.empty()) return;
     const config::Slot top = servers.last();
-    limit_ = best_score_ * weight;
+    heaviest_ = heaviest;
+    limit_ = best_score_ * heaviest;
     auto look_in = [&](unsigned number, bool is_last_range) {
       if (has_given_up()) return;
       const PlaceRange& range = kPlaceRanges[number];
@@ -120,7 +124,7 @@ class ConsistentSearch {
     if (highest > 0) look_in(highest - 1, false);
     look_in(highest, highest < 2);
     for (unsigned number = highest; number-- > 1;) look_in(number - 1, number == 1);
-    best_score_ = limit_ / weight;
+    best_score_ = limit_ / heaviest;
   }
 
  private:
@@ -130,15 +134,17 @@ class ConsistentSearch {
                     const config::EligibleServers::Class& servers, Allowed& allowed) {
     // Times are sums of -ln(uniform) x mean gap. As long as nobody is met, the product of the uniforms, which needs no
     // logarithm, says enough: whether the limit has passed, for certain.
-    const double budget = limit_ * range.rate;
-    const double product_min = budget < 1 ? 1 - budget : budget < kBudgetMax ? std::exp(-budget) : 0;
+    double product_min = product_at_limit(range);
     double product = arrival.uniform();
     for (uint32_t i = 1;; ++i) {
       if (product <= product_min) return;
       const auto* server = servers.find(arrival.place(range));
       if (server && is_allowed(**server, allowed)) {
-        if (is_last && !best_) return void(best_ = server->get());
-        return take(**server, -std::log(product) * range.mean_gap);
+        const bool may_be_better_later = weight_of(**server) < heaviest_;
+        if (is_last && !best_ && !may_be_better_later) return void(best_ = server->get());
+        take(**server, -std::log(product) * range.mean_gap);
+        if (!may_be_better_later) return;
+        product_min = product_at_limit(range);
       }
       if (i == kArrivalsMax) break;
       arrival = process_.arrival(range, i);
@@ -168,10 +174,18 @@ class ConsistentSearch {
     --refusals_left_;
     return false;
   }
+  // Of those without a weight there is one for all.
+  uint32_t weight_of(const config::Server& server) const { return server.weight.value_or(heaviest_); }
+  // A lighter one counts as if it had come later among the heaviest.
   void take(const config::Server& server, double time) {
+    time *= static_cast<double>(heaviest_) / weight_of(server);
     if (time >= limit_) return;
     best_ = &server;
     limit_ = time;
+  }
+  double product_at_limit(const PlaceRange& range) const {
+    const double budget = limit_ * range.rate;
+    return budget < 1 ? 1 - budget : budget < kBudgetMax ? std::exp(-budget) : 0;
   }
 
   // Where e^-x is nothing.
@@ -179,9 +193,10 @@ class ConsistentSearch {
 
   const KeyProcess process_;
   const config::Server* best_ = nullptr;
-  // The best one's time / weight.
+  // The best one's time / weight, of those that were searched before.
   double best_score_ = std::numeric_limits<double>::infinity();
-  // Of the class that is searched: what comes later is not better.
+  // Of those that are searched: the heaviest weight, and when an arrival there is too late to be better.
+  uint32_t heaviest_ = 1;
   double limit_ = 0;
   int refusals_left_ = kRefusalsMax;
 };
@@ -257,7 +272,7 @@ const config::Server* find_first_arrival(const config::EligibleServers::Class& s
 }
 
 // The key's server; where that one is not allowed, the one that it would have without it, and so on. Null where none is
-// allowed, or too many were not.
+// allowed, or too many were not. Requires that levels are kept of `eligible`.
 template <typename Allowed>
 const config::Server* pick_consistent(const config::EligibleServers& eligible, uint16_t default_weight, uint64_t key,
                                       Allowed&& allowed) {
@@ -266,18 +281,27 @@ const config::Server* pick_consistent(const config::EligibleServers& eligible, u
     const config::Server* server = find_first_arrival(classes.front().servers, key, allowed);
     if (server) return server;
   }
+  if (classes.empty()) return nullptr;
+  struct Group {
+    const config::EligibleServers::Class* servers = nullptr;
+    uint32_t heaviest = 0;
+    uint64_t most() const { return uint64_t{heaviest} * servers->size(); }
+  };
+  std::array<Group, config::EligibleServers::kLevels + 1> groups;
+  size_t count = 0;
+  auto add = [&](const config::EligibleServers::Class& servers, uint32_t heaviest) {
+    if (servers.empty() || heaviest == 0) return;
+    groups[count] = {&servers, heaviest};
+    // Who is most likely to have the key's server goes first: the others then end early.
+    if (groups[count].most() > groups[0].most()) std::swap(groups[count], groups[0]);
+    ++count;
+  };
+  const auto& lightest = classes.front();
+  if (lightest.weight_class == config::EligibleServers::kDefaultClass) add(lightest.servers, default_weight);
+  for (const auto& level : eligible.levels()) add(level.servers, level.heaviest);
   ConsistentSearch search(key);
-  // The class that is most likely to have the key's server goes first: the others then end early.
-  size_t largest = 0;
-  for (size_t i = 1; i < classes.size(); ++i) {
-    if (share_of(classes[i], default_weight) > share_of(classes[largest], default_weight)) largest = i;
-  }
-  for (size_t i = 0; i < classes.size() && !search.has_given_up(); ++i) {
-    const auto& entry = classes[i == 0 ? largest : i <= largest ? i - 1 : i];
-    if (uint32_t weight = weight_of(entry, default_weight); weight > 0) {
-      bool is_last = i + 1 == classes.size();
-      search.look_through(entry.servers, weight, is_last, allowed);
-    }
+  for (size_t i = 0; i < count && !search.has_given_up(); ++i) {
+    search.look_through(*groups[i].servers, groups[i].heaviest, i + 1 == count, allowed);
   }
   return search.best();
 }

@@ -23,20 +23,13 @@ inline uint64_t key_of_attempt(uint64_t key, uint32_t attempt) {
 
 // MODULO: each server has as many remainders as it weighs. Somebody weighs something.
 inline config::Slot slot_of_remainder(const config::EligibleServers& assigned, uint16_t default_weight, uint64_t key) {
-  uint64_t total = 0;
-  for (const auto& entry : assigned.classes()) total += share_of(entry, default_weight);
-  uint64_t remainder = key % total;
-  for (const auto& entry : assigned.classes()) {
-    uint64_t share = share_of(entry, default_weight);
-    if (remainder < share) {
-      config::Slot found = 0;
-      auto rank = static_cast<uint32_t>(remainder / weight_of(entry, default_weight));
-      entry.servers.nth(rank, found);
-      return found;
-    }
-    remainder -= share;
-  }
-  return 0;
+  const uint64_t remainder = key % assigned.weight(default_weight);
+  const size_t index = assigned.class_at(remainder, default_weight);
+  const auto& entry = assigned.classes()[index];
+  const uint64_t within = remainder - assigned.weight_before(index, default_weight);
+  config::Slot found = 0;
+  entry.servers.nth(static_cast<uint32_t>(within / weight_of(entry, default_weight)), found);
+  return found;
 }
 
 // `slot_of(attempt)`: of whom to ask. Null where none of so many may take the request.

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 
-#include "balancing/shares.h"
 #include "config/snapshot.h"
 
 namespace fairlead::balancing {
@@ -18,9 +17,8 @@ class LoadBound {
   // `eligible`: among whom it is shared. `total`: what all have in flight.
   LoadBound(const config::BackendSnapshot& backend, const config::EligibleServers& eligible, uint64_t total)
       : default_weight_(backend.settings->effective_default_weight()),
-        allowed_(static_cast<Wide>(backend.settings->hash.effective_balance_factor()) * (total + 1)) {
-    for (const auto& entry : eligible.classes()) total_weight_ += share_of(entry, default_weight_);
-  }
+        allowed_(static_cast<Wide>(backend.settings->hash.effective_balance_factor()) * (total + 1)),
+        total_weight_(eligible.weight(default_weight_)) {}
 
   // Whether the server, which weighs something, has what it may have: at least one.
   bool is_reached(const config::Server& server, uint64_t load) const {
@@ -33,7 +31,7 @@ class LoadBound {
 
   uint16_t default_weight_;
   Wide allowed_;
-  uint64_t total_weight_ = 0;
+  uint64_t total_weight_;
 };
 
 }  // namespace fairlead::balancing

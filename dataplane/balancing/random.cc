@@ -1,35 +1,19 @@
 #include "balancing/random.h"
 
 namespace fairlead::balancing {
-namespace {
-
-uint64_t total_share(const config::EligibleServers& eligible, uint16_t default_weight) {
-  uint64_t total = 0;
-  for (const auto& entry : eligible.classes()) total += share_of(entry, default_weight);
-  return total;
-}
-
-}  // namespace
 
 Place place_among_classes(const config::EligibleServers& eligible, uint16_t default_weight, const Place& except,
                           uint64_t number) {
-  uint64_t total = total_share(eligible, default_weight) - except.weight;
+  const uint64_t total = eligible.weight(default_weight) - except.weight;
   if (total == 0) return {};
-  uint64_t left = base::Random::scaled(number, total);
-  const auto& classes = eligible.classes();
-  for (size_t i = 0; i < classes.size(); ++i) {
-    bool holds_except = !except.empty() && i == except.class_index;
-    uint32_t weight = weight_of(classes[i], default_weight);
-    uint64_t share = share_of(classes[i], default_weight) - (holds_except ? weight : 0);
-    if (left >= share) {
-      left -= share;
-      continue;
-    }
-    auto rank = static_cast<uint32_t>(left / weight);
-    if (holds_except && rank >= except.rank) ++rank;
-    return {i, rank, weight};
+  uint64_t at = base::Random::scaled(number, total);
+  if (!except.empty()) {
+    uint64_t its = eligible.weight_before(except.class_index, default_weight) + uint64_t{except.rank} * except.weight;
+    if (at >= its) at += except.weight;
   }
-  return {};
+  const size_t index = eligible.class_at(at, default_weight);
+  const uint32_t weight = weight_of(eligible.classes()[index], default_weight);
+  return {index, static_cast<uint32_t>((at - eligible.weight_before(index, default_weight)) / weight), weight};
 }
 
 }  // namespace fairlead::balancing

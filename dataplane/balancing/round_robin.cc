@@ -1,6 +1,8 @@
 #include "balancing/round_robin.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "balancing/shares.h"
 
@@ -9,20 +11,18 @@ namespace {
 
 // Picks made for nobody at the start: enough to tell workers apart, few enough to be cheap.
 constexpr uint64_t kStartsMax = 64;
+// What a class begins with: as far from its turn as it is on average.
+constexpr double kFirstWait = 0.5;
 
 }  // namespace
 
 const config::Server* RoundRobin::pick(const config::EligibleServers& eligible, uint16_t default_weight,
                                        base::Random& random) {
-  const Classes& classes = eligible.classes();
-  if (!follows(classes)) {
-    bool is_first = present_.empty() && absent_.empty();
-    follow(classes, random);
-    if (is_first) skip_ahead(classes, default_weight, random);
-  }
-  int index = choose_class(classes, default_weight);
-  if (index < 0) return nullptr;
-  const auto& servers = classes[index].servers;
+  if (shape_ != eligible.shape() || default_weight_ != default_weight) [[unlikely]]
+    follow(eligible, default_weight, random);
+  if (turns_.empty()) return nullptr;
+  const size_t index = turns_.size() == 1 ? turns_.front().index : next_class();
+  const auto& servers = eligible.classes()[index].servers;
   config::Slot& cursor = present_[index].cursor;
   config::Slot found = 0;
   const auto* server = servers.next_from(cursor, found);
@@ -31,65 +31,56 @@ const config::Server* RoundRobin::pick(const config::EligibleServers& eligible, 
   return server->get();
 }
 
-int RoundRobin::choose_class(const Classes& classes, uint16_t default_weight) {
-  if (classes.size() == 1) return weight_of(classes[0], default_weight) > 0 ? 0 : -1;
-  uint64_t total = 0;
-  for (const auto& entry : classes) total += share_of(entry, default_weight);
-  if (total == 0) return -1;
-  double picks_per_weight = 1.0 / static_cast<double>(total);
-  int best = -1;
-  for (size_t i = 0; i < classes.size(); ++i) {
-    uint64_t share = share_of(classes[i], default_weight);
-    if (share == 0) continue;
-    present_[i].credit += static_cast<double>(share) * picks_per_weight;
-    if (best < 0 || present_[i].credit > present_[best].credit) best = static_cast<int>(i);
+size_t RoundRobin::next_class() {
+  const size_t index = turns_.front().index;
+  now_ = turns_.front().time;
+  ++present_[index].turns;
+  const Turn next{present_[index].time(), static_cast<uint32_t>(index)};
+  // Down from the top until nobody below is earlier.
+  size_t at = 0;
+  for (size_t below = 1; below < turns_.size(); below = 2 * at + 1) {
+    if (below + 1 < turns_.size() && turns_[below] > turns_[below + 1]) ++below;
+    if (!(next > turns_[below])) break;
+    turns_[std::exchange(at, below)] = turns_[below];
   }
-  present_[best].credit -= 1;
-  return best;
+  turns_[at] = next;
+  return index;
 }
 
-bool RoundRobin::follows(const Classes& classes) const {
-  return std::ranges::equal(present_, classes, {}, &ClassState::weight_class,
-                            &config::EligibleServers::Entry::weight_class);
-}
-
-void RoundRobin::follow(const Classes& classes, base::Random& random) {
-  auto is_present = [&classes](const ClassState& state) {
-    return std::ranges::binary_search(classes, state.weight_class, {}, &config::EligibleServers::Entry::weight_class);
-  };
-  double sum = 0;
-  int staying = 0;
-  for (const ClassState& state : present_) {
-    if (is_present(state)) sum += state.credit, ++staying;
+void RoundRobin::follow(const config::EligibleServers& eligible, uint16_t default_weight, base::Random& random) {
+  const bool is_first = present_.empty() && absent_.empty();
+  for (ClassState& state : present_) {
+    if (state.share > 0) state.wait = std::clamp((state.time() - now_) * static_cast<double>(state.share), 0.0, 1.0);
+    state.turns = state.share = 0;
   }
-  double mean = staying > 0 ? sum / staying : 0;
+  now_ = 0;
+  shape_ = eligible.shape();
+  default_weight_ = default_weight;
   // From here on all states that are known are in absent_, and those that stay come back out of it.
   absent_.insert(absent_.end(), present_.begin(), present_.end());
   present_.clear();
-  for (const auto& entry : classes) present_.push_back(take_state(entry, mean, random));
+  turns_.clear();
+  for (const auto& entry : eligible.classes()) {
+    ClassState& state = present_.emplace_back(take_state(entry, random));
+    state.share = share_of(entry, default_weight);
+    if (state.share > 0) turns_.push_back({state.time(), static_cast<uint32_t>(present_.size() - 1)});
+  }
+  std::ranges::make_heap(turns_, std::greater<>());
+  if (!is_first || turns_.size() < 2) return;
+  for (uint64_t i = random.below(kStartsMax); i > 0; --i) next_class();
 }
 
-RoundRobin::ClassState RoundRobin::take_state(const config::EligibleServers::Entry& entry, double mean,
-                                              base::Random& random) {
+RoundRobin::ClassState RoundRobin::take_state(const config::EligibleServers::Entry& entry, base::Random& random) {
   auto known = std::ranges::find(absent_, entry.weight_class, &ClassState::weight_class);
   if (known == absent_.end()) {
-    ClassState fresh{entry.weight_class, 0, mean};
+    ClassState fresh{.weight_class = entry.weight_class, .cursor = 0, .wait = kFirstWait};
     entry.servers.nth(static_cast<uint32_t>(random.below(entry.servers.size())), fresh.cursor);
     return fresh;
   }
   ClassState state = *known;
   *known = absent_.back();
   absent_.pop_back();
-  // What the others' credit is counted from may have moved while it was away. In a cycle no class is ever further from
-  // the mean than about one pick, so this cuts off only what is not worth anything any more.
-  state.credit = std::clamp(state.credit, mean - 1, mean + 1);
   return state;
-}
-
-// Whole picks instead of random credits: only credits that picks lead to come back to where they were after each cycle.
-void RoundRobin::skip_ahead(const Classes& classes, uint16_t default_weight, base::Random& random) {
-  if (classes.size() < 2) return;
-  for (uint64_t i = random.below(kStartsMax); i > 0; --i) choose_class(classes, default_weight);
 }
 
 }  // namespace fairlead::balancing

@@ -20,8 +20,7 @@ inline uint64_t share_of(const config::EligibleServers::Entry& entry, uint16_t d
 
 // Whether any server may be picked.
 inline bool has_weight(const config::EligibleServers& eligible, uint16_t default_weight) {
-  const auto& classes = eligible.classes();
-  return std::ranges::any_of(classes, [&](const auto& entry) { return weight_of(entry, default_weight) > 0; });
+  return eligible.weight(default_weight) > 0;
 }
 
 // Whether any server of the backend may be picked.

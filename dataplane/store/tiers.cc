@@ -8,25 +8,6 @@ namespace {
 
 using ServerRef = base::Ref<const config::Server>;
 
-// Of those that weigh something.
-uint64_t count(const config::EligibleServers& servers, uint16_t default_weight) {
-  uint64_t size = 0;
-  for (const auto& entry : servers.classes()) {
-    bool weighs = entry.weight_class != config::EligibleServers::kDefaultClass || default_weight > 0;
-    if (weighs) size += entry.servers.size();
-  }
-  return size;
-}
-
-uint64_t weight(const config::EligibleServers& servers, uint16_t default_weight) {
-  uint64_t sum = 0;
-  for (const auto& entry : servers.classes()) {
-    bool is_default = entry.weight_class == config::EligibleServers::kDefaultClass;
-    sum += uint64_t{is_default ? default_weight : entry.weight_class} * entry.servers.size();
-  }
-  return sum;
-}
-
 }  // namespace
 
 Tiers::Standing Tiers::standing_of(const Health* health) {
@@ -39,15 +20,14 @@ bool Tiers::take_settings(const config::Backend& settings, const std::string& ow
   failover_ = settings.failover;
   default_weight_ = settings.effective_default_weight();
   own_zone_ = &own_zone;
-  bool by_age = config::goes_by_age(settings.effective_algorithm());
+  by_age_ = config::goes_by_age(settings.effective_algorithm());
+  by_level_ = settings.effective_algorithm() == config::Algorithm::kHash;
   Shape shape{settings.failover.zones, settings.failover.effective_panic_threshold() > 0};
   if (shape == shape_) {
-    by_age_ = by_age;
-    for (Tier& tier : tiers_) tier.eligible.keep_by_age(keeps_by_age(tier.rank));
+    for (Tier& tier : tiers_) keep_orders(tier);
     return true;
   }
   shape_ = shape;
-  by_age_ = by_age;
   tiers_.clear();
   return false;
 }
@@ -56,8 +36,15 @@ Tiers::Tier& Tiers::tier(uint8_t rank) {
   auto at = std::ranges::lower_bound(tiers_, rank, {}, &Tier::rank);
   if (at != tiers_.end() && at->rank == rank) return *at;
   at = tiers_.insert(at, Tier{.rank = rank, .eligible = {}, .wanted = {}});
-  at->eligible.keep_by_age(keeps_by_age(rank));
+  keep_orders(*at);
   return *at;
+}
+
+void Tiers::keep_orders(Tier& tier) const {
+  for (config::EligibleServers* servers : {&tier.eligible, &tier.wanted}) {
+    servers->keep_by_age(by_age_ || tier.rank == config::kBackupRank);
+    servers->keep_levels(by_level_);
+  }
 }
 
 void Tiers::drop_if_empty(uint8_t rank) {
@@ -100,8 +87,8 @@ void Tiers::replace(const ServerRef& before, Standing standing_before, const Ser
 config::TierLoad Tiers::load_of(const Tier& tier) const {
   return {.rank = tier.rank,
           .wanted = tier.wanted_weight + tier.wanted_defaults * default_weight_,
-          .eligible = weight(tier.eligible, default_weight_),
-          .eligible_count = count(tier.eligible, default_weight_)};
+          .eligible = tier.eligible.weight(default_weight_),
+          .eligible_count = tier.eligible.weighing(default_weight_)};
 }
 
 config::TierShares Tiers::shares() const {
@@ -117,6 +104,7 @@ void Tiers::put_tier(const Tier& tier, bool is_panic, config::EligibleServers& o
   if (is_backup && failover_.effective_backups() == config::BackupUse::kFirst) {
     out = {};
     out.keep_by_age(by_age_);
+    out.keep_levels(by_level_);
     config::Uid uid = 0;
     while (const ServerRef* found = tier.eligible.by_age().next_from(uid, uid)) {
       if ((*found)->weight.value_or(default_weight_) > 0) return out.upsert(nullptr, *found);
@@ -141,7 +129,7 @@ Tiers::Use Tiers::put_into(config::BackendSnapshot& snapshot) const {
     const Tier& tier = tiers_[i];
     config::EligibleServers servers;
     put_tier(tier, now.is_panic, servers);
-    if (weight(servers, default_weight_) == 0) continue;
+    if (servers.weight(default_weight_) == 0) continue;
     use.on_backups |= tier.rank == config::kBackupRank && now.shares[i] > 0;
     if (std::exchange(is_first, false)) {
       snapshot.eligible = std::move(servers);
@@ -156,7 +144,7 @@ Tiers::Use Tiers::put_into(config::BackendSnapshot& snapshot) const {
 
 uint64_t Tiers::eligible() const {
   uint64_t sum = 0;
-  for (const Tier& tier : tiers_) sum += count(tier.eligible, default_weight_);
+  for (const Tier& tier : tiers_) sum += tier.eligible.weighing(default_weight_);
   return sum;
 }
 
@@ -164,7 +152,7 @@ std::vector<Tiers::Status> Tiers::status() const {
   config::TierShares now = shares();
   std::vector<Status> result;
   for (size_t i = 0; i < tiers_.size(); ++i) {
-    result.push_back({tiers_[i].rank, count(tiers_[i].eligible, default_weight_), now.shares[i]});
+    result.push_back({tiers_[i].rank, tiers_[i].eligible.weighing(default_weight_), now.shares[i]});
   }
   return result;
 }

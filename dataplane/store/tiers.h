@@ -69,7 +69,8 @@ class Tiers {
   uint8_t rank_of(const config::Server& server) const { return config::rank_of(server, shape_.zones, *own_zone_); }
   Tier& tier(uint8_t rank);
   void drop_if_empty(uint8_t rank);
-  bool keeps_by_age(uint8_t rank) const { return by_age_ || rank == config::kBackupRank; }
+  // As the algorithm asks, and for backups by age.
+  void keep_orders(Tier& tier) const;
   void count_wanted(const config::Server& server, bool comes);
   config::TierLoad load_of(const Tier& tier) const;
   config::TierShares shares() const;
@@ -77,6 +78,7 @@ class Tiers {
 
   Shape shape_;
   bool by_age_ = false;
+  bool by_level_ = false;
   config::Failover failover_;
   uint16_t default_weight_ = 1;
   const std::string* own_zone_ = nullptr;

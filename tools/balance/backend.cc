@@ -7,7 +7,8 @@
 
 namespace fairlead::balance {
 
-Backend::Backend(const config::Backend& settings, uint32_t servers) : servers_(servers) {
+Backend::Backend(const config::Backend& settings, uint32_t servers, uint32_t weights)
+    : servers_(servers), weights_(weights) {
   auto record = base::make_ref<config::Backend>(settings);
   record->name = "web";
   record->metadata.uid = model_.next_uid();
@@ -42,9 +43,10 @@ void Backend::add(uint32_t number) {
 
 void Backend::forget_removed() { model_.release_departed(removed_); }
 
-base::Ref<config::Server> Backend::make_server(uint32_t number) {
+base::Ref<config::Server> Backend::make_server(uint32_t number) const {
   auto server = base::make_ref<config::Server>();
   server->name = name_of(number);
+  if (weights_ > 1) server->weight = static_cast<uint16_t>(1 + number % weights_);
   auto address =
       config::Endpoint::parse(fmt::format("10.{}.{}.{}:80", number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff));
   FAIRLEAD_CHECK(address.ok());

@@ -10,7 +10,8 @@ namespace fairlead::balance {
 
 class Backend {
  public:
-  Backend(const config::Backend& settings, uint32_t servers);
+  // With so many distinct weights, 1 to `weights`; with one, all have the backend's.
+  Backend(const config::Backend& settings, uint32_t servers, uint32_t weights);
 
   const config::BackendSnapshot& snapshot() const { return *snapshot_->find(handle_); }
   uint32_t servers() const { return servers_; }
@@ -23,7 +24,7 @@ class Backend {
   void forget_removed();
 
  private:
-  static base::Ref<config::Server> make_server(uint32_t number);
+  base::Ref<config::Server> make_server(uint32_t number) const;
   static std::string name_of(uint32_t number);
   store::BackendState& state() { return *model_.find_backend("web"); }
   void publish();
@@ -31,6 +32,7 @@ class Backend {
   store::Model model_;
   config::BackendHandle handle_;
   uint32_t servers_;
+  uint32_t weights_;
   config::Uid removed_ = 0;
   base::Ref<const config::Snapshot> snapshot_;
 };

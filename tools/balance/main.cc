@@ -15,10 +15,12 @@ ABSL_FLAG(std::vector<std::string>, algorithms, {}, "names; all without it");
 ABSL_FLAG(std::vector<std::string>, sizes, std::vector<std::string>({"10", "1000", "100000", "1000000"}),
           "numbers of servers, 1 to 2000000");
 
+ABSL_FLAG(uint32_t, weights, 1, "how many distinct weights servers have, 1 to 256");
+
 namespace fairlead::balance {
 namespace {
 
-constexpr std::string_view kUsage = "fairlead-balance [--algorithms NAME,...] [--sizes N,...]";
+constexpr std::string_view kUsage = "fairlead-balance [--algorithms NAME,...] [--sizes N,...] [--weights N]";
 constexpr uint32_t kServersMax = 2'000'000;
 
 std::vector<uint32_t> sizes_from_flag() {
@@ -31,6 +33,14 @@ std::vector<uint32_t> sizes_from_flag() {
     sizes.push_back(size);
   }
   return sizes;
+}
+
+uint32_t weights_from_flag() {
+  const uint32_t weights = absl::GetFlag(FLAGS_weights);
+  if (weights == 0 || weights > config::kWeightMax) {
+    base::usage_error("--weights", fmt::format("{} is not from 1 to {}", weights, config::kWeightMax));
+  }
+  return weights;
 }
 
 std::vector<Row> rows_from_flag() {
@@ -46,6 +56,7 @@ std::vector<Row> rows_from_flag() {
 }
 
 int run() {
+  const uint32_t weights = weights_from_flag();
   std::vector<std::string> picks;
   std::vector<std::string> looks;
   std::vector<std::string> changes;
@@ -56,7 +67,7 @@ int run() {
     for (uint32_t size : sizes_from_flag()) {
       config::Backend settings;
       row.choose(settings);
-      Backend backend(settings, size);
+      Backend backend(settings, size, weights);
       const PickTime time = pick_ns(backend);
       pick_of_size.push_back(fmt::format("\"{}\": {:.1f}", size, time.pick));
       if (time.look > 0) look_of_size.push_back(fmt::format("\"{}\": {:.1f}", size, time.look));

@@ -66,7 +66,7 @@ def parse_arguments():
     parser = argument_parser()
     arguments = parser.parse_args()
     own = {"updates": {"rounds": 21, "seconds": 1, "servers": 1_000_000, "rate": 5000},
-           "limits": {"times": 1000}, "toggle": {"times": 100}, "tail": {"rounds": 1, "seconds": 5},
+           "limits": {"times": 1000}, "toggle": {"times": 100}, "tail": {"rounds": 3, "seconds": 5},
            "slow": {"rounds": 7, "seconds": 2}, "idle": {"clients": 10_000},
            "kill": {"times": 5, "rate": 2000}, "amplification": {"rounds": 3, "times": 1000, "clients": 1000},
            "aftermath": {"clients": 1000, "seconds": 60}}.get(arguments.what, {})

@@ -56,6 +56,7 @@ void Configuration::set_backend(const std::string& name, const config::Backend& 
   }
   backends_[name].settings = record;
   backends_[name].eligible.keep_by_age(config::goes_by_age(record->effective_algorithm()));
+  backends_[name].eligible.keep_levels(record->effective_algorithm() == config::Algorithm::kHash);
 }
 
 void Configuration::delete_backend(const std::string& name) { backends_.erase(name); }

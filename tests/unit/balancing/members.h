@@ -16,7 +16,10 @@ class Members {
  public:
   using ServerRef = base::Ref<const config::Server>;
 
-  Members() { eligible_.keep_by_age(true); }
+  Members() {
+    eligible_.keep_by_age(true);
+    eligible_.keep_levels(true);
+  }
 
   config::Uid add(std::optional<uint16_t> weight = std::nullopt) {
     config::Slot slot = 0;

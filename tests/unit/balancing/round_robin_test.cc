@@ -104,7 +104,7 @@ TEST_P(RoundRobinSeeds, SharesHoldWhileMembersChange) {
   for (int i = 0; i < 20; ++i) members.add(draw_weight(random_));
   std::map<Uid, double> expected;
   Counts counts;
-  for (int change = 0; change < 10'000; ++change) {
+  for (int change = 0; change < 20'000; ++change) {
     // Half of the servers stay, so that there is a long run to look at.
     std::vector<Uid> uids = members.uids();
     Uid uid = uids[random_.below(uids.size())];
@@ -119,8 +119,12 @@ TEST_P(RoundRobinSeeds, SharesHoldWhileMembersChange) {
     }
     for (const auto& [server, picks] : worker.pick_many(members, 100)) counts[server] += picks;
   }
+  // A class has more turns while it has more members, so a sweep meets more guests than there are on average, where these
+  // stay for less than a sweep: of the lightest, whose sweeps are longest, up to four percent.
   for (Uid server = 1; server <= 10; ++server) {
-    EXPECT_NEAR(static_cast<double>(counts[server]), expected[server], expected[server] * 0.03 + 1) << server;
+    const bool has_short_sweeps = members.weights(kDefaultWeight)[server] >= 3;
+    const double tolerance = expected[server] * (has_short_sweeps ? 0.015 : 0.04);
+    EXPECT_NEAR(static_cast<double>(counts[server]), expected[server], tolerance) << server;
   }
 }
 
