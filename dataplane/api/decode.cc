@@ -150,6 +150,8 @@ void decode_balance(FieldChecker& checker, const v1::Balance& balance, config::B
 config::QueuePolicy decode_queue(FieldChecker& checker, const v1::Queue& queue) {
   return {
       .max_waiting = checker.number("queue.max_waiting", queue.has_max_waiting(), queue.max_waiting(), kMaxConnections),
+      .max_waiting_per_server = checker.number("queue.max_waiting_per_server", queue.has_max_waiting_per_server(),
+                                               queue.max_waiting_per_server(), kMaxConnections),
       .timeout = checker.duration("queue.timeout", queue.has_timeout(), queue.timeout(), kTimeout)};
 }
 
@@ -356,7 +358,9 @@ Decoded<base::Ref<config::Backend>> decode_backend(const v1::Backend& backend) {
   record->circuit = {.max_requests = checker.number("circuit.max_requests", circuit.has_max_requests(),
                                                     circuit.max_requests(), kMaxConnections),
                      .max_retries = checker.number("circuit.max_retries", circuit.has_max_retries(),
-                                                   circuit.max_retries(), kMaxConnections)};
+                                                   circuit.max_retries(), kMaxConnections),
+                     .max_connections = checker.number("circuit.max_connections", circuit.has_max_connections(),
+                                                       circuit.max_connections(), kMaxConnections)};
   record->outlier_detection = decode_outlier_detection(checker, backend);
   record->discovery = decode_discovery(checker, backend.discovery());
   record->on_marked_down = decode_on_marked_down(checker, backend.on_marked_down());

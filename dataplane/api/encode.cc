@@ -182,6 +182,9 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (timeouts.idle) encode(*timeouts.idle, *out.mutable_timeouts()->mutable_idle());
   if (record.retry != config::RetryPolicy()) encode(record.retry, *out.mutable_retry());
   if (record.queue.max_waiting) out.mutable_queue()->set_max_waiting(*record.queue.max_waiting);
+  if (record.queue.max_waiting_per_server) {
+    out.mutable_queue()->set_max_waiting_per_server(*record.queue.max_waiting_per_server);
+  }
   if (record.queue.timeout) encode(*record.queue.timeout, *out.mutable_queue()->mutable_timeout());
   if (record.drain.timeout) encode(*record.drain.timeout, *out.mutable_drain()->mutable_timeout());
   if (record.drain.jitter) encode(*record.drain.jitter, *out.mutable_drain()->mutable_jitter());
@@ -192,6 +195,7 @@ void encode(const config::Backend& record, v1::Backend& out) {
   if (record.pool != config::PoolSettings()) encode_pool(record.pool, *out.mutable_connection_pool());
   if (record.circuit.max_requests) out.mutable_circuit()->set_max_requests(*record.circuit.max_requests);
   if (record.circuit.max_retries) out.mutable_circuit()->set_max_retries(*record.circuit.max_retries);
+  if (record.circuit.max_connections) out.mutable_circuit()->set_max_connections(*record.circuit.max_connections);
   if (record.outlier_detection) encode(*record.outlier_detection, *out.mutable_outlier_detection());
   if (record.discovery) encode(*record.discovery, *out.mutable_discovery());
   if (record.tls) encode(*record.tls, *out.mutable_tls());

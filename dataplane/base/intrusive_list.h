@@ -55,6 +55,15 @@ class List {
   T* back() const { return empty() ? nullptr : static_cast<T*>(head_.previous_); }
   void push_front(T& member) { insert_before(head_.next_, member); }
   void push_back(T& member) { insert_before(&head_, member); }
+  // Before the last ones, as many as `goes_behind` says it of: a walk from the end.
+  template <typename GoesBehind>
+  void push_before(T& member, GoesBehind goes_behind) {
+    Node* position = &head_;
+    while (position->previous_ != &head_ && goes_behind(*static_cast<T*>(position->previous_))) {
+      position = position->previous_;
+    }
+    insert_before(position, member);
+  }
   T* pop_front() {
     T* first = front();
     if (first) static_cast<Node*>(first)->unlink();

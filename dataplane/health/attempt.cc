@@ -110,6 +110,7 @@ Finding Attempt::failure(std::string_view step, net::IoError error) const {
       return {Finding::Kind::kDown, concat(step, ": unreachable")};
     case net::IoError::kExhausted:
     case net::IoError::kCancelled:
+    case net::IoError::kOverLimit:
       break;
   }
   return {Finding::Kind::kNotMade, concat(step, ": not made")};

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -18,10 +19,23 @@ constexpr std::chrono::seconds kLookAtAgeEvery(10);
 // Of history, with a group: as much as it adds twice over, so that a long one shrinks, and no group takes long.
 constexpr uint64_t kPrunedMore = 1'000;
 
+bool is_lack_of_room(int reason) { return reason == ENOSPC || reason == EDQUOT; }
+
+// Of its last write; 0 where that is not known.
+int last_errno_of_log(const Database& database) {
+  sqlite3_file* log = nullptr;
+  int code = sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log));
+  int reason = 0;
+  if (code == SQLITE_OK && log && log->pMethods) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &reason);
+  return reason;
+}
+
 bool is_full(const Database& database) {
   if ((database.error() & 0xff) == SQLITE_FULL) return true;
-  // The log's index is a file as well, and grows.
-  return database.error() == SQLITE_IOERR_SHMSIZE && sqlite3_system_errno(database.handle()) == ENOSPC;
+  // SQLite knows no quotas, and no file that grows but its own pages: the log's index is one as well. A flush that
+  // finds no room is none of these: what was written before may be gone.
+  if (database.error() == SQLITE_IOERR_SHMSIZE) return is_lack_of_room(sqlite3_system_errno(database.handle()));
+  return database.error() == SQLITE_IOERR_WRITE && is_lack_of_room(last_errno_of_log(database));
 }
 
 int64_t now_ns() { return std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }

@@ -2,6 +2,7 @@
 // answer: those come to an executor that has stopped, and are dropped.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -37,8 +38,12 @@ struct Context {
   Guard guard{*counts};
   Streams streams{sessions_max, silence};
   Executor executor{};
-  // For what waits for the disk.
+  // For what waits for the disk: what is found in a moment,
   Executor reading{};
+  // and what may look through much of the history, which nobody who opens a session has to wait for. So many may wait.
+  static constexpr int kSearchesMax = 64;
+  Executor searching{};
+  std::atomic<int> searches = 0;
 };
 
 }  // namespace fairlead::management

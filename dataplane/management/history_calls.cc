@@ -34,17 +34,36 @@ auto look_into(const std::string& path, Look look) -> decltype(look(std::declval
   return look(*history);
 }
 
+grpc::Status too_many_searches() {
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+          config::concat(Context::kSearchesMax, " readers of the history wait already; try again later")};
+}
+
+// Where nobody who opens a session waits for it. False where too many wait already.
+bool search(const std::shared_ptr<Context>& context, Executor::Task task) {
+  if (++context->searches > Context::kSearchesMax) {
+    --context->searches;
+    return false;
+  }
+  context->searching.post([context, task = std::move(task)]() mutable {
+    task();
+    --context->searches;
+  });
+  return true;
+}
+
 // Runs `look` where it may wait for the disk; the rest of the work, whose status ends the call, on the executor's
 // thread.
 void look_back(const std::shared_ptr<Context>& context, const std::shared_ptr<UnaryCall>& call,
                std::function<Rest(store::History&)> look) {
   std::string path = context->store.journal_path();
   if (path.empty()) return call->answer(no_history);
-  context->reading.post([call, path = std::move(path), look = std::move(look)] {
+  const bool is_posted = search(context, [call, path = std::move(path), look = std::move(look)] {
     absl::StatusOr<store::History> history = store::History::open(path);
     if (!history.ok()) return call->answer([status = history.status()] { return to_status(status); });
     call->answer(look(*history));
   });
+  if (!is_posted) call->answer(too_many_searches);
 }
 
 }  // namespace
@@ -121,7 +140,7 @@ void DiffStream::begin() {
   auto self = std::static_pointer_cast<DiffStream>(shared_from_this());
   std::string path = context().store.journal_path();
   if (path.empty()) return finish(no_history());
-  context().reading.post([self, path = std::move(path)] {
+  const bool is_posted = search(shared_context(), [self, path = std::move(path)] {
     auto difference = look_into(path, [&](store::History& history) {
       return history.compare(self->request_.from_version(), self->request_.to_version());
     });
@@ -131,6 +150,7 @@ void DiffStream::begin() {
       self->pump();
     });
   });
+  if (!is_posted) finish(too_many_searches());
 }
 
 bool DiffStream::next(v1::DiffVersionsResponse& response) {
@@ -165,7 +185,7 @@ class RollBack : public std::enable_shared_from_this<RollBack> {
   void find_difference() {
     std::string path = context_->store.journal_path();
     if (path.empty()) return call_->answer(no_history);
-    context_->reading.post([self = shared_from_this(), path = std::move(path)] {
+    const bool is_posted = search(context_, [self = shared_from_this(), path = std::move(path)] {
       auto difference =
           look_into(path, [&](store::History& history) { return history.compare(self->request_.version(), 0); });
       if (!difference.ok()) {
@@ -173,6 +193,7 @@ class RollBack : public std::enable_shared_from_this<RollBack> {
       }
       self->apply(*difference);
     });
+    if (!is_posted) call_->answer(too_many_searches);
   }
 
   void apply(const store::VersionDifference& difference) {

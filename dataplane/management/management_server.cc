@@ -127,6 +127,7 @@ struct ManagementServer::Parts {
 
   // What reads may still owe an answer; that comes to the executor.
   void stop_threads() {
+    context->searching.stop();
     context->reading.stop();
     context->executor.stop();
   }

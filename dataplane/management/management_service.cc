@@ -77,12 +77,12 @@ Unary* list(const std::shared_ptr<Context>& context, Call* call, const Request* 
         if constexpr (kHasTraffic<Item>) carriers.push_back(carrier_of(view));
       }
     }
-    auto rest = [=, page = std::move(page)](const std::vector<uint64_t>& in_flight) {
+    auto rest = [=, page = std::move(page)](const std::vector<observe::Traffic>& traffic) {
       if (!page) return invalid("page_token: is not one that the same query got");
       for (size_t i = 0; i < page->items.size(); ++i) {
         Item& item = *(response->*items)()->Add();
         encode(page->items[i], item);
-        if constexpr (kHasTraffic<Item>) set_in_flight(item, in_flight[i]);
+        if constexpr (kHasTraffic<Item>) set_traffic(item, traffic[i]);
       }
       response->set_version(page->version);
       if (page->next) response->set_next_page_token(make_page_token(query, *page->next));
@@ -99,10 +99,10 @@ Unary* get(const std::shared_ptr<Context>& context, const std::string& title, Me
     auto view = find(reader);
     std::vector<observe::Carrier> carriers;
     if (view) carriers.push_back(carrier_of(*view));
-    auto rest = [=](const std::vector<uint64_t>& in_flight) {
+    auto rest = [=](const std::vector<observe::Traffic>& traffic) {
       if (!view) return not_found(title);
       encode(*view, *message);
-      set_in_flight(*message, in_flight.at(0));
+      set_traffic(*message, traffic.at(0));
       return grpc::Status::OK;
     };
     return {std::move(carriers), std::move(rest)};

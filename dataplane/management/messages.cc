@@ -213,12 +213,18 @@ observe::Carrier carrier_of(const store::ListenerView& view) {
   return observe::ListenerHandle{view.record->metadata.uid};
 }
 
-void set_in_flight(v1::Server& server, uint64_t count) { server.mutable_status()->set_in_flight(count); }
+void set_traffic(v1::Server& server, const observe::Traffic& traffic) {
+  server.mutable_status()->set_in_flight(traffic.in_flight);
+  server.mutable_status()->set_queued(traffic.queued);
+}
 
-void set_in_flight(v1::Backend& backend, uint64_t count) { backend.mutable_status()->set_in_flight(count); }
+void set_traffic(v1::Backend& backend, const observe::Traffic& traffic) {
+  backend.mutable_status()->set_in_flight(traffic.in_flight);
+  backend.mutable_status()->set_queued(traffic.queued);
+}
 
-void set_in_flight(v1::Listener& listener, uint64_t connections) {
-  listener.mutable_status()->set_connections(connections);
+void set_traffic(v1::Listener& listener, const observe::Traffic& traffic) {
+  listener.mutable_status()->set_connections(traffic.in_flight);
 }
 
 }  // namespace fairlead::management

@@ -32,8 +32,8 @@ store::Fence decode_fence(const v1::Fence& fence);
 observe::Carrier carrier_of(const store::ServerView& view);
 observe::Carrier carrier_of(const store::BackendView& view);
 observe::Carrier carrier_of(const store::ListenerView& view);
-void set_in_flight(v1::Server& server, uint64_t count);
-void set_in_flight(v1::Backend& backend, uint64_t count);
-void set_in_flight(v1::Listener& listener, uint64_t connections);
+void set_traffic(v1::Server& server, const observe::Traffic& traffic);
+void set_traffic(v1::Backend& backend, const observe::Traffic& traffic);
+void set_traffic(v1::Listener& listener, const observe::Traffic& traffic);
 
 }  // namespace fairlead::management

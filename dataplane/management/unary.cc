@@ -79,10 +79,10 @@ grpc::ServerUnaryReactor* read_with_traffic(const std::shared_ptr<Context>& cont
   auto call = UnaryCall::open(context);
   store::Store::Posted posted = context->store.read([context, call, look = std::move(look)](store::Reader& reader) {
     RestWithTraffic seen = look(reader);
-    context->collector.count_in_flight(
-        std::move(seen.carriers), [call, rest = std::move(seen.rest)](std::vector<uint64_t> in_flight) {
-          call->answer([rest, in_flight = std::move(in_flight)] { return rest(in_flight); });
-        });
+    context->collector.count_traffic(std::move(seen.carriers),
+                                     [call, rest = std::move(seen.rest)](std::vector<observe::Traffic> traffic) {
+                                       call->answer([rest, traffic = std::move(traffic)] { return rest(traffic); });
+                                     });
   });
   if (posted != store::Store::Posted::kYes) call->answer([posted] { return to_status(posted); });
   return call.get();

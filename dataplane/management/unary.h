@@ -55,7 +55,7 @@ grpc::ServerUnaryReactor* read(const std::shared_ptr<Context>& context, std::fun
 // As read(); the rest is told how much `carriers` have in flight afterwards, in their order.
 struct RestWithTraffic {
   std::vector<observe::Carrier> carriers;
-  std::function<grpc::Status(const std::vector<uint64_t>& in_flight)> rest;
+  std::function<grpc::Status(const std::vector<observe::Traffic>& traffic)> rest;
 };
 grpc::ServerUnaryReactor* read_with_traffic(const std::shared_ptr<Context>& context,
                                             std::function<RestWithTraffic(store::Reader&)> look);

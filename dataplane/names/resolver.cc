@@ -47,12 +47,15 @@ bool Resolver::take_orders() {
       table_.remove(order.name);
     }
   }
+  watched_ = table_.size();
   return true;
 }
 
 void Resolver::start_due() {
   while (std::optional<std::string> name = table_.start_one(now())) {
+    ++lookups_made_;
     lookups_.start(*name, table_.has_addresses(*name), [this, name = *name](Part part) {
+      if (part.failure) ++failures_;
       if (std::optional<Fact> fact = table_.take(name, part, now())) facts_.push_back(*std::move(fact));
     });
   }

@@ -1,6 +1,8 @@
 // Resolves names again and again, on a thread that carries no traffic: orders in, facts out.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -27,6 +29,15 @@ class Resolver {
   // Until stop().
   void run();
 
+  // By any thread: names that are watched now; questions that were asked of nameservers until now, one name at a time,
+  // and those to which no address came.
+  struct Counts {
+    uint64_t watched = 0;
+    uint64_t lookups = 0;
+    uint64_t failures = 0;
+  };
+  Counts counts() const { return {watched_, lookups_made_, failures_}; }
+
  private:
   struct Order {
     std::string name;
@@ -42,6 +53,9 @@ class Resolver {
   NameTable table_;
   Lookups lookups_;
   std::vector<Fact> facts_;
+  std::atomic<uint64_t> watched_ = 0;
+  std::atomic<uint64_t> lookups_made_ = 0;
+  std::atomic<uint64_t> failures_ = 0;
 
   std::mutex mutex_;
   std::vector<Order> orders_;  // guarded by mutex_

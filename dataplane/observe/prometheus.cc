@@ -77,7 +77,7 @@ constexpr std::array<PlainFamily, 21> kBackendFamilies = {{
      [](const Counters& counters) { return counters.queued; }},
 }};
 
-constexpr std::array<PlainFamily, 7> kServerFamilies = {{
+constexpr std::array<PlainFamily, 8> kServerFamilies = {{
     {"fairlead_server_requests_total", MetricType::kCounter, "Requests (HTTP) or connections (TCP) started.",
      [](const Counters& counters) { return counters.started; }},
     {"fairlead_server_failed_total", MetricType::kCounter, "Those that did not end well, whatever the cause.",
@@ -90,6 +90,8 @@ constexpr std::array<PlainFamily, 7> kServerFamilies = {{
      [](const Counters& counters) { return counters.latency.count(); }},
     {"fairlead_server_in_flight", MetricType::kGauge, "Requests or connections under way.",
      [](const Counters& counters) { return counters.in_flight; }},
+    {"fairlead_server_queued", MetricType::kGauge, "Those that wait for a place on it and on no other.",
+     [](const Counters& counters) { return counters.queued; }},
     {"fairlead_server_idle_connections", MetricType::kGauge, "Connections in its pools.",
      [](const Counters& counters) { return counters.idle; }},
 }};
@@ -352,6 +354,17 @@ void write_ejections(Exposition& page, const std::vector<EjectionStatistics>& ej
          "Outliers that were not ejected, because as many were as may be.", &EjectionStatistics::refused);
 }
 
+void write_names(Exposition& page, const NameStatistics& names) {
+  auto family = [&](std::string_view name, MetricType type, std::string_view help, uint64_t value) {
+    page.family(name, type, help);
+    page.sample(name, {}, value);
+  };
+  family("fairlead_names", MetricType::kGauge, "DNS names of servers and groups that are resolved.", names.watched);
+  family("fairlead_name_lookups_total", MetricType::kCounter, "Lookups of names.", names.lookups);
+  family("fairlead_name_lookup_failures_total", MetricType::kCounter, "Lookups that gave no address and no service.",
+         names.failures);
+}
+
 }  // namespace
 
 ProcessUsage read_process_usage() {
@@ -380,6 +393,7 @@ std::string format_prometheus(Statistics statistics, const ProcessFacts& process
   write_backends(page, statistics.backends);
   write_checks_by_backend(page, statistics.checks);
   write_ejections(page, statistics.ejections);
+  write_names(page, statistics.names);
   if (!leaves_servers_out) {
     write_servers(page, statistics.backends);
     write_checks(page, statistics.checks);

@@ -105,6 +105,14 @@ struct EjectionStatistics {
   uint64_t refused = 0;
 };
 
+// Of DNS names, all together.
+struct NameStatistics {
+  // At the moment.
+  uint64_t watched = 0;
+  uint64_t lookups = 0;
+  uint64_t failures = 0;
+};
+
 // Sorted by uid, each uid once. Of what exists and was used: what was deleted, and has nothing in flight, is absent.
 struct Statistics {
   std::vector<BackendStatistics> backends;
@@ -112,6 +120,7 @@ struct Statistics {
   // Of all servers that are checked, where servers were asked for.
   std::vector<CheckStatistics> checks;
   std::vector<EjectionStatistics> ejections;
+  NameStatistics names;
   // Access log lines that were dropped because the writer was behind.
   uint64_t log_lines_dropped = 0;
 
@@ -131,6 +140,14 @@ struct ServerHandle {
 struct ListenerHandle {
   config::Uid uid = 0;
 };
+// What one of these has at the moment.
+struct Traffic {
+  // Of a listener: open connections.
+  uint64_t in_flight = 0;
+  // Waits for a place on the server alone, or on any of the backend's.
+  uint64_t queued = 0;
+  Traffic operator+(const Traffic& other) const { return {in_flight + other.in_flight, queued + other.queued}; }
+};
 using Carrier = std::variant<ServerHandle, config::BackendHandle, ListenerHandle>;
 
 class Collector {
@@ -140,9 +157,9 @@ class Collector {
   // process started, so two of them differ by exactly what happened in between. When the workers have ended, `done`
   // gets what they had last.
   virtual void collect(bool servers, std::function<void(Statistics)> done) = 0;
-  // Only how much each of these has in flight at the moment (a listener: open connections), in their order. Costs the
-  // workers a look for each and nothing for what else they have. As above; zeros when the workers have ended.
-  virtual void count_in_flight(std::vector<Carrier> carriers, std::function<void(std::vector<uint64_t>)> done) = 0;
+  // Only what each of these has at the moment, in their order. Costs the workers a look for each and nothing for what
+  // else they have. As above; zeros when the workers have ended.
+  virtual void count_traffic(std::vector<Carrier> carriers, std::function<void(std::vector<Traffic>)> done) = 0;
   // What one of the workers would do with a request now. Changes nothing. As above; nothing is known when the workers
   // have ended.
   virtual void explain(Question question, std::function<void(Explanation)> done) = 0;

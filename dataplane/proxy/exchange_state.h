@@ -58,6 +58,8 @@ struct ExchangeState {
 
   // The request as it is sent, kept until a response begins; then what is sent to the client.
   net::Buffer out;
+  // While the rest of a small body is passed on, that is kept as well.
+  KeptBody kept{out};
   // What came from the server.
   net::Buffer reply;
   ExchangeLog log;
@@ -104,6 +106,10 @@ struct ExchangeState {
   }
   // The client has sent all of its request, and nobody reads it any more.
   bool request_is_read() const { return request_body.done() && (!upload_begun || upload_end == RelayEnd::kDone); }
+  // It stands in `out`, to be sent again: no response has begun, and its body is there.
+  bool is_kept() const {
+    return interim_heads == 0 && (!upload_begun || (kept.is_on && request_body.done() && !uploading));
+  }
   // Whether the request may go over a connection that has carried others.
   bool may_reuse() const {
     switch (settings().pool.effective_reuse()) {

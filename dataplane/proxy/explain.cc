@@ -79,6 +79,7 @@ class Explainer {
     bool is_tcp = record && record->protocol == config::Protocol::kTcp;
     if (!is_tcp) of_request_ = &head_;
     config::BackendHandle handle = record ? route(*record) : std::get<config::BackendHandle>(question.target);
+    if (!result_.cause.empty()) return std::move(result_);
     if (handle.uid == 0) return none("no route matches, and there is no default backend", faults::kNoRoute.cause);
     auto found = context_.upstreams.find(handle);
     if (!found) return none("the backend is gone", faults::kNoBackend.cause);
@@ -110,8 +111,15 @@ class Explainer {
     }
     config::RouteTarget target = routing::route(table, head_.host, head_.path);
     config::BackendHandle handle = target.backend;
-    if (target.has_actions && listener.routes[target.route].actions->answers_itself())
-      say(fmt::format("routes[{}] answers by itself", target.route));
+    if (target.has_actions) {
+      const config::RouteActions& actions = *listener.routes[target.route].actions;
+      if (actions.answers_itself()) {
+        say(fmt::format("listener {}: routes[{}] answers by itself, with status {}", listener.name, target.route,
+                        actions.redirect ? actions.redirect->effective_status() : actions.respond->status));
+        result_.cause = faults::kAnsweredByRoute.cause;
+        return {};
+      }
+    }
     bool is_default = handle.uid == table.default_backend.uid;
     say(fmt::format("listener {}: host {} and path {} lead to {}", listener.name, head_.host, head_.path,
                     handle.uid == 0 ? "nothing"
@@ -151,8 +159,12 @@ class Explainer {
     }
     uint32_t limit = backend.limit_of(*server, members);
     bool is_full = members.counts_in_flight && limit > 0 && backend.load_of(members, *server) >= limit;
-    say(fmt::format("it had server {} before, {}", server->name, is_full ? "which is full" : "and goes there again"));
-    if (is_full) return nullptr;
+    const bool waits = is_full && backend.may_wait_for(*server, members);
+    say(fmt::format("it had server {} before, {}", server->name,
+                    waits     ? "which is full, and waits for a place there"
+                    : is_full ? "which is full"
+                              : "and goes there again"));
+    if (is_full && !waits) return nullptr;
     result_.is_one_of_several = false;
     return server;
   }

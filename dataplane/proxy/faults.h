@@ -47,6 +47,7 @@ inline constexpr Fault kNoBackend{503, Failure::kNoServer, Retry::kNever, "backe
 inline constexpr Fault kNoServer{503, Failure::kNoServer, Retry::kNever, "no_eligible_server"};
 inline constexpr Fault kAllFull{503, Failure::kFull, Retry::kNever, "all_servers_full"};
 inline constexpr Fault kTooManyRequests{503, Failure::kFull, Retry::kNever, "too_many_requests"};
+inline constexpr Fault kTooManyConnections{503, Failure::kFull, Retry::kNever, "too_many_connections"};
 inline constexpr Fault kQueueFull{503, Failure::kFull, Retry::kNever, "queue_full"};
 inline constexpr Fault kQueueTimeout{503, Failure::kFull, Retry::kNever, "queue_timeout"};
 // No fault of anybody's: the request is for us, and OPTIONS asks for no more than that (RFC 9110 section 7.6.2).

@@ -6,6 +6,7 @@
 
 #include "proxy/client.h"
 #include "proxy/faults.h"
+#include "proxy/persistence.h"
 #include "runtime/task.h"
 
 namespace fairlead::proxy {
@@ -18,6 +19,8 @@ struct Queued {
   const config::BackendSnapshot& members;
   balancing::Tried tried;
   balancing::Key key;
+  // Where it leads to a server, that one is waited for, as far as the policy lets it; null for a further try.
+  const Persistent* persistent;
 };
 
 // Requires that Backend::admit() has just refused with kFull. What is admitted is to be taken at once.

@@ -62,6 +62,18 @@ MovedBody move_body(codec::BodyDecoder& decoder, net::Buffer& from, net::Buffer&
   return {};
 }
 
+void KeptBody::add(std::initializer_list<std::string_view> pieces) {
+  if (!is_on) return;
+  size_t size = bytes.size();
+  for (std::string_view piece : pieces) size += piece.size();
+  if (size > kMost) {
+    is_on = false;
+    return bytes.release();
+  }
+  for (std::string_view piece : pieces) bytes.append(piece);
+  bytes.stow();
+}
+
 runtime::Task<RelayEnd> relay_body(BodyRelay relay) {
   while (true) {
     const TimePoint began = now(relay);
@@ -77,6 +89,7 @@ runtime::Task<RelayEnd> relay_body(BodyRelay relay) {
         after = progress.done ? (has_data ? codec::kChunkEndAndLastChunk : codec::kLastChunk) : codec::kChunkEnd;
       }
       const size_t size = progress.data.size();
+      if (relay.kept) relay.kept->add({before, progress.data, after});
       auto written =
           co_await relay.sink.write_all({before, progress.data, after}, relay.sink_timeout, written_by(relay, size));
       if (!written) co_return sink_failed(relay, written.error(), began, size);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include "codec/body.h"
 #include "net/buffer.h"
@@ -45,6 +46,16 @@ struct MovedBody {
 };
 MovedBody move_body(codec::BodyDecoder& decoder, net::Buffer& from, net::Buffer& to, bool chunked);
 
+// What is passed on of a body, kept behind what stands in `bytes`, for as long as that is not much.
+struct KeptBody {
+  // What stow() makes small.
+  static constexpr size_t kMost = net::kBufferSize / 2;
+
+  net::Buffer& bytes;
+  bool is_on = false;
+  void add(std::initializer_list<std::string_view> pieces);
+};
+
 // Passes the rest of a body on as it comes: reads from `source` into `buffer` only when all before it is written, so a
 // slow sink slows its source down. Holds memory only while it has bytes.
 struct BodyRelay {
@@ -60,6 +71,7 @@ struct BodyRelay {
   // How slow the client may be, which is one of the two; null for the other.
   Pace* source_pace = nullptr;
   Pace* sink_pace = nullptr;
+  KeptBody* kept = nullptr;
 };
 runtime::Task<RelayEnd> relay_body(BodyRelay relay);
 

@@ -61,7 +61,8 @@ Task<void> upload(ExchangeState& x) {
                                                .source_timeout = x.listener().idle_timeout(),
                                                .sink_timeout = x.settings().idle_timeout(),
                                                .bytes = x.bytes_from_client(),
-                                               .source_pace = &pace});
+                                               .source_pace = &pace,
+                                               .kept = &x.kept});
   if (x.upload_end == RelayEnd::kSourceTooSlow) ++x.client.listener().too_slow;
   x.uploading = false;
   x.sent_at = x.now();
@@ -152,7 +153,8 @@ Task<FaultOrNull> wait_for_server(ExchangeState& x) {
                 .backend = *x.backend,
                 .members = *x.members,
                 .tried = x.tried_servers(),
-                .key = x.key};
+                .key = x.key,
+                .persistent = x.tries == 0 ? &x.persistent : nullptr};
   std::expected<upstream::Admission, FaultOrNull> admitted = co_await wait_for_place(queued);
   if (!admitted) co_return admitted.error();
   take_lease(x, *std::move(admitted));
@@ -207,8 +209,10 @@ Task<FaultOrNull> send_rest(ExchangeState& x, std::string_view rest) {
 void begin_upload(ExchangeState& x) {
   if (x.request_body.done() || x.upload_begun) return;
   x.upload_begun = x.uploading = true;
-  // It may take long, and is not sent again.
+  // It may take long.
   x.out.stow();
+  x.kept.is_on = x.settings().retry.effective_attempts() > 0 && x.interim_heads == 0 &&
+                 x.out.size() + x.request_body.remaining() <= KeptBody::kMost;
   x.uploads.spawn(upload(x));
 }
 

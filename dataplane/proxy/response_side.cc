@@ -49,6 +49,7 @@ Task<FaultOrNull> without_answer(ExchangeState& x, net::IoError error) {
 Task<FaultOrNull> relay_interim(ExchangeState& x, size_t head_size) {
   if (++x.interim_heads > kInterimHeadsMax) co_return &faults::kTooManyInterim;
   if (x.version == http::Version::kHttp11) {
+    x.kept.is_on = false;
     x.out.clear();
     auto size = codec::write_response_head(x.context.response, {.via = &x.context.via}, x.out.room());
     if (!size) co_return &faults::kBadResponse;
@@ -140,6 +141,7 @@ Answer::Answer(ExchangeState& x)
 FaultOrNull write_answer(ExchangeState& x, size_t head_size, Answer& answer) {
   // An unread body would stand between the client and its new protocol.
   if (answer.status == 101 && x.upload_begun && x.upload_end != RelayEnd::kDone) return &faults::kBadResponse;
+  x.kept.is_on = false;
   x.out.clear();
   std::optional<std::string_view> cookie_lines = std::string_view();
   if (x.settings().persistence) [[unlikely]] {

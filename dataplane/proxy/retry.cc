@@ -46,14 +46,16 @@ Duration jittered(Duration whole, base::Random& random) {
 const Fault& connect_fault(const upstream::Lease& lease, net::IoError error) {
   if (error == net::IoError::kTimedOut) return faults::kConnectTimeout;
   if (lease.was_cut_off()) return faults::kCutOffConnecting;
+  if (error == net::IoError::kOverLimit) return faults::kTooManyConnections;
   if (error == net::IoError::kHandshake) return faults::kHandshakeFailed;
   return error == net::IoError::kRefused ? faults::kConnectRefused : faults::kConnectFailed;
 }
 
 void count_fault(ExchangeState& x, upstream::Lease& lease, const Fault& fault) {
   ++lease.server().counters().failed[static_cast<int>(fault.failure)];
-  // That a server closes what was idle is no failure of its; nor is a drain.
-  bool is_its_own = fault.failure != observe::Failure::kClient && &fault != &faults::kClosedWhileReused;
+  // That a server closes what was idle is no failure of its; nor is a drain, nor what limits forbid.
+  bool is_its_own = fault.failure != observe::Failure::kClient && fault.failure != observe::Failure::kFull &&
+                    &fault != &faults::kClosedWhileReused;
   if (!is_its_own || lease.was_cut_off()) return;
   lease.failed();
   // Where nothing could be sent the connection may have been idle for too long.
@@ -85,8 +87,7 @@ bool policy_allows(const config::RetryPolicy& policy, Retry retry, http::Method 
 
 bool may_retry(ExchangeState& x, const Fault& fault) {
   const config::RetryPolicy& policy = x.settings().retry;
-  // An interim response that was passed on stands where the request was kept.
-  if (x.upload_begun || x.interim_heads > 0) return false;
+  if (!x.is_kept()) return false;
   if (x.tries > policy.effective_attempts() || x.tries >= x.tried.size()) return false;
   if (!policy_allows(policy, fault.retry, x.method)) return false;
   if (x.retry || x.backend->may_begin_retry()) return true;
@@ -104,6 +105,8 @@ FaultOrNull unwelcome_status(ExchangeState& x) {
 
 void begin_retry(ExchangeState& x) {
   x.lease.reset();
+  x.upload_begun = false;
+  x.upload_end.reset();
   x.reply.clear();
   x.answer_begun = false;
   x.retry.emplace(*x.backend);

@@ -71,7 +71,8 @@ Task<FaultOrNull> find_server(Connecting& c) {
                   .backend = *found.backend,
                   .members = *found.members,
                   .tried = tried,
-                  .key = key};
+                  .key = key,
+                  .persistent = c.tries == 0 ? &c.persistent : nullptr};
     std::expected<upstream::Admission, FaultOrNull> admitted = co_await wait_for_place(queued);
     if (!admitted) co_return admitted.error();
     admission = *std::move(admitted);
@@ -104,7 +105,7 @@ Task<FaultOrNull> connect_to_a_server(Connecting& c, ExchangeLog& log) {
     last = &connect_fault(*c.lease, connected.error());
     ++server.counters().failed[static_cast<int>(last->failure)];
     if (c.client_is_gone()) co_return &faults::kClientGone;
-    if (c.lease->was_cut_off()) co_return last;
+    if (c.lease->was_cut_off() || last == &faults::kTooManyConnections) co_return last;
     c.lease->failed();
     server.note(upstream::Outcome::kConnectionError);
     if (!may_retry(c, last->retry)) co_return last;

@@ -27,6 +27,8 @@ enum class IoError : unsigned char {
   kUnreachable,
   // Out of descriptors, memory, ports.
   kExhausted,
+  // There may be no more of them, by a limit of ours.
+  kOverLimit,
 };
 
 IoError io_error_of(int errno_value);

@@ -30,6 +30,10 @@ void make_folder_of(const std::string& listen) {
   std::filesystem::create_directories(std::filesystem::path(listen.substr(5)).parent_path(), ignored);
 }
 
+// In a takeover, for the first word about names and checked servers; how often the other process is looked at.
+constexpr std::chrono::seconds kSettlingTime{10};
+constexpr std::chrono::milliseconds kSettlingStep{100};
+
 // What `ask`, given where to put it, is answered by another thread.
 template <typename Ask>
 absl::Status wait_for_status(Ask ask) {
@@ -71,6 +75,7 @@ absl::StatusOr<std::unique_ptr<DataPlane>> DataPlane::start(const ConfigurationF
   if (absl::Status status = self->ask_for_takeover(); !status.ok()) return status;
   if (absl::Status status = self->serve_traffic(file); !status.ok()) return status;
   if (absl::Status status = self->serve_metrics(); !status.ok()) return status;
+  self->settle();
   if (absl::Status status = self->be_the_one(); !status.ok()) return status;
   if (absl::Status status = self->serve_management(); !status.ok()) return status;
   self->watch_limits();
@@ -118,6 +123,7 @@ absl::Status DataPlane::serve_traffic(const ConfigurationFile& file) {
   workers_ = std::make_unique<Workers>(settings_.workers, via_name(), access_log_.get(), settings_.resolver);
   workers_->process().max_connections = settings_.limits.max_connections;
   workers_->inherit(inheritance_);
+  if (taker_) settling_ = &workers_->hold_listeners();
   workers_->start(worker_class());
   give_way_to_workers();
   return open_store(file);
@@ -181,6 +187,29 @@ absl::Status DataPlane::serve_metrics() {
   }
   metrics_ = *std::move(metrics);
   return absl::OkStatus();
+}
+
+// Where requests may go is known to the other process, which serves meanwhile, and not to this one: which servers are
+// down, and where those are that have names. What follows from a first word (a name's address is checked) is expected
+// before the store has dealt with it.
+void DataPlane::settle() {
+  if (!settling_) return;
+  const auto began = std::chrono::steady_clock::now();
+  const auto deadline = began + kSettlingTime;
+  bool is_settled = false;
+  while (!is_settled && std::chrono::steady_clock::now() < deadline && !taker_->is_alone()) {
+    if (!settling_->wait_until(std::min(deadline, std::chrono::steady_clock::now() + kSettlingStep))) continue;
+    (void)wait_for_status([this](auto done) {
+      auto posted = store_->read([done](store::Reader&) { done(absl::OkStatus()); });
+      if (posted != store::Store::Posted::kYes) done(absl::UnavailableError("busy"));
+    });
+    is_settled = settling_->wait_until(std::chrono::steady_clock::now());
+  }
+  workers_->begin_accepting();
+  spdlog::log(
+      is_settled ? spdlog::level::info : spdlog::level::warn, "takeover: {} after {:.3f} s; begins to accept",
+      is_settled ? "all names and checked servers have been heard of" : "some names or checked servers are unknown",
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
 }
 
 // Traffic is served by now. Whatever else can fail is done first; no client may change anything before.

@@ -68,6 +68,7 @@ class DataPlane : takeover::Host {
   void on_overload(proxy::OverloadStep step, bool is_new, const std::string& reason);
   absl::Status serve_metrics();
   absl::Status serve_management();
+  void settle();
   absl::Status be_the_one();
   absl::Status open_giver();
   void wait_for_successor();
@@ -91,6 +92,8 @@ class DataPlane : takeover::Host {
   const std::chrono::steady_clock::time_point started_;
   std::unique_ptr<observe::AccessLog> access_log_;
   std::unique_ptr<Workers> workers_;
+  // In a takeover.
+  Settling* settling_ = nullptr;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Overload> overload_;
   std::vector<management::Listening> management_addresses_;

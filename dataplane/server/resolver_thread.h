@@ -19,6 +19,7 @@ class ResolverThread {
   // As the Resolver's; of one thread.
   void watch(std::vector<std::string> names);
   void forget(std::vector<std::string> names) { resolver_.forget(std::move(names)); }
+  names::Resolver::Counts counts() const { return resolver_.counts(); }
   // What is under way is broken off. Nothing is told any more.
   void stop();
 

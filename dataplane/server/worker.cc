@@ -16,17 +16,17 @@ constexpr runtime::Duration kTrimInterval = std::chrono::seconds(10);
 // With less it is not worth it to look through the whole heap.
 constexpr size_t kFreedWorthReturning = 64 * 1024;
 
-struct InFlight {
+struct TrafficOf {
   upstream::Upstreams& upstreams;
   const std::vector<observe::ListenerStatistics>& listeners;  // sorted by uid
 
-  uint64_t operator()(const observe::ServerHandle& server) const {
-    return upstreams.in_flight(server.backend, server.slot, server.uid);
+  observe::Traffic operator()(const observe::ServerHandle& server) const {
+    return upstreams.traffic(server.backend, server.slot, server.uid);
   }
-  uint64_t operator()(const config::BackendHandle& backend) const { return upstreams.in_flight(backend); }
-  uint64_t operator()(const observe::ListenerHandle& listener) const {
+  observe::Traffic operator()(const config::BackendHandle& backend) const { return upstreams.traffic(backend); }
+  observe::Traffic operator()(const observe::ListenerHandle& listener) const {
     auto at = std::ranges::lower_bound(listeners, listener.uid, {}, &observe::ListenerStatistics::uid);
-    return at != listeners.end() && at->uid == listener.uid ? at->connections : 0;
+    return at != listeners.end() && at->uid == listener.uid ? observe::Traffic{at->connections, 0} : observe::Traffic();
   }
 };
 
@@ -82,16 +82,16 @@ observe::Statistics Worker::statistics(bool servers) {
   return result;
 }
 
-std::vector<uint64_t> Worker::in_flight(const std::vector<observe::Carrier>& carriers) {
+std::vector<observe::Traffic> Worker::traffic(const std::vector<observe::Carrier>& carriers) {
   std::vector<observe::ListenerStatistics> listeners;
   auto is_listener = [](const observe::Carrier& carrier) {
     return std::holds_alternative<observe::ListenerHandle>(carrier);
   };
   if (std::ranges::any_of(carriers, is_listener)) listeners = listeners_.statistics();
-  std::vector<uint64_t> counts;
+  std::vector<observe::Traffic> counts;
   counts.reserve(carriers.size());
   for (const observe::Carrier& carrier : carriers) {
-    counts.push_back(std::visit(InFlight{context_.upstreams, listeners}, carrier));
+    counts.push_back(std::visit(TrafficOf{context_.upstreams, listeners}, carrier));
   }
   return counts;
 }

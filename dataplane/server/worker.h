@@ -46,7 +46,7 @@ class Worker {
   proxy::Context& context() { return context_; }
   listener::Listeners& listeners() { return listeners_; }
   observe::Statistics statistics(bool servers);
-  std::vector<uint64_t> in_flight(const std::vector<observe::Carrier>& carriers);
+  std::vector<observe::Traffic> traffic(const std::vector<observe::Carrier>& carriers);
 
   void start(WorkerClass worker_class = WorkerClass::kFair);
   // Stops accepting, lets sessions finish until the timeout (idle ones at most for `idle_grace`), cuts off what is

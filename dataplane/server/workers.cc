@@ -39,6 +39,7 @@ Workers::Workers(int count, std::string via_name, observe::AccessLog* access_log
 
 Workers::~Workers() {
   for (auto& [uid, listener] : bound_) std::ranges::for_each(listener.waiting, close_sockets);
+  for (Accepting& accepting : held_) std::ranges::for_each(accepting.addresses, close_sockets);
 }
 
 void Workers::start(WorkerClass worker_class) {
@@ -191,10 +192,18 @@ void Workers::take_check_results(std::vector<health::Result> results) {
                     .agent = std::move(result.agent),
                     .ejection = result.ejection});
   }
+  std::vector<config::Uid> heard;
+  for (const store::CheckResult& result : told) {
+    if (!result.ejection) heard.push_back(result.server);
+  }
   on_check_results_(std::move(told));
+  settling_.settle(heard);
 }
 
 void Workers::check(std::vector<store::CheckOrder> orders) {
+  std::vector<config::Uid> servers;
+  for (const store::CheckOrder& order : orders) servers.push_back(order.server->metadata.uid);
+  settling_.expect(servers);
   checker_.post([orders = std::move(orders)](health::Checker& checker) {
     for (const store::CheckOrder& order : orders) {
       checker.check(
@@ -208,6 +217,7 @@ void Workers::change_checks(base::Ref<const config::Backend> backend) {
 }
 
 void Workers::stop_checks(std::vector<config::Uid> servers) {
+  settling_.settle(servers);
   checker_.post([servers = std::move(servers)](health::Checker& checker) {
     for (config::Uid server : servers) checker.stop(server);
   });
@@ -243,12 +253,21 @@ void Workers::take_name_facts(std::vector<names::Fact> facts) {
                     .present = fact.present,
                     .reason = std::move(fact.reason)});
   }
+  std::vector<std::string> heard;
+  for (const store::NameFact& fact : told) heard.push_back(fact.name);
   on_name_facts_(std::move(told));
+  settling_.settle(heard);
 }
 
-void Workers::resolve(std::vector<std::string> names) { resolver_.watch(std::move(names)); }
+void Workers::resolve(std::vector<std::string> names) {
+  settling_.expect(names);
+  resolver_.watch(std::move(names));
+}
 
-void Workers::stop_resolving(std::vector<std::string> names) { resolver_.forget(std::move(names)); }
+void Workers::stop_resolving(std::vector<std::string> names) {
+  settling_.settle(names);
+  resolver_.forget(std::move(names));
+}
 
 // ---- statistics
 
@@ -312,9 +331,13 @@ void Workers::collect(bool servers, std::function<void(observe::Statistics)> don
       gathering->add([&](observe::Statistics& sum) { sum.merge(std::move(part)); });
     });
   }
-  checker_.post([gathering, servers](health::Checker& checker) {
+  checker_.post([this, gathering, servers](health::Checker& checker) {
     auto checks = servers ? checker.statistics() : std::vector<observe::CheckStatistics>();
-    gathering->add([&](observe::Statistics& sum) { sum.checks = std::move(checks); });
+    const names::Resolver::Counts names = resolver_.counts();
+    gathering->add([&](observe::Statistics& sum) {
+      sum.checks = std::move(checks);
+      sum.names = {names.watched, names.lookups, names.failures};
+    });
   });
   checker_.post_to_outliers([gathering](health::Outliers& outliers) {
     auto ejections = outliers.statistics();
@@ -322,16 +345,18 @@ void Workers::collect(bool servers, std::function<void(observe::Statistics)> don
   });
 }
 
-void Workers::count_in_flight(std::vector<observe::Carrier> carriers, std::function<void(std::vector<uint64_t>)> done) {
-  std::vector<uint64_t> none(carriers.size());
-  auto gathering = std::make_shared<Gathering<std::vector<uint64_t>>>(workers_.size(), none, done);
+void Workers::count_traffic(std::vector<observe::Carrier> carriers,
+                            std::function<void(std::vector<observe::Traffic>)> done) {
+  std::vector<observe::Traffic> none(carriers.size());
+  auto gathering = std::make_shared<Gathering<std::vector<observe::Traffic>>>(workers_.size(), none, done);
   auto asked = std::make_shared<const std::vector<observe::Carrier>>(std::move(carriers));
   std::lock_guard lock(mutex_);
   if (stopped_) return done(std::move(none));
   for (auto& worker : workers_) {
     worker->post([gathering, asked](Worker& self) {
-      std::vector<uint64_t> part = self.in_flight(*asked);
-      gathering->add([&](std::vector<uint64_t>& sum) { std::ranges::transform(sum, part, sum.begin(), std::plus()); });
+      std::vector<observe::Traffic> part = self.traffic(*asked);
+      gathering->add(
+          [&](std::vector<observe::Traffic>& sum) { std::ranges::transform(sum, part, sum.begin(), std::plus()); });
     });
   }
 }

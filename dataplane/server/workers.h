@@ -1,6 +1,6 @@
 // The reading half, as the writing half sees it: all workers as one, and the checker and the resolver beside them.
 //
-// The calls of ReadingHalf come from the store's thread; collect() and count_in_flight() from any; stop() when the
+// The calls of ReadingHalf come from the store's thread; collect() and count_traffic() from any; stop() when the
 // store has ended. Owns the workers, the snapshots that any of them may still use, sockets between bind() and accept(),
 // and the files of Unix sockets.
 #pragma once
@@ -19,6 +19,7 @@
 #include "server/checker_thread.h"
 #include "server/inheritance.h"
 #include "server/resolver_thread.h"
+#include "server/settling.h"
 #include "server/worker.h"
 #include "store/reading_half.h"
 
@@ -36,6 +37,13 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void shed();
   // What bind() takes where it is for the address that it is to open. Before the store begins.
   void inherit(std::shared_ptr<Inheritance> inheritance) { inheritance_ = std::move(inheritance); }
+  // Listeners do not accept before begin_accepting(), which may wait for what this tells. Before the store begins.
+  Settling& hold_listeners() {
+    settling_.begin();
+    return settling_;
+  }
+  // By any thread, as long as no listener changes. Once.
+  void begin_accepting();
   // Copies of all listening sockets, for another process. Waits for the workers, which turn; by any thread, as long as
   // no listener changes.
   std::vector<takeover::Offer> copy_sockets();
@@ -78,8 +86,8 @@ class Workers : public store::ReadingHalf, public observe::Collector {
 
   // observe::Collector
   void collect(bool servers, std::function<void(observe::Statistics)> done) override;
-  void count_in_flight(std::vector<observe::Carrier> carriers,
-                       std::function<void(std::vector<uint64_t>)> done) override;
+  void count_traffic(std::vector<observe::Carrier> carriers,
+                     std::function<void(std::vector<observe::Traffic>)> done) override;
   void explain(observe::Question question, std::function<void(observe::Explanation)> done) override;
 
  private:
@@ -102,6 +110,12 @@ class Workers : public store::ReadingHalf, public observe::Collector {
     std::vector<Open> open;
     std::shared_ptr<proxy::SharedListener> shared = std::make_shared<proxy::SharedListener>();
   };
+  // A listener that the workers are to accept on.
+  struct Accepting {
+    base::Ref<const config::Listener> record;
+    std::shared_ptr<proxy::SharedListener> shared;
+    std::vector<Bound> addresses;
+  };
   struct Publication {
     config::Revision revision;
     std::function<void()> visible;
@@ -121,6 +135,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   absl::StatusOr<Bound> open_sockets(config::Uid listener, const config::Endpoint& address);
   absl::StatusOr<Bound> open_beside_ours(const config::Endpoint& address);
   static void start_listening(Bound& bound);
+  void hand_out(Accepting accepting);
   static void close_sockets(Bound& bound);
   config::Revision adopted_by_all() const;
   void take_check_results(std::vector<health::Result> results);
@@ -133,6 +148,8 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   const std::string via_name_;
   std::shared_ptr<Inheritance> inheritance_;
   std::vector<config::Endpoint> left_;  // guarded by mutex_
+  Settling settling_;
+  std::vector<Accepting> held_;  // guarded by mutex_
   base::Ref<const config::Snapshot> current_;
   // Former snapshots that a worker may still use, oldest first.
   std::deque<base::Ref<const config::Snapshot>> former_;

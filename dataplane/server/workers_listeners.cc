@@ -144,22 +144,37 @@ void Workers::close_addresses(config::Uid listener, const std::vector<config::En
 
 void Workers::accept(config::Slot slot, config::Uid listener) {
   BoundListener& bound = bound_[listener];
-  base::Ref<const config::Listener> record(current_->find_listener(slot, listener));
-  FAIRLEAD_CHECK(record);
-  std::ranges::for_each(bound.waiting, start_listening);
+  Accepting accepting{base::Ref<const config::Listener>(current_->find_listener(slot, listener)), bound.shared,
+                      std::exchange(bound.waiting, {})};
+  FAIRLEAD_CHECK(accepting.record);
+  for (Bound& address : accepting.addresses) bound.open.push_back({address.endpoint, std::move(address.file)});
+  if (!settling_.is_on()) return hand_out(std::move(accepting));
+  std::lock_guard lock(mutex_);
+  held_.push_back(std::move(accepting));
+}
+
+void Workers::hand_out(Accepting accepting) {
+  std::ranges::for_each(accepting.addresses, start_listening);
   for (size_t i = 0; i < workers_.size(); ++i) {
     std::vector<listener::BoundSocket> sockets;
-    for (const Bound& address : bound.waiting) {
+    for (const Bound& address : accepting.addresses) {
       for (size_t n = i; n < address.fds.size(); n += workers_.size()) {
         sockets.push_back({.endpoint = address.endpoint, .fd = address.fds[n]});
       }
     }
-    workers_[i]->post([record, sockets = std::move(sockets), shared = bound.shared](Worker& self) {
-      self.listeners().accept(record, sockets, shared);
-    });
+    workers_[i]->post([record = accepting.record, sockets = std::move(sockets),
+                       shared = accepting.shared](Worker& self) { self.listeners().accept(record, sockets, shared); });
   }
-  for (Bound& address : bound.waiting) bound.open.push_back({address.endpoint, std::move(address.file)});
-  bound.waiting.clear();
+}
+
+void Workers::begin_accepting() {
+  settling_.end();
+  std::vector<Accepting> held;
+  {
+    std::lock_guard lock(mutex_);
+    held = std::exchange(held_, {});
+  }
+  for (Accepting& accepting : held) hand_out(std::move(accepting));
 }
 
 std::vector<takeover::Offer> Workers::copy_sockets() {

@@ -6,6 +6,7 @@
 //                             <------------------   sockets, with descriptors; as often as needed
 //                             <------------------   yours
 //     locks and loads the state directory,
+//     asks for names, checks servers,
 //     accepts at these sockets
 //     serving 1101            ------------------>   (which of the sockets it serves, in their order)
 //                             <------------------   leaving

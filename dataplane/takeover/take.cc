@@ -58,6 +58,8 @@ absl::Status Taker::receive_offers() {
   }
 }
 
+bool Taker::is_alone() const { return !process_ || wait_readable(process_.get(), Clock::now()); }
+
 bool Taker::is_gone() const { return !process_ || wait_readable(process_.get(), Clock::now() + kEndingTime); }
 
 absl::Status Taker::confirm(const std::vector<bool>& kept) {

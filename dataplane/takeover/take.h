@@ -28,6 +28,9 @@ class Taker {
   // What the process listened on; those that are not wanted are left where they are.
   std::vector<Offer>& offers() { return offers_; }
 
+  // The other process has ended: nobody else serves.
+  bool is_alone() const;
+
   // This process serves; `kept`: which of the offers, in their order. When it returns OK the other one ends (or is
   // gone), and this one is the one. An error: the other one goes on, and this one has to end at once.
   absl::Status confirm(const std::vector<bool>& kept);

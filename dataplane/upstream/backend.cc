@@ -74,7 +74,9 @@ struct Backend::SharedLoads : OwnLoads {
   uint32_t at(config::Slot, const config::Server& record) const { return (*this)(record); }
   bool is_full(const config::Server& record) const {
     uint32_t limit = backend.limit_of(record, snapshot);
-    return limit > 0 && (*this)(record) >= limit;
+    if (limit == 0) return false;
+    const SharedLoad& load = backend.server_of(record).load();
+    return load.in_flight() >= limit || load.waiting() > 0;
   }
   uint64_t total_in_flight() const { return backend.total().in_flight(); }
 };
@@ -84,6 +86,8 @@ Admission Backend::admit(const config::BackendSnapshot& snapshot, balancing::Tri
   if (preferred && !is_waited_for(*preferred, snapshot)) [[unlikely]] {
     if (Admission admission = admit_to(*preferred, snapshot)) return admission;
   }
+  if (preferred && may_wait_for(*preferred, snapshot)) [[unlikely]]
+    return Admission(Admission::Refusal::kFull);
   if (snapshot.counts_in_flight) return admit_counted(snapshot, tried, key);
   const config::Server* record = balancer_.pick(snapshot, random_, OwnLoads{*this, snapshot}, tried, key);
   if (!record) return Admission(Admission::Refusal::kNoServer);
@@ -96,11 +100,19 @@ void Backend::look_at_some(const config::BackendSnapshot& snapshot) {
 }
 
 // Whether somebody waits who would take a place there.
-bool Backend::is_waited_for(const config::Server& record, const config::BackendSnapshot& snapshot) const {
+bool Backend::is_waited_for(const config::Server& record, const config::BackendSnapshot& snapshot) {
   if (!snapshot.counts_in_flight || queue_->waiting() == 0) return false;
+  if (server_of(record).load().waiting() > 0) return true;
+  if (queue_->waiting_for_any() == 0) return false;
   const base::Ref<const config::Server>* eligible = snapshot.find_eligible(record.slot);
   return eligible && (*eligible)->metadata.uid == record.metadata.uid &&
          record.weight.value_or(snapshot.settings->effective_default_weight()) > 0;
+}
+
+bool Backend::may_wait_for(const config::Server& record, const config::BackendSnapshot& snapshot) {
+  const uint32_t limit = snapshot.settings->queue.effective_max_waiting_per_server();
+  return snapshot.counts_in_flight && limit > 0 && server_of(record).load().waiting() < limit &&
+         queue_->waiting() < snapshot.settings->queue.effective_max_waiting();
 }
 
 Admission Backend::admit_to(const config::Server& record, const config::BackendSnapshot& snapshot) {
@@ -116,7 +128,7 @@ Admission Backend::admit_to(const config::Server& record, const config::BackendS
 
 Admission Backend::admit_counted(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key) {
   // What is free, or will be, is theirs who came before.
-  if (queue_->waiting() > 0) [[unlikely]]
+  if (queue_->waiting_for_any() > 0) [[unlikely]]
     return refuse_full(snapshot);
   return take_place(snapshot, tried, key);
 }
@@ -134,9 +146,9 @@ Admission Backend::take_place_on(const SharedQueue::Turn& turn, const config::Ba
                                  balancing::Tried tried, balancing::Key key) {
   if (!snapshot.counts_in_flight) return admit(snapshot, tried, key);
   const base::Ref<const config::Server>* record =
-      turn.look == SharedQueue::Turn::Look::kServer ? snapshot.find_eligible(turn.slot) : nullptr;
-  bool is_it = record && (*record)->metadata.uid == turn.server &&
-               std::ranges::find(tried, turn.server) == tried.end() &&
+      turn.look == SharedQueue::Turn::Look::kServer ? snapshot.find_eligible(turn.target.slot) : nullptr;
+  bool is_it = record && (*record)->metadata.uid == turn.target.server &&
+               std::ranges::find(tried, turn.target.server) == tried.end() &&
                (*record)->weight.value_or(snapshot.settings->effective_default_weight()) > 0;
   // A server that has gone may have come back under another uid, with the same places.
   return is_it ? admit_to(**record, snapshot) : take_place(snapshot, tried, key);
@@ -147,9 +159,32 @@ Line& Backend::line() {
   return *line_;
 }
 
-Admission Backend::admit_waiting(Waiting& waiting, const config::BackendSnapshot& snapshot, balancing::Tried tried,
-                                 balancing::Key key) {
+bool Backend::enter(Waiting& waiting, const config::BackendSnapshot& snapshot, const config::Server* preferred) {
+  return waiting.enter(snapshot, preferred && may_wait_for(*preferred, snapshot) ? &server_of(*preferred) : nullptr);
+}
+
+Admission Backend::admit_to_wanted(Waiting& waiting, const config::BackendSnapshot& snapshot,
+                                   const config::Server& wanted) {
   using Look = SharedQueue::Turn::Look;
+  // Its address may be another one by now.
+  waiting.count_at(server_of(wanted));
+  while (true) {
+    SharedQueue::Turn turn = waiting.next_turn();
+    if (turn.look == Look::kNothing) return Admission(Admission::Refusal::kFull);
+    Admission admission = admit_to(wanted, snapshot);
+    if (!admission) continue;
+    waiting.leave(turn.look == Look::kAll || limits_move(snapshot));
+    return admission;
+  }
+}
+
+Admission Backend::admit_waiting(Waiting& waiting, const config::BackendSnapshot& snapshot, balancing::Tried tried,
+                                 balancing::Key key, const config::Server* preferred) {
+  using Look = SharedQueue::Turn::Look;
+  if (waiting.wanted() != 0) [[unlikely]] {
+    if (preferred && preferred->metadata.uid == waiting.wanted()) return admit_to_wanted(waiting, snapshot, *preferred);
+    waiting.want_any();
+  }
   Admission refused = refuse_full(snapshot);
   while (refused.refusal() == Admission::Refusal::kFull) {
     SharedQueue::Turn turn = waiting.next_turn();
@@ -167,7 +202,7 @@ void Backend::pass_on(const Server& server) {
   const QueueSeat* own = line_ ? &line_->seat() : nullptr;
   // Where limits depend on the load, there may be room for several, or for none.
   if (settings_->may_ramp()) return queue_->note_change(own);
-  queue_->note_free(server.record().slot, server.uid(), own);
+  queue_->note_free({server.record().slot, server.uid()}, own);
 }
 
 void Backend::take_settings(const base::Ref<const config::Backend>& settings) {
@@ -271,6 +306,31 @@ void Backend::Use::count_in_circuit(uint32_t limit) {
   if (refused_) ++backend_.counters_.circuit_refused;
 }
 
+bool Backend::begin_connection() {
+  SharedCircuit::Count& all = circuit().connections;
+  const uint32_t limit = settings_->circuit.effective_max_connections();
+  // Those that others keep idle are not to be had: whoever has none may always have one.
+  if (own_connections_ == 0) {
+    all.enter();
+  } else {
+    while (!all.try_enter(limit)) {
+      Server* server = with_idle_.front();
+      if (!server) {
+        ++counters_.circuit_refused;
+        return false;
+      }
+      server->close_oldest_idle();
+    }
+  }
+  ++own_connections_;
+  return true;
+}
+
+void Backend::end_connection() {
+  --own_connections_;
+  circuit().connections.leave();
+}
+
 bool Backend::may_begin_retry() {
   uint32_t limit = settings_->circuit.effective_max_retries();
   if (limit > 0 && circuit().retries.now() >= limit) return false;
@@ -320,9 +380,11 @@ bool Backend::is_unused() const {
   return !busy;
 }
 
-uint32_t Backend::in_flight(config::Slot slot, config::Uid uid) {
+observe::Traffic Backend::traffic(config::Slot slot, config::Uid uid) {
   Server* server = find(slot, uid);
-  return server ? server->in_flight() : 0;
+  observe::Traffic traffic{server ? server->in_flight() : 0u, 0};
+  if (line_) line_->for_each_wanted([&](config::Uid wanted) { traffic.queued += wanted == uid ? 1 : 0; });
+  return traffic;
 }
 
 observe::BackendStatistics Backend::statistics(bool servers) {
@@ -341,6 +403,11 @@ observe::BackendStatistics Backend::statistics(bool servers) {
     result.servers.back().counters.in_flight = server->in_flight();
     result.servers.back().counters.idle = server->idle();
   }
+  if (!line_) return result;
+  line_->for_each_wanted([&result](config::Uid uid) {
+    auto at = std::ranges::lower_bound(result.servers, uid, {}, &observe::ServerStatistics::uid);
+    if (at != result.servers.end() && at->uid == uid) ++at->counters.queued;
+  });
   return result;
 }
 

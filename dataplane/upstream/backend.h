@@ -42,8 +42,18 @@ class Backend {
     return *stick_table_;
   }
 
+  // Connections to servers, idle ones as well, where these are limited over all workers.
+  bool limits_connections() const { return settings_->circuit.effective_max_connections() > 0; }
+  // One more, in the place of an idle one where there are as many as may be; false: none is idle here. Who has begun
+  // one ends it.
+  bool begin_connection();
+  void end_connection();
+  // It has idle connections since now.
+  void note_idle(Server& server) { with_idle_.push_back(server); }
+
   // To a server that may take an exchange; to one of those that were not tried yet, if there is one. `key`: for HASH.
   // `preferred`: a server of the snapshot that persistence leads to, which takes it unless it is full; null for none.
+  // Where that is full and the queue policy lets somebody wait for it, it is refused with kFull.
   Admission admit(const config::BackendSnapshot& snapshot, balancing::Tried tried, balancing::Key key = {},
                   const config::Server* preferred = nullptr);
   // After admit(), when the request is on its way: what the next one will go by, where the algorithm looks beforehand.
@@ -59,10 +69,13 @@ class Backend {
   uint32_t load_of(const config::BackendSnapshot& snapshot, const config::Server& server);
   // Where those stand who find all servers full, and what they do when they have been woken: nothing but the first one
   // of all workers is granted a place. Of one that was granted or refused for another reason than kFull the waiting is
-  // over.
+  // over. `preferred`: as for admit(), of this moment.
   Line& line();
+  // Whether the policy lets one more wait for a place on that server alone.
+  bool may_wait_for(const config::Server& record, const config::BackendSnapshot& snapshot);
+  bool enter(Waiting& waiting, const config::BackendSnapshot& snapshot, const config::Server* preferred);
   Admission admit_waiting(Waiting& waiting, const config::BackendSnapshot& snapshot, balancing::Tried tried,
-                          balancing::Key key);
+                          balancing::Key key, const config::Server* preferred);
   // Somebody has let go of a counted place there.
   void note_free(const Server& server) {
     if (queue_->waiting() > 0) [[unlikely]]
@@ -137,8 +150,9 @@ class Backend {
   // Without those that wait.
   uint32_t in_flight() const { return uses_ - waiting(); }
   uint32_t waiting() const { return line_ ? line_->waiting() : 0; }
-  // On one of its servers.
-  uint32_t in_flight(config::Slot slot, config::Uid server);
+  observe::Traffic traffic() const { return {in_flight(), waiting()}; }
+  // On one of its servers, and for a place there alone.
+  observe::Traffic traffic(config::Slot slot, config::Uid server);
   bool is_unused() const;
 
   observe::BackendStatistics statistics(bool servers);
@@ -157,7 +171,8 @@ class Backend {
   Admission take_place_on(const SharedQueue::Turn& turn, const config::BackendSnapshot& snapshot,
                           balancing::Tried tried, balancing::Key key);
   void pass_on(const Server& server);
-  bool is_waited_for(const config::Server& record, const config::BackendSnapshot& snapshot) const;
+  bool is_waited_for(const config::Server& record, const config::BackendSnapshot& snapshot);
+  Admission admit_to_wanted(Waiting& waiting, const config::BackendSnapshot& snapshot, const config::Server& wanted);
   Server& server_of(const config::Server& record);
   // The one that was picked, which is measured from now on where the algorithm wants that.
   Server& begin_on(const config::Server& record, const config::BackendSnapshot& snapshot);
@@ -183,6 +198,9 @@ class Backend {
   std::unique_ptr<Line> line_;
   // Where it has had circuit limits.
   std::shared_ptr<SharedCircuit> circuit_;
+  // Of the connections that circuit limits count, this worker's.
+  uint32_t own_connections_ = 0;
+  base::List<Server, WithIdleTag> with_idle_;
   uint32_t uses_ = 0;
   uint32_t retries_ = 0;
   observe::Counters counters_;

@@ -2,9 +2,15 @@
 
 #include <cerrno>
 
+#include "upstream/backend.h"
 #include "upstream/server.h"
 
 namespace fairlead::upstream {
+
+Connection::~Connection() {
+  if (counted_) [[unlikely]]
+    server_.backend().end_connection();
+}
 
 void Connection::IdleWatch::on_wake(Waiter& waiter, runtime::Wake wake) {
   Connection& connection = static_cast<IdleWatch&>(waiter).connection;

@@ -20,6 +20,7 @@ class Connection : public base::ListNode<> {
  public:
   Connection(Server& server, uint32_t address_generation, runtime::Loop& loop, int fd)
       : server_(server), address_generation_(address_generation), stream_(loop, fd, runtime::Channel::Order::kFirst) {}
+  ~Connection();
 
   net::Stream& stream() { return stream_; }
   // Until it is open, or has failed to be; it outlives that.
@@ -38,6 +39,8 @@ class Connection : public base::ListNode<> {
   // It has been said to be of this client's connection, and carries nothing else; 0: of no one's.
   uint64_t client() const { return client_; }
   void belongs_to(uint64_t client) { client_ = client; }
+  // The backend counts it among its connections until its end.
+  void is_counted() { counted_ = true; }
   uint32_t address_generation() const { return address_generation_; }
   runtime::TimePoint idle_until() const { return idle_until_; }
 
@@ -64,6 +67,7 @@ class Connection : public base::ListNode<> {
   IdleWatch idle_watch_{*this};
   runtime::TimePoint idle_until_;
   bool has_been_idle_ = false;
+  bool counted_ = false;
   uint64_t client_ = 0;
   // Exchanges before this one, and how many more the server takes.
   uint32_t carried_ = 0;

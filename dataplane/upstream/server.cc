@@ -48,7 +48,9 @@ void Server::replace_record(const config::Server* record) {
   load_ = SharedLoadRef();
 }
 
-void Server::find_load() { load_ = backend_.shared().load_of(backend_.uid(), record_); }
+SharedLoadRef Server::keep_load() const { return backend_.shared().load_of(backend_.uid(), record_); }
+
+void Server::find_load() { load_ = keep_load(); }
 
 void Server::count_leases(SharedTotal* total) {
   leases_.for_each([this, total](Lease& lease) {
@@ -126,7 +128,7 @@ std::unique_ptr<Connection> Server::take_idle(uint64_t client) {
 
 void Server::leave_pool(Connection& connection) {
   connection.unlink();
-  --idle_count_;
+  if (--idle_count_ == 0) ListNode<WithIdleTag>::unlink();
   if (connection.client() != 0) [[unlikely]]
     idle_of_clients_->erase(connection.client());
 }
@@ -152,7 +154,7 @@ void Server::park(std::unique_ptr<Connection> connection, runtime::Duration idle
   if (connection->client() != 0) [[unlikely]]
     idle_of_clients_->emplace(connection->client(), connection.get());
   idle_.push_front(*connection.release());
-  ++idle_count_;
+  if (idle_count_++ == 0) backend_.note_idle(*this);
   // Left where it stands while it is scheduled: it looks for itself what is due when it fires.
   if (idle_timer_.is_scheduled()) [[likely]]
     return;
@@ -399,9 +401,17 @@ int Server::connect_socket(const config::SocketAddress& address, const config::S
 }
 
 runtime::IoResult<std::unique_ptr<Connection>> Server::open_connection(const config::SocketAddress* client) {
+  const bool is_counted = backend_.limits_connections();
+  if (is_counted && !backend_.begin_connection()) [[unlikely]]
+    return std::unexpected(runtime::IoError::kOverLimit);
   int fd = open_socket(record_->address.to_socket_address(), client);
-  if (fd < 0) return std::unexpected(runtime::io_error_of(-fd));
-  return std::make_unique<Connection>(*this, address_generation_, loop_, fd);
+  if (fd < 0) {
+    if (is_counted) backend_.end_connection();
+    return std::unexpected(runtime::io_error_of(-fd));
+  }
+  auto connection = std::make_unique<Connection>(*this, address_generation_, loop_, fd);
+  if (is_counted) connection->is_counted();
+  return connection;
 }
 
 runtime::Task<runtime::IoResult<void>> Lease::connect(runtime::Duration timeout) {

@@ -53,13 +53,17 @@ struct DrainRequest {
   absl::AnyInvocable<void(uint64_t cut_off)> done;
 };
 
-class Server {
+struct WithIdleTag {};
+
+// Linked into its backend's list while it has idle connections.
+class Server : public base::ListNode<WithIdleTag> {
  public:
   Server(Backend& backend, runtime::Loop& loop, base::Ref<const config::Server> record);
   ~Server();
 
   const config::Server& record() const { return *record_; }
   config::Uid uid() const { return record_->metadata.uid; }
+  Backend& backend() { return backend_; }
   const Backend& backend() const { return backend_; }
   uint32_t in_flight() const { return in_flight_; }
   // In its pool.
@@ -74,6 +78,8 @@ class Server {
       find_load();
     return *load_;
   }
+  // The same, for whoever needs it longer than there is a Server.
+  SharedLoadRef keep_load() const;
   // What was measured of it; null where the backend's algorithm has never asked.
   Measurements* measurements() const { return measurements_.get(); }
   Measurements& measure() {
@@ -105,6 +111,8 @@ class Server {
   void drain(DrainRequest request);
   void cancel_drain();
   void close_idle_connections();
+  // The one that was used least recently. Requires that there is one.
+  void close_oldest_idle() { close_idle(*idle_.back()); }
   // These, and what is in flight is cut off.
   void close_connections();
   // The backend's settings of pools are others now.

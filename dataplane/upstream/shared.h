@@ -53,6 +53,11 @@ class SharedLoad {
   // Before whoever leaves looks whether anybody waits.
   void leave() { in_flight_.fetch_sub(1, std::memory_order_seq_cst); }
 
+  // Who waits for a place there and nowhere else: nobody else takes one meanwhile.
+  uint32_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+  void begin_to_wait() { waiting_.fetch_add(1, std::memory_order_relaxed); }
+  void end_to_wait() { waiting_.fetch_sub(1, std::memory_order_relaxed); }
+
   // Errors in a row: what workers write rarely, and read while all is well. True: there are `limit` of them, and the
   // next one is the first again; 0 is no limit.
   bool add_error(uint32_t limit) { return add(errors_, limit); }
@@ -79,6 +84,7 @@ class SharedLoad {
       : owner_(owner), backend_(backend), record_(std::move(record)) {}
 
   std::atomic<uint32_t> in_flight_ = 0;
+  std::atomic<uint32_t> waiting_ = 0;
   std::atomic<uint32_t> keepers_ = 0;
   std::atomic<uint32_t> errors_ = 0;
   std::atomic<uint32_t> gateway_errors_ = 0;
@@ -121,6 +127,7 @@ class SharedCircuit {
   };
   Count requests;
   Count retries;
+  Count connections;
 };
 
 // Keeps a SharedLoad. One for each worker that has used the server, and not for each request.
@@ -136,6 +143,7 @@ class SharedLoadRef {
 
   SharedLoad* get() const { return load_; }
   SharedLoad& operator*() const { return *load_; }
+  SharedLoad* operator->() const { return load_; }
   explicit operator bool() const { return load_ != nullptr; }
 
  private:

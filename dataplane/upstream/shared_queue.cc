@@ -1,5 +1,8 @@
 #include "upstream/shared_queue.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "upstream/waiting.h"
 
 namespace fairlead::upstream {
@@ -16,32 +19,93 @@ void QueueSeat::call(bool is_own) {
   });
 }
 
-QueueEntry* SharedQueue::first() const {
-  for (const auto& entries : classes_) {
+QueueEntry* SharedQueue::Row::first() const {
+  for (const auto& entries : classes) {
     if (QueueEntry* entry = entries.front()) return entry;
   }
   return nullptr;
 }
 
-std::shared_ptr<QueueSeat> SharedQueue::call_first() {
-  if (free_.empty() && !anything_) return nullptr;
-  QueueEntry* entry = first();
-  if (!entry || entry == called_) return nullptr;
-  called_ = entry;
-  return entry->seat_;
+bool SharedQueue::is_before(const QueueEntry& one, const QueueEntry& other) {
+  return one.priority_ != other.priority_ ? one.priority_ < other.priority_ : one.number_ < other.number_;
 }
 
-bool SharedQueue::enter(QueueEntry& entry, uint32_t limit) {
+SharedQueue::ServerRow* SharedQueue::row_of(config::Uid server) {
+  auto at = rows_.find(server);
+  return at == rows_.end() ? nullptr : at->second.get();
+}
+
+void SharedQueue::call(QueueEntry* entry, Seats& seats) {
+  if (!entry || entry->is_called_) return;
+  entry->is_called_ = true;
+  called_.push_back(entry);
+  seats.push_back(entry->seat_);
+}
+
+void SharedQueue::forget_call(QueueEntry& entry) {
+  if (entry.is_called_) std::erase(called_, &entry);
+  entry.is_called_ = false;
+}
+
+void SharedQueue::call_first_of_any(Seats& seats) {
+  if (!free_.empty() || anything_) call(any_.first(), seats);
+}
+
+void SharedQueue::call_first_of(const ServerRow& row, Seats& seats) {
+  if (row.reason != Turn::Look::kNothing) call(row.first(), seats);
+}
+
+void SharedQueue::call_all(const Seats& seats, const QueueSeat* own) {
+  for (const auto& seat : seats) seat->call(seat.get() == own);
+}
+
+void SharedQueue::offer_to_row(config::Uid server, Turn::Look reason, Seats& seats) {
+  ServerRow* row = row_of(server);
+  if (!row) return;
+  row->reason = std::max(row->reason, reason);
+  call_first_of(*row, seats);
+}
+
+void SharedQueue::offer(Target target, Seats& seats) {
+  const QueueEntry* any = any_.first();
+  const ServerRow* row = row_of(target.server);
+  if (row && (!any || is_before(*row->first(), *any))) return offer_to_row(target.server, Turn::Look::kServer, seats);
+  if (!any) return;
+  if (free_.size() < kFreeMax) {
+    free_.push_back(target);
+  } else {
+    anything_ = true;
+    offer_to_row(target.server, Turn::Look::kServer, seats);
+  }
+  call_first_of_any(seats);
+}
+
+bool SharedQueue::enter(QueueEntry& entry, const Limits& limits, Target wanted) {
   {
     std::lock_guard lock(mutex_);
-    uint32_t waiting = waiting_.load(std::memory_order_relaxed);
-    if (waiting >= limit) return false;
-    classes_[entry.priority_].push_back(entry);
-    waiting_.store(waiting + 1, std::memory_order_seq_cst);
-    // What was let go before this one waited was told to nobody.
-    if (first() == &entry) {
+    if (waiting_.load(std::memory_order_relaxed) >= limits.all) return false;
+    entry.number_ = ++last_number_;
+    ServerRow* row = wanted.server == 0 ? nullptr : row_of(wanted.server);
+    const bool has_room = wanted.server != 0 && (row ? row->waiting : 0) < limits.for_server;
+    if (has_room) {
+      if (!row) row = (rows_[wanted.server] = std::make_unique<ServerRow>()).get();
+      row->slot = wanted.slot;
+      ++row->waiting;
+      entry.wanted_ = wanted.server;
+      row->classes[entry.priority_].push_back(entry);
+    } else {
+      any_.classes[entry.priority_].push_back(entry);
+      step(waiting_for_any_, 1);
+    }
+    step(waiting_, 1);
+    // What was let go before this one waited was told to nobody. It looks by itself.
+    Seats own;
+    if (has_room && row->first() == &entry) {
+      row->reason = Turn::Look::kAll;
+      call(&entry, own);
+    } else if (any_.first() == &entry) {
       anything_ = true;
-      called_ = &entry;
+      call(&entry, own);
     }
   }
   // Before it looks for a place.
@@ -50,67 +114,114 @@ bool SharedQueue::enter(QueueEntry& entry, uint32_t limit) {
 }
 
 SharedQueue::Turn SharedQueue::next_turn(QueueEntry& entry) {
-  std::lock_guard lock(mutex_);
-  if (called_ == &entry) called_ = nullptr;
-  if (first() != &entry) return {};
-  if (!free_.empty()) {
-    Free free = free_.back();
-    free_.pop_back();
-    return {.look = Turn::Look::kServer, .slot = free.slot, .server = free.server};
+  Seats seats;
+  Turn turn;
+  {
+    std::lock_guard lock(mutex_);
+    forget_call(entry);
+    if (entry.wanted_ != 0) {
+      ServerRow& row = *row_of(entry.wanted_);
+      if (row.first() != &entry) return {};
+      return {.look = std::exchange(row.reason, Turn::Look::kNothing), .target = {row.slot, entry.wanted_}};
+    }
+    if (any_.first() != &entry) return {};
+    // It could not use that one; who waits for just that server may.
+    if (tried_.server != 0) offer_to_row(std::exchange(tried_, {}).server, Turn::Look::kServer, seats);
+    if (!free_.empty()) {
+      tried_ = free_.back();
+      free_.pop_back();
+      turn = {.look = Turn::Look::kServer, .target = tried_};
+    } else if (std::exchange(anything_, false)) {
+      turn = {.look = Turn::Look::kAll};
+    }
   }
-  if (!anything_) return {};
+  call_all(seats, entry.seat_.get());
+  return turn;
+}
+
+void SharedQueue::take_out_of_row(QueueEntry& entry, bool more, Seats& seats) {
+  const config::Uid server = std::exchange(entry.wanted_, 0);
+  ServerRow& row = *row_of(server);
+  entry.unlink();
+  --row.waiting;
+  if (more) row.reason = Turn::Look::kAll;
+  if (row.first()) return call_first_of(row, seats);
+  const Target target{row.slot, server};
+  const bool has_reason = row.reason != Turn::Look::kNothing;
+  rows_.erase(server);
+  if (has_reason) offer(target, seats);
+}
+
+void SharedQueue::take_out_of_any(QueueEntry& entry, bool more, Seats& seats) {
+  if (any_.first() == &entry) tried_ = {};
+  entry.unlink();
+  step(waiting_for_any_, ~uint32_t{0});
+  anything_ |= more;
+  if (any_.first()) return call_first_of_any(seats);
   anything_ = false;
-  return {.look = Turn::Look::kAll};
+  for (const Target& target : std::exchange(free_, {})) offer_to_row(target.server, Turn::Look::kServer, seats);
+}
+
+void SharedQueue::want_any(QueueEntry& entry) {
+  Seats seats;
+  {
+    std::lock_guard lock(mutex_);
+    forget_call(entry);
+    // Those behind it cannot go there either, as far as it knows.
+    take_out_of_row(entry, true, seats);
+    any_.classes[entry.priority_].push_before(entry, [&](QueueEntry& other) { return entry.number_ < other.number_; });
+    step(waiting_for_any_, 1);
+    anything_ = true;
+    call_first_of_any(seats);
+  }
+  call_all(seats, entry.seat_.get());
 }
 
 void SharedQueue::leave(QueueEntry& entry, bool more) {
-  std::shared_ptr<QueueSeat> next;
+  Seats seats;
   {
     std::lock_guard lock(mutex_);
-    if (called_ == &entry) called_ = nullptr;
-    entry.unlink();
-    uint32_t waiting = waiting_.load(std::memory_order_relaxed) - 1;
-    waiting_.store(waiting, std::memory_order_seq_cst);
-    if (waiting == 0) {
-      free_.clear();
-      anything_ = false;
+    forget_call(entry);
+    if (entry.wanted_ != 0) {
+      take_out_of_row(entry, more, seats);
     } else {
-      anything_ |= more;
-      next = call_first();
+      take_out_of_any(entry, more, seats);
     }
+    step(waiting_, ~uint32_t{0});
   }
-  if (next) next->call(next == entry.seat_);
+  call_all(seats, entry.seat_.get());
 }
 
-QueueEntry* SharedQueue::called(const QueueSeat& seat) {
+SharedQueue::Entries SharedQueue::called(const QueueSeat& seat) {
   std::lock_guard lock(mutex_);
-  return called_ && called_->seat_.get() == &seat ? called_ : nullptr;
+  Entries entries;
+  for (QueueEntry* entry : called_) {
+    if (entry->seat_.get() == &seat) entries.push_back(entry);
+  }
+  return entries;
 }
 
-void SharedQueue::note_free(config::Slot slot, config::Uid server, const QueueSeat* own) {
-  std::shared_ptr<QueueSeat> next;
+void SharedQueue::note_free(Target target, const QueueSeat* own) {
+  Seats seats;
   {
     std::lock_guard lock(mutex_);
-    if (!first()) return;
-    if (free_.size() < kFreeMax) {
-      free_.push_back({slot, server});
-    } else {
-      anything_ = true;
-    }
-    next = call_first();
+    offer(target, seats);
   }
-  if (next) next->call(next.get() == own);
+  call_all(seats, own);
 }
 
 void SharedQueue::note_change(const QueueSeat* own) {
-  std::shared_ptr<QueueSeat> next;
+  Seats seats;
   {
     std::lock_guard lock(mutex_);
-    if (!first()) return;
-    anything_ = true;
-    next = call_first();
+    if (any_.first()) anything_ = true;
+    call_first_of_any(seats);
+    for (auto& [server, row] : rows_) {
+      row->reason = Turn::Look::kAll;
+      call_first_of(*row, seats);
+    }
   }
-  if (next) next->call(next.get() == own);
+  call_all(seats, own);
 }
 
 }  // namespace fairlead::upstream

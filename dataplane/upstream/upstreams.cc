@@ -84,14 +84,14 @@ void Upstreams::forget_deleted() {
   forget_leaving();
 }
 
-uint32_t Upstreams::in_flight(config::BackendHandle handle) {
+observe::Traffic Upstreams::traffic(config::BackendHandle handle) {
   Backend* backend = known(handle);
-  return backend ? backend->in_flight() : 0;
+  return backend ? backend->traffic() : observe::Traffic();
 }
 
-uint32_t Upstreams::in_flight(config::BackendHandle handle, config::Slot slot, config::Uid server) {
+observe::Traffic Upstreams::traffic(config::BackendHandle handle, config::Slot slot, config::Uid server) {
   Backend* backend = known(handle);
-  return backend ? backend->in_flight(slot, server) : 0;
+  return backend ? backend->traffic(slot, server) : observe::Traffic();
 }
 
 std::vector<observe::BackendStatistics> Upstreams::statistics(bool servers) {

@@ -45,8 +45,8 @@ class Upstreams {
   std::vector<OutcomeCounts> take_outcomes(config::BackendHandle handle);
 
   // At the moment; 0 for what this worker has not used.
-  uint32_t in_flight(config::BackendHandle handle);
-  uint32_t in_flight(config::BackendHandle handle, config::Slot slot, config::Uid server);
+  observe::Traffic traffic(config::BackendHandle handle);
+  observe::Traffic traffic(config::BackendHandle handle, config::Slot slot, config::Uid server);
   // Also lets go of backends that were deleted and are not in use any more.
   std::vector<observe::BackendStatistics> statistics(bool servers);
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "balancing/shares.h"
+#include "upstream/server.h"
 
 namespace fairlead::upstream {
 
@@ -26,12 +27,13 @@ Line::~Line() {
 void Line::look_at(const config::Snapshot& snapshot) {
   const config::BackendSnapshot* members = snapshot.find(backend_);
   if (members && members->revision == std::exchange(seen_, members->revision)) return;
-  if (members && balancing::has_weight(*members)) return queue_->note_change(seat_.get());
+  if (members) queue_->note_change(seat_.get());
+  if (members && balancing::has_weight(*members)) return;
   own_.for_each([](Waiting& waiting) { waiting.wake(); });
 }
 
 void Line::take_call() {
-  if (QueueEntry* entry = queue_->called(*seat_)) static_cast<Waiting*>(entry)->wake();
+  for (QueueEntry* entry : queue_->called(*seat_)) static_cast<Waiting*>(entry)->wake();
 }
 
 void Line::enter(Waiting& waiting, config::Revision seen) {
@@ -56,8 +58,13 @@ Waiting::~Waiting() {
   resumer_.unlink();
 }
 
-bool Waiting::enter(uint32_t limit, const config::BackendSnapshot& members) {
-  if (!line_.queue().enter(*this, limit)) return false;
+bool Waiting::enter(const config::BackendSnapshot& members, Server* wanted) {
+  const config::QueuePolicy& policy = members.settings->queue;
+  const SharedQueue::Limits limits{policy.effective_max_waiting(), policy.effective_max_waiting_per_server()};
+  SharedQueue::Target target;
+  if (wanted) target = {wanted->record().slot, wanted->uid()};
+  if (!line_.queue().enter(*this, limits, target)) return false;
+  if (this->wanted() != 0) count_at(*wanted);
   is_in_ = true;
   line_.enter(*this, members.revision);
   if (limits_move(members)) line_.queue().note_change(&line_.seat());
@@ -68,8 +75,27 @@ bool Waiting::enter(uint32_t limit, const config::BackendSnapshot& members) {
   return true;
 }
 
+void Waiting::count_at(Server& server) {
+  if (counted_at_.get() == &server.load()) return;
+  stop_counting();
+  counted_at_ = server.keep_load();
+  counted_at_->begin_to_wait();
+}
+
+void Waiting::stop_counting() {
+  if (counted_at_) counted_at_->end_to_wait();
+  counted_at_ = {};
+}
+
+void Waiting::want_any() {
+  stop_counting();
+  line_.queue().want_any(*this);
+}
+
 void Waiting::leave(bool more) {
   is_in_ = false;
+  // Before the next one is called.
+  stop_counting();
   client_.on_leave_wake(nullptr);
   line_.leave(*this);
   line_.queue().leave(*this, more);

@@ -1,7 +1,7 @@
 // One exchange that waits for a place on a server of its backend, and all of a worker that wait for one backend.
 //
 //   Waiting waiting(backend.line(), client's channel, ...);
-//   if (!waiting.enter(most)) ...                       too many wait already
+//   if (!waiting.enter(members, wanted)) ...            too many wait already
 //   while (nobody gives up) {
 //     co_await waiting.woken();                         whatever the reason is, one looks for it
 //     Admission admission = backend.admit_waiting(waiting, ...);
@@ -16,6 +16,7 @@
 #include "base/intrusive_list.h"
 #include "runtime/channel.h"
 #include "runtime/timer_wheel.h"
+#include "upstream/shared.h"
 #include "upstream/shared_queue.h"
 
 namespace fairlead::config {
@@ -25,6 +26,7 @@ struct BackendSnapshot;
 
 namespace fairlead::upstream {
 
+class Server;
 class Waiting;
 struct OwnLineTag {};
 
@@ -42,6 +44,9 @@ class Line : public base::ListNode<> {
   runtime::Loop& loop() { return loop_; }
   const QueueSeat& seat() const { return *seat_; }
   uint32_t waiting() const { return waiting_; }
+  // visit(uid), for each one that waits for one server alone.
+  template <typename Visit>
+  void for_each_wanted(Visit visit);
 
   // The worker has adopted a snapshot: whoever waits for a backend that is gone, or has nobody any more who takes
   // requests, is woken; and where the backend has changed, anything may be free.
@@ -81,8 +86,13 @@ class Waiting : public QueueEntry, public base::ListNode<OwnLineTag> {
   Waiting(Line& line, runtime::Channel& client, const Terms& terms);
   ~Waiting();
 
-  // False where `limit` wait already. `members`: of this moment.
-  bool enter(uint32_t limit, const config::BackendSnapshot& members);
+  // False where too many wait already, by the backend's queue policy. `members`: of this moment. `wanted`: the only
+  // server whose place it takes, as long as one may go there; null for any. Where too many want that one it takes any.
+  bool enter(const config::BackendSnapshot& members, Server* wanted);
+  // From now on. Requires that it wanted one.
+  void want_any();
+  // That it waits for this one, which it wants, is known wherever that server's load is.
+  void count_at(Server& server);
   // Until there is something to look at: a turn, the deadline, the client's leaving, the end of the backend.
   auto woken() { return Woken(*this); }
 
@@ -120,6 +130,7 @@ class Waiting : public QueueEntry, public base::ListNode<OwnLineTag> {
     Waiting& waiting;
   };
 
+  void stop_counting();
   // At the end of this turn or in the next.
   void wake();
 
@@ -129,9 +140,17 @@ class Waiting : public QueueEntry, public base::ListNode<OwnLineTag> {
   std::coroutine_handle<> handle_;
   bool is_woken_ = false;
   bool is_in_ = false;
+  SharedLoadRef counted_at_;
   Alarm alarm_{*this};
   Watcher watcher_{*this};
   Resumer resumer_{*this};
 };
+
+template <typename Visit>
+void Line::for_each_wanted(Visit visit) {
+  own_.for_each([&visit](const Waiting& waiting) {
+    if (config::Uid wanted = waiting.wanted(); wanted != 0) visit(wanted);
+  });
+}
 
 }  // namespace fairlead::upstream

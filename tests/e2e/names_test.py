@@ -1,6 +1,7 @@
 """Servers that have DNS names, with a nameserver that says what the test wants."""
 
 import json
+import re
 import threading
 
 from harness import NXDOMAIN, REFUSED, SERVFAIL, Connection, Nameserver, fetch, get, main, plane, wait_until
@@ -35,6 +36,10 @@ class NamesCase(ApiCase):
     def status(self, fairlead, name):
         return json.loads(self.ctl(fairlead, "server", "get", f"app/{name}", "-o", "json"))["status"]
 
+    def metric(self, fairlead, name):
+        text = fetch(fairlead.ready["observation"], "/metrics").body.decode()
+        return int(re.search(rf"^{name} (\d+)$", text, re.MULTILINE).group(1))
+
     def wait_for_address(self, fairlead, name, address):
         wait_until(lambda: self.status(fairlead, name).get("resolved_address", "") == address, f"{name} at {address}")
 
@@ -54,6 +59,9 @@ class Addresses(NamesCase):
         self.nameserver.set("app.internal", ["127.0.1.3", "127.0.1.2"])
         wait_until(lambda: fetch(fairlead.address()).body != b"127.0.1.1", "another address")
         now = fetch(fairlead.address()).body
+        self.assertEqual(self.metric(fairlead, "fairlead_names"), 1)
+        self.assertGreaterEqual(self.metric(fairlead, "fairlead_name_lookups_total"), 2)
+        self.assertEqual(self.metric(fairlead, "fairlead_name_lookup_failures_total"), 0)
         # Whatever the order, it stays.
         for answer in (["127.0.1.2", "127.0.1.3"], ["127.0.1.3", "127.0.1.1", "127.0.1.2"]):
             self.nameserver.set("app.internal", answer)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 
-from harness import DEADLINE, Connection, Fairlead, fetch, get, is_refused, main, plane, program, wait_until
+from harness import DEADLINE, Connection, Fairlead, Nameserver, fetch, get, is_refused, main, plane, program, wait_until
 from harness.api import ApiCase, server, upsert
 
 ROUNDS = 3
@@ -102,6 +102,43 @@ class Takeover(ApiCase):
         lines = load.out.all()
         at_first = json.loads(lines[-1])["requests_total"] if lines else 0
         load.out.wait_for(lambda line: json.loads(line)["requests_total"] >= at_first + 20, "more requests", len(lines))
+
+    def test_no_request_goes_where_the_old_process_knew_it_should_not(self):
+        """Servers that are down, and one whose name the new process has to ask for, without another try."""
+        good = self.start_process("origin", [program("fairlead-origin"), "--listen=127.0.0.1:0",
+                                               f"--ready-file={self.folder}/origin.json"])
+        path = self.folder / "origin.json"
+        wait_until(path.exists, f"the start of {good.name}")
+        address = json.loads(path.read_text())["listen"]
+        nameserver = Nameserver()
+        self.addCleanup(nameserver.close)
+        nameserver.set("app.internal", ["127.0.0.1"])
+        nothing = [f"127.0.0.1:{port}" for port in range(1, 9)]
+        servers = {"good": f"app.internal:{address.rpartition(':')[2]}",
+                   **{f"down{number}": nowhere for number, nowhere in enumerate(nothing)}}
+        backend = {"health_check": {"tcp": {}, "interval": "0.3s"}, "retry": {"attempts": 0}}
+        configuration = self.configuration(servers, backend=backend, resolver={"nameservers": [nameserver.address]})
+        running = self.run_plane(configuration)
+
+        def states():
+            listed = json.loads(self.ctl(running, "server", "list", "app", "-o", "json"))
+            return [one["status"]["health"] for one in listed["servers"]]
+
+        def is_known():
+            return sorted(states()) == ["HEALTH_DOWN"] * len(nothing) + ["HEALTH_UP"]
+
+        wait_until(is_known, "what is known of servers")
+        load = self.load(running.address(), "--rate=400", "--new-connections=0.5")
+        for _ in range(ROUNDS):
+            self.wait_for_more_requests(load)
+            old, running = running, self.take_over(configuration)
+            self.assertIn("all names and checked servers have been heard of", running.log.text())
+            self.wait_for_more_requests(load)
+            self.assert_ends(old)
+        load.signal(signal.SIGTERM)
+        self.assertEqual(load.wait(), 0, load.all_text())
+        summary = json.loads(load.out.all()[-1])
+        self.assertEqual((summary["failed"], summary["failures"]), (0, []))
 
     def test_what_is_under_way_goes_on_in_the_old_process(self):
         origin = self.origin()

@@ -97,6 +97,36 @@ TEST_F(Circuit, RetriesAtATime) {
   EXPECT_EQ(w_.seen.requests[3], 2);
 }
 
+// Two workers: each may have one whatever the limit.
+TEST_F(Circuit, ConnectionsAtATime) {
+  config::Backend settings = patient();
+  settings.circuit.max_connections = 3;
+  w_.set_backend(settings);
+  int refused = 0;
+  for (int i = 0; i < 12; ++i) refused += ask(60'000).received.starts_with("HTTP/1.1 503 ") ? 1 : 0;
+  EXPECT_GE(refused, 8);
+  EXPECT_EQ(counters().in_flight + static_cast<uint64_t>(refused), 12u);
+  EXPECT_EQ(counters().circuit_refused, static_cast<uint64_t>(refused));
+  EXPECT_EQ(counters().retried, 0u);
+  EXPECT_EQ(counters().failed[static_cast<int>(observe::Failure::kFull)], static_cast<uint64_t>(refused));
+  finish_all();
+  // Idle ones are in nobody's way.
+  const std::string added = w_.add_origin();
+  w_.world.configuration().set_admin_state("app", "s0", config::AdminState::kMaintenance);
+  w_.world.publish();
+  for (int i = 0; i < 6; ++i) {
+    RawExchange& exchange = ask(0);
+    exchange.finish();
+    EXPECT_THAT(exchange.received, StartsWith("HTTP/1.1 200 "));
+  }
+  EXPECT_EQ(counters().circuit_refused, static_cast<uint64_t>(refused));
+  settings.circuit.max_connections = 0;
+  w_.set_backend(settings);
+  for (int i = 0; i < 6; ++i) ask(1'000);
+  EXPECT_EQ(counters().in_flight, 6u);
+  finish_all();
+}
+
 TEST_F(Circuit, LimitsGrowWithTheLoad) {
   config::Backend settings = patient();
   settings.default_max_connections = 10;

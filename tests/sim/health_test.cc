@@ -481,6 +481,44 @@ TEST_F(Checks, SoManyAtATimeAndNoMore) {
   EXPECT_EQ(w.told.size(), 40u) << "all have had their turn";
 }
 
+// One in twenty of them says nothing at all.
+TEST_F(Checks, OfAHundredThousandAllAreKnownSoonAndNoneWaitsForTheSilent) {
+  constexpr size_t kServers = 100'000;
+  ProxyWorld world(1, 1);
+  world.network().faults().black_hole_connect = 0.05;
+  SimHost host{world.network(), "checker", "10.0.0.2"};
+  std::set<config::Uid> heard;
+  health::Checker checker(host.loop, {.seed = 1}, [&](const std::vector<health::Result>& results) {
+    for (const health::Result& result : results) heard.insert(result.server);
+  });
+  auto backend = base::make_ref<config::Backend>();
+  backend->metadata.uid = 1;
+  backend->health_check.emplace();
+  backend->health_check->interval = seconds(10);
+  backend->health_check->timeout = seconds(2);
+  for (size_t i = 0; i < kServers; ++i) {
+    auto server = base::make_ref<config::Server>();
+    server->metadata.uid = 2 + i;
+    server->slot = static_cast<config::Slot>(i);
+    server->address = config::Endpoint::parse("10.9.9.9:80").value();
+    checker.check({.backend = backend, .server = server, .check = 1, .in_service = true});
+  }
+  const TimePoint start = world.network().now();
+  size_t most = 0;
+  while (heard.size() < kServers && world.network().now() < start + minutes(1)) {
+    world.network().run_for(milliseconds(50));
+    most = std::max(most, checker.under_way());
+  }
+  EXPECT_EQ(heard.size(), kServers);
+  EXPECT_LE(most, 4096u);
+  // 5,000 silent ones of 2 s each, 4,096 at a time.
+  EXPECT_LT(world.network().now() - start, seconds(6));
+  runtime::Scope scope(host.loop);
+  scope.spawn(checker.close());
+  EXPECT_TRUE(world.run_until([&] { return scope.running() == 0; }));
+  world.shut_down();
+}
+
 TEST_F(Checks, ManyThatBeginTogetherDoNotStayTogether) {
   HealthWorld w(1);
   config::HealthCheck check;

@@ -237,6 +237,16 @@ TEST(LimitsOfTcp, AConnectionOverTheLimitIsClosed) {
   }
 }
 
+// All clients of the simulation lead to one server.
+config::Persistence by_source() {
+  config::Persistence persistence;
+  persistence.table.emplace();
+  persistence.table->key = *config::parse_hash_key("{source}");
+  persistence.table->max_entries = 100;
+  persistence.table->expire = seconds(60);
+  return persistence;
+}
+
 class LimitSeeds : public testing::TestWithParam<uint64_t> {};
 INSTANTIATE_TEST_SUITE_P(Seeds, LimitSeeds, testing::Range<uint64_t>(1, 13));
 
@@ -283,6 +293,9 @@ TEST_P(LimitSeeds, AreNeverExceededAndAllPlacesComeBack) {
         settings.default_max_connections = kLimit;
         settings.queue.max_waiting = static_cast<uint32_t>(random.below(8));
         settings.queue.timeout = milliseconds(random.between(1, 2'000));
+        settings.queue.max_waiting_per_server = static_cast<uint32_t>(random.below(5));
+        if (random.chance(0.5)) settings.circuit.max_connections = static_cast<uint32_t>(random.between(1, 6));
+        if (random.chance(0.7)) settings.persistence = by_source();
         settings.retry.attempts = static_cast<uint32_t>(random.below(4));
         settings.pool.max_idle = static_cast<uint32_t>(random.below(4));
         w.world.configuration().set_backend("app", settings);
@@ -334,7 +347,8 @@ TEST_P(LimitSeeds, AreNeverExceededAndAllPlacesComeBack) {
     record->name = name;
     record->address = origin->address();
     auto load = w.world.shared().load_of(w.world.configuration().backend("app").uid, record);
-    EXPECT_EQ((*load).in_flight(), 0u) << name;
+    EXPECT_EQ(load->in_flight(), 0u) << name;
+    EXPECT_EQ(load->waiting(), 0u) << name;
   }
 }
 

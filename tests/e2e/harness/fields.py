@@ -40,8 +40,8 @@ BACKEND = {
     "connection_pool.max_idle": (100, 300), "connection_pool.reuse": (2, 3),
     "connection_pool.max_requests": (1000000, 0), "connection_pool.source_address": ("127.0.0.1", ""),
     "server_defaults.min_connections": (50, 60), "server_defaults.full_connections": (10, 20),
-    "circuit.max_requests": (1000, 2000), "circuit.max_retries": (10, 20), "tcp.keep_alive.time": ("60s", None), "tcp.keep_alive.interval": ("10s", None),
-    "tcp.keep_alive.probes": (3, 4), "tcp.user_timeout": ("20s", None), "queue.max_waiting": (10, 0), "queue.timeout": ("1s", "2s"), "labels": ({"tier": "a"}, {}),
+    "circuit.max_requests": (1000, 2000), "circuit.max_retries": (10, 20), "circuit.max_connections": (100000, 200000), "tcp.keep_alive.time": ("60s", None), "tcp.keep_alive.interval": ("10s", None),
+    "tcp.keep_alive.probes": (3, 4), "tcp.user_timeout": ("20s", None), "queue.max_waiting": (10, 0), "queue.max_waiting_per_server": (10, 0), "queue.timeout": ("1s", "2s"), "labels": ({"tier": "a"}, {}),
 }
 # Set while the backend's servers are checked, at servers that do nothing else.
 CHECK = {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -62,6 +63,7 @@ struct File {
   sqlite3_file base;
   std::shared_ptr<Shared>* shared;  // null: passed on as it is
   bool is_log;
+  int last_errno;
   sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
 };
 File* of(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
@@ -154,6 +156,10 @@ int file_write(sqlite3_file* base, const void* from, int size, sqlite3_int64 at)
   Faults& faults = control().faults;
   if (comes(control().writes, faults.fail_write)) return SQLITE_IOERR_WRITE;
   if (faults.room >= 0) {
+    if (faults.room < size && faults.is_quota) {
+      file->last_errno = EDQUOT;
+      return SQLITE_IOERR_WRITE;
+    }
     if (faults.room < size) return SQLITE_FULL;
     faults.room -= size;
   }
@@ -205,6 +211,10 @@ int file_check(sqlite3_file* base, int* out) {
 int file_control(sqlite3_file* base, int what, void* argument) {
   // A hint, which would make the real file longer than what was written.
   if (what == SQLITE_FCNTL_SIZE_HINT && of(base)->shared) return SQLITE_OK;
+  if (what == SQLITE_FCNTL_LAST_ERRNO && of(base)->last_errno != 0) {
+    *static_cast<int*>(argument) = of(base)->last_errno;
+    return SQLITE_OK;
+  }
   return of(base)->real()->pMethods->xFileControl(of(base)->real(), what, argument);
 }
 int file_sector(sqlite3_file*) { return static_cast<int>(kSector); }

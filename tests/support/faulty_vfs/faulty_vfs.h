@@ -18,6 +18,8 @@ struct Faults {
   bool once = false;
   // Bytes that may still be written; less than 0: as many as one likes.
   int64_t room = -1;
+  // It is a quota that says so, not the disk.
+  bool is_quota = false;
   // What is not flushed is only in memory: when the process is killed, it is lost as if the power had been cut. A flush
   // writes sectors of 512 bytes in no particular order, so that one that is cut short leaves a torn record.
   bool power_cut = false;

@@ -114,8 +114,8 @@ TEST(EncodeTest, ABackendWithEveryField) {
                            domain: ".example.com" secure: true http_only: true same_site: SAME_SITE_NONE
                            max_age { seconds: 60 } max_idle { seconds: 1 } max_life { seconds: 2 } }
                   table { key: "{source}" max_entries: 5 expire { seconds: 1 } } }
-    queue { max_waiting: 0 timeout { seconds: 7 } }
-    circuit { max_requests: 0 max_retries: 5 }
+    queue { max_waiting: 0 max_waiting_per_server: 3 timeout { seconds: 7 } }
+    circuit { max_requests: 0 max_retries: 5 max_connections: 7 }
     failover { overprovisioning: 100 backups: BACKUP_USE_ALL zones { prefer_near: true label: "rack" min_near: 1 }
                panic_threshold: 0 }
     slow_start { window { seconds: 1 } exponent: 2 min_percent: 1 }

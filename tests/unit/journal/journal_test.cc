@@ -240,11 +240,13 @@ TEST_F(JournalTest, ATornEndIsCutOffAndDamageInTheMiddleStopsTheStart) {
 TEST_F(JournalTest, AFullDiskTakesNothingAndWorksAgainWhenThereIsRoom) {
   must_open();
   must_add("one");
-  for (int64_t room : {0, 100, 5'000}) {
-    test_support::set_faults({.room = room});
-    ASSERT_EQ(add("two"), Journal::Written::kFull) << room;
-    EXPECT_EQ(journal_->info().condition, Condition::kFull);
-    EXPECT_EQ(journal_->state().version, 1u);
+  for (bool is_quota : {false, true}) {
+    for (int64_t room : {0, 100, 5'000}) {
+      test_support::set_faults({.room = room, .is_quota = is_quota});
+      ASSERT_EQ(add("two"), Journal::Written::kFull) << room;
+      EXPECT_EQ(journal_->info().condition, Condition::kFull);
+      EXPECT_EQ(journal_->state().version, 1u);
+    }
   }
   test_support::set_faults({});
   must_add("two");

@@ -42,12 +42,12 @@ class FakeCollector : public observe::Collector {
     }
     done(std::move(copy));
   }
-  void count_in_flight(std::vector<observe::Carrier> carriers,
-                       std::function<void(std::vector<uint64_t>)> done) override {
-    std::vector<uint64_t> counts;
+  void count_traffic(std::vector<observe::Carrier> carriers,
+                     std::function<void(std::vector<observe::Traffic>)> done) override {
+    std::vector<observe::Traffic> counts;
     {
       std::lock_guard lock(mutex_);
-      for (const observe::Carrier& carrier : carriers) counts.push_back(std::visit(InFlight{statistics_}, carrier));
+      for (const observe::Carrier& carrier : carriers) counts.push_back(std::visit(TrafficOf{statistics_}, carrier));
     }
     done(std::move(counts));
   }
@@ -60,21 +60,22 @@ class FakeCollector : public observe::Collector {
   }
 
  private:
-  struct InFlight {
+  struct TrafficOf {
     const observe::Statistics& statistics;
-    uint64_t operator()(const observe::ServerHandle& handle) const {
+    observe::Traffic operator()(const observe::ServerHandle& handle) const {
       const observe::BackendStatistics* backend = find(statistics.backends, handle.backend.uid);
       const observe::ServerStatistics* server = backend ? find(backend->servers, handle.uid) : nullptr;
-      return server ? server->counters.in_flight : 0;
+      return server ? of(server->counters) : observe::Traffic();
     }
-    uint64_t operator()(const config::BackendHandle& handle) const {
+    observe::Traffic operator()(const config::BackendHandle& handle) const {
       const observe::BackendStatistics* backend = find(statistics.backends, handle.uid);
-      return backend ? backend->counters.in_flight : 0;
+      return backend ? of(backend->counters) : observe::Traffic();
     }
-    uint64_t operator()(const observe::ListenerHandle& handle) const {
+    observe::Traffic operator()(const observe::ListenerHandle& handle) const {
       const observe::ListenerStatistics* listener = find(statistics.listeners, handle.uid);
-      return listener ? listener->connections : 0;
+      return listener ? observe::Traffic{listener->connections, 0} : observe::Traffic();
     }
+    static observe::Traffic of(const observe::Counters& counters) { return {counters.in_flight, counters.queued}; }
     template <typename Item>
     static const Item* find(const std::vector<Item>& items, config::Uid uid) {
       auto at = std::ranges::find(items, uid, &Item::uid);

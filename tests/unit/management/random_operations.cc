@@ -178,6 +178,8 @@ void RandomOperations::fill(v1::Backend& backend) {
   if (one_in(6)) backend.mutable_circuit()->set_max_requests(number(2) * 100);
   if (one_in(6)) backend.mutable_circuit()->set_max_retries(number(2));
   if (one_in(4)) backend.mutable_queue()->set_max_waiting(number(2));
+  if (one_in(6)) backend.mutable_queue()->set_max_waiting_per_server(number(2));
+  if (one_in(6)) backend.mutable_circuit()->set_max_connections(number(2) * 100);
   if (one_in(6)) fill(*backend.mutable_queue()->mutable_timeout());
   if (one_in(9)) backend.mutable_queue();
   if (one_in(4)) fill(*backend.mutable_health_check());
@@ -275,6 +277,8 @@ void RandomOperations::fill(v1::Patch& patch) {
            "persistence.table",
            "queue",
            "queue.max_waiting",
+           "queue.max_waiting_per_server",
+           "circuit.max_connections",
            "queue.timeout",
            "drain",
            "drain.timeout",

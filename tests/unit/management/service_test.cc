@@ -117,6 +117,7 @@ TEST_F(ServiceTest, InFlightComesFromTheWorkers) {
   must(kWeb);
   observe::ServerStatistics server{.uid = 2, .name = "s1", .counters = {}};
   server.counters.in_flight = 7;
+  server.counters.queued = 2;
   observe::Statistics statistics;
   statistics.backends.push_back({.uid = 1, .name = "web", .counters = {}, .servers = {server}});
   collector_.set(statistics);
@@ -125,6 +126,7 @@ TEST_F(ServiceTest, InFlightComesFromTheWorkers) {
   ASSERT_TRUE(stub_->GetServer(&context, from_text<v1::GetServerRequest>(R"(backend: "web" name: "s1")"), &got).ok());
   ASSERT_EQ(got.server().metadata().uid(), 2);
   EXPECT_EQ(got.server().status().in_flight(), 7);
+  EXPECT_EQ(got.server().status().queued(), 2);
 }
 
 TEST_F(ServiceTest, ReadingResourcesAsksTheWorkersForNoMoreThanWhatIsRead) {
@@ -134,6 +136,7 @@ TEST_F(ServiceTest, ReadingResourcesAsksTheWorkersForNoMoreThanWhatIsRead) {
   observe::Statistics statistics;
   statistics.backends.push_back({.uid = 1, .name = "web", .counters = {}, .servers = {{2, "s1", {}}}});
   statistics.backends[0].counters.in_flight = 5;
+  statistics.backends[0].counters.queued = 6;
   statistics.backends[0].servers[0].counters.in_flight = 4;
   statistics.listeners.push_back({.uid = 3, .name = "l", .connections = 9});
   collector_.set(statistics);
@@ -144,6 +147,7 @@ TEST_F(ServiceTest, ReadingResourcesAsksTheWorkersForNoMoreThanWhatIsRead) {
   v1::ListBackendsResponse backends;
   ASSERT_TRUE(stub_->ListBackends(&b, {}, &backends).ok());
   EXPECT_EQ(backends.backends(0).status().in_flight(), 5);
+  EXPECT_EQ(backends.backends(0).status().queued(), 6);
   v1::ListListenersResponse listeners;
   ASSERT_TRUE(stub_->ListListeners(&c, {}, &listeners).ok());
   EXPECT_EQ(listeners.listeners(0).status().connections(), 9);

@@ -37,6 +37,7 @@ Statistics make_statistics() {
   statistics.backends.push_back({2, "idle", {}, {}});
   statistics.listeners.push_back({3, "web", 4, 50, 6});
   statistics.log_lines_dropped = 2;
+  statistics.names = {.watched = 3, .lookups = 20, .failures = 4};
   return statistics;
 }
 
@@ -104,6 +105,9 @@ TEST(Prometheus, SaysWhatTheStatisticsHold) {
                                      {R"(fairlead_listener_accepted_total{listener="web"})", 50},
                                      {R"(fairlead_listener_refused_total{listener="web"})", 6},
                                      {"fairlead_access_log_lines_dropped_total", 2},
+                                     {"fairlead_names", 3},
+                                     {"fairlead_name_lookups_total", 20},
+                                     {"fairlead_name_lookup_failures_total", 4},
                                      {"fairlead_server_series_left_out", 0},
                                      {R"(fairlead_build_info{version="0.1.0",build="clang"})", 1},
                                      {"fairlead_uptime_seconds", 1.5},

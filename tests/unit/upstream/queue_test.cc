@@ -21,16 +21,18 @@ using std::chrono::seconds;
 constexpr config::BackendHandle kBackend{0, 7};
 constexpr uint32_t kServers = 2;
 
-// With one backend, of servers that take `limit` each.
-base::Ref<const config::Snapshot> make_snapshot(config::Revision revision, uint32_t limit) {
+// With one backend, of so many servers that take `limit` each.
+base::Ref<const config::Snapshot> make_snapshot(config::Revision revision, uint32_t limit,
+                                                uint32_t servers = kServers) {
   auto settings = base::make_ref<config::Backend>();
   settings->metadata.uid = kBackend.uid;
   settings->default_max_connections = limit;
+  settings->queue.max_waiting_per_server = 1000;
   auto backend = base::make_ref<config::BackendSnapshot>();
   backend->revision = revision;
   backend->settings = settings;
   backend->counts_in_flight = true;
-  for (config::Slot slot = 0; slot < kServers; ++slot) {
+  for (config::Slot slot = 0; slot < servers; ++slot) {
     auto server = base::make_ref<config::Server>();
     server->slot = slot;
     server->metadata.uid = 10 + slot;
@@ -49,6 +51,7 @@ struct Tally {
   std::atomic<uint32_t> most = 0;
   std::atomic<uint64_t> served = 0;
   std::atomic<uint64_t> waited = 0;
+  std::atomic<uint64_t> waited_for_one = 0;
   std::atomic<uint64_t> timed_out = 0;
 
   void enter() {
@@ -102,16 +105,25 @@ class Worker {
 
   runtime::Task<void> once(runtime::Channel& channel, runtime::Duration patience, bool hasty) {
     Upstreams::Found found = upstreams_.find(kBackend);
-    Admission admission = found.backend->admit(*found.members, {});
+    // One in three belongs to a server, as long as that is there.
+    const config::Slot slot = static_cast<config::Slot>(random_.below(3 * kServers));
+    auto preferred = [&](const config::BackendSnapshot& members) -> const config::Server* {
+      const base::Ref<const config::Server>* server = members.find_eligible(slot);
+      return server ? server->get() : nullptr;
+    };
+    Admission admission = found.backend->admit(*found.members, {}, {}, preferred(*found.members));
     if (!admission) {
       ++tally_.waited;
       Waiting waiting(
           found.backend->line(), channel,
           {.priority = static_cast<uint8_t>(random_.below(config::kPriorities)), .deadline = loop_.now() + patience});
-      FAIRLEAD_CHECK(waiting.enter(1000, *found.members));
+      const bool entered = found.backend->enter(waiting, *found.members, preferred(*found.members));
+      FAIRLEAD_CHECK(entered);
+      if (waiting.wanted() != 0) ++tally_.waited_for_one;
       while (!admission && !waiting.is_over()) {
         co_await waiting.woken();
-        admission = found.backend->admit_waiting(waiting, *upstreams_.find(kBackend).members, {}, {});
+        const config::BackendSnapshot& members = *upstreams_.find(kBackend).members;
+        admission = found.backend->admit_waiting(waiting, members, {}, {}, preferred(members));
       }
       if (!admission && !hasty) ++tally_.timed_out;
     }
@@ -149,6 +161,7 @@ TEST(Queue, EveryoneIsServedWhateverTheThreadsDo) {
   EXPECT_EQ(tally.timed_out, 0u) << "somebody was forgotten";
   EXPECT_EQ(tally.most, 2 * kServers);
   EXPECT_GT(tally.waited, tally.served / 2);
+  EXPECT_GT(tally.waited_for_one, tally.served / 10);
   EXPECT_GT(tally.served, uint64_t{kWorkers} * kClients * kRounds / 2);
   EXPECT_EQ(shared.queue_of(kBackend.uid)->waiting(), 0u);
   workers.clear();
@@ -159,7 +172,7 @@ TEST(Queue, AChangeOfLimitsFindsThoseThatWaitOnEveryThread) {
   Tally tally;
   std::vector<base::Ref<const config::Snapshot>> snapshots;
   for (config::Revision revision = 1; revision <= 200; ++revision) {
-    snapshots.push_back(make_snapshot(revision, revision % 2 == 1 ? 1 : 4));
+    snapshots.push_back(make_snapshot(revision, revision % 2 == 1 ? 1 : 4, revision % 5 == 0 ? 1 : kServers));
   }
   std::vector<std::unique_ptr<Worker>> workers;
   for (int i = 0; i < 2; ++i) {

@@ -48,6 +48,8 @@ Failure failure_of(IoError error, std::string_view doing) {
       return {Cause::kConnect, "address unreachable, or no port left"};
     case IoError::kExhausted:
       return {Cause::kConnect, "out of descriptors or memory"};
+    case IoError::kOverLimit:
+      return {Cause::kConnect, "over a limit of its own"};
   }
   std::unreachable();
 }
