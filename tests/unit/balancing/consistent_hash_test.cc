@@ -55,7 +55,7 @@ Uid pick_by_looking_at_all(const Members& members, uint64_t key, const std::set<
 }
 
 std::optional<uint16_t> draw_weight(base::Random& random) {
-  constexpr std::array<int, 7> kWeights = {-1, 0, 1, 2, 10, 100, 256};
+  constexpr std::array<int, 12> kWeights = {-1, 0, 1, 2, 3, 10, 12, 15, 100, 127, 200, 256};
   int weight = kWeights[random.below(kWeights.size())];
   if (weight < 0) return std::nullopt;
   return static_cast<uint16_t>(weight);
