@@ -70,7 +70,9 @@ void KeptBody::add(std::initializer_list<std::string_view> pieces) {
     is_on = false;
     return bytes.release();
   }
-  for (std::string_view piece : pieces) bytes.append(piece);
+  for (std::string_view piece : pieces) {
+    if (!piece.empty()) bytes.append(piece);
+  }
   bytes.stow();
 }
 
