@@ -113,8 +113,11 @@ def slow(workshop, arguments, say):
 
 
 def ratio_of(key, runs, others):
-    """The median of the rounds' ratios."""
-    return round(statistics.median(run[key] / other[key] for run, other in zip(runs, others)), 3)
+    """The median of the rounds' ratios. Where the machine stood still for most of a run, that has no figure."""
+    ratios = [run[key] / other[key] for run, other in zip(runs, others) if run[key] > 0 and other[key] > 0]
+    if 2 * len(ratios) <= len(runs):
+        raise Failed(f"only {len(ratios)} of {len(runs)} rounds have a figure: the machine is too busy")
+    return round(statistics.median(ratios), 3)
 
 
 def print_slow(result):
