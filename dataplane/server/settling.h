@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -12,7 +13,6 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "config/model.h"
-#include "runtime/time.h"
 
 namespace fairlead::server {
 

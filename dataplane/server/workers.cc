@@ -194,16 +194,18 @@ void Workers::take_check_results(std::vector<health::Result> results) {
   }
   std::vector<config::Uid> heard;
   for (const store::CheckResult& result : told) {
-    if (!result.ejection) heard.push_back(result.server);
+    if (settling_.is_on() && !result.ejection) heard.push_back(result.server);
   }
   on_check_results_(std::move(told));
   settling_.settle(heard);
 }
 
 void Workers::check(std::vector<store::CheckOrder> orders) {
-  std::vector<config::Uid> servers;
-  for (const store::CheckOrder& order : orders) servers.push_back(order.server->metadata.uid);
-  settling_.expect(servers);
+  if (settling_.is_on()) {
+    std::vector<config::Uid> servers;
+    for (const store::CheckOrder& order : orders) servers.push_back(order.server->metadata.uid);
+    settling_.expect(servers);
+  }
   checker_.post([orders = std::move(orders)](health::Checker& checker) {
     for (const store::CheckOrder& order : orders) {
       checker.check(
@@ -254,7 +256,9 @@ void Workers::take_name_facts(std::vector<names::Fact> facts) {
                     .reason = std::move(fact.reason)});
   }
   std::vector<std::string> heard;
-  for (const store::NameFact& fact : told) heard.push_back(fact.name);
+  for (const store::NameFact& fact : told) {
+    if (settling_.is_on()) heard.push_back(fact.name);
+  }
   on_name_facts_(std::move(told));
   settling_.settle(heard);
 }

@@ -41,10 +41,10 @@ class ServerQueue : public testing::TestWithParam<int> {
     finish_all();
   }
   // Takes so many seconds at the server. Whoever is asked later comes later.
-  RawExchange& ask(const std::string& user, int seconds_there, const std::string& path_prefix = "") {
+  RawExchange& ask(const std::string& user, int seconds_there) {
     Plan plan{.id = ++last_id_, .response_size = 3, .delay_ms = seconds_there * 1'000};
     std::string head = plan.request_head("a");
-    head.insert(head.size() - 2, "X-User: " + user + "\r\nConnection: close\r\n" + path_prefix);
+    head.insert(head.size() - 2, "X-User: " + user + "\r\nConnection: close\r\n");
     exchanges_.push_back(std::make_unique<RawExchange>(w_, head));
     w_.world.network().run_for(milliseconds(100));
     return *exchanges_.back();
