@@ -81,6 +81,8 @@ void SharedQueue::offer(Target target, Seats& seats) {
 }
 
 bool SharedQueue::enter(QueueEntry& entry, const Limits& limits, Target wanted) {
+  Seats seats;
+  Seats own;
   {
     std::lock_guard lock(mutex_);
     if (waiting_.load(std::memory_order_relaxed) >= limits.all) return false;
@@ -98,18 +100,23 @@ bool SharedQueue::enter(QueueEntry& entry, const Limits& limits, Target wanted) 
       step(waiting_for_any_, 1);
     }
     step(waiting_, 1);
-    // What was let go before this one waited was told to nobody. It looks by itself.
-    Seats own;
+    // What was let go before this one waited was told to nobody. It looks by itself, behind whoever came before.
+    const QueueEntry* any = any_.first();
     if (has_room && row->first() == &entry) {
-      row->reason = Turn::Look::kAll;
-      call(&entry, own);
-    } else if (any_.first() == &entry) {
+      if (any && is_before(*any, entry)) {
+        offer(wanted, seats);
+      } else {
+        row->reason = Turn::Look::kAll;
+        call(&entry, own);
+      }
+    } else if (any == &entry) {
       anything_ = true;
       call(&entry, own);
     }
   }
   // Before it looks for a place.
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  call_all(seats, entry.seat_.get());
   return true;
 }
 

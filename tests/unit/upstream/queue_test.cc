@@ -167,6 +167,32 @@ TEST(Queue, EveryoneIsServedWhateverTheThreadsDo) {
   workers.clear();
 }
 
+// Whoever comes for one server between a place's being let go and its being taken does not overtake who takes any.
+TEST(Queue, WhoWantsOneServerLooksBehindThoseThatCameBefore) {
+  using Look = SharedQueue::Turn::Look;
+  runtime::EpollDriver driver;
+  runtime::Loop loop(driver);
+  auto queue = std::make_shared<SharedQueue>();
+  base::List<Line> busy;
+  Line line(loop, queue, kBackend, busy);
+  auto seat = std::make_shared<QueueSeat>(loop, line);
+  QueueEntry any(seat, config::kPriorityDefault);
+  QueueEntry one(seat, config::kPriorityDefault);
+  const SharedQueue::Limits limits{.all = 10, .for_server = 10};
+  ASSERT_TRUE(queue->enter(any, limits, {}));
+  EXPECT_EQ(queue->next_turn(any).look, Look::kAll);
+  EXPECT_EQ(queue->next_turn(any).look, Look::kNothing);
+  queue->note_free({.slot = 0, .server = 10}, seat.get());
+  ASSERT_TRUE(queue->enter(one, limits, {.slot = 0, .server = 10}));
+  EXPECT_EQ(queue->next_turn(one).look, Look::kNothing) << "it is offered to the one before";
+  EXPECT_EQ(queue->next_turn(any).look, Look::kServer);
+  // Which cannot use it.
+  while (queue->next_turn(any).look != Look::kNothing) continue;
+  EXPECT_EQ(queue->next_turn(one).look, Look::kServer);
+  queue->leave(one, false);
+  queue->leave(any, false);
+}
+
 TEST(Queue, AChangeOfLimitsFindsThoseThatWaitOnEveryThread) {
   Shared shared;
   Tally tally;
