@@ -10,7 +10,8 @@ import sys
 import tempfile
 import unittest
 
-from harness.api import ApiCase, delete, management, resources, server, upsert
+from harness import fetch, plane, wait_until
+from harness.api import ApiCase, delete, grpc, management, resources, server, upsert
 from harness.cases import main
 from harness.processes import DEADLINE, REPOSITORY, Fairlead, program, run
 
@@ -22,6 +23,11 @@ CONFIGURATION = {
         "listeners": [{"name": "web", "bind": ["127.0.0.1:0"], "protocol": "HTTP", "default_backend": "app"}],
     },
 }
+
+
+DRAIN = resources.ADMIN_STATE_DRAIN
+APPLIED = management.OUTCOME_APPLIED
+TAKEN = (APPLIED, management.OUTCOME_UNCHANGED)
 
 
 def digests(folder):
@@ -127,6 +133,72 @@ class Journal(ApiCase):
         with socket.create_server((host, int(port))):
             with self.assertRaisesRegex(AssertionError, f"listener web: bind: .*{port}"):
                 self.start(self.configuration())
+
+
+class FailingDisk(ApiCase):
+    """A disk that is full, or fails, while requests go on."""
+
+    def start_failing(self, fault):
+        self.fault = self.folder / "fault"
+        configuration = plane([self.origin("well").address], state_directory=str(self.folder / "state"))
+        fairlead, api = self.start_with_api(configuration, faults=f"{fault}={self.fault}")
+        return configuration, fairlead, api
+
+    def state(self, api):
+        info = api.management.GetInfo(management.GetInfoRequest(), timeout=DEADLINE)
+        return info.version, info.digest
+
+    def assert_serves(self, fairlead):
+        self.assertEqual(fetch(fairlead.address()).body, b"well")
+
+    def assert_is_kept(self, fairlead, api, configuration):
+        """By who starts next, on a disk that is well."""
+        version, digest = self.state(api)
+        fairlead.stop()
+        _, again = self.start_with_api(configuration)
+        self.assertEqual(self.state(again), (version, digest))
+
+    def test_a_full_disk_takes_no_writes_and_recovers_by_itself(self):
+        configuration, fairlead, api = self.start_failing("full_while")
+        session = self.session(api)
+        self.assertEqual(session.apply(upsert(server("before", "10.0.0.1:80", admin_state=DRAIN))).outcome, APPLIED)
+        before = self.state(api)
+        self.fault.touch()
+        result = session.apply(upsert(server("during", "10.0.0.2:80", admin_state=DRAIN)))
+        self.assertEqual(result.outcome, management.OUTCOME_REFUSED)
+        self.assertEqual(result.failures[0].reason, management.REASON_DISK_FULL, result)
+        self.assert_refused(grpc.StatusCode.RESOURCE_EXHAUSTED, api.management.DeleteServer,
+                            management.DeleteServerRequest(backend="app", name="before"), "there is no room for it in")
+        self.assertEqual(self.state(api), before)
+        self.assert_serves(fairlead)
+        self.fault.unlink()
+        wait_until(lambda: session.apply(upsert(server("after", "10.0.0.3:80", admin_state=DRAIN))).outcome in TAKEN,
+                   "writes when there is room")
+        self.assertEqual({one.name for one in api.servers("app")}, {"s1", "before", "after"})
+        self.assert_serves(fairlead)
+        self.assert_is_kept(fairlead, api, configuration)
+
+    def test_after_a_failed_flush_nothing_is_taken_until_all_stands_in_a_new_file(self):
+        configuration, fairlead, api = self.start_failing("failed_flush_while")
+        self.fault.touch()
+        before = self.state(api)
+        session = self.session(api)
+        result = session.apply(upsert(server("during", "10.0.0.2:80", admin_state=DRAIN)))
+        self.assertEqual(result.outcome, management.OUTCOME_REFUSED, result)
+        self.assertEqual(result.failures[0].reason, management.REASON_JOURNAL_FAILED, result)
+        self.assertEqual(self.state(api), before)
+        self.assert_serves(fairlead)
+        info = api.management.GetInfo(management.GetInfoRequest(), timeout=DEADLINE)
+        self.assertNotEqual(info.journal.state, management.JOURNAL_STATE_WRITING)
+        self.assertIn("journal", fairlead.log.text())
+        old = (self.folder / "state/journal.db").stat().st_ino
+        self.fault.unlink()
+        wait_until(lambda: session.apply(upsert(server("after", "10.0.0.3:80", admin_state=DRAIN))).outcome in TAKEN,
+                   "writes when the disk is well")
+        self.assertNotEqual((self.folder / "state/journal.db").stat().st_ino, old)
+        self.assertEqual({one.name for one in api.servers("app")}, {"s1", "after"})
+        self.assert_serves(fairlead)
+        self.assert_is_kept(fairlead, api, configuration)
 
 
 class CrashBench(unittest.TestCase):

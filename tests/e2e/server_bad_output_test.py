@@ -4,10 +4,12 @@ Names begin with the row of the catalogue of bad input.
 """
 
 import re
+import select
 import socket
 import threading
+import unittest
 
-from harness import Case, Connection, fetch, get, main, plane, proves, response
+from harness import DEADLINE, Case, Connection, fetch, get, main, may_vanish, plane, proves, response
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -253,6 +255,82 @@ class Answers(Case):
         origin.close()
         self.assertEqual(fetch(fairlead.address()).status, 503)
         fairlead.wait_for_access("status=503", "end=connect_failed")
+
+
+@unittest.skipUnless(may_vanish(), "needs CAP_NET_ADMIN")
+class HalfOpen(Case):
+    """Servers that lose their power: for the data plane the connection is open still."""
+
+    def vanishing(self, act):
+        """A server, and what is set when the next of its connections is open at one end only."""
+        gone = threading.Event()
+
+        def script(peer, number):
+            act(peer, number)
+            peer.vanish()
+            gone.set()
+
+        return self.scripted(script), gone
+
+    def test_an_idle_connection_is_found_out_when_it_is_used(self):
+        def act(peer, number):
+            peer.read_request()
+            peer.send(response(body=b"%d" % number))
+
+        origin, gone = self.vanishing(act)
+        fairlead = self.start(plane([origin.address], workers=1))
+        for number in range(5):
+            self.assertEqual(fetch(fairlead.address()).body, b"%d" % number)
+            self.assertTrue(gone.wait(DEADLINE))
+            gone.clear()
+        line = fairlead.wait_for_access("retries=1")
+        self.assertEqual((line["status"], line["end"]), ("200", "complete"))
+        self.assertEqual(fetch(fairlead.address(), method="POST", body=b"twice?").status, 502)
+
+    def test_a_request_that_is_not_answered_goes_to_another_server_where_that_is_said(self):
+        origin, _ = self.vanishing(lambda peer, number: peer.read_request())
+        fairlead = self.start(plane([origin.address], workers=1, backend={
+            "timeouts": {"response": "0.2s"}, "retry": {"attempts": 1, "conditions": ["TIMEOUT"]}}))
+        self.assertEqual(fetch(fairlead.address()).status, 504)
+        self.ctl(fairlead, "server", "add", "app/well", self.origin("well").address)
+        self.assertEqual({fetch(fairlead.address()).body for _ in range(6)}, {b"well"})
+        self.assertEqual(fairlead.wait_for_access("retries=1", "status=200")["end"], "complete")
+
+    def test_a_body_that_stops_is_cut_for_the_client_and_the_upload_too(self):
+        def act(peer, _):
+            if peer.read_request_head().method == "GET":
+                peer.send(OK + b"Content-Length: 10\r\n\r\nhello")
+
+        origin, _ = self.vanishing(act)
+        fairlead = self.start(plane([origin.address], workers=1, backend={"timeouts": {"idle": "0.2s"}}))
+        self.assertFalse(fetch(fairlead.address()).is_whole)
+        fairlead.wait_for_access("method=GET", "end=response_body_timeout")
+        # What is sent there is answered by the machine, which knows nothing of it.
+        with Connection(fairlead.address()) as client:
+            client.send(get(method="POST", headers=["Content-Length: 1000000"]))
+            self.assertEqual(self.upload_until_answered(client).status, 502)
+
+    @staticmethod
+    def upload_until_answered(client):
+        for _ in range(100):
+            client.send(b"x" * 10000)
+            if select.select([client.socket], [], [], 0.1)[0]:
+                break
+        return client.read_response()
+
+    def test_a_tunnel_ends_when_the_client_speaks(self):
+        def act(peer, _):
+            self.assertEqual(peer.read_exactly(5), b"hello")
+            peer.send(b"hello")
+
+        origin, gone = self.vanishing(act)
+        fairlead = self.start(plane([origin.address], listener={"protocol": "TCP"}))
+        with Connection(fairlead.address()) as client:
+            client.send(b"hello")
+            self.assertEqual(client.read_exactly(5), b"hello")
+            self.assertTrue(gone.wait(DEADLINE))
+            client.send(b"anybody there?")
+            self.assertEqual((client.read_to_end(), client.was_reset), (b"", True))
 
 
 if __name__ == "__main__":

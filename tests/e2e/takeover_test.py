@@ -11,9 +11,73 @@ import subprocess
 import threading
 
 from harness import DEADLINE, Connection, Fairlead, Nameserver, fetch, get, is_refused, main, plane, program, wait_until
-from harness.api import ApiCase, server, upsert
+from harness.api import Api, ApiCase, Session, grpc, management, resources, server, upsert
 
 ROUNDS = 3
+DRAIN = resources.ADMIN_STATE_DRAIN
+TAKEN = (management.OUTCOME_APPLIED, management.OUTCOME_UNCHANGED)
+
+
+class Writer:
+    """Adds servers until it is told to end, whoever serves."""
+
+    def __init__(self, address):
+        self.address = address
+        # By name.
+        self.acknowledged = []
+        # In one session, in this order.
+        self.sent_together = []
+        # Why it had to begin anew.
+        self.trouble = []
+
+    def run(self, ended):
+        while not ended.is_set():
+            api = Api(self.address)
+            try:
+                self.write(api, ended)
+            except (grpc.RpcError, StopIteration) as error:
+                self.trouble.append(repr(error))
+            finally:
+                api.close()
+
+
+class CallWriter(Writer):
+    def write(self, api, ended):
+        while not ended.is_set():
+            name = f"call{len(self.acknowledged)}"
+            if api.apply(upsert(server(name, "127.0.0.1:9", admin_state=DRAIN))).outcome in TAKEN:
+                self.acknowledged.append(name)
+
+
+class StreamWriter(Writer):
+    MANY = 50
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.sessions = 0
+
+    def write(self, api, ended):
+        session = Session(api, "writer")
+        self.sessions += 1
+        sent = {}
+        self.sent_together.append([])
+        try:
+            while not ended.is_set():
+                for _ in range(self.MANY):
+                    name = f"stream{self.sessions}-{len(sent)}"
+                    sent[session.transaction(upsert(server(name, "127.0.0.1:9", admin_state=DRAIN)))] = name
+                    self.sent_together[-1].append(name)
+                answered = max(sent) - self.MANY
+                while answered < max(sent):
+                    result = session.read_result()
+                    if result.outcome not in TAKEN:
+                        self.trouble.append(str(result))
+                        return
+                    # It stands for those before it too.
+                    self.acknowledged += [sent[number] for number in range(answered + 1, result.id + 1)]
+                    answered = result.id
+        finally:
+            session.cancel()
 
 
 class Takeover(ApiCase):
@@ -217,6 +281,43 @@ class Takeover(ApiCase):
         found = self.api_of(running).servers("app")
         self.assertEqual({item.name for item in found}, {"s1"} | {f"added{number}" for number in range(ROUNDS)})
         running.stop()
+
+    def test_writers_lose_nothing_that_was_acknowledged(self):
+        """A session with many transactions unanswered, and calls one after the other."""
+        configuration = self.configuration([self.origin().address])
+        running = self.run_plane(configuration)
+        ended = threading.Event()
+        stream, calls = StreamWriter(running.management), CallWriter(running.management)
+        writers = [threading.Thread(target=writer.run, args=(ended,)) for writer in (stream, calls)]
+        for thread in writers:
+            thread.start()
+            self.addCleanup(thread.join)
+            self.addCleanup(ended.set)
+
+        def wait_for_more():
+            at_first = [len(writer.acknowledged) for writer in (stream, calls)]
+            wait_until(lambda: all(len(writer.acknowledged) > count for writer, count in zip((stream, calls), at_first)),
+                       f"more writes: {stream.trouble + calls.trouble}")
+
+        for _ in range(ROUNDS):
+            wait_for_more()
+            old, running = running, self.take_over(configuration)
+            wait_for_more()
+            self.assert_ends(old)
+        ended.set()
+        for thread in writers:
+            thread.join()
+        self.assertGreater(stream.sessions, ROUNDS)
+        there = {one.name for one in self.api_of(running).servers("app")}
+        running.kill()
+        kept = {one.name for one in self.api_of(self.run_plane(configuration)).servers("app")}
+        self.assertEqual(kept, there)
+        for writer in (stream, calls):
+            self.assertEqual([name for name in writer.acknowledged if name not in there], [])
+            # In order: nothing is there without all that was sent before it in the same session.
+            for sent in writer.sent_together:
+                is_there = [name in there for name in sent]
+                self.assertEqual(is_there, sorted(is_there, reverse=True))
 
     # ---- without a running process, or a place to look for one
 

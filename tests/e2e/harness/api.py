@@ -204,8 +204,8 @@ class Session:
 class ApiCase(Case):
     """Of tests that speak to the API themselves."""
 
-    def start_with_api(self, configuration):
-        fairlead = self.start(configuration)
+    def start_with_api(self, configuration, **options):
+        fairlead = self.start(configuration, **options)
         return fairlead, self.api_of(fairlead)
 
     def api_of(self, fairlead):

@@ -7,6 +7,20 @@ from .connection import Connection
 from .processes import DEADLINE
 
 
+# Of Linux, for processes that are moved to another machine; Python does not name it.
+TCP_REPAIR = 19
+
+
+def may_vanish():
+    """Whether this user may end a connection without the other end being told."""
+    with socket.socket() as one:
+        try:
+            one.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        except PermissionError:
+            return False
+    return True
+
+
 class Request:
     def __init__(self, head, body=b""):
         lines = head.decode("latin-1").split("\r\n")
@@ -37,6 +51,11 @@ class Peer(Connection):
         self.socket = accepted
         self.buffer = b""
         self.ended = False
+
+    def vanish(self):
+        """Ends without a word, as a machine that loses its power: the other end hears of it when it sends."""
+        self.socket.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        self.socket.close()
 
     def read_request_head(self):
         return Request(self.read_until(b"\r\n\r\n"))

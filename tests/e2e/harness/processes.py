@@ -151,10 +151,11 @@ class Fairlead(Process):
     """A data plane, serving when the constructor returns.
 
     `configuration` is the file's text, or a dict to be written as JSON, which is YAML. Where the dict does not say
-    otherwise there are two workers, a management socket, metrics, and an access log on standard output.
+    otherwise there are two workers, a management socket, metrics, and an access log on standard output. With `faults`,
+    its files break as these words say (tests/support/faulty_vfs).
     """
 
-    def __init__(self, folder, configuration, arguments=(), **options):
+    def __init__(self, folder, configuration, arguments=(), faults=None, **options):
         self.folder = pathlib.Path(folder)
         self.socket_path = str(self.folder / "management.sock")
         path = self.folder / "fairlead.yaml"
@@ -165,8 +166,10 @@ class Fairlead(Process):
             notify_path = self.folder / "notify.sock"
             notify_path.unlink(missing_ok=True)
             notifications.bind(str(notify_path))
-            super().__init__("fairlead", [program("fairlead"), "--config", path, "--ready-file", ready_file, *arguments],
-                             env={**os.environ, "NOTIFY_SOCKET": str(notify_path)}, **options)
+            own = {"NOTIFY_SOCKET": str(notify_path), **({"FAIRLEAD_FAULTS": faults} if faults else {})}
+            super().__init__("fairlead", [program("fairlead-faulty" if faults else "fairlead"), "--config", path,
+                                          "--ready-file", ready_file, *arguments],
+                             env={**os.environ, **own}, **options)
             try:
                 self._await_ready(notifications)
             except BaseException:

@@ -124,6 +124,8 @@ int flush_shared(File* file) {
   return SQLITE_OK;
 }
 
+bool is_there(const std::string& path) { return !path.empty() && access(path.c_str(), F_OK) == 0; }
+
 bool comes(uint64_t& count, uint64_t wanted) {
   ++count;
   bool hit = wanted != 0 && (control().faults.once ? count == wanted : count >= wanted);
@@ -155,6 +157,7 @@ int file_write(sqlite3_file* base, const void* from, int size, sqlite3_int64 at)
   std::lock_guard lock(control().mutex);
   Faults& faults = control().faults;
   if (comes(control().writes, faults.fail_write)) return SQLITE_IOERR_WRITE;
+  if (is_there(faults.full_while)) return SQLITE_FULL;
   if (faults.room >= 0) {
     if (faults.room < size && faults.is_quota) {
       file->last_errno = EDQUOT;
@@ -183,6 +186,7 @@ int file_sync(sqlite3_file* base, int flags) {
   std::unique_lock lock(control().mutex);
   const Faults& faults = control().faults;
   if (comes(control().flushes, faults.fail_flush)) return SQLITE_IOERR_FSYNC;
+  if (is_there(faults.failed_flush_while)) return SQLITE_IOERR_FSYNC;
   if (!file->shared) return file->real()->pMethods->xSync(file->real(), flags);
   if (faults.skip_flush && file->is_log) return SQLITE_OK;
   if (!faults.late_flush || !file->is_log) return flush_shared(file);
@@ -275,6 +279,14 @@ Faults faults_from(const char* words) {
   faults.skip_flush = has("skip_flush");
   faults.late_flush = has("late_flush");
   faults.power_cut = has("power_cut") || faults.skip_flush || faults.late_flush;
+  auto path_behind = [&](const char* word) -> std::string {
+    const char* at = std::strstr(words, word);
+    if (!at) return {};
+    at += std::strlen(word);
+    return {at, std::strcspn(at, ",")};
+  };
+  faults.full_while = path_behind("full_while=");
+  faults.failed_flush_while = path_behind("failed_flush_while=");
   return faults;
 }
 

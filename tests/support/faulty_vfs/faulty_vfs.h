@@ -2,10 +2,11 @@
 // all connections that are opened from then on. Any thread.
 //
 // A program that links it installs it at its start where FAIRLEAD_FAULTS is set, to words with commas between:
-// power_cut, skip_flush, late_flush.
+// power_cut, skip_flush, late_flush; full_while=PATH, failed_flush_while=PATH.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace fairlead::test_support {
 
@@ -27,6 +28,10 @@ struct Faults {
   bool skip_flush = false;
   // One that says it was done a moment before it is: only with power_cut.
   bool late_flush = false;
+  // While something is at this path, there is no room, and
+  std::string full_while{};
+  // flushes fail. From outside of the process.
+  std::string failed_flush_while{};
 };
 
 void install_faulty_vfs();
