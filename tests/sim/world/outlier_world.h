@@ -33,10 +33,13 @@ class OutlierWorld {
     settings.outlier_detection = detection;
     settings.health_check = check;
     settings.retry.attempts = 0;
+    set(settings);
+  }
+  void set(const config::Backend& settings) {
     world.configuration().set_backend("app", settings);
     record_ = world.configuration().backend_record("app");
-    if (check) checker.change(record_);
-    if (!detection) {
+    if (settings.health_check) checker.change(record_);
+    if (!settings.outlier_detection) {
       outliers.stop(record_->metadata.uid);
       ejected_.clear();
     }
