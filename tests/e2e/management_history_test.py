@@ -3,6 +3,8 @@
 Names begin with the row of the catalogue of bad input where it has one.
 """
 
+import signal
+
 from harness import main, plane
 from harness.api import DEADLINE, ApiCase, delete, grpc, management, resources, server, upsert
 
@@ -132,6 +134,28 @@ class Versions(HistoryCase):
         for fields in ({"page_size": -1}, {"page_token": "garbage"}, {"page_token": token + "x"}):
             self.assert_refused(grpc.StatusCode.INVALID_ARGUMENT, self.calls.ListHistory,
                                 management.ListHistoryRequest(**fields))
+
+    def test_very_many_readers_at_once(self):
+        """So many wait as may, others are told so, and whoever opens a session or writes does not wait for them."""
+        apis = [self.api_of(self.fairlead) for _ in range(20)]
+        for api in apis:
+            api.management.GetInfo(management.GetInfoRequest(), timeout=DEADLINE)
+        # So that all come at once.
+        self.fairlead.signal(signal.SIGSTOP)
+        readers = [api.management.ListHistory.future(management.ListHistoryRequest(), timeout=DEADLINE)
+                   for _ in range(100) for api in apis]
+        self.fairlead.signal(signal.SIGCONT)
+        self.session(self.api).apply(upsert(server("z", ADDRESS)))
+        answered = [reader.result() for reader in readers if reader.exception() is None]
+        refused = [reader.exception() for reader in readers if reader.exception() is not None]
+        self.assertGreaterEqual(len(answered), 64)
+        self.assertGreater(len(refused), 0)
+        for error in refused:
+            self.assertEqual(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED, error.details())
+            self.assertIn("64 readers of the history wait already; try again later", error.details())
+        for answer in answered:
+            self.assertIn(self.last.version, [entry.version for entry in answer.entries])
+        self.assertEqual(self.history().entries[0].version, self.last.version + 1)
 
     def test_differences_say_before_and_after(self):
         forward = self.differences(self.first.version, self.last.version - 1)

@@ -102,6 +102,31 @@ TEST_P(AgeSeeds, StickyChangesOnlyWhenItsServerGoes) {
   EXPECT_GT(changes, 10);
 }
 
+TEST(First, GivesUpWhereVeryManyAreFull) {
+  Members members;
+  for (uint32_t i = 0; i < kFirstLooksMax; ++i) {
+    members.add();
+    // Who weighs nothing is no look.
+    if (i % 8 == 0) members.add(0);
+  }
+  const Uid free = members.add();
+  uint32_t looks = 0;
+  auto only_last = [&](const config::Server& server) { return ++looks, server.metadata.uid == free; };
+  EXPECT_EQ(pick_first(members.eligible(), kDefaultWeight, only_last), nullptr);
+  EXPECT_EQ(looks, kFirstLooksMax);
+  members.remove(members.uids().front());
+  looks = 0;
+  const config::Server* last = pick_first(members.eligible(), kDefaultWeight, only_last);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->metadata.uid, free);
+  EXPECT_EQ(looks, kFirstLooksMax);
+  // Who is the one has no need of looks.
+  StickyHolder holder;
+  holder.elect(0, free);
+  members.add();
+  EXPECT_EQ(pick_sticky(members.eligible(), kDefaultWeight, holder, only_last), last);
+}
+
 TEST(Sticky, WhatTheOneCannotTakeGoesToTheOldestOther) {
   Members members;
   Uid one = members.add();
