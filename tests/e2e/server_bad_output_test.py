@@ -257,7 +257,7 @@ class Answers(Case):
         fairlead.wait_for_access("status=503", "end=connect_failed")
 
 
-@unittest.skipUnless(may_vanish(), "needs CAP_NET_ADMIN")
+@unittest.skipUnless(may_vanish(), "needs CAP_NET_ADMIN and TCP_REPAIR")
 class HalfOpen(Case):
     """Servers that lose their power: for the data plane the connection is open still."""
 
