@@ -180,9 +180,11 @@ class FailingDisk(ApiCase):
 
     def test_after_a_failed_flush_nothing_is_taken_until_all_stands_in_a_new_file(self):
         configuration, fairlead, api = self.start_failing("failed_flush_while")
-        self.fault.touch()
-        before = self.state(api)
         session = self.session(api)
+        # Its election id is on disk.
+        self.assertEqual(session.apply(upsert(server("before", "10.0.0.1:80", admin_state=DRAIN))).outcome, APPLIED)
+        before = self.state(api)
+        self.fault.touch()
         result = session.apply(upsert(server("during", "10.0.0.2:80", admin_state=DRAIN)))
         self.assertEqual(result.outcome, management.OUTCOME_REFUSED, result)
         self.assertEqual(result.failures[0].reason, management.REASON_JOURNAL_FAILED, result)
@@ -196,7 +198,7 @@ class FailingDisk(ApiCase):
         wait_until(lambda: session.apply(upsert(server("after", "10.0.0.3:80", admin_state=DRAIN))).outcome in TAKEN,
                    "writes when the disk is well")
         self.assertNotEqual((self.folder / "state/journal.db").stat().st_ino, old)
-        self.assertEqual({one.name for one in api.servers("app")}, {"s1", "after"})
+        self.assertEqual({one.name for one in api.servers("app")}, {"s1", "before", "after"})
         self.assert_serves(fairlead)
         self.assert_is_kept(fairlead, api, configuration)
 
