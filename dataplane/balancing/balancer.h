@@ -319,14 +319,15 @@ class Balancer {
     uint32_t looks_left = kLooksMax;
     size_t first = random.below(classes.size());
     for (size_t i = 0; i < classes.size(); ++i) {
-      const auto& entry = classes[(first + i) % classes.size()];
-      if (weight_of(entry, default_weight) == 0) continue;
-      uint64_t size = entry.servers.size();
-      uint64_t start = random.below(size);
-      for (uint64_t step = 0; step < size; ++step) {
+      uint16_t weight_class = 0;
+      const base::SlotSet& slots = *classes.nth(static_cast<uint32_t>((first + i) % classes.size()), weight_class);
+      if (weight_of(weight_class, default_weight) == 0) continue;
+      const uint32_t size = slots.size();
+      config::Slot slot = slots.nth(static_cast<uint32_t>(random.below(size)));
+      for (uint32_t step = 0; step < size; ++step, ++slot) {
         if (looks_left-- == 0) return nullptr;
-        config::Slot slot = 0;
-        const config::Server* server = entry.servers.nth(static_cast<uint32_t>((start + step) % size), slot)->get();
+        slot = slots.next_around(slot);
+        const config::Server* server = eligible.find(slot)->get();
         if (allowed(*server)) return server;
       }
     }

@@ -16,11 +16,13 @@
 // Where hardly anybody stands in a range, arrivals are not waited for longer than kArrivalsMax. From there on each
 // place that has had none gets its time directly: what is left to wait is exponential again, so nothing else changes.
 //
-// Times do not depend on weights. Servers whose weights are near each other are searched together, by arrivals at the
-// heaviest of them: the search goes on behind a lighter one for as long as a heavier one would still be before it. So
-// there are ten searches at most, however many weights are in use. Pure.
+// Times do not depend on weights, and a search looks at weights alone, which take little memory; at records only of who
+// is best. All weights are searched together, by arrivals at the heaviest of them: the search goes on behind a lighter
+// server for as long as a heavier one would still be before it. Where few are much heavier than the others that would
+// be long, and weights that are within a factor of two of each other are searched together, nine times at most. Pure.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -90,7 +92,7 @@ class KeyProcess {
   uint64_t key_;
 };
 
-// The search for one key's server, class by class.
+// The search for one key's server.
 class ConsistentSearch {
  public:
   static constexpr uint32_t kArrivalsMax = 128;
@@ -98,105 +100,172 @@ class ConsistentSearch {
   // request is not kept waiting for the last one among a million that is not. A thousand servers are never too many.
   static constexpr int kRefusalsMax = 4096;
 
-  explicit ConsistentSearch(uint64_t key) : process_(key) {}
+  // Somebody weighs something.
+  ConsistentSearch(const config::EligibleServers& eligible, uint16_t default_weight, uint64_t key)
+      : eligible_(eligible), default_weight_(default_weight), process_(key) {}
 
-  const config::Server* best() const { return best_; }
+  // Where the key's server stands; false where there is none. `allowed(slot)`: whether it may be the one.
+  template <typename Allowed>
+  bool find(config::Slot& found, Allowed&& allowed) {
+    fetch();
+    const uint32_t heaviest =
+        std::max<uint32_t>(eligible_.classes().last(), eligible_.defaults() > 0 ? default_weight_ : 0);
+    const uint64_t together = eligible_.weight(default_weight_);
+    if (eligible_.size() * heaviest <= kTogetherMax * together) {
+      look_through({1, heaviest}, true, allowed);
+    } else {
+      look_through_levels(allowed);
+    }
+    found = best_;
+    return has_best_;
+  }
+
+ private:
+  // A heaviest server that weighs at most so many times what one does on average costs as many arrivals.
+  static constexpr uint64_t kTogetherMax = 8;
+  // Where e^-x is nothing.
+  static constexpr double kBudgetMax = 700;
+
+  // Who weighs from one to the other.
+  struct Weights {
+    uint32_t lightest = 0;
+    uint32_t heaviest = 0;
+    bool has(uint32_t weight) const { return weight >= lightest && weight <= heaviest; }
+  };
+
   bool has_given_up() const { return refusals_left_ <= 0; }
 
-  // Servers that weigh so much, or those of a level: at most `heaviest`, and more than half of it. `is_last`: nobody is
-  // searched after these.
+  // The first places of the largest ranges, of which one is most likely to be the key's.
+  void fetch() const {
+    const unsigned highest = PlaceRange::number_of(eligible_.members().last());
+    if (highest == 0) return;
+    for (unsigned number : {highest - 1, highest}) {
+      for (uint32_t i = 0; i < 2; ++i)
+        eligible_.prefetch(process_.arrival(kPlaceRanges[number], i).place(kPlaceRanges[number]));
+    }
+  }
+
   template <typename Allowed>
-  void look_through(const config::EligibleServers::Class& servers, uint32_t heaviest, bool is_last, Allowed& allowed) {
-    if (servers.empty()) return;
-    const config::Slot top = servers.last();
-    heaviest_ = heaviest;
-    limit_ = best_score_ * heaviest;
+  void look_through_levels(Allowed& allowed) {
+    struct Level {
+      Weights weights;
+      uint64_t most = 0;
+    };
+    std::array<Level, config::EligibleServers::kLevels> levels;
+    size_t count = 0;
+    for (unsigned level = 0; level < config::EligibleServers::kLevels; ++level) {
+      const Weights weights{1u << level, (2u << level) - 1};
+      const uint64_t size = eligible_.at_level(level) + (weights.has(default_weight_) ? eligible_.defaults() : 0);
+      if (size == 0) continue;
+      levels[count] = {weights, size * weights.heaviest};
+      // Who is most likely to have the key's server goes first: the others then end early.
+      if (levels[count].most > levels[0].most) std::swap(levels[count], levels[0]);
+      ++count;
+    }
+    for (size_t i = 0; i < count && !has_given_up(); ++i) look_through(levels[i].weights, i + 1 == count, allowed);
+  }
+
+  // `is_last`: nobody is searched after these.
+  template <typename Allowed>
+  void look_through(Weights weights, bool is_last, Allowed& allowed) {
+    weights_ = weights;
+    limit_ = best_score_ * weights.heaviest;
     auto look_in = [&](unsigned number, bool is_last_range) {
       if (has_given_up()) return;
       const PlaceRange& range = kPlaceRanges[number];
       const KeyProcess::Arrival first = process_.arrival(range, 0);
       // Most ranges end here: the first arrival comes too late, as -ln(x) >= 1 - x says without the logarithm.
       if (1 - first.uniform() >= limit_ * range.rate) return;
-      look_through(range, first, is_last && is_last_range, servers, allowed);
+      look_through(range, first, is_last && is_last_range, allowed);
     };
     // In the highest range few may stand: not before there is somebody to compare with.
-    const unsigned highest = PlaceRange::number_of(top);
+    const unsigned highest = PlaceRange::number_of(eligible_.members().last());
     if (highest > 0) look_in(highest - 1, false);
     look_in(highest, highest < 2);
     for (unsigned number = highest; number-- > 1;) look_in(number - 1, number == 1);
-    best_score_ = limit_ / heaviest;
+    best_score_ = limit_ / weights.heaviest;
   }
 
- private:
   // `is_last`: when the best of it was, does not matter any more.
   template <typename Allowed>
-  void look_through(const PlaceRange& range, KeyProcess::Arrival arrival, bool is_last,
-                    const config::EligibleServers::Class& servers, Allowed& allowed) {
+  void look_through(const PlaceRange& range, KeyProcess::Arrival arrival, bool is_last, Allowed& allowed) {
     // Times are sums of -ln(uniform) x mean gap. As long as nobody is met, the product of the uniforms, which needs no
     // logarithm, says enough: whether the limit has passed, for certain.
     double product_min = product_at_limit(range);
     double product = arrival.uniform();
     for (uint32_t i = 1;; ++i) {
       if (product <= product_min) return;
-      const auto* server = servers.find(arrival.place(range));
-      if (server && is_allowed(**server, allowed)) {
-        const bool may_be_better_later = weight_of(**server) < heaviest_;
-        if (is_last && !best_ && !may_be_better_later) return void(best_ = server->get());
-        take(**server, -std::log(product) * range.mean_gap);
-        if (!may_be_better_later) return;
-        product_min = product_at_limit(range);
+      const config::Slot place = arrival.place(range);
+      const uint32_t weight = eligible_.weight_at(place, default_weight_);
+      if (weights_.has(weight)) {
+        const bool may_be_better_later = weight < weights_.heaviest;
+        if (is_last && !has_best_ && !may_be_better_later) {
+          if (is_allowed(place, allowed)) return set_best(place);
+        } else if (take(place, weight, -std::log(product) * range.mean_gap, allowed)) {
+          if (!may_be_better_later) return;
+          product_min = product_at_limit(range);
+        }
       }
       if (i == kArrivalsMax) break;
       arrival = process_.arrival(range, i);
       product *= arrival.uniform();
     }
-    look_at_each(range, -std::log(product) * range.mean_gap, servers, allowed);
+    look_at_each(range, -std::log(product) * range.mean_gap, allowed);
   }
 
   template <typename Allowed>
-  void look_at_each(const PlaceRange& range, double since, const config::EligibleServers::Class& servers,
-                    Allowed& allowed) {
+  void look_at_each(const PlaceRange& range, double since, Allowed& allowed) {
     if (since >= limit_) return;
-    config::Slot slot = range.first;
-    while (const auto* server = servers.next_from(slot, slot)) {
-      if (slot - range.first >= range.size || has_given_up()) return;
-      double uniform = process_.uniform_of(slot);
-      ++slot;
-      if (since + 1 - uniform >= limit_) continue;
-      double time = since - std::log(uniform);
-      if (time < limit_ && is_allowed(**server, allowed)) take(**server, time);
-    }
+    eligible_.classes().for_each([&](uint16_t weight_class, const base::SlotSet& slots) {
+      const uint32_t weight = weight_of(weight_class, default_weight_);
+      if (!weights_.has(weight)) return;
+      config::Slot slot = range.first;
+      while (slots.next_from(slot, slot) && slot - range.first < range.size) {
+        if (has_given_up()) return;
+        const double uniform = process_.uniform_of(slot);
+        if (since + 1 - uniform < limit_) take(slot, weight, since - std::log(uniform), allowed);
+        ++slot;
+      }
+    });
   }
 
   template <typename Allowed>
-  bool is_allowed(const config::Server& server, Allowed& allowed) {
-    if (allowed(server)) return true;
+  bool is_allowed(config::Slot slot, Allowed& allowed) {
+    if (allowed(slot)) return true;
     --refusals_left_;
     return false;
   }
-  // Of those without a weight there is one for all.
-  uint32_t weight_of(const config::Server& server) const { return server.weight.value_or(heaviest_); }
-  // A lighter one counts as if it had come later among the heaviest.
-  void take(const config::Server& server, double time) {
-    time *= static_cast<double>(heaviest_) / weight_of(server);
-    if (time >= limit_) return;
-    best_ = &server;
+  // Where it is better than the best, and allowed. A lighter one counts as if it had come later among the heaviest.
+  template <typename Allowed>
+  bool take(config::Slot slot, uint32_t weight, double time, Allowed& allowed) {
+    time *= static_cast<double>(weights_.heaviest) / weight;
+    if (time >= limit_ || !is_allowed(slot, allowed)) return false;
+    set_best(slot);
     limit_ = time;
+    return true;
+  }
+  void set_best(config::Slot slot) {
+    best_ = slot;
+    has_best_ = true;
   }
   double product_at_limit(const PlaceRange& range) const {
     const double budget = limit_ * range.rate;
-    return budget < 1 ? 1 - budget : budget < kBudgetMax ? std::exp(-budget) : 0;
+    if (budget >= 4) return budget < kBudgetMax ? std::exp(-budget) : 0;
+    // (1 - x / n)^n <= e^-x, and near enough.
+    double power = 1 - budget / 8;
+    for (int i = 0; i < 3; ++i) power *= power;
+    return power;
   }
 
-  // Where e^-x is nothing.
-  static constexpr double kBudgetMax = 700;
-
+  const config::EligibleServers& eligible_;
+  const uint16_t default_weight_;
   const KeyProcess process_;
-  const config::Server* best_ = nullptr;
+  bool has_best_ = false;
+  config::Slot best_ = 0;
   // The best one's time / weight, of those that were searched before.
   double best_score_ = std::numeric_limits<double>::infinity();
-  // Of those that are searched: the heaviest weight, and when an arrival there is too late to be better.
-  uint32_t heaviest_ = 1;
+  // Who is searched, and when an arrival at the heaviest is too late to be better.
+  Weights weights_;
   double limit_ = 0;
   int refusals_left_ = kRefusalsMax;
 };
@@ -258,7 +327,7 @@ config::Slot first_place(const KeyProcess& process, unsigned highest, config::Sl
 
 // Null where it must be searched.
 template <typename Allowed>
-const config::Server* find_first_arrival(const config::EligibleServers::Class& servers, uint64_t key,
+const config::Server* find_first_arrival(const config::EligibleServers::Members& servers, uint64_t key,
                                          Allowed& allowed) {
   if (servers.empty()) return nullptr;
   const config::Slot top = servers.last();
@@ -272,38 +341,23 @@ const config::Server* find_first_arrival(const config::EligibleServers::Class& s
 }
 
 // The key's server; where that one is not allowed, the one that it would have without it, and so on. Null where none is
-// allowed, or too many were not. Requires that levels are kept of `eligible`.
+// allowed, or too many were not.
 template <typename Allowed>
 const config::Server* pick_consistent(const config::EligibleServers& eligible, uint16_t default_weight, uint64_t key,
                                       Allowed&& allowed) {
-  const auto& classes = eligible.classes();
-  if (classes.size() == 1 && weight_of(classes.front(), default_weight) > 0) {
-    const config::Server* server = find_first_arrival(classes.front().servers, key, allowed);
-    if (server) return server;
-  }
-  if (classes.empty()) return nullptr;
-  struct Group {
-    const config::EligibleServers::Class* servers = nullptr;
-    uint32_t heaviest = 0;
-    uint64_t most() const { return uint64_t{heaviest} * servers->size(); }
+  if (!has_weight(eligible, default_weight)) return nullptr;
+  auto find = [&](auto&& is_allowed) -> const config::Server* {
+    config::Slot slot = 0;
+    const bool is_found = ConsistentSearch(eligible, default_weight, key).find(slot, is_allowed);
+    return is_found ? eligible.find(slot)->get() : nullptr;
   };
-  std::array<Group, config::EligibleServers::kLevels + 1> groups;
-  size_t count = 0;
-  auto add = [&](const config::EligibleServers::Class& servers, uint32_t heaviest) {
-    if (servers.empty() || heaviest == 0) return;
-    groups[count] = {&servers, heaviest};
-    // Who is most likely to have the key's server goes first: the others then end early.
-    if (groups[count].most() > groups[0].most()) std::swap(groups[count], groups[0]);
-    ++count;
-  };
-  const auto& lightest = classes.front();
-  if (lightest.weight_class == config::EligibleServers::kDefaultClass) add(lightest.servers, default_weight);
-  for (const auto& level : eligible.levels()) add(level.servers, level.heaviest);
-  ConsistentSearch search(key);
-  for (size_t i = 0; i < count && !search.has_given_up(); ++i) {
-    search.look_through(*groups[i].servers, groups[i].heaviest, i + 1 == count, allowed);
+  // Most often the first one is: then no other's record is read.
+  if (eligible.are_equal(default_weight)) {
+    if (const config::Server* server = find_first_arrival(eligible.members(), key, allowed)) return server;
+  } else if (const config::Server* server = find([](config::Slot) { return true; }); allowed(*server)) {
+    return server;
   }
-  return search.best();
+  return find([&](config::Slot slot) { return allowed(**eligible.find(slot)); });
 }
 
 }  // namespace fairlead::balancing

@@ -21,15 +21,13 @@ inline uint64_t key_of_attempt(uint64_t key, uint32_t attempt) {
   return attempt == 0 ? key : base::split_mix(key + attempt * base::kSplitMixStep);
 }
 
-// MODULO: each server has as many remainders as it weighs. Somebody weighs something.
-inline config::Slot slot_of_remainder(const config::EligibleServers& assigned, uint16_t default_weight, uint64_t key) {
-  const uint64_t remainder = key % assigned.weight(default_weight);
-  const size_t index = assigned.class_at(remainder, default_weight);
-  const auto& entry = assigned.classes()[index];
-  const uint64_t within = remainder - assigned.weight_before(index, default_weight);
-  config::Slot found = 0;
-  entry.servers.nth(static_cast<uint32_t>(within / weight_of(entry, default_weight)), found);
-  return found;
+// MODULO: each server has as many remainders as it weighs. Somebody weighs something. Among very many memory is waited
+// for: who stands there in `eligible` is fetched together with who stands where.
+inline config::Slot slot_of_remainder(const config::EligibleServers& assigned, const config::EligibleServers& eligible,
+                                      uint16_t default_weight, uint64_t key) {
+  const auto ahead = assigned.fetch_places(key % assigned.weight(default_weight), default_weight);
+  eligible.prefetch(ahead);
+  return config::EligibleServers::places_at(ahead).slot;
 }
 
 // `slot_of(attempt)`: of whom to ask. Null where none of so many may take the request.
@@ -63,7 +61,7 @@ const config::Server* pick_by_table(const config::BackendSnapshot& backend, cons
     case config::HashType::kModulo: {
       if (!has_weight(backend.assigned, default_weight)) return nullptr;
       auto slot_of = [&](uint32_t attempt) {
-        return slot_of_remainder(backend.assigned, default_weight, key_of_attempt(key, attempt));
+        return slot_of_remainder(backend.assigned, eligible, default_weight, key_of_attempt(key, attempt));
       };
       return pick_first_allowed(eligible, slot_of, allowed);
     }

@@ -24,34 +24,15 @@ class LeastConnections {
   template <typename LoadOf, typename Allowed>
   const config::Server* pick_exact(const config::EligibleServers& eligible, uint16_t default_weight, LoadOf& load_of,
                                    Allowed& allowed) {
+    if (eligible.are_equal(default_weight)) return pick_equal(eligible, load_of, allowed);
     Candidate best;
-    for (const auto& entry : eligible.classes()) {
-      uint32_t weight = weight_of(entry, default_weight);
-      if (weight == 0) continue;
-      // Of a class the one with the least load, ties in turn: who stands behind the last pick goes before the others.
-      // Loads are compared as a number with that below it.
-      const config::Slot last = entry.weight_class < last_class_   ? std::numeric_limits<config::Slot>::max()
-                                : entry.weight_class > last_class_ ? config::Slot{0}
-                                                                   : last_slot_;
-      const bool all_behind = entry.weight_class > last_class_;
-      Candidate of_class{.weight = weight, .weight_class = entry.weight_class};
-      uint64_t least = std::numeric_limits<uint64_t>::max();
-      entry.servers.for_each([&](config::Slot slot, const auto& server) {
-        uint64_t load = load_at(load_of, slot, *server);
-        uint64_t order = load * 2 + (all_behind || slot > last ? 0 : 1);
-        if (order >= least || !allowed(*server)) return;
-        least = order;
-        of_class.server = server.get();
-        of_class.slot = slot;
-      });
-      if (!of_class.server) continue;
-      of_class.load = least / 2;
-      of_class.is_before = least % 2 != 0;
-      if (of_class < best) best = of_class;
-    }
-    if (!best.server) return nullptr;
-    last_class_ = best.weight_class;
-    last_slot_ = best.slot;
+    eligible.members().for_each([&](config::Slot slot, const auto& server) {
+      const uint32_t weight = server->weight.value_or(default_weight);
+      if (weight == 0) return;
+      const Candidate one{server.get(), slot, load_at(load_of, slot, *server), weight, slot <= last_slot_};
+      if (one < best && allowed(*server)) best = one;
+    });
+    if (best.server) last_slot_ = best.slot;
     return best.server;
   }
 
@@ -61,21 +42,36 @@ class LeastConnections {
     config::Slot slot = 0;
     uint64_t load = 0;
     uint32_t weight = 1;
-    uint16_t weight_class = 0;
     // Not behind the last pick.
     bool is_before = false;
 
     // By load / weight, without the division, and then by whose turn it is. Nobody is worse than anybody.
     bool operator<(const Candidate& other) const {
       if (!other.server) return true;
-      uint64_t one = load * other.weight;
-      uint64_t two = other.load * weight;
+      const uint64_t one = load * other.weight;
+      const uint64_t two = other.load * weight;
       return one != two ? one < two : !is_before && other.is_before;
     }
   };
 
-  uint16_t last_class_ = 0;
-  config::Slot last_slot_ = 0;
+  // Loads are compared as a number with whose turn it is below it.
+  template <typename LoadOf, typename Allowed>
+  const config::Server* pick_equal(const config::EligibleServers& eligible, LoadOf& load_of, Allowed& allowed) {
+    const config::Slot last = last_slot_;
+    const config::Server* best = nullptr;
+    uint64_t least = std::numeric_limits<uint64_t>::max();
+    eligible.members().for_each([&](config::Slot slot, const auto& server) {
+      const uint64_t order = uint64_t{load_at(load_of, slot, *server)} * 2 + (slot > last ? 0 : 1);
+      if (order >= least || !allowed(*server)) return;
+      least = order;
+      best = server.get();
+      last_slot_ = slot;
+    });
+    return best;
+  }
+
+  // At first behind all of them, so that the first of them is next.
+  config::Slot last_slot_ = std::numeric_limits<config::Slot>::max();
 };
 
 }  // namespace fairlead::balancing

@@ -81,8 +81,7 @@ void ProbePool::drop_old(config::Duration oldest) {
   }
 }
 
-void ProbePool::add(const Draw& draw, uint16_t weight_class, const Probe& probe, config::Duration now,
-                    uint32_t pool_size) {
+void ProbePool::add(const Draw& draw, const Probe& probe, config::Duration now, uint32_t pool_size) {
   note_in_flight(probe.in_flight);
   // Whoever stood at the slot before is gone.
   size_t at = 0;
@@ -92,11 +91,7 @@ void ProbePool::add(const Draw& draw, uint16_t weight_class, const Probe& probe,
   } else if (at == size_) {
     at = find_oldest();
   }
-  entries_[at] = {.uid = draw.server->metadata.uid,
-                  .probe = probe,
-                  .one_by_weight = 1.0 / draw.weight,
-                  .uses = 0,
-                  .weight_class = weight_class};
+  entries_[at] = {.uid = draw.server->metadata.uid, .probe = probe, .one_by_weight = 1.0 / draw.weight, .uses = 0};
   slots_[at] = draw.slot;
   times_[at] = now;
 }
@@ -149,13 +144,9 @@ size_t ProbePool::find_oldest() const {
 
 const config::Server* ProbePool::find(const config::EligibleServers& eligible, uint16_t default_weight,
                                       size_t index) const {
-  const auto& classes = eligible.classes();
-  const Entry& entry = entries_[index];
-  auto at = std::ranges::lower_bound(classes, entry.weight_class, {}, &config::EligibleServers::Entry::weight_class);
-  if (at == classes.end() || at->weight_class != entry.weight_class) return nullptr;
-  if (weight_of(*at, default_weight) == 0) return nullptr;
-  const auto* server = at->servers.find(slots_[index]);
-  return server && (*server)->metadata.uid == entry.uid ? server->get() : nullptr;
+  const auto* server = eligible.find(slots_[index]);
+  if (!server || (*server)->metadata.uid != entries_[index].uid) return nullptr;
+  return (*server)->weight.value_or(default_weight) > 0 ? server->get() : nullptr;
 }
 
 void ProbePool::use(size_t index) {

@@ -97,14 +97,13 @@ class ProbePool {
     std::array<Draw, kProbesMax> draws;
     const uint32_t probes = settings.effective_probes();
     for (uint32_t i = 0; i < probes; ++i) {
-      draws[i] = draw_by_weight(eligible, default_weight, {}, random.next());
-      if (draws[i].empty()) return false;
-      fetch(draws[i], look);
+      draws[i] = draw_by_weight(eligible, default_weight, random.next());
+      if (!draws[i].server) return false;
+      fetch(draws[i].slot, draws[i].server, look);
       __builtin_prefetch(&draws[i].server->metadata);
     }
     for (uint32_t i = 0; i < probes; ++i) {
-      add(draws[i], eligible.classes()[draws[i].class_index].weight_class,
-          load_at(look, draws[i].slot, *draws[i].server), now, settings.effective_pool_size());
+      add(draws[i], load_at(look, draws[i].slot, *draws[i].server), now, settings.effective_pool_size());
     }
     put_in_order(eligible.size(), settings);
     return true;
@@ -126,11 +125,10 @@ class ProbePool {
     Probe probe;
     double one_by_weight;
     uint32_t uses;
-    uint16_t weight_class;
   };
 
   void drop_old(config::Duration oldest);
-  void add(const Draw& draw, uint16_t weight_class, const Probe& probe, config::Duration now, uint32_t pool_size);
+  void add(const Draw& draw, const Probe& probe, config::Duration now, uint32_t pool_size);
   void note_in_flight(uint32_t in_flight);
   uint32_t hot_threshold(uint32_t percent) const;
   // All of them, by what has been seen.

@@ -16,58 +16,35 @@
 
 namespace fairlead::balancing {
 
-// Where a draw fell among EligibleServers.
-struct Place {
-  size_t class_index = 0;
-  uint32_t rank = 0;
-  // Nobody weighs nothing.
-  uint32_t weight = 0;
-
-  bool empty() const { return weight == 0; }
-};
-
-// And who stands there.
-struct Draw : Place {
+// Whose places were drawn, and who that is.
+struct Draw : config::EligibleServers::Places {
+  // Null where nobody weighs anything.
   const config::Server* server = nullptr;
-  config::Slot slot = 0;
 };
 
-// Where weights differ.
-Place place_among_classes(const config::EligibleServers& eligible, uint16_t default_weight, const Place& except,
-                          uint64_t number);
-
-// By weight, among all but `except` (which may be empty: among all); `number` is a random one. Empty where there is
-// nobody.
-inline Place place_by_weight(const config::EligibleServers& eligible, uint16_t default_weight, const Place& except,
-                             uint64_t number) {
-  const auto& classes = eligible.classes();
-  if (classes.size() != 1) return place_among_classes(eligible, default_weight, except, number);
-  const uint32_t weight = weight_of(classes.front(), default_weight);
-  const uint32_t among = classes.front().servers.size() - (except.empty() ? 0 : 1);
-  if (weight == 0 || among == 0) return {};
-  auto rank = static_cast<uint32_t>(base::Random::scaled(number, among));
-  if (!except.empty()) rank += rank >= except.rank ? 1 : 0;
-  return {0, rank, weight};
+// By weight, among all but `except` (none: among all); `number` is a random one. Nobody's where there is nobody.
+inline config::EligibleServers::Places draw_places(const config::EligibleServers& eligible, uint16_t default_weight,
+                                                   const config::EligibleServers::Places& except, uint64_t number) {
+  const uint64_t total = eligible.weight(default_weight) - except.weight;
+  if (total == 0) return {};
+  const uint64_t place = base::Random::scaled(number, total);
+  return eligible.places_at(place + (place >= except.begin ? except.weight : 0), default_weight);
 }
 
-// Nothing in it waits for the memory of `except`'s server, so that two draws wait together.
-inline Draw draw_by_weight(const config::EligibleServers& eligible, uint16_t default_weight, const Place& except,
-                           uint64_t number) {
-  const Place place = place_by_weight(eligible, default_weight, except, number);
-  if (place.empty()) return {};
-  config::Slot slot = 0;
-  const config::Server* server = eligible.classes()[place.class_index].servers.nth(place.rank, slot)->get();
-  return {place, server, slot};
+inline Draw draw_by_weight(const config::EligibleServers& eligible, uint16_t default_weight, uint64_t number) {
+  const auto places = draw_places(eligible, default_weight, {}, number);
+  if (places.weight == 0) return {};
+  return {places, eligible.find(places.slot)->get()};
 }
 
 // What will be looked at soon, so that the memory of several servers is waited for at once and not one after the other.
 // `table` may know how to fetch what it has of a slot, and then need no record.
 template <typename Table>
-void fetch(const Draw& draw, const Table& table) {
-  if constexpr (requires { table.prefetch(draw.slot); }) table.prefetch(draw.slot);
-  if constexpr (!requires(Table& asked) { asked.at(draw.slot, *draw.server); }) {
-    __builtin_prefetch(draw.server);
-    __builtin_prefetch(&draw.server->metadata);
+void fetch(config::Slot slot, const config::Server* server, const Table& table) {
+  if constexpr (requires { table.prefetch(slot); }) table.prefetch(slot);
+  if constexpr (!requires(Table& asked) { asked.at(slot, *server); }) {
+    __builtin_prefetch(server);
+    __builtin_prefetch(&server->metadata);
   }
 }
 
@@ -82,11 +59,11 @@ auto load_at(LoadOf& load_of, config::Slot slot, const config::Server& server) {
 }
 
 // Less load for its weight, without a division.
-inline bool is_less(uint64_t load, const Place& place, uint64_t other_load, const Place& other) {
-  return load * other.weight < other_load * place.weight;
+inline bool is_less(uint64_t load, uint32_t weight, uint64_t other_load, uint32_t other_weight) {
+  return load * other_weight < other_load * weight;
 }
-inline bool is_less(Log2 load, const Place& place, Log2 other_load, const Place& other) {
-  return load.value - log2_of(place.weight) < other_load.value - log2_of(other.weight);
+inline bool is_less(Log2 load, uint32_t weight, Log2 other_load, uint32_t other_weight) {
+  return load.value - log2_of(weight) < other_load.value - log2_of(other_weight);
 }
 
 // Where weights are equal.
@@ -95,24 +72,28 @@ inline bool is_less(Log2 load, Log2 other_load) { return load.value < other_load
 
 // Best of servers of one weight, of whom there are some: their loads are compared as they are.
 template <typename LoadOf, typename NextNumber>
-const config::Server* pick_best_of_equals(uint32_t draws, const config::EligibleServers::Class& servers,
+const config::Server* pick_best_of_equals(uint32_t draws, const config::EligibleServers::Members& servers,
                                           NextNumber& next_number, LoadOf& load_of) {
   const uint32_t size = servers.size();
-  auto at_rank = [&](uint32_t rank) {
-    Draw draw;
-    draw.rank = rank;
-    draw.server = servers.nth(rank, draw.slot)->get();
-    return draw;
+  struct Drawn {
+    uint32_t rank;
+    config::Slot slot = 0;
+    const config::Server* server = nullptr;
   };
-  auto any_but = [&](const Draw& except) {
+  auto at_rank = [&](uint32_t rank) {
+    Drawn drawn{rank};
+    drawn.server = servers.nth(rank, drawn.slot)->get();
+    return drawn;
+  };
+  auto any_but = [&](const Drawn& except) {
     auto rank = static_cast<uint32_t>(base::Random::scaled(next_number(), size - 1));
     return at_rank(rank + (rank >= except.rank ? 1 : 0));
   };
-  Draw best = at_rank(static_cast<uint32_t>(base::Random::scaled(next_number(), size)));
+  Drawn best = at_rank(static_cast<uint32_t>(base::Random::scaled(next_number(), size)));
   if (draws < 2 || size < 2) return best.server;
-  Draw other = any_but(best);
-  fetch(best, load_of);
-  fetch(other, load_of);
+  Drawn other = any_but(best);
+  fetch(best.slot, best.server, load_of);
+  fetch(other.slot, other.server, load_of);
   auto best_load = load_at(load_of, best.slot, *best.server);
   while (true) {
     auto other_load = load_at(load_of, other.slot, *other.server);
@@ -127,38 +108,55 @@ const config::Server* pick_best_of_equals(uint32_t draws, const config::Eligible
   }
 }
 
+// Best of servers of any weights. `next_places(except)`: a draw, as draw_places().
+template <typename LoadOf, typename NextPlaces>
+const config::Server* pick_best_by_weight(uint32_t draws, const config::EligibleServers& eligible,
+                                          NextPlaces&& next_places, LoadOf& load_of) {
+  using Places = config::EligibleServers::Places;
+  auto find = [&](const Places& places) -> const config::Server* {
+    if (places.weight == 0) return nullptr;
+    const config::Server* server = eligible.find(places.slot)->get();
+    fetch(places.slot, server, load_of);
+    return server;
+  };
+  Places best = next_places(Places());
+  const config::Server* best_server = find(best);
+  if (!best_server || draws < 2) return best_server;
+  Places other = next_places(best);
+  const config::Server* other_server = find(other);
+  if (!other_server) return best_server;
+  auto best_load = load_at(load_of, best.slot, *best_server);
+  while (true) {
+    auto other_load = load_at(load_of, other.slot, *other_server);
+    const bool other_is_better = is_less(other_load, other.weight, best_load, best.weight);
+    if (--draws < 2) return base::choose(other_is_better, other_server, best_server);
+    if (other_is_better) {
+      best = other;
+      best_server = other_server;
+      best_load = other_load;
+    }
+    other = next_places(best);
+    other_server = find(other);
+  }
+}
+
 // `load_of(server)`: what is in flight there, or another number of what is less where it is better. `next_number()`: a
 // random one. Null where nothing is eligible.
 // Each draw but the first is among all but the best so far.
 template <typename LoadOf, typename NextNumber>
 const config::Server* pick_best_of(uint32_t draws, const config::EligibleServers& eligible, uint16_t default_weight,
                                    NextNumber&& next_number, LoadOf& load_of) {
-  const auto& classes = eligible.classes();
-  if (classes.size() == 1 && weight_of(classes.front(), default_weight) > 0) [[likely]] {
-    return pick_best_of_equals(draws, classes.front().servers, next_number, load_of);
-  }
-  Draw best = draw_by_weight(eligible, default_weight, {}, next_number());
-  if (best.empty() || draws < 2) return best.server;
-  fetch(best, load_of);
-  Draw other = draw_by_weight(eligible, default_weight, best, next_number());
-  if (other.empty()) return best.server;
-  fetch(other, load_of);
-  auto best_load = load_at(load_of, best.slot, *best.server);
-  while (true) {
-    auto other_load = load_at(load_of, other.slot, *other.server);
-    const bool other_is_better = is_less(other_load, other, best_load, best);
-    if (--draws < 2) return base::choose(other_is_better, other.server, best.server);
-    if (other_is_better) {
-      best = other;
-      best_load = other_load;
-    }
-    other = draw_by_weight(eligible, default_weight, best, next_number());
-  }
+  if (eligible.are_equal(default_weight)) [[likely]]
+    return pick_best_of_equals(draws, eligible.members(), next_number, load_of);
+  auto next_places = [&](const config::EligibleServers::Places& except) {
+    return draw_places(eligible, default_weight, except, next_number());
+  };
+  return pick_best_by_weight(draws, eligible, next_places, load_of);
 }
 
-// Best of few among so many that looking at one means to wait for memory: numbers are drawn a few picks ahead, and what
-// they lead to is fetched meanwhile. Members that change in between cost that wait and no more, since nothing is kept
-// but numbers. State of one worker for one backend. One thread.
+// Best of few among so many that looking at one means to wait for memory: draws are made some picks ahead, and what
+// they lead to is fetched meanwhile, step by step. Members that change in between cost that wait and no more: where
+// they have, it is drawn anew. State of one worker for one backend. One thread.
 class BestOfMany {
  public:
   // With fewer, all of them are at hand.
@@ -169,45 +167,115 @@ class BestOfMany {
                              base::Random& random, LoadOf& load_of) {
     if (eligible.size() <= kFew) [[likely]]
       return pick_best_of(draws, eligible, default_weight, random, load_of);
-    if (!begun_) [[unlikely]]
-      begin(random);
-    Numbers& numbers = ahead_[next_];
-    size_t used = 0;
-    auto next_number = [&] { return used < numbers.size() ? numbers[used++] : random.next(); };
-    const config::Server* server = pick_best_of(draws, eligible, default_weight, next_number, load_of);
-    for (uint64_t& number : numbers) number = random.next();
-    fetch_ahead(numbers, eligible, default_weight, load_of);
-    next_ = (next_ + 1) % kAhead;
-    return server;
+    return pick_of_many(draws, eligible, default_weight, random, load_of);
   }
 
  private:
-  // Picks that follow each other at once wait together for so many looks.
-  static constexpr size_t kAhead = 4;
-  using Numbers = std::array<uint64_t, 2>;
+  using Places = config::EligibleServers::Places;
+  // Picks that follow each other at once wait together: half of these for who is drawn, and half for their loads.
+  static constexpr uint32_t kAhead = 8;
+  // Of each pick. Others are drawn when they are wanted.
+  static constexpr size_t kDraws = 2;
+  struct Ahead {
+    std::array<uint64_t, kDraws> numbers{};
+    // Where weights differ: what the numbers lead to among members of an edition.
+    uint64_t edition = 0;
+    uint16_t default_weight = 0;
+    std::array<config::EligibleServers::PlacesAhead, kDraws> places_ahead{};
+    bool is_known = false;
+    std::array<Places, kDraws> places{};
+
+    bool is_of(const config::EligibleServers& eligible, uint16_t weight) const {
+      return edition == eligible.edition() && default_weight == weight;
+    }
+  };
+
+  template <typename LoadOf>
+  [[gnu::noinline]] const config::Server* pick_of_many(uint32_t draws, const config::EligibleServers& eligible,
+                                                       uint16_t default_weight, base::Random& random, LoadOf& load_of) {
+    if (!begun_) [[unlikely]]
+      begin(random);
+    Ahead& ahead = ahead_[next_ % kAhead];
+    const config::Server* server = eligible.are_equal(default_weight)
+                                       ? pick_equal(ahead, draws, eligible, random, load_of)
+                                       : pick_by_weight(ahead, draws, eligible, default_weight, random, load_of);
+    draw(ahead, eligible, default_weight, random);
+    fetch_ahead(ahead_[(next_ + kAhead / 2) % kAhead], eligible, default_weight, load_of);
+    ++next_;
+    return server;
+  }
 
   void begin(base::Random& random) {
-    for (Numbers& numbers : ahead_) {
-      for (uint64_t& number : numbers) number = random.next();
+    for (Ahead& ahead : ahead_) {
+      for (uint64_t& number : ahead.numbers) number = random.next();
     }
     begun_ = true;
   }
 
   template <typename LoadOf>
-  static void fetch_ahead(const Numbers& numbers, const config::EligibleServers& eligible, uint16_t default_weight,
-                          const LoadOf& load_of) {
-    Place before;
-    for (uint64_t number : numbers) {
-      const Place place = place_by_weight(eligible, default_weight, before, number);
-      if (place.empty()) return;
-      const config::Slot slot = eligible.classes()[place.class_index].servers.prefetch_nth(place.rank);
-      if constexpr (requires { load_of.prefetch(slot); }) load_of.prefetch(slot);
-      before = place;
-    }
+  static const config::Server* pick_equal(const Ahead& ahead, uint32_t draws, const config::EligibleServers& eligible,
+                                          base::Random& random, LoadOf& load_of) {
+    size_t used = 0;
+    auto next_number = [&] { return used < kDraws ? ahead.numbers[used++] : random.next(); };
+    return pick_best_of_equals(draws, eligible.members(), next_number, load_of);
   }
 
-  std::array<Numbers, kAhead> ahead_{};
-  size_t next_ = 0;
+  template <typename LoadOf>
+  static const config::Server* pick_by_weight(const Ahead& ahead, uint32_t draws,
+                                              const config::EligibleServers& eligible, uint16_t default_weight,
+                                              base::Random& random, LoadOf& load_of) {
+    const bool is_known = ahead.is_known && ahead.is_of(eligible, default_weight);
+    size_t used = 0;
+    auto next_places = [&](const Places& except) {
+      const size_t at = used++;
+      if (at >= kDraws) return draw_places(eligible, default_weight, except, random.next());
+      if (!is_known) return draw_places(eligible, default_weight, except, ahead.numbers[at]);
+      // Whoever is drawn twice is drawn once more, among the others.
+      const bool is_except = except.weight > 0 && ahead.places[at].slot == except.slot;
+      return is_except ? draw_places(eligible, default_weight, except, random.next()) : ahead.places[at];
+    };
+    return pick_best_by_weight(draws, eligible, next_places, load_of);
+  }
+
+  static void draw(Ahead& ahead, const config::EligibleServers& eligible, uint16_t default_weight,
+                   base::Random& random) {
+    for (uint64_t& number : ahead.numbers) number = random.next();
+    ahead.edition = 0;
+    ahead.is_known = false;
+    const uint64_t total = eligible.weight(default_weight);
+    if (total == 0 || eligible.are_equal(default_weight)) return;
+    for (size_t i = 0; i < kDraws; ++i) {
+      ahead.places_ahead[i] = eligible.fetch_places(base::Random::scaled(ahead.numbers[i], total), default_weight);
+    }
+    ahead.edition = eligible.edition();
+    ahead.default_weight = default_weight;
+  }
+
+  template <typename LoadOf>
+  static void fetch_ahead(Ahead& ahead, const config::EligibleServers& eligible, uint16_t default_weight,
+                          const LoadOf& load_of) {
+    auto prefetch_load = [&](config::Slot slot) {
+      if constexpr (requires { load_of.prefetch(slot); }) load_of.prefetch(slot);
+    };
+    if (eligible.are_equal(default_weight)) {
+      const uint32_t size = eligible.members().size();
+      const auto first = static_cast<uint32_t>(base::Random::scaled(ahead.numbers[0], size));
+      auto second = static_cast<uint32_t>(base::Random::scaled(ahead.numbers[1], size - 1));
+      second += second >= first ? 1 : 0;
+      for (uint32_t rank : {first, second}) prefetch_load(eligible.members().prefetch_nth(rank));
+      return;
+    }
+    if (!ahead.is_of(eligible, default_weight)) return;
+    for (size_t i = 0; i < kDraws; ++i) {
+      ahead.places[i] = eligible.places_at(ahead.places_ahead[i]);
+      eligible.members().prefetch(ahead.places[i].slot);
+      prefetch_load(ahead.places[i].slot);
+    }
+    ahead.is_known = true;
+  }
+
+  std::array<Ahead, kAhead> ahead_{};
+  uint32_t next_ = 0;
   bool begun_ = false;
 };
 

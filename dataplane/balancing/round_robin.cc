@@ -21,14 +21,32 @@ const config::Server* RoundRobin::pick(const config::EligibleServers& eligible, 
   if (shape_ != eligible.shape() || default_weight_ != default_weight) [[unlikely]]
     follow(eligible, default_weight, random);
   if (turns_.empty()) return nullptr;
-  const size_t index = turns_.size() == 1 ? turns_.front().index : next_class();
-  const auto& servers = eligible.classes()[index].servers;
-  config::Slot& cursor = present_[index].cursor;
-  config::Slot found = 0;
-  const auto* server = servers.next_from(cursor, found);
-  if (!server) server = servers.next_from(0, found);
-  cursor = found + 1;
-  return server->get();
+  const auto& members = eligible.members();
+  if (present_.size() == 1) {
+    config::Slot& cursor = present_.front().cursor;
+    config::Slot found = 0;
+    const auto* server = members.next_from(cursor, found);
+    if (!server) server = members.next_from(0, found);
+    cursor = found + 1;
+    return server->get();
+  }
+  if (eligible.size() <= kFew && ahead_size_ == 0) return members.find(next_slot(eligible))->get();
+  for (; ahead_size_ < kAhead; ++ahead_size_) {
+    const config::Slot slot = next_slot(eligible);
+    members.prefetch(slot);
+    ahead_[(ahead_first_ + ahead_size_) % kAhead] = slot;
+  }
+  const auto* server = members.find(ahead_[ahead_first_++ % kAhead]);
+  --ahead_size_;
+  // It may have gone since.
+  return server ? server->get() : members.find(next_slot(eligible))->get();
+}
+
+config::Slot RoundRobin::next_slot(const config::EligibleServers& eligible) {
+  ClassState& state = present_[turns_.size() == 1 ? turns_.front().index : next_class()];
+  const config::Slot slot = eligible.classes().find(state.weight_class)->next_around(state.cursor);
+  state.cursor = slot + 1;
+  return slot;
 }
 
 size_t RoundRobin::next_class() {
@@ -54,28 +72,29 @@ void RoundRobin::follow(const config::EligibleServers& eligible, uint16_t defaul
     state.turns = state.share = 0;
   }
   now_ = 0;
+  // Some may weigh nothing by now.
+  if (default_weight_ != default_weight) ahead_size_ = 0;
   shape_ = eligible.shape();
   default_weight_ = default_weight;
   // From here on all states that are known are in absent_, and those that stay come back out of it.
   absent_.insert(absent_.end(), present_.begin(), present_.end());
   present_.clear();
   turns_.clear();
-  for (const auto& entry : eligible.classes()) {
-    ClassState& state = present_.emplace_back(take_state(entry, random));
-    state.share = share_of(entry, default_weight);
+  eligible.classes().for_each([&](uint16_t weight_class, const base::SlotSet& slots) {
+    ClassState& state = present_.emplace_back(take_state(weight_class, slots, random));
+    state.share = uint64_t{weight_of(weight_class, default_weight)} * slots.size();
     if (state.share > 0) turns_.push_back({state.time(), static_cast<uint32_t>(present_.size() - 1)});
-  }
+  });
   std::ranges::make_heap(turns_, std::greater<>());
   if (!is_first || turns_.size() < 2) return;
   for (uint64_t i = random.below(kStartsMax); i > 0; --i) next_class();
 }
 
-RoundRobin::ClassState RoundRobin::take_state(const config::EligibleServers::Entry& entry, base::Random& random) {
-  auto known = std::ranges::find(absent_, entry.weight_class, &ClassState::weight_class);
+RoundRobin::ClassState RoundRobin::take_state(uint16_t weight_class, const base::SlotSet& slots, base::Random& random) {
+  auto known = std::ranges::find(absent_, weight_class, &ClassState::weight_class);
   if (known == absent_.end()) {
-    ClassState fresh{.weight_class = entry.weight_class, .cursor = 0, .wait = kFirstWait};
-    entry.servers.nth(static_cast<uint32_t>(random.below(entry.servers.size())), fresh.cursor);
-    return fresh;
+    const auto start = static_cast<uint32_t>(random.below(slots.size()));
+    return {.weight_class = weight_class, .cursor = slots.nth(start), .wait = kFirstWait};
   }
   ClassState state = *known;
   *known = absent_.back();

@@ -3,19 +3,21 @@
 // Two steps. Among the weight classes the earliest turn: a class whose servers weigh `share` together has a turn each
 // 1 / share of a cycle, and whose turn is next stands at the top of a heap (C. Waldspurger, W. Weihl, "Stride
 // scheduling", 1995). Within the class a sweep over slots: the first server at the cursor or after it. So a pick costs
-// one look-up and the logarithm of the number of distinct weights, whatever the number of servers; the first one after
-// a change of shares costs a few operations for each distinct weight.
+// one look-up and the logarithm of the number of distinct weights, whatever the number of servers (where those are very
+// many, turns are taken a few picks ahead, and who has them is fetched meanwhile); the first one after a change of shares
+// costs a few operations for each distinct weight.
 //
 // Over a full cycle (as many picks as all weights add up to) without changes, each server is picked exactly `weight`
 // times. Under changes nobody starves: a server stands at its slot however its neighbours come and go, so each sweep
 // meets it, and a class keeps its place while its share changes and while it is away. What is left until its turn is
-// counted in turns of its own, so that it means the same among a million servers and among ten. (Of a class whose members
-// stay for less than one of its sweeps those that stay longer get some percent less than their share, as it has more turns
-// while it has more members.)
+// counted in turns of its own, so that it means the same among a million servers and among ten. (Of a class whose
+// members stay for less than one of its sweeps those that stay longer get some percent less than their share, as it has
+// more turns while it has more members.)
 //
 // State of one worker for one backend; one thread. Allocates only where a class appears or goes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -31,6 +33,10 @@ class RoundRobin {
   const config::Server* pick(const config::EligibleServers& eligible, uint16_t default_weight, base::Random& random);
 
  private:
+  // With fewer, all of them are at hand.
+  static constexpr uint64_t kFew = 1024;
+  static constexpr uint32_t kAhead = 4;
+
   struct ClassState {
     uint16_t weight_class;
     // The sweep goes on here.
@@ -53,7 +59,9 @@ class RoundRobin {
   };
 
   void follow(const config::EligibleServers& eligible, uint16_t default_weight, base::Random& random);
-  ClassState take_state(const config::EligibleServers::Entry& entry, base::Random& random);
+  ClassState take_state(uint16_t weight_class, const base::SlotSet& slots, base::Random& random);
+  // Where the server stands whose turn it is.
+  config::Slot next_slot(const config::EligibleServers& eligible);
   // The index of the class whose turn it is. Somebody weighs something.
   size_t next_class();
 
@@ -68,6 +76,10 @@ class RoundRobin {
   std::vector<Turn> turns_;
   // Of the last turn.
   double now_ = 0;
+  // Of many servers, whose turns are next: a ring, so that the memory of several is waited for at once.
+  std::array<config::Slot, kAhead> ahead_{};
+  uint32_t ahead_first_ = 0;
+  uint32_t ahead_size_ = 0;
 };
 
 }  // namespace fairlead::balancing

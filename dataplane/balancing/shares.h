@@ -9,13 +9,8 @@
 namespace fairlead::balancing {
 
 // Of each server in the class; 0 only in the default class, where the backend's default is 0.
-inline uint32_t weight_of(const config::EligibleServers::Entry& entry, uint16_t default_weight) {
-  return entry.weight_class == config::EligibleServers::kDefaultClass ? default_weight : entry.weight_class;
-}
-
-// Of all servers in the class together. At most 2^8 x 2^32.
-inline uint64_t share_of(const config::EligibleServers::Entry& entry, uint16_t default_weight) {
-  return uint64_t{weight_of(entry, default_weight)} * entry.servers.size();
+inline uint32_t weight_of(uint16_t weight_class, uint16_t default_weight) {
+  return weight_class == config::EligibleServers::kDefaultClass ? default_weight : weight_class;
 }
 
 // Whether any server may be picked.

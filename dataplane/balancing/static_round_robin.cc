@@ -31,10 +31,10 @@ const config::Server* StaticRoundRobin::pick(const config::EligibleServers& elig
     // Rounds without anybody are passed over.
     uint32_t from = (round_ + 1) % kRounds;
     round_ = kRounds;
-    for (const auto& entry : eligible.classes()) {
-      uint32_t weight = weight_of(entry, default_weight);
+    eligible.classes().for_each([&](uint16_t weight_class, const auto&) {
+      const uint32_t weight = weight_of(weight_class, default_weight);
       if (weight > 0) round_ = std::min(round_, next_round(from, weight));
-    }
+    });
     class_ = 0;
     slot_ = 0;
     if (round_ == kRounds) {
@@ -47,20 +47,19 @@ const config::Server* StaticRoundRobin::pick(const config::EligibleServers& elig
 
 const config::Server* StaticRoundRobin::next_in_round(const config::EligibleServers& eligible,
                                                       uint16_t default_weight) {
-  const auto& classes = eligible.classes();
-  auto at = std::ranges::lower_bound(classes, class_, {}, &config::EligibleServers::Entry::weight_class);
-  for (; at != classes.end(); ++at) {
-    if (at->weight_class != class_) {
-      class_ = at->weight_class;
+  uint16_t weight_class = class_;
+  while (const base::SlotSet* slots = eligible.classes().next_from(weight_class, weight_class)) {
+    if (weight_class != class_) {
+      class_ = weight_class;
       slot_ = 0;
     }
-    uint32_t weight = weight_of(*at, default_weight);
+    ++weight_class;
+    const uint32_t weight = weight_of(class_, default_weight);
     if (weight == 0 || !takes_part(round_, weight)) continue;
     config::Slot found = 0;
-    const auto* server = at->servers.next_from(slot_, found);
-    if (!server) continue;
+    if (!slots->next_from(slot_, found)) continue;
     slot_ = found + 1;
-    return server->get();
+    return eligible.find(found)->get();
   }
   return nullptr;
 }

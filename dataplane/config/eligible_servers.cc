@@ -1,103 +1,112 @@
+#include "config/eligible_servers.h"
+
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <optional>
 
 #include "base/random.h"
-#include "config/snapshot.h"
 
 namespace fairlead::config {
 namespace {
 
 // Unset: not to be picked.
-std::optional<uint16_t> class_of(const Server& server) {
+std::optional<uint16_t> weight_class_of(const Server& server) {
   if (!server.takes_requests()) return std::nullopt;
   if (!server.weight) return EligibleServers::kDefaultClass;
   if (*server.weight == 0) return std::nullopt;
   return *server.weight;
 }
 
-// Where the class stands, or belongs.
-auto position_of(auto& classes, uint16_t weight_class) {
-  return std::ranges::lower_bound(classes, weight_class, {}, &EligibleServers::Entry::weight_class);
-}
-
-// The slot may be somebody else's by now.
-bool holds(const EligibleServers::Class& servers, const Server& server) {
-  const auto* holder = servers.find(server.slot);
-  return holder && (*holder)->metadata.uid == server.metadata.uid;
-}
-
 // What one server of the weight adds.
 uint64_t shape_of(uint16_t weight_class) { return base::split_mix((weight_class + 1) * base::kSplitMixStep); }
 
+unsigned level_of(uint16_t weight_class) { return static_cast<unsigned>(std::bit_width(weight_class) - 1); }
+
+uint64_t next_edition() {
+  static std::atomic<uint64_t> last = 0;
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 }  // namespace
 
-void EligibleServers::upsert(const base::Ref<const Server>& before, const base::Ref<const Server>& after) {
-  auto weight_class = class_of(*after);
-  if (before && class_of(*before) != weight_class) erase(*before);
-  if (!weight_class) return;
-  auto at = position_of(classes_, *weight_class);
-  if (at == classes_.end() || at->weight_class != *weight_class) at = classes_.insert(at, Entry{*weight_class});
-  uint64_t size_before = at->servers.size();
-  at->servers.set(after->slot, after);
-  if (at->servers.size() > size_before) {
-    ++size_;
-    shape_ += shape_of(*weight_class);
-    count_from(static_cast<size_t>(at - classes_.begin()));
+void EligibleServers::upsert(const base::Ref<const Server>& server) {
+  const std::optional<uint16_t> weight_class = weight_class_of(*server);
+  const auto* found = members_.find(server->slot);
+  const base::Ref<const Server> before = found ? *found : nullptr;
+  if (before && (before->metadata.uid != server->metadata.uid || weight_class_of(*before) != weight_class)) {
+    erase(*before);
   }
-  if (keeps_by_age_) by_age_.set(after->metadata.uid, after);
-  if (Class* level = level_of(*weight_class)) level->set(after->slot, after);
+  if (!weight_class) return;
+  edition_ = next_edition();
+  const uint64_t size_before = size();
+  members_.set(server->slot, server);
+  if (keeps_by_age_) by_age_.set(server->metadata.uid, server);
+  if (size() > size_before) put(server->slot, *weight_class);
 }
 
 void EligibleServers::erase(const Server& server) {
-  auto weight_class = class_of(server);
-  if (!weight_class) return;
-  auto at = position_of(classes_, *weight_class);
-  if (at == classes_.end() || at->weight_class != *weight_class) return;
-  if (!holds(at->servers, server)) return;
+  const auto* found = members_.find(server.slot);
+  if (!found || (*found)->metadata.uid != server.metadata.uid) return;
+  edition_ = next_edition();
+  take_out(server.slot, *weight_class_of(**found));
   if (keeps_by_age_) by_age_.erase(server.metadata.uid);
-  if (Class* level = level_of(*weight_class); level && holds(*level, server)) level->erase(server.slot);
-  at->servers.erase(server.slot);
-  --size_;
-  shape_ -= shape_of(*weight_class);
-  auto index = static_cast<size_t>(at - classes_.begin());
-  if (at->servers.empty()) classes_.erase(at);
-  count_from(index);
+  members_.erase(server.slot);
 }
 
-void EligibleServers::count_from(size_t index) {
-  uint64_t weight = index == 0 ? 0 : classes_[index - 1].weight_up_to;
-  for (; index < classes_.size(); ++index) {
-    // The default class is 0.
-    weight += uint64_t{classes_[index].weight_class} * classes_[index].servers.size();
-    classes_[index].weight_up_to = weight;
+void EligibleServers::put(Slot slot, uint16_t weight_class) {
+  if (!classes_.find(weight_class)) {
+    classes_.set(weight_class, {});
+    has_one_class_ = classes_.size() == 1;
   }
+  classes_.change(weight_class).insert(slot);
+  shape_ += shape_of(weight_class);
+  if (weight_class == kDefaultClass) return void(++defaults_);
+  own_.set(slot, weight_class);
+  ++at_levels_[level_of(weight_class)];
 }
 
-size_t EligibleServers::class_at(uint64_t at, uint16_t default_weight) const {
-  const uint64_t of_defaults = uint64_t{defaults()} * default_weight;
-  if (at < of_defaults) return 0;
-  auto found = std::ranges::upper_bound(classes_, at - of_defaults, {}, &Entry::weight_up_to);
-  return static_cast<size_t>(found - classes_.begin());
-}
-
-EligibleServers::Class* EligibleServers::level_of(uint16_t weight_class) {
-  if (levels_.empty() || weight_class == kDefaultClass) return nullptr;
-  return &levels_[static_cast<size_t>(std::bit_width(weight_class) - 1)].servers;
-}
-
-void EligibleServers::keep_levels(bool keep) {
-  if (keep != levels_.empty()) return;
-  levels_.clear();
-  if (!keep) return;
-  for (unsigned level = 0; level < kLevels; ++level) {
-    levels_.push_back({static_cast<uint16_t>(std::min(2u << level, kWeightMax + 1u) - 1)});
+void EligibleServers::take_out(Slot slot, uint16_t weight_class) {
+  base::SlotSet& slots = classes_.change(weight_class);
+  slots.erase(slot);
+  if (slots.empty()) {
+    classes_.erase(weight_class);
+    has_one_class_ = classes_.size() == 1;
   }
-  for (const Entry& entry : classes_) {
-    Class* level = level_of(entry.weight_class);
-    if (!level) continue;
-    entry.servers.for_each([level](Slot slot, const auto& server) { level->set(slot, server); });
+  shape_ -= shape_of(weight_class);
+  if (weight_class == kDefaultClass) return void(--defaults_);
+  own_.erase(slot);
+  --at_levels_[level_of(weight_class)];
+}
+
+EligibleServers::Places EligibleServers::places_at(uint64_t place, uint16_t default_weight) const {
+  Slot slot = 0;
+  if (has_one_class_) {
+    const uint32_t weight = defaults_ > 0 ? default_weight : classes_.last();
+    const auto rank = static_cast<uint32_t>(place / weight);
+    members_.nth(rank, slot);
+    return {uint64_t{rank} * weight, weight, slot};
   }
+  const uint64_t of_defaults = uint64_t{defaults_} * default_weight;
+  if (place >= of_defaults) return places_at(PlacesAhead{own_.search(place - of_defaults), place});
+  const auto rank = static_cast<uint32_t>(place / default_weight);
+  return {uint64_t{rank} * default_weight, default_weight, classes_.find(kDefaultClass)->nth(rank)};
+}
+
+EligibleServers::PlacesAhead EligibleServers::fetch_places(uint64_t place, uint16_t default_weight) const {
+  const uint64_t of_defaults = uint64_t{defaults_} * default_weight;
+  if (place < of_defaults || has_one_class_) return {.places = places_at(place, default_weight)};
+  PlacesAhead ahead{own_.search(place - of_defaults), place};
+  ahead.search.prefetch();
+  return ahead;
+}
+
+EligibleServers::Places EligibleServers::places_at(const PlacesAhead& ahead) {
+  if (ahead.places.weight > 0) return ahead.places;
+  Slot slot = 0;
+  uint64_t within = 0;
+  const uint32_t weight = OwnWeights::at_place(ahead.search, slot, within);
+  return {ahead.place - within, weight, slot};
 }
 
 void EligibleServers::keep_by_age(bool keep) {
@@ -105,26 +114,7 @@ void EligibleServers::keep_by_age(bool keep) {
   keeps_by_age_ = keep;
   by_age_ = {};
   if (!keep) return;
-  for (const Entry& entry : classes_) {
-    entry.servers.for_each([this](Slot, const auto& server) { by_age_.set(server->metadata.uid, server); });
-  }
-}
-
-const base::Ref<const Server>* EligibleServers::find(Slot slot) const {
-  const bool by_level = !levels_.empty() && classes_.size() > levels_.size() + 1;
-  if (!by_level) {
-    for (const Entry& entry : classes_) {
-      if (const auto* server = entry.servers.find(slot)) return server;
-    }
-    return nullptr;
-  }
-  if (defaults() > 0) {
-    if (const auto* server = classes_.front().servers.find(slot)) return server;
-  }
-  for (const Level& level : levels_) {
-    if (const auto* server = level.servers.find(slot)) return server;
-  }
-  return nullptr;
+  members_.for_each([this](Slot, const auto& server) { by_age_.set(server->metadata.uid, server); });
 }
 
 }  // namespace fairlead::config

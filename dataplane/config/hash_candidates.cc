@@ -14,13 +14,10 @@ std::vector<HashCandidate> hash_candidates(const EligibleServers& servers, uint1
   };
   std::vector<Named> all;
   all.reserve(servers.size());
-  for (const EligibleServers::Entry& entry : servers.classes()) {
-    uint32_t weight = entry.weight_class == EligibleServers::kDefaultClass ? default_weight : entry.weight_class;
-    if (weight == 0) continue;
-    entry.servers.for_each([&](Slot slot, const base::Ref<const Server>& server) {
-      all.push_back({{server->address.to_string(), slot, weight}, &server->name});
-    });
-  }
+  servers.members().for_each([&](Slot slot, const base::Ref<const Server>& server) {
+    const uint32_t weight = server->weight.value_or(default_weight);
+    if (weight > 0) all.push_back({{server->address.to_string(), slot, weight}, &server->name});
+  });
   std::ranges::sort(all, {}, [](const Named& named) { return std::tie(named.candidate.identity, *named.name); });
   // From the last to the first, so that each is compared with an address.
   for (size_t i = all.size(); i-- > 1;) {

@@ -6,11 +6,11 @@
 // snapshot.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "base/ref.h"
 #include "base/slot_map.h"
+#include "config/eligible_servers.h"
 #include "config/hash_ring.h"
 #include "config/maglev_table.h"
 #include "config/model.h"
@@ -18,80 +18,6 @@
 #include "config/tier_shares.h"
 
 namespace fairlead::config {
-
-// The servers of a backend that may be picked, by weight. Servers that leave their weight to the backend's default
-// stand in a class of their own, so that a change of the default touches none of them.
-//
-// Within a class a server stands at its slot and stays there whatever comes and goes beside it; so the state depends on
-// the present members only, and a cursor over slots visits each of them once a round.
-class EligibleServers {
- public:
-  using Class = base::SlotMap<base::Ref<const Server>>;
-  // Weights 1 to kWeightMax by number; kDefaultClass for servers without a weight of their own.
-  static constexpr uint32_t kDefaultClass = 0;
-  struct Entry {
-    uint16_t weight_class;
-    // Of this class and those before it together, without the default class: what that weighs, the backend says.
-    uint64_t weight_up_to = 0;
-    Class servers{};  // never empty
-  };
-  // Weights that differ by less than a factor of two: 1, 2 and 3, 4 to 7, ..., 256.
-  static constexpr unsigned kLevels = 9;
-  struct Level {
-    uint16_t heaviest;
-    Class servers{};
-  };
-
-  using ByAge = base::SlotMap<base::Ref<const Server>, Uid>;
-
-  // Adds, or replaces the record of the same uid; removes it where it is not to be picked any more.
-  void upsert(const base::Ref<const Server>& before, const base::Ref<const Server>& after);
-  void erase(const Server& server);
-  // One for each distinct weight in use; sorted by weight class.
-  const std::vector<Entry>& classes() const { return classes_; }
-  uint64_t size() const { return size_; }
-  // Who weighs something, and what all weigh together, where those without a weight weigh so much.
-  uint64_t weighing(uint16_t default_weight) const { return default_weight > 0 ? size_ : size_ - defaults(); }
-  uint64_t weight(uint16_t default_weight) const {
-    return classes_.empty() ? 0 : classes_.back().weight_up_to + uint64_t{defaults()} * default_weight;
-  }
-  // Of all servers before this class.
-  uint64_t weight_before(size_t index, uint16_t default_weight) const {
-    return index == 0 ? 0 : classes_[index - 1].weight_up_to + uint64_t{defaults()} * default_weight;
-  }
-  // The class that has the place `at` below weight(), each server having as many places as it weighs.
-  size_t class_at(uint64_t at, uint16_t default_weight) const;
-  // Equal where there are as many servers of each weight; where not, different almost surely.
-  uint64_t shape() const { return shape_; }
-  // Whoever stands at the slot, in whatever class; null for nobody.
-  const base::Ref<const Server>* find(Slot slot) const;
-
-  // Whether by_age() is kept: for algorithms that go by it. Beginning to costs a pass over all.
-  void keep_by_age(bool keep);
-  // All of them by uid, which is by age; empty where it is not kept. Some may weigh nothing, by the backend's default.
-  const ByAge& by_age() const { return by_age_; }
-
-  // Whether levels() are kept: for HASH, which searches weights that are near each other together. Beginning to costs a
-  // pass over all.
-  void keep_levels(bool keep);
-  // Those that have a weight of their own, by level; empty where they are not kept.
-  const std::vector<Level>& levels() const { return levels_; }
-
- private:
-  Class* level_of(uint16_t weight_class);
-  // The class, or those behind it, has become another.
-  void count_from(size_t index);
-  uint32_t defaults() const {
-    return !classes_.empty() && classes_.front().weight_class == kDefaultClass ? classes_.front().servers.size() : 0;
-  }
-
-  std::vector<Entry> classes_;
-  uint64_t size_ = 0;
-  uint64_t shape_ = 0;
-  ByAge by_age_;
-  std::vector<Level> levels_;
-  bool keeps_by_age_ = false;
-};
 
 constexpr bool goes_by_latency(Algorithm algorithm) {
   return algorithm == Algorithm::kPeakEwma || algorithm == Algorithm::kPrequal;

@@ -28,13 +28,13 @@ void HashTables::take_settings(const config::Backend& settings, const Members& m
   if (!shape.type) return;
   members.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
     const base::Ref<const config::Server>* other = adjusted.find(slot);
-    assigned_.upsert(nullptr, other ? *other : server);
+    assigned_.upsert(other ? *other : server);
   });
 }
 
 void HashTables::upsert(const base::Ref<const config::Server>& before, const base::Ref<const config::Server>& after) {
   if (!shape_.type) return;
-  assigned_.upsert(before, after);
+  assigned_.upsert(after);
   if (!before || !is_same_in_tables(*before, *after)) is_stale_ = true;
 }
 

@@ -21,10 +21,9 @@ bool Tiers::take_settings(const config::Backend& settings, const std::string& ow
   default_weight_ = settings.effective_default_weight();
   own_zone_ = &own_zone;
   by_age_ = config::goes_by_age(settings.effective_algorithm());
-  by_level_ = settings.effective_algorithm() == config::Algorithm::kHash;
   Shape shape{settings.failover.zones, settings.failover.effective_panic_threshold() > 0};
   if (shape == shape_) {
-    for (Tier& tier : tiers_) keep_orders(tier);
+    for (Tier& tier : tiers_) keep_by_age(tier);
     return true;
   }
   shape_ = shape;
@@ -36,14 +35,13 @@ Tiers::Tier& Tiers::tier(uint8_t rank) {
   auto at = std::ranges::lower_bound(tiers_, rank, {}, &Tier::rank);
   if (at != tiers_.end() && at->rank == rank) return *at;
   at = tiers_.insert(at, Tier{.rank = rank, .eligible = {}, .wanted = {}});
-  keep_orders(*at);
+  keep_by_age(*at);
   return *at;
 }
 
-void Tiers::keep_orders(Tier& tier) const {
+void Tiers::keep_by_age(Tier& tier) const {
   for (config::EligibleServers* servers : {&tier.eligible, &tier.wanted}) {
     servers->keep_by_age(by_age_ || tier.rank == config::kBackupRank);
-    servers->keep_levels(by_level_);
   }
 }
 
@@ -72,9 +70,9 @@ void Tiers::replace(const ServerRef& before, Standing standing_before, const Ser
   uint8_t rank_before = before ? rank_of(*before) : 0;
   uint8_t rank_after = after ? rank_of(*after) : 0;
   auto move = [&](config::EligibleServers Tier::* servers, bool was, bool is) {
-    if (was && is && rank_before == rank_after) return (tier(rank_after).*servers).upsert(before, after);
+    if (was && is && rank_before == rank_after) return (tier(rank_after).*servers).upsert(after);
     if (was) (tier(rank_before).*servers).erase(*before);
-    if (is) (tier(rank_after).*servers).upsert(nullptr, after);
+    if (is) (tier(rank_after).*servers).upsert(after);
   };
   move(&Tier::eligible, was_fit, is_fit);
   if (shape_.keeps_wanted) move(&Tier::wanted, was_wanted, is_wanted);
@@ -104,10 +102,9 @@ void Tiers::put_tier(const Tier& tier, bool is_panic, config::EligibleServers& o
   if (is_backup && failover_.effective_backups() == config::BackupUse::kFirst) {
     out = {};
     out.keep_by_age(by_age_);
-    out.keep_levels(by_level_);
     config::Uid uid = 0;
     while (const ServerRef* found = tier.eligible.by_age().next_from(uid, uid)) {
-      if ((*found)->weight.value_or(default_weight_) > 0) return out.upsert(nullptr, *found);
+      if ((*found)->weight.value_or(default_weight_) > 0) return out.upsert(*found);
       ++uid;
     }
     return;

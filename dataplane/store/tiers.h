@@ -69,8 +69,8 @@ class Tiers {
   uint8_t rank_of(const config::Server& server) const { return config::rank_of(server, shape_.zones, *own_zone_); }
   Tier& tier(uint8_t rank);
   void drop_if_empty(uint8_t rank);
-  // As the algorithm asks, and for backups by age.
-  void keep_orders(Tier& tier) const;
+  // Where the algorithm goes by it, and for backups.
+  void keep_by_age(Tier& tier) const;
   void count_wanted(const config::Server& server, bool comes);
   config::TierLoad load_of(const Tier& tier) const;
   config::TierShares shares() const;
@@ -78,7 +78,6 @@ class Tiers {
 
   Shape shape_;
   bool by_age_ = false;
-  bool by_level_ = false;
   config::Failover failover_;
   uint16_t default_weight_ = 1;
   const std::string* own_zone_ = nullptr;

@@ -341,11 +341,8 @@ class FakeReadingHalf : public store::ReadingHalf {
   bool is_eligible(const store::DrainOrder& order) const {
     const config::BackendSnapshot* backend = snapshot_->find(order.backend);
     if (!backend) return false;
-    for (const auto& entry : backend->eligible.classes()) {
-      const base::Ref<const config::Server>* server = entry.servers.find(order.slot);
-      if (server && (*server)->metadata.uid == order.server) return true;
-    }
-    return false;
+    const base::Ref<const config::Server>* server = backend->eligible.find(order.slot);
+    return server && (*server)->metadata.uid == order.server;
   }
 
   mutable std::mutex mutex_;

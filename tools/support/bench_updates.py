@@ -175,25 +175,40 @@ def run_load(workshop, data_plane, rate, seconds, beside=None):
     """The summary, and the workers' processor time for each request. `beside(load)` begins when the load is warm."""
     before = usage.thread_time(data_plane.pid, "worker-")
     load = comparison.begin_paced_load(workshop, data_plane.address, rate, seconds, goes_first=data_plane.goes_first)
-    if beside:
-        time.sleep(comparison.WARM_UP_SECONDS)
-        beside(load)
-    summary = comparison.end_of_paced_load(workshop, load)
+    try:
+        if beside:
+            time.sleep(comparison.WARM_UP_SECONDS)
+            beside(load)
+    finally:
+        summary = comparison.end_of_paced_load(workshop, load)
     if summary["failed"] > 0:
         raise Failed(f"{summary['failed']} requests failed: {summary['failures']}")
     summary["cpu_us"] = (usage.thread_time(data_plane.pid, "worker-") - before) / summary["completed"]
     return summary
 
 
-def alternate(arguments, run_quiet, run_beside):
-    """Medians of the rounds' ratios of each figure, and of what p99 was without."""
+class TooSlow(Failed):
+    """What was to happen beside the load did not keep its pace."""
+
+
+def alternate(arguments, run_quiet, run_beside, say):
+    """Medians of the rounds' ratios of each figure, and of what p99 was without. Rounds that were too slow say nothing
+    and are made again; as many as are wanted may be."""
     ratios = {"p99_ms": [], "window_p99_ms": [], "cpu_us": []}
     quiet_p99 = []
-    for number in range(arguments.rounds):
+    slow = 0
+    while len(quiet_p99) < arguments.rounds:
         pairs = [run_quiet, run_beside]
-        if number % 2:
+        if len(quiet_p99) % 2:
             pairs.reverse()
-        results = {run: run() for run in pairs}
+        try:
+            results = {run: run() for run in pairs}
+        except TooSlow as failure:
+            slow += 1
+            if slow > arguments.rounds:
+                raise
+            say(f"once more: {failure}")
+            continue
         quiet_p99.append(results[run_quiet]["window_p99_ms"])
         for key, values in ratios.items():
             values.append(results[run_beside][key] / results[run_quiet][key])
@@ -244,12 +259,12 @@ def measure_churn(workshop, data_plane, arguments, say):
         changes = data_plane.run("change", gives_way=True, servers=arguments.servers, operations_per_transaction=10,
                                  operations_per_second=CHANGES_PER_SECOND, duration=f"{arguments.seconds}s")
         if changes["seconds"] > 1.1 * arguments.seconds:
-            raise Failed(f"{changes['changes']} changes took {changes['seconds']:.1f} s, not {arguments.seconds:g}")
+            raise TooSlow(f"{changes['changes']} changes took {changes['seconds']:.1f} s, not {arguments.seconds:g}")
 
     def beside():
         return run_load(workshop, data_plane, arguments.rate, arguments.seconds, change)
 
-    return alternate(arguments, quiet, beside)
+    return alternate(arguments, quiet, beside, say)
 
 
 def measure_resync(workshop, data_plane, arguments, say):
@@ -269,7 +284,9 @@ def measure_resync(workshop, data_plane, arguments, say):
     def beside():
         return run_load(workshop, data_plane, arguments.rate, arguments.seconds, replay)
 
-    ratios, _ = alternate(arguments, quiet, beside)
+    ratios, _ = alternate(arguments, quiet, beside, say)
+    if max(versions) > 0:
+        raise Failed(f"resyncs of what is there made {max(versions)} versions")
     return {"resync_http_p99_ratio": ratios["window_p99_ms"], "resync_http_whole_p99_ratio": ratios["p99_ms"],
             "resync_versions": max(versions)}
 

@@ -56,17 +56,13 @@ void Configuration::set_backend(const std::string& name, const config::Backend& 
   }
   backends_[name].settings = record;
   backends_[name].eligible.keep_by_age(config::goes_by_age(record->effective_algorithm()));
-  backends_[name].eligible.keep_levels(record->effective_algorithm() == config::Algorithm::kHash);
 }
 
 void Configuration::delete_backend(const std::string& name) { backends_.erase(name); }
 
 void Configuration::replace_server(const std::string& backend, Ref<config::Server> after) {
   BackendState& state = backends_.at(backend);
-  auto before = state.servers.find(after->name);
-  if (!state.unfit.contains(after->metadata.uid)) {
-    state.eligible.upsert(before == state.servers.end() ? Ref<const config::Server>() : before->second, after);
-  }
+  if (!state.unfit.contains(after->metadata.uid)) state.eligible.upsert(after);
   state.servers[after->name] = after;
 }
 
@@ -119,7 +115,7 @@ void Configuration::begin_slowly(const std::string& backend, const std::string& 
 void Configuration::set_fit(const std::string& backend, const std::string& name, bool fit) {
   BackendState& state = backends_.at(backend);
   const Ref<const config::Server>& record = state.servers.at(name);
-  if (fit && state.unfit.erase(record->metadata.uid) > 0) state.eligible.upsert(nullptr, record);
+  if (fit && state.unfit.erase(record->metadata.uid) > 0) state.eligible.upsert(record);
   if (!fit && state.unfit.insert(record->metadata.uid).second) state.eligible.erase(*record);
 }
 
@@ -192,7 +188,7 @@ Ref<const config::Snapshot> Configuration::snapshot() {
     state.counted = backend->counts_in_flight;
     state.total_counted = backend->counts_total;
     if (config::hashes_by_table(*state.settings)) {
-      for (auto& [server, record] : state.servers) backend->assigned.upsert(nullptr, record);
+      for (auto& [server, record] : state.servers) backend->assigned.upsert(record);
       make_tables(*backend);
     }
     snapshot->backends.set(state.settings->slot, Ref<const config::BackendSnapshot>(backend));

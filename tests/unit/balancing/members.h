@@ -16,10 +16,7 @@ class Members {
  public:
   using ServerRef = base::Ref<const config::Server>;
 
-  Members() {
-    eligible_.keep_by_age(true);
-    eligible_.keep_levels(true);
-  }
+  Members() { eligible_.keep_by_age(true); }
 
   config::Uid add(std::optional<uint16_t> weight = std::nullopt) {
     config::Slot slot = 0;
@@ -28,7 +25,7 @@ class Members {
   }
   config::Uid add_at(config::Slot slot, std::optional<uint16_t> weight) {
     auto server = make(next_uid_++, slot, weight);
-    eligible_.upsert(nullptr, server);
+    eligible_.upsert(server);
     by_slot_[slot] = server;
     return server->metadata.uid;
   }
@@ -40,7 +37,7 @@ class Members {
   void set_weight(config::Uid uid, std::optional<uint16_t> weight) {
     ServerRef before = find(uid);
     auto after = make(uid, before->slot, weight);
-    eligible_.upsert(before, after);
+    eligible_.upsert(after);
     by_slot_[after->slot] = after;
   }
 

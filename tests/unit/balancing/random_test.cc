@@ -84,10 +84,10 @@ TEST(Random, TheSecondDrawIsEqualAmongTheOthers) {
   for (int i = 0; i < 5; ++i) members.add(i < 3 ? 2 : 1);
   base::Random random(4);
   for (uint32_t rank = 0; rank < 3; ++rank) {
-    Place first{1, rank, 2};  // class 2 stands behind class 1
+    const auto first = members.eligible().places_at(2 * rank, 1);  // those without a weight of their own come first
     std::map<Uid, int> counts;
     for (int i = 0; i < 60'000; ++i)
-      ++counts[draw_by_weight(members.eligible(), 1, first, random.next()).server->metadata.uid];
+      ++counts[(*members.eligible().find(draw_places(members.eligible(), 1, first, random.next()).slot))->metadata.uid];
     EXPECT_FALSE(counts.contains(rank + 1));
     for (const auto& [uid, count] : counts) EXPECT_NEAR(count, uid <= 3 ? 20'000 : 10'000, 500) << uid;
   }
@@ -188,6 +188,55 @@ TEST(BestOfMany, PicksAsBestOfFewDoesWhileMembersComeAndGo) {
       ASSERT_EQ(best_of_many.pick(2, members.eligible(), 1, random, load_of), expected) << "step " << step;
     }
   }
+}
+
+// Where weights differ, draws are made ahead as long as nobody comes or goes.
+TEST(BestOfMany, SharesAreTheWeightsWhileMembersComeAndGo) {
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Members members;
+    base::Random random(seed);
+    auto draw_weight = [&] { return static_cast<uint16_t>(1 + random.below(256)); };
+    for (uint64_t i = 0; i < BestOfMany::kFew + 40; ++i) members.add(draw_weight());
+    BestOfMany best_of_many;
+    ChiSquare shares;
+    for (int change = 0; change < 60; ++change) {
+      const std::vector<Uid> uids = members.uids();
+      const Uid one = uids[random.below(uids.size())];
+      if (change % 3 == 0) members.remove(one);
+      if (change % 3 == 1) members.add(draw_weight());
+      if (change % 3 == 2) members.set_weight(one, draw_weight());
+      const uint64_t picks = 5 + random.below(3'000);
+      shares.expect(members.weights(1), picks);
+      for (uint64_t i = 0; i < picks; ++i) {
+        shares.saw(best_of_many.pick(2, members.eligible(), 1, random, no_load)->metadata.uid);
+      }
+    }
+    EXPECT_TRUE(shares.is_plausible()) << shares.text();
+  }
+}
+
+TEST(BestOfMany, ComparesTwoDifferentServers) {
+  Members members;
+  const Uid heavy = members.add(256);
+  for (uint64_t i = 0; i < BestOfMany::kFew; ++i) members.add(1);
+  base::Random random(3);
+  std::vector<Uid> asked;
+  auto load_of = [&asked](const config::Server& server) {
+    asked.push_back(server.metadata.uid);
+    return 0u;
+  };
+  BestOfMany best_of_many;
+  int heavies = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    asked.clear();
+    best_of_many.pick(2, members.eligible(), 1, random, load_of);
+    ASSERT_EQ(asked.size(), 2u);
+    ASSERT_NE(asked[0], asked[1]) << i;
+    heavies += asked[0] == heavy || asked[1] == heavy;
+  }
+  // It is the first, or else the second.
+  EXPECT_NEAR(heavies, 20'000 * (0.2 + 0.8 * 0.2), 300);
 }
 
 TEST(BestOfMany, EachDrawIsANewOne) {

@@ -83,6 +83,34 @@ TEST_P(RoundRobinSeeds, EachServerGetsExactlyItsWeightInEachCycle) {
   }
 }
 
+// Of whom turns are taken ahead.
+TEST_P(RoundRobinSeeds, AmongVeryManyAsAmongFew) {
+  Members members;
+  for (int i = 0; i < 1'500; ++i) members.add(draw_weight(random_));
+  const Counts weights = members.weights(kDefaultWeight);
+  Worker worker(GetParam());
+  for (int cycle = 0; cycle < 2; ++cycle) {
+    ASSERT_EQ(worker.pick_many(members, total_of(weights)), without_zeros(weights)) << "cycle " << cycle;
+  }
+  // Whoever goes, or weighs nothing any more, is not picked again, whatever was ahead.
+  std::map<Uid, uint64_t> left = weights;
+  for (int change = 0; change < 400; ++change) {
+    const Uid next = Worker(worker).pick(members);
+    if (change % 2 == 0) {
+      members.remove(next);
+      left.erase(next);
+    } else {
+      members.set_weight(next, 0);
+      left[next] = 0;
+    }
+    for (int i = 0; i < 8; ++i) ASSERT_GT(left[worker.pick(members)], 0u) << change;
+  }
+  for (int i = 0; i < 1'000; ++i) {
+    const config::Server* server = worker.round_robin.pick(members.eligible(), 0, worker.random);
+    ASSERT_GT(server->weight.value_or(0), 0u) << i;
+  }
+}
+
 TEST_P(RoundRobinSeeds, AfterEachAdditionEverybodyGetsItsShare) {
   Members members;
   Worker worker(GetParam());
@@ -119,8 +147,8 @@ TEST_P(RoundRobinSeeds, SharesHoldWhileMembersChange) {
     }
     for (const auto& [server, picks] : worker.pick_many(members, 100)) counts[server] += picks;
   }
-  // A class has more turns while it has more members, so a sweep meets more guests than there are on average, where these
-  // stay for less than a sweep: of the lightest, whose sweeps are longest, up to four percent.
+  // A class has more turns while it has more members, so a sweep meets more guests than there are on average, where
+  // these stay for less than a sweep: of the lightest, whose sweeps are longest, up to four percent.
   for (Uid server = 1; server <= 10; ++server) {
     const bool has_short_sweeps = members.weights(kDefaultWeight)[server] >= 3;
     const double tolerance = expected[server] * (has_short_sweeps ? 0.015 : 0.04);

@@ -77,11 +77,11 @@ TEST_P(StaticRoundRobinSeeds, EachServerGetsExactlyItsWeightInEachCycle) {
 std::vector<Uid> whole_cycle(const Members& members) {
   std::vector<Uid> cycle;
   for (uint32_t round = 0; round < 256; ++round) {
-    for (const auto& entry : members.eligible().classes()) {
-      uint32_t weight = entry.weight_class == 0 ? kDefaultWeight : entry.weight_class;
-      if ((round + 1) * weight / 256 == round * weight / 256) continue;
-      entry.servers.for_each([&](config::Slot, const auto& server) { cycle.push_back(server->metadata.uid); });
-    }
+    members.eligible().classes().for_each([&](uint16_t weight_class, const base::SlotSet& slots) {
+      uint32_t weight = weight_class == 0 ? kDefaultWeight : weight_class;
+      if ((round + 1) * weight / 256 == round * weight / 256) return;
+      slots.for_each([&](config::Slot slot) { cycle.push_back((*members.eligible().find(slot))->metadata.uid); });
+    });
   }
   return cycle;
 }

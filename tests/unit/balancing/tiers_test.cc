@@ -46,8 +46,7 @@ class TiersOf : public testing::TestWithParam<Algorithm> {
   config::EligibleServers servers(const std::vector<Uid>& uids) {
     config::EligibleServers result;
     result.keep_by_age(config::goes_by_age(GetParam()));
-    result.keep_levels(GetParam() == config::Algorithm::kHash);
-    for (Uid uid : uids) result.upsert(nullptr, members_.find(uid));
+    for (Uid uid : uids) result.upsert(members_.find(uid));
     return result;
   }
   Uid pick(Tried tried = {}) {

@@ -169,6 +169,59 @@ TEST(SlotMap, FindsReferences) {
   }
 }
 
+// Values have as many places as they are worth.
+TEST(SlotMap, FindsWhoHasAPlace) {
+  for (unsigned seed = 1; seed <= 4; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    SlotMap<uint16_t, uint32_t, ByValue> map;
+    Model model;
+    for (int step = 0; step < 3'000; ++step) {
+      const uint32_t slot = seed % 2 == 0 ? draw_slot(random) : random() % 3'000;
+      if (random() % 3 == 0) {
+        ASSERT_EQ(map.erase(slot), model.erase(slot) == 1);
+      } else {
+        const int value = 1 + static_cast<int>(random() % 256);
+        map.set(slot, static_cast<uint16_t>(value));
+        model[slot] = value;
+      }
+      const auto shared = map;  // so that the next change copies
+      if (step % 100 != 99) continue;
+      uint64_t begin = 0;
+      for (const auto& [at, value] : model) {
+        for (uint64_t within : {uint64_t{0}, uint64_t{random() % value}, static_cast<uint64_t>(value) - 1}) {
+          uint32_t found = 0;
+          uint64_t its = 0;
+          ASSERT_EQ(shared.at_place(begin + within, found, its), value);
+          ASSERT_EQ(found, at);
+          ASSERT_EQ(its, within);
+        }
+        begin += value;
+      }
+      ASSERT_EQ(map.sum(), begin);
+    }
+    while (!model.empty()) {
+      ASSERT_TRUE(map.erase(model.begin()->first));
+      model.erase(model.begin());
+    }
+    ASSERT_TRUE(map.empty());
+    ASSERT_EQ(map.sum(), 0u);
+  }
+}
+
+TEST(SlotMap, ChangesAValueInPlaceAndNotInCopies) {
+  Map map;
+  for (int i = 0; i < 3'000; ++i) map.set(i, i);
+  const void* before = map.find(2'000);
+  map.change(2'000) = 7;
+  EXPECT_EQ(map.find(2'000), before);
+  const Map copy = map;
+  map.change(2'000) = 8;
+  EXPECT_EQ(copy.find(2'000)->number(), 7);
+  EXPECT_EQ(map.find(2'000)->number(), 8);
+  EXPECT_EQ(map.size(), 3'000u);
+}
+
 TEST(SlotMap, AMovedFromMapIsEmptyAndUsable) {
   Map map;
   map.set(5000, 1);

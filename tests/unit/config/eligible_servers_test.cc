@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <map>
 #include <random>
 #include <vector>
@@ -33,13 +34,11 @@ std::map<Uid, const Server*> by_age(const EligibleServers& eligible) {
 
 Content content_of(const EligibleServers& eligible) {
   Content content;
-  for (const auto& entry : eligible.classes()) {
-    EXPECT_FALSE(entry.servers.empty());
-    entry.servers.for_each(
-        [&](Slot slot, const ServerRef& server) { content[{entry.weight_class, slot}] = server.get(); });
-  }
+  eligible.classes().for_each([&](uint16_t weight_class, const base::SlotSet& slots) {
+    EXPECT_FALSE(slots.empty());
+    slots.for_each([&](Slot slot) { content[{weight_class, slot}] = eligible.find(slot)->get(); });
+  });
   EXPECT_EQ(eligible.size(), content.size());
-  EXPECT_TRUE(std::ranges::is_sorted(eligible.classes(), {}, &EligibleServers::Entry::weight_class));
   return content;
 }
 
@@ -47,17 +46,17 @@ TEST(EligibleServers, AServerWithoutAWeightStandsInTheDefaultClass) {
   EligibleServers eligible;
   auto heavy = make_server(1, 0, 256);
   auto plain = make_server(2, 1, std::nullopt);
-  eligible.upsert(nullptr, heavy);
-  eligible.upsert(nullptr, plain);
+  eligible.upsert(heavy);
+  eligible.upsert(plain);
   EXPECT_EQ(content_of(eligible),
             (Content{{{EligibleServers::kDefaultClass, 1}, plain.get()}, {{256, 0}, heavy.get()}}));
 }
 
 TEST(EligibleServers, WhatIsNotToBePickedIsAbsent) {
   EligibleServers eligible;
-  eligible.upsert(nullptr, make_server(1, 0, 0));
-  eligible.upsert(nullptr, make_server(2, 1, 5, AdminState::kDrain));
-  eligible.upsert(nullptr, make_server(3, 2, std::nullopt, AdminState::kMaintenance));
+  eligible.upsert(make_server(1, 0, 0));
+  eligible.upsert(make_server(2, 1, 5, AdminState::kDrain));
+  eligible.upsert(make_server(3, 2, std::nullopt, AdminState::kMaintenance));
   EXPECT_TRUE(eligible.classes().empty());
   EXPECT_EQ(eligible.size(), 0u);
 }
@@ -67,57 +66,87 @@ TEST(EligibleServers, AChangeOfWeightOrStateMovesTheServer) {
   auto five = make_server(1, 0, 5);
   auto seven = make_server(1, 0, 7);
   auto drained = make_server(1, 0, 7, AdminState::kDrain);
-  eligible.upsert(nullptr, five);
-  eligible.upsert(five, seven);
+  eligible.upsert(five);
+  eligible.upsert(seven);
   EXPECT_EQ(content_of(eligible), (Content{{{7, 0}, seven.get()}}));
-  eligible.upsert(seven, drained);
+  eligible.upsert(drained);
   EXPECT_EQ(content_of(eligible), Content{});
-  eligible.upsert(drained, seven);
+  eligible.upsert(seven);
   EXPECT_EQ(content_of(eligible), (Content{{{7, 0}, seven.get()}}));
+}
+
+TEST(EligibleServers, WhoComesToASlotTakesThePlaceOfWhoStoodThere) {
+  EligibleServers eligible;
+  eligible.keep_by_age(true);
+  auto former = make_server(1, 0, 5);
+  auto present = make_server(2, 0, 7);
+  eligible.upsert(former);
+  eligible.upsert(present);
+  EXPECT_EQ(content_of(eligible), (Content{{{7, 0}, present.get()}}));
+  EXPECT_EQ(by_age(eligible), (std::map<Uid, const Server*>{{2, present.get()}}));
+  EXPECT_EQ(eligible.weight(1), 7u);
+}
+
+TEST(EligibleServers, AnEditionIsThatOfCopiesAlone) {
+  EligibleServers eligible;
+  auto server = make_server(1, 0, 5);
+  eligible.upsert(server);
+  const EligibleServers copy = eligible;
+  EXPECT_EQ(copy.edition(), eligible.edition());
+  eligible.upsert(server);
+  EXPECT_NE(copy.edition(), eligible.edition());
+  const uint64_t before = eligible.edition();
+  eligible.erase(*server);
+  EXPECT_NE(before, eligible.edition());
 }
 
 TEST(EligibleServers, ErasingAFormerHolderLeavesTheNewOne) {
   EligibleServers eligible;
   auto former = make_server(1, 0, 5);
   auto present = make_server(2, 0, 5);
-  eligible.upsert(nullptr, former);
+  eligible.upsert(former);
   eligible.erase(*former);
-  eligible.upsert(nullptr, present);
+  eligible.upsert(present);
   eligible.erase(*former);
   EXPECT_EQ(content_of(eligible), (Content{{{5, 0}, present.get()}}));
 }
 
-Content levels_of(const EligibleServers& eligible) {
-  Content content;
-  uint32_t lightest = 1;
-  for (const EligibleServers::Level& level : eligible.levels()) {
-    level.servers.for_each([&](Slot slot, const ServerRef& server) {
-      EXPECT_GE(*server->weight, lightest);
-      EXPECT_LE(*server->weight, level.heaviest);
-      content[{slot, *server->weight}] = server.get();
-    });
-    EXPECT_LT(level.heaviest, 2 * lightest);
-    lightest = level.heaviest + 1u;
-  }
-  return content;
-}
-
-// Each server has as many places as it weighs, class by class.
+// Each server has as many places as it weighs, side by side.
 void expect_places_add_up(const EligibleServers& eligible, uint16_t default_weight) {
-  uint64_t at = 0;
-  uint64_t size = 0;
-  for (size_t i = 0; i < eligible.classes().size(); ++i) {
-    const EligibleServers::Entry& entry = eligible.classes()[i];
-    uint32_t weight = entry.weight_class == EligibleServers::kDefaultClass ? default_weight : entry.weight_class;
-    ASSERT_EQ(eligible.weight_before(i, default_weight), at);
-    size += weight > 0 ? entry.servers.size() : 0;
-    if (weight == 0) continue;
-    ASSERT_EQ(eligible.class_at(at, default_weight), i);
-    at += uint64_t{weight} * entry.servers.size();
-    ASSERT_EQ(eligible.class_at(at - 1, default_weight), i);
+  std::map<Slot, uint32_t> weights;
+  std::array<uint32_t, EligibleServers::kLevels> at_levels{};
+  uint32_t defaults = 0;
+  eligible.members().for_each([&](Slot slot, const ServerRef& server) {
+    const uint32_t weight = server->weight.value_or(default_weight);
+    ASSERT_EQ(eligible.weight_at(slot, default_weight), weight);
+    if (weight > 0) weights[slot] = weight;
+    defaults += server->weight ? 0 : 1;
+    if (server->weight) ++at_levels[std::bit_width(*server->weight) - 1];
+  });
+  for (unsigned level = 0; level < EligibleServers::kLevels; ++level) {
+    EXPECT_EQ(eligible.at_level(level), at_levels[level]) << level;
   }
-  EXPECT_EQ(eligible.weight(default_weight), at);
-  EXPECT_EQ(eligible.weighing(default_weight), size);
+  EXPECT_EQ(eligible.defaults(), defaults);
+  EXPECT_EQ(eligible.weighing(default_weight), weights.size());
+  uint64_t place = 0;
+  while (place < eligible.weight(default_weight)) {
+    const EligibleServers::Places places = eligible.places_at(place, default_weight);
+    ASSERT_EQ(places.begin, place);
+    ASSERT_EQ(places.weight, weights[places.slot]);
+    weights.erase(places.slot);
+    place += places.weight;
+    const EligibleServers::Places last = eligible.places_at(place - 1, default_weight);
+    const EligibleServers::Places fetched =
+        EligibleServers::places_at(eligible.fetch_places(place - 1, default_weight));
+    for (const EligibleServers::Places& same : {last, fetched}) {
+      ASSERT_EQ(same.begin, places.begin);
+      ASSERT_EQ(same.weight, places.weight);
+      ASSERT_EQ(same.slot, places.slot);
+    }
+  }
+  EXPECT_EQ(place, eligible.weight(default_weight));
+  EXPECT_TRUE(weights.empty());
+  EXPECT_EQ(eligible.weight_at(200, default_weight), 0u);
 }
 
 // After any sequence of operations it equals what is built from the final servers, and older copies are as they were.
@@ -129,7 +158,6 @@ TEST(EligibleServers, EqualsOneBuiltFromScratch) {
     // Of its time; the other from now and then.
     EligibleServers aged;
     aged.keep_by_age(true);
-    aged.keep_levels(true);
     std::map<Slot, ServerRef> servers;
     Uid next_uid = 1;
     EligibleServers older;
@@ -150,19 +178,16 @@ TEST(EligibleServers, EqualsOneBuiltFromScratch) {
         weight = static_cast<uint16_t>(seed % 2 ? std::array{0, 1, 7, 256}[random() % 4] : random() % 257);
       Uid uid = before ? before->metadata.uid : next_uid++;
       auto after = make_server(uid, slot, weight, static_cast<AdminState>(random() % 3));
-      eligible.upsert(before, after);
-      aged.upsert(before, after);
+      eligible.upsert(after);
+      aged.upsert(after);
       servers[slot] = after;
       if (random() % 50 == 0) eligible.keep_by_age(random() % 2 == 0);
-      if (random() % 50 == 0) eligible.keep_levels(random() % 2 == 0);
       if (step % 100 == 99) EXPECT_EQ(content_of(older), older_content);
     }
     EligibleServers rebuilt;
-    rebuilt.keep_levels(true);
-    for (const auto& [slot, server] : servers) rebuilt.upsert(nullptr, server);
+    for (const auto& [slot, server] : servers) rebuilt.upsert(server);
     EXPECT_EQ(content_of(eligible), content_of(rebuilt));
     EXPECT_EQ(eligible.shape(), rebuilt.shape());
-    EXPECT_EQ(levels_of(aged), levels_of(rebuilt));
     for (uint16_t default_weight : {0, 3}) expect_places_add_up(eligible, default_weight);
     for (const EligibleServers* each : {&eligible, &aged}) {
       for (Slot slot = 0; slot < 200; ++slot) EXPECT_EQ(each->find(slot) != nullptr, rebuilt.find(slot) != nullptr);

@@ -35,12 +35,8 @@ class HealthTest : public StoreFixture {
   bool is_eligible(const std::string& name) {
     auto view = *server("web", name);
     base::Ref<const config::Snapshot> snapshot = half_.snapshot();
-    bool found = false;
-    for (const auto& entry : snapshot->find(view.handle)->eligible.classes()) {
-      const auto* holder = entry.servers.find(view.record->slot);
-      found |= holder && (*holder)->metadata.uid == view.record->metadata.uid;
-    }
-    return found;
+    const auto* holder = snapshot->find(view.handle)->eligible.find(view.record->slot);
+    return holder && (*holder)->metadata.uid == view.record->metadata.uid;
   }
   void find(const std::string& name, bool is_up, const std::string& reason) { half_.find(uid(name), is_up, reason); }
   BackendView backend() {
@@ -294,14 +290,11 @@ TEST_F(HealthTest, AnAgentsWeightAndLimitAreWhatWorkersSee) {
     auto view = *server("web", name);
     base::Ref<const config::Snapshot> snapshot = half_.snapshot();
     const config::BackendSnapshot* backend = snapshot->find(view.handle);
-    for (const auto& entry : backend->eligible.classes()) {
-      const auto* holder = entry.servers.find(view.record->slot);
-      if (!holder) continue;
-      EXPECT_EQ(entry.weight_class, (*holder)->weight.value_or(0));
-      return std::to_string((*holder)->weight.value_or(0)) + " " +
-             std::to_string((*holder)->max_connections.value_or(0)) + (backend->counts_in_flight ? " counted" : "");
-    }
-    return std::string("none");
+    const auto* holder = backend->eligible.find(view.record->slot);
+    if (!holder) return std::string("none");
+    EXPECT_EQ(backend->eligible.weight_at(view.record->slot, 0), (*holder)->weight.value_or(0));
+    return std::to_string((*holder)->weight.value_or(0)) + " " +
+           std::to_string((*holder)->max_connections.value_or(0)) + (backend->counts_in_flight ? " counted" : "");
   };
   EXPECT_EQ(seen_by_workers("s1"), "0 0 counted");
   half_.say(uid("s1"), {.weight_percent = 75});

@@ -517,7 +517,7 @@ class RandomTransactionsTest : public StoreFixture {
     expect_same(snapshot.eligible, rebuilt.eligible);
     // Whatever their health is.
     config::EligibleServers assigned;
-    for (const auto& server : members) assigned.upsert(nullptr, adjusted(group, server));
+    for (const auto& server : members) assigned.upsert(adjusted(group, server));
     expect_tables(snapshot, assigned);
     for (const auto& server : members) {
       bool keeps = server->admin_state != config::AdminState::kMaintenance && keeps_clients(group, server->slot) &&
@@ -583,19 +583,22 @@ class RandomTransactionsTest : public StoreFixture {
   static void expect_same(const config::EligibleServers& actual, const config::EligibleServers& rebuilt) {
     EXPECT_EQ(actual.size(), rebuilt.size());
     ASSERT_EQ(actual.classes().size(), rebuilt.classes().size());
-    for (size_t i = 0; i < actual.classes().size(); ++i) {
-      EXPECT_EQ(actual.classes()[i].weight_class, rebuilt.classes()[i].weight_class);
-      EXPECT_EQ(actual.classes()[i].servers.size(), rebuilt.classes()[i].servers.size());
-      rebuilt.classes()[i].servers.for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
-        const base::Ref<const config::Server>* there = actual.classes()[i].servers.find(slot);
-        ASSERT_NE(there, nullptr) << server->name;
-        // What an agent wants is put together anew where a change is taken back.
-        bool is_same = *there == server || ((*there)->metadata.uid == server->metadata.uid &&
-                                            (*there)->metadata.version == server->metadata.version &&
-                                            config::same_settings(**there, *server));
-        EXPECT_TRUE(is_same) << server->name;
-      });
-    }
+    rebuilt.classes().for_each([&](uint16_t weight_class, const base::SlotSet& slots) {
+      const base::SlotSet* there = actual.classes().find(weight_class);
+      ASSERT_NE(there, nullptr) << weight_class;
+      EXPECT_EQ(there->size(), slots.size());
+      slots.for_each([&](config::Slot slot) { EXPECT_TRUE(there->contains(slot)) << slot; });
+    });
+    rebuilt.members().for_each([&](config::Slot slot, const base::Ref<const config::Server>& server) {
+      const base::Ref<const config::Server>* there = actual.find(slot);
+      ASSERT_NE(there, nullptr) << server->name;
+      EXPECT_EQ(actual.weight_at(slot, 0), server->weight.value_or(0)) << server->name;
+      // What an agent wants is put together anew where a change is taken back.
+      bool is_same = *there == server || ((*there)->metadata.uid == server->metadata.uid &&
+                                          (*there)->metadata.version == server->metadata.version &&
+                                          config::same_settings(**there, *server));
+      EXPECT_TRUE(is_same) << server->name;
+    });
   }
 };
 

@@ -42,9 +42,7 @@ class TiersTest : public StoreFixture {
   }
   static std::string line(uint8_t rank, uint32_t share, const config::EligibleServers& servers) {
     std::set<std::string> names;
-    for (const auto& entry : servers.classes()) {
-      entry.servers.for_each([&](config::Slot, const auto& server) { names.insert(server->name); });
-    }
+    servers.members().for_each([&](config::Slot, const auto& server) { names.insert(server->name); });
     std::string text = std::to_string(rank) + ":";
     for (const std::string& name : names) text += " " + name;
     return text + " " + std::to_string((share * 100 + config::TierShares::kWhole / 2) / config::TierShares::kWhole) +

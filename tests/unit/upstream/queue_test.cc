@@ -38,7 +38,7 @@ base::Ref<const config::Snapshot> make_snapshot(config::Revision revision, uint3
     server->metadata.uid = 10 + slot;
     server->name = "s" + std::to_string(slot);
     server->address = config::Endpoint(config::Ip4Endpoint{0x0a000001, static_cast<uint16_t>(80 + slot)});
-    backend->eligible.upsert(nullptr, base::Ref<const config::Server>(server));
+    backend->eligible.upsert(base::Ref<const config::Server>(server));
   }
   auto snapshot = base::make_ref<config::Snapshot>();
   snapshot->version = snapshot->revision = revision;
