@@ -36,6 +36,7 @@ RESYNC_SERVERS = 100_000
 CHANGES_PER_SECOND = 10_000
 CHANGE_SECONDS = 10
 QUICK_FLUSH_MS = 4
+LATE_MS = 0.5
 DISK_SECONDS = 60
 WORKERS = 2
 
@@ -228,6 +229,15 @@ def wait_for_disk(workshop, say):
                 return round(took[98], 3)
 
 
+def processors_wake_late():
+    late = []
+    for _ in range(500):
+        before = time.monotonic()
+        time.sleep(0.001)
+        late.append(1000 * (time.monotonic() - before) - 1)
+    return sorted(late)[495] > LATE_MS
+
+
 def flush_ms(file):
     time.sleep(0.01)
     file.seek(0)
@@ -264,7 +274,15 @@ def measure_churn(workshop, data_plane, arguments, say):
     def beside():
         return run_load(workshop, data_plane, arguments.rate, arguments.seconds, change)
 
-    return alternate(arguments, quiet, beside, say)
+    latencies, quiet_p99 = alternate(arguments, quiet, beside, say)
+    if workshop.processors_are_kept_awake:
+        return latencies, quiet_p99
+    # Processor time is compared on processors that are always busy: one that sleeps between requests has nothing to
+    # switch from.
+    say("the same once more for the processor time of a request, with processors that do not sleep")
+    workshop.keep_processors_awake()
+    costs, _ = alternate(arguments, quiet, beside, say)
+    return latencies | {"cpu_us": costs["cpu_us"]}, quiet_p99
 
 
 def measure_resync(workshop, data_plane, arguments, say):
@@ -313,9 +331,12 @@ def updates(workshop, arguments, say):
               "haproxy_adds_per_second_at_20000": round(haproxy_last),
               "bytes_per_server": round(resident / arguments.servers, 1)}
     flush_ms_p99 = wait_for_disk(workshop, say)
-    workshop.keep_processors_awake()
+    # On a virtual machine the disk's work takes place beside it, and waits for processors that are never idle.
+    if processors_wake_late():
+        workshop.keep_processors_awake()
     change = measure_one_change(workshop, data_plane, arguments, say)
     result.update(change_ms_p50=change["ms_p50"], change_ms_p99=change["ms_p99"], flush_ms_p99=flush_ms_p99)
+    result["kept_awake"] = workshop.processors_are_kept_awake
     ratios, quiet_p99 = measure_churn(workshop, data_plane, arguments, say)
     result.update(http_p99_ratio=ratios["window_p99_ms"], http_whole_p99_ratio=ratios["p99_ms"],
                   http_cpu_ratio=ratios["cpu_us"], http_p99_ms=round(quiet_p99, 3))

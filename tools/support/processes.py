@@ -105,6 +105,7 @@ class Workshop:
     def __init__(self, name):
         self.name = name
         self.processes = []
+        self.processors_are_kept_awake = False
 
     def __enter__(self):
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -138,6 +139,7 @@ class Workshop:
 
     def keep_processors_awake(self):
         """For what measures how long things take: a processor that sleeps wakes late, on a virtual machine by milliseconds."""
+        self.processors_are_kept_awake = True
         for number in sorted(os.sched_getaffinity(0)):
             self.start(f"awake-{number}", [program("fairlead-awake")], cpus=str(number), gives_way=True)
 
