@@ -30,16 +30,22 @@ const config::Server* RoundRobin::pick(const config::EligibleServers& eligible, 
     cursor = found + 1;
     return server->get();
   }
-  if (eligible.size() <= kFew && ahead_size_ == 0) return members.find(next_slot(eligible))->get();
+  if (eligible.size() > kFew) look_ahead(eligible);
+  const base::Ref<const config::Server>* server = nullptr;
+  if (ahead_size_ > 0) {
+    --ahead_size_;
+    server = members.find(ahead_[ahead_first_++ % kAhead]);
+  }
+  // Whose turn was ahead may have gone since.
+  return server ? server->get() : members.find(next_slot(eligible))->get();
+}
+
+void RoundRobin::look_ahead(const config::EligibleServers& eligible) {
   for (; ahead_size_ < kAhead; ++ahead_size_) {
     const config::Slot slot = next_slot(eligible);
-    members.prefetch(slot);
+    eligible.members().prefetch(slot);
     ahead_[(ahead_first_ + ahead_size_) % kAhead] = slot;
   }
-  const auto* server = members.find(ahead_[ahead_first_++ % kAhead]);
-  --ahead_size_;
-  // It may have gone since.
-  return server ? server->get() : members.find(next_slot(eligible))->get();
 }
 
 config::Slot RoundRobin::next_slot(const config::EligibleServers& eligible) {

@@ -4,8 +4,8 @@
 // 1 / share of a cycle, and whose turn is next stands at the top of a heap (C. Waldspurger, W. Weihl, "Stride
 // scheduling", 1995). Within the class a sweep over slots: the first server at the cursor or after it. So a pick costs
 // one look-up and the logarithm of the number of distinct weights, whatever the number of servers (where those are very
-// many, turns are taken a few picks ahead, and who has them is fetched meanwhile); the first one after a change of shares
-// costs a few operations for each distinct weight.
+// many, turns are taken a few picks ahead, and who has them is fetched meanwhile); the first one after a change of
+// shares costs a few operations for each distinct weight.
 //
 // Over a full cycle (as many picks as all weights add up to) without changes, each server is picked exactly `weight`
 // times. Under changes nobody starves: a server stands at its slot however its neighbours come and go, so each sweep
@@ -62,6 +62,7 @@ class RoundRobin {
   ClassState take_state(uint16_t weight_class, const base::SlotSet& slots, base::Random& random);
   // Where the server stands whose turn it is.
   config::Slot next_slot(const config::EligibleServers& eligible);
+  void look_ahead(const config::EligibleServers& eligible);
   // The index of the class whose turn it is. Somebody weighs something.
   size_t next_class();
 

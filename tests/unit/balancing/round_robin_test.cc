@@ -105,9 +105,18 @@ TEST_P(RoundRobinSeeds, AmongVeryManyAsAmongFew) {
     }
     for (int i = 0; i < 8; ++i) ASSERT_GT(left[worker.pick(members)], 0u) << change;
   }
-  for (int i = 0; i < 1'000; ++i) {
-    const config::Server* server = worker.round_robin.pick(members.eligible(), 0, worker.random);
-    ASSERT_GT(server->weight.value_or(0), 0u) << i;
+}
+
+TEST(RoundRobin, WhoeverWeighsNothingByTheDefaultIsNotPickedThoughItsTurnWasNext) {
+  Members members;
+  for (int i = 0; i < 2'000; ++i) members.add(i % 2 == 0 ? std::nullopt : std::optional<uint16_t>(2));
+  Worker worker(1);
+  for (int change = 0; change < 100; ++change) {
+    worker.pick_many(members, 3);
+    for (int i = 0; i < 6; ++i) {
+      const config::Server* server = worker.round_robin.pick(members.eligible(), 0, worker.random);
+      ASSERT_TRUE(server->weight.has_value()) << change;
+    }
   }
 }
 
