@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <vector>
 
 #include "balancing/balancer.h"
@@ -80,30 +82,50 @@ PickTime pick_ns(const Backend& backend) {
   base::Random random(1);
   balancing::Balancer balancer;
   const config::BackendSnapshot& snapshot = backend.snapshot();
-  const bool looks = snapshot.settings->effective_algorithm() == config::Algorithm::kPrequal;
   uint64_t number = 0;
   // Where picks went is looked at, so that no pick is left out; it costs a nanosecond.
   uintptr_t seen = 0;
-  auto batch = [&](bool picks) {
-    for (int i = 0; i < kPicksPerBatch; ++i) {
-      loads.time += std::chrono::microseconds(10);
-      // For algorithms without a key it means nothing.
-      balancing::Key key = base::split_mix(number += base::kSplitMixStep);
-      if (picks) seen ^= reinterpret_cast<uintptr_t>(balancer.pick(snapshot, random, loads, {}, key));
-      if (looks) balancer.look_around(snapshot, random, loads);
-    }
+  auto pick = [&] {
+    loads.time += std::chrono::microseconds(10);
+    // For algorithms without a key it means nothing.
+    balancing::Key key = base::split_mix(number += base::kSplitMixStep);
+    seen ^= reinterpret_cast<uintptr_t>(balancer.pick(snapshot, random, loads, {}, key));
   };
-  batch(true);  // warms up
-  std::vector<double> all;
+  std::vector<double> picking;
   std::vector<double> looking;
-  for (const int64_t begin = processor_ns(); static_cast<double>(processor_ns() - begin) < kLengthNs;) {
-    all.push_back(time_ns([&] { batch(true); }) / kPicksPerBatch);
-    if (looks) looking.push_back(time_ns([&] { batch(false); }) / kPicksPerBatch);
-  }
+  std::function<void()> batch = [&] {
+    auto picks = [&] {
+      for (int i = 0; i < kPicksPerBatch; ++i) pick();
+    };
+    picking.push_back(time_ns(picks) / kPicksPerBatch);
+  };
+  // Where a pick is followed by a look around, each of them is timed by itself, less what telling the time takes.
+  auto each_by_itself = [&] {
+    std::chrono::nanoseconds picks{};
+    std::chrono::nanoseconds looks{};
+    std::chrono::nanoseconds nothing{};
+    for (int i = 0; i < kPicksPerBatch; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      pick();
+      const auto picked = std::chrono::steady_clock::now();
+      balancer.look_around(snapshot, random, loads);
+      const auto looked = std::chrono::steady_clock::now();
+      nothing += std::chrono::steady_clock::now() - looked;
+      picks += picked - begin;
+      looks += looked - picked;
+    }
+    picking.push_back(static_cast<double>((picks - nothing).count()) / kPicksPerBatch);
+    looking.push_back(static_cast<double>((looks - nothing).count()) / kPicksPerBatch);
+  };
+  if (snapshot.settings->effective_algorithm() == config::Algorithm::kPrequal) batch = each_by_itself;
+  batch();  // warms up
+  picking.clear();
+  looking.clear();
+  for (const int64_t begin = processor_ns(); static_cast<double>(processor_ns() - begin) < kLengthNs;) batch();
   FAIRLEAD_CHECK(seen != 1);
   PickTime time;
-  if (looks) time.look = median(std::move(looking));
-  time.pick = median(std::move(all)) - time.look;
+  if (!looking.empty()) time.look = median(std::move(looking));
+  time.pick = median(std::move(picking));
   return time;
 }
 
