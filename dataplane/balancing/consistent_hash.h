@@ -154,7 +154,7 @@ class ConsistentSearch {
     std::array<Level, config::EligibleServers::kLevels> levels;
     size_t count = 0;
     for (unsigned level = 0; level < config::EligibleServers::kLevels; ++level) {
-      const Weights weights{1u << level, (2u << level) - 1};
+      const Weights weights{1u << level, std::min((2u << level) - 1, uint32_t{config::kWeightMax})};
       const uint64_t size = eligible_.at_level(level) + (weights.has(default_weight_) ? eligible_.defaults() : 0);
       if (size == 0) continue;
       levels[count] = {weights, size * weights.heaviest};
