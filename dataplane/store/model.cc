@@ -83,6 +83,11 @@ const std::string* Model::listener_at(const config::Endpoint& address) const {
   return bound_at(address.unspecified());
 }
 
+size_t Model::mark() const {
+  FAIRLEAD_CHECK(rows_.entries().empty() || rows_.entries().back().position < undo_.size());
+  return undo_.size();
+}
+
 void Model::set_version(config::Version version) {
   on_roll_back([this, before = version_] { version_ = before; });
   version_ = version;
@@ -392,7 +397,7 @@ void Model::replace_backend(BackendState& backend, base::Ref<const config::Backe
   bool ends = former && (!next || former->has_check() != next->has_check());
   bool begins = next && (!former || former->has_check() != next->has_check());
   bool loses_agents = former && former->agent && (!next || !next->agent);
-  on_roll_back([this, &backend, before = backend.settings, health = backend.health] {
+  auto undo = [this, &backend, before = backend.settings, health = backend.health] {
     place_settings(backend, before);
     HealthBySlot now = backend.health;
     now.for_each([&](config::Slot slot, const auto&) {
@@ -402,11 +407,12 @@ void Model::replace_backend(BackendState& backend, base::Ref<const config::Backe
       const base::Ref<const Health>* there = now.find(slot);
       if (!there || !(*there == record)) set_health(backend, slot, record);
     });
-  });
+  };
   if (ends) end_checks(backend);
   if (!ends && loses_agents) forget_agents(backend);
   place_settings(backend, std::move(after));
   if (begins) begin_checks(backend);
+  on_roll_back(std::move(undo));
 }
 
 void Model::place_settings(BackendState& backend, base::Ref<const config::Backend> settings) {

@@ -137,7 +137,7 @@ class Model {
   config::Slot take_listener_slot();
   config::Slot take_backend_slot();
 
-  size_t mark() const { return undo_.size(); }
+  size_t mark() const;
   void roll_back(size_t mark);
   void commit();
 

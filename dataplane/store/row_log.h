@@ -28,7 +28,7 @@ struct RowChange {
   std::optional<RowVersion> after;
   size_t name_at = 0;
   uint32_t name_size = 0;
-  // Of the change among those that can be undone.
+  // Of the change among those that can be undone: noted first, and what undoes it right after.
   size_t position = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <random>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "faulty_vfs/faulty_vfs.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
@@ -244,6 +245,28 @@ TEST_F(DurableStore, AListenerWithoutAPortOfItsOwnKeepsTheOneItGot) {
   std::vector<std::string> before = half_->open_addresses();
   cut_power_and_open();
   EXPECT_EQ(half_->open_addresses(), before);
+}
+
+// Each operation is undone by itself: what was done by the one before it stays, on disk as well.
+TEST_F(DurableStore, WhatIsRefusedTakesNothingBackOfTheOperationBeforeIt) {
+  const std::string bad =
+      R"(operations { upsert { server { backend: "nowhere" name: "s1" address: "10.0.0.1:80" } } } )";
+  for (const char* good :
+       {R"(upsert { backend { name: "web" labels { key: "a" value: "1" } } })", R"(upsert { backend { name: "new" } })",
+        R"(upsert { server { backend: "web" name: "s1" address: "10.0.0.1:80" } })",
+        R"(upsert { server { backend: "web" name: "s1" address: "10.0.0.2:80" } })",
+        R"(upsert { listener { name: "front" bind: "127.0.0.1:8080" protocol: PROTOCOL_HTTP } })",
+        R"(upsert { listener { name: "front" bind: "127.0.0.1:8081" protocol: PROTOCOL_HTTP } })",
+        R"(delete { listener: "front" })", R"(delete { server { backend: "web" name: "s1" } })",
+        R"(delete { backend: "new" })"}) {
+    SCOPED_TRACE(good);
+    Result result = apply(absl::StrCat("atomicity: ATOMICITY_EACH ", bad, "operations { ", good, " } ", bad));
+    ASSERT_EQ(result.failures.size(), 2u);
+    std::string before = digest();
+    store_.reset();
+    ASSERT_NO_FATAL_FAILURE(open());
+    EXPECT_EQ(digest(), before);
+  }
 }
 
 TEST_F(DurableStore, AHandedOverJournalRefusesUntilItIsTakenBack) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 
 #include "api/operation.h"
@@ -97,12 +98,11 @@ Message from_text(const std::string& text) {
 
 class ManagementFixture : public testing::Test {
  protected:
-  void SetUp() override {
-    char pattern[] = "/tmp/fairlead-test-XXXXXX";
-    folder_ = mkdtemp(pattern);
-    address_ = "unix:" + folder_ + "/management.sock";
-    start();
-  }
+  // `is_durable`: the store has a journal, in state_folder().
+  explicit ManagementFixture(bool is_durable = false)
+      : owned_store_(is_durable ? open_store(state_folder(), half_) : std::make_unique<store::Store>(half_)) {}
+
+  void SetUp() override { start(); }
   void TearDown() override {
     if (server_) server_->stop();
     store_.stop();
@@ -157,11 +157,28 @@ class ManagementFixture : public testing::Test {
     return all;
   }
 
-  std::string folder_;
-  std::string address_;
+  static std::string make_folder() {
+    char pattern[] = "/tmp/fairlead-test-XXXXXX";
+    return mkdtemp(pattern);
+  }
+  std::string state_folder() const {
+    std::string folder = folder_ + "/state";
+    std::filesystem::create_directories(folder);
+    return folder;
+  }
+  static std::unique_ptr<store::Store> open_store(const std::string& folder, store::ReadingHalf& half) {
+    auto journal = journal::Journal::open({.directory = folder});
+    auto opened = journal.ok() ? store::Store::open(half, {}, *std::move(journal)) : journal.status();
+    if (!opened.ok()) throw std::runtime_error(opened.status().ToString());
+    return *std::move(opened);
+  }
+
+  const std::string folder_ = make_folder();
+  const std::string address_ = "unix:" + folder_ + "/management.sock";
   test_support::FakeReadingHalf half_;
   FakeCollector collector_;
-  store::Store store_{half_};
+  const std::unique_ptr<store::Store> owned_store_;
+  store::Store& store_ = *owned_store_;
   std::unique_ptr<ManagementServer> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ManagementService::Stub> stub_;

@@ -1,6 +1,7 @@
 // Random transactions of several sessions and calls over the real service, against a reference that was written from
 // the schema. When all is quiet: what is exported, its digest and its counts are the reference's, a client that only
-// watches believes the same, and so does a data plane that is made from the export.
+// watches believes the same, and so does a data plane that is made from the export, and one that begins with the
+// journal.
 //
 // FAIRLEAD_TEST_SEED repeats a run, FAIRLEAD_TEST_SECONDS makes it longer, FAIRLEAD_TEST_TELL prints what is sent.
 #include <chrono>
@@ -318,6 +319,8 @@ struct Quiet {
 
 class RandomSessionsTest : Quiet, public ManagementFixture {
  protected:
+  explicit RandomSessionsTest(bool is_durable = false) : ManagementFixture(is_durable), is_durable_(is_durable) {}
+
   v1::TransactionResult apply(const v1::Transaction& transaction) { return call(*stub_, transaction); }
   v1::GetInfoResponse info() {
     grpc::ClientContext context;
@@ -370,30 +373,64 @@ class RandomSessionsTest : Quiet, public ManagementFixture {
     EXPECT_EQ(difference(client.wait_for(version), beliefs(exported())), "");
     EXPECT_EQ(client.contradiction(), "");
   }
-  // Invariant 4: another data plane, which is told the result at once, has the same.
-  void expect_rebuilt() {
-    v1::Resources all = exported();
-    test_support::FakeReadingHalf half;
+  // What `look` finds at another data plane over this store, which it talks to as if it was ours.
+  template <typename Look>
+  void at_another(store::Store& store, Look look) {
     FakeCollector collector;
-    store::Store store(half);
-    std::string address = "unix:" + folder_ + "/rebuilt.sock";
+    std::string address = "unix:" + folder_ + "/other.sock";
     auto server = ManagementServer::start({.listen = {address}, .build = "test", .workers = 2}, store, collector);
     ASSERT_TRUE(server.ok()) << server.status();
     {
       grpc::ChannelArguments arguments;
+      arguments.SetMaxReceiveMessageSize(-1);
       arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
       auto stub = v1::ManagementService::NewStub(
           grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
-      std::unique_ptr<v1::ManagementService::Stub> other = std::exchange(stub_, std::move(stub));
-      v1::TransactionResult result = apply(rebuilding(all));
-      EXPECT_EQ(result.failures_total(), 0) << result.DebugString();
-      EXPECT_EQ(difference(settings_of(exported()), settings_of(all)), "");
-      std::string digest = info().digest();
-      stub_ = std::move(other);
-      EXPECT_EQ(absl::BytesToHexString(digest), absl::BytesToHexString(info().digest()));
+      std::unique_ptr<v1::ManagementService::Stub> ours = std::exchange(stub_, std::move(stub));
+      look();
+      stub_ = std::move(ours);
     }
     (*server)->stop();
     store.stop();
+  }
+  // Invariant 4: another data plane, which is told the result at once, has the same.
+  void expect_rebuilt() {
+    v1::Resources all = exported();
+    std::string digest = info().digest();
+    test_support::FakeReadingHalf half;
+    store::Store store(half);
+    at_another(store, [&] {
+      v1::TransactionResult result = apply(rebuilding(all));
+      EXPECT_EQ(result.failures_total(), 0) << result.DebugString();
+      EXPECT_EQ(difference(settings_of(exported()), settings_of(all)), "");
+      EXPECT_EQ(absl::BytesToHexString(info().digest()), absl::BytesToHexString(digest));
+    });
+  }
+  // What is on disk is what was acknowledged: one that begins with a copy of it has the same, and knows whom it
+  // elected.
+  void expect_restarted() {
+    if (!is_durable_) return;
+    const std::string copy = folder_ + "/copy";
+    std::filesystem::create_directory(copy);
+    for (const auto& file : std::filesystem::directory_iterator(state_folder())) {
+      // The log's index belongs to who has it open.
+      if (!file.path().native().ends_with("-shm")) std::filesystem::copy(file, copy);
+    }
+    v1::Resources all = exported();
+    v1::GetInfoResponse told = info();
+    test_support::FakeReadingHalf half;
+    std::unique_ptr<store::Store> store = open_store(copy, half);
+    at_another(*store, [&] {
+      EXPECT_EQ(difference(beliefs(exported()), beliefs(all)), "");
+      v1::GetInfoResponse is = info();
+      EXPECT_EQ(is.version(), told.version());
+      EXPECT_EQ(is.epoch(), told.epoch());
+      EXPECT_EQ(absl::BytesToHexString(is.digest()), absl::BytesToHexString(told.digest()));
+      EXPECT_EQ(is.highest_election_id().low(), told.highest_election_id().low());
+      EXPECT_EQ(half.accepting().size(), all.listeners_size());
+    });
+    store.reset();
+    std::filesystem::remove_all(copy);
   }
 
   // As the test's seed and its time say.
@@ -443,6 +480,7 @@ class RandomSessionsTest : Quiet, public ManagementFixture {
   }
 
  protected:
+  const bool is_durable_;
   uint64_t marks_ = 0;
   std::map<uint64_t, uint64_t> uids_;
   std::map<uint64_t, uint64_t> lives_;
@@ -576,6 +614,7 @@ void RandomSessionsTest::one_after_another(uint64_t seed) {
     expect_believed(from_start, version);
     expect_believed(later, version);
     if (draw.random().chance(0.3)) expect_rebuilt();
+    if (draw.random().chance(0.3)) expect_restarted();
   }
   half_.finish_drains();
 }
@@ -609,6 +648,7 @@ void RandomSessionsTest::at_once(uint64_t seed) {
   expect_state(wanted);
   expect_believed(watching, marked);
   expect_rebuilt();
+  expect_restarted();
 }
 
 void RandomSessionsTest::stream(RandomOperations& draw, Reference& reference, uint64_t election) {
@@ -637,6 +677,19 @@ TEST_F(RandomSessionsTest, AnswerAndHoldWhatTheReferenceDoes) {
 }
 
 TEST_F(RandomSessionsTest, BesideEachOtherHoldWhatTheirReferencesDo) {
+  for_seeds(std::chrono::milliseconds(1500), [&](uint64_t seed) { at_once(seed); });
+}
+
+class DurableSessionsTest : public RandomSessionsTest {
+ protected:
+  DurableSessionsTest() : RandomSessionsTest(/*is_durable=*/true) {}
+};
+
+TEST_F(DurableSessionsTest, AnswerHoldAndKeepWhatTheReferenceDoes) {
+  for_seeds(std::chrono::milliseconds(1500), [&](uint64_t seed) { one_after_another(seed); });
+}
+
+TEST_F(DurableSessionsTest, BesideEachOtherKeepWhatTheirReferencesDo) {
   for_seeds(std::chrono::milliseconds(1500), [&](uint64_t seed) { at_once(seed); });
 }
 
