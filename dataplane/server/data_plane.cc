@@ -224,6 +224,8 @@ absl::Status DataPlane::be_the_one() {
   auto addresses = management::open_addresses(management_options(), inherit);
   if (!addresses.ok()) return addresses.status();
   management_addresses_ = *std::move(addresses);
+  for (const management::Listening& one : management_addresses_) workers_->reserve(one.bound, "management.listen");
+  if (metrics_) workers_->reserve(metrics_->bound(), "observation.listen");
   if (absl::Status status = open_giver(); !status.ok()) return status;
   std::vector<bool> kept = inheritance_->close();
   if (!taker_) return absl::OkStatus();

@@ -124,10 +124,10 @@ class NoWorkers : public store::ReadingHalf {
     for (const config::Endpoint& address : addresses) {
       auto is_here = [&](const std::string& listen) { return is_same_place(listen, address); };
       if (settings_.observation && is_here(settings_.observation->to_string())) {
-        return absl::FailedPreconditionError(address.to_string() + " is where observation.listen is as well");
+        return store::own_address(address, "observation.listen");
       }
       if (std::ranges::any_of(settings_.management_listen, is_here)) {
-        return absl::FailedPreconditionError(address.to_string() + " is where management.listen is as well");
+        return store::own_address(address, "management.listen");
       }
     }
     return addresses;

@@ -37,6 +37,9 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void shed();
   // What bind() takes where it is for the address that it is to open. Before the store begins.
   void inherit(std::shared_ptr<Inheritance> inheritance) { inheritance_ = std::move(inheritance); }
+  // No listener may have this address, where this process listens for what this setting says. Before any client can
+  // write.
+  void reserve(config::Endpoint address, std::string setting);
   // Listeners do not accept before begin_accepting(), which may wait for what this tells. Before the store begins.
   Settling& hold_listeners() {
     settling_.begin();
@@ -147,6 +150,11 @@ class Workers : public store::ReadingHalf, public observe::Collector {
 
   const std::string via_name_;
   std::shared_ptr<Inheritance> inheritance_;
+  struct Reserved {
+    config::Endpoint address;
+    std::string setting;
+  };
+  std::vector<Reserved> reserved_;
   std::vector<config::Endpoint> left_;  // guarded by mutex_
   Settling settling_;
   std::vector<Accepting> held_;  // guarded by mutex_

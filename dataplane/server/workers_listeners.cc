@@ -100,8 +100,17 @@ void Workers::close_sockets(Bound& bound) {
   bound.fds.clear();
 }
 
+void Workers::reserve(config::Endpoint address, std::string setting) {
+  reserved_.push_back({std::move(address), std::move(setting)});
+}
+
 absl::StatusOr<std::vector<config::Endpoint>> Workers::bind(config::Uid listener,
                                                             const std::vector<config::Endpoint>& addresses) {
+  for (const config::Endpoint& address : addresses) {
+    for (const auto& [place, setting] : reserved_) {
+      if (config::overlap(place, address)) return store::own_address(address, setting);
+    }
+  }
   std::vector<Bound> opened;
   for (const config::Endpoint& address : addresses) {
     absl::StatusOr<Bound> bound = open_sockets(listener, address);

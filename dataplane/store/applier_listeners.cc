@@ -154,8 +154,9 @@ auto Applier::open_addresses(const config::Listener* before, config::Listener& a
     config::Uid uid = after.metadata.uid;
     absl::StatusOr<std::vector<config::Endpoint>> bound = reading_half_.bind(uid, wanted);
     if (!bound.ok()) {
-      return api::Failure{v1::REASON_BIND_FAILED, api::listener_title(after.name), "bind",
-                          std::string(bound.status().message())};
+      const bool is_our_own = absl::IsInvalidArgument(bound.status());
+      return api::Failure{is_our_own ? v1::REASON_INVALID : v1::REASON_BIND_FAILED, api::listener_title(after.name),
+                          "bind", std::string(bound.status().message())};
     }
     opened = *std::move(bound);
     model_.on_roll_back([&reading_half = reading_half_, uid, opened, is_new = before == nullptr] {

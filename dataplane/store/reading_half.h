@@ -6,11 +6,13 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "config/agent_state.h"
 #include "config/snapshot.h"
+#include "config/text.h"
 
 namespace fairlead::store {
 
@@ -81,12 +83,19 @@ struct NameFact {
   std::string reason;
 };
 
+// What bind() says of an address where this process itself listens, as this setting of its says.
+inline absl::Status own_address(const config::Endpoint& address, std::string_view setting) {
+  return absl::InvalidArgumentError(
+      config::concat(address.to_string(), " is where ", setting, " of this data plane is"));
+}
+
 class ReadingHalf {
  public:
   virtual ~ReadingHalf() = default;
 
   // Opens the sockets of a listener, for all workers, without accepting yet. Returns the addresses as bound; the error
-  // names the address and the reason, and nothing of this call stays open then. Called again for a listener that is
+  // names the address and the reason (INVALID_ARGUMENT where no listener can ever have it, because this process itself
+  // listens there), and nothing of this call stays open then. Called again for a listener that is
   // open (its `bind` changes), it opens these addresses beside those that it has.
   //
   // An address that another listener of the published snapshot has is no conflict: it is about to give it up. Until

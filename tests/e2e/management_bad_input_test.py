@@ -2,12 +2,21 @@
 what and why, and changes nothing. What can be said in an operation is in tables: tests/unit/management/bad_*.cc.
 """
 
+import ctypes
+import pathlib
 import socket
 
 from harness import Case, Connection, fetch, is_refused, main, plane
 from harness.api import DEADLINE, Api, Session, delete, grpc, management, resources, server, upsert
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
+PRIVILEGED_PORT = 81
+
+
+def bind_no_privileged_port():
+    """Between fork and exec: not even as root."""
+    pr_capbset_drop, cap_net_bind_service = 24, 10
+    ctypes.CDLL(None).prctl(pr_capbset_drop, cap_net_bind_service, 0, 0, 0)
 
 
 class BadInput(Case):
@@ -51,6 +60,10 @@ class BadInput(Case):
             self.assertIn(part, caught.exception.details())
         self.assertLess(len(caught.exception.details()), 4096)
         return caught.exception
+
+    def listen_at(self, address):
+        listener = resources.Listener(name="new", bind=[address], protocol=resources.PROTOCOL_HTTP)
+        return self.api.management.AddListener(management.AddListenerRequest(listener=listener), timeout=DEADLINE)
 
     def assert_unreadable(self, message):
         """gRPC's C++ callback API answers what its parser refuses with UNIMPLEMENTED, others with INTERNAL."""
@@ -111,10 +124,26 @@ class BadInput(Case):
             self.assert_refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: self.api.management.AddListener(
                 management.AddListenerRequest(listener=listener), timeout=DEADLINE), "new", address, "in use")
             self.assertTrue(is_refused(path))
-        for address in (self.fairlead.address(), self.fairlead.ready["observation"]):
-            listener = resources.Listener(name="new", bind=[address], protocol=resources.PROTOCOL_HTTP)
-            self.assert_refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: self.api.management.AddListener(
-                management.AddListenerRequest(listener=listener), timeout=DEADLINE), address)
+        self.assert_refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: self.listen_at(self.fairlead.address()),
+                            self.fairlead.address())
+
+    def test_47_where_this_process_listens_itself(self):
+        for address, setting in ((self.fairlead.ready["observation"], "observation.listen"),
+                                 (self.fairlead.management, "management.listen")):
+            self.assert_refused(INVALID, lambda: self.listen_at(address), "listener new: bind: ", address, setting)
+
+    def test_47_a_port_that_is_not_for_this_user(self):
+        first = pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        if int(first.read_text()) <= PRIVILEGED_PORT:
+            self.skipTest(f"{first} lets everybody have it")
+        fairlead = self.start(plane(["127.0.0.1:1"]), preexec_fn=bind_no_privileged_port)
+        api = Api(fairlead.management)
+        self.addCleanup(api.close)
+        listener = resources.Listener(name="new", bind=[f"127.0.0.1:{PRIVILEGED_PORT}"],
+                                      protocol=resources.PROTOCOL_HTTP)
+        self.assert_refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: api.management.AddListener(
+            management.AddListenerRequest(listener=listener), timeout=DEADLINE),
+            "listener new: bind: ", f"127.0.0.1:{PRIVILEGED_PORT}", "Permission denied")
 
     def test_54_methods_and_protocols_that_are_not_there(self):
         for method in ("/fairlead.v1.ManagementService/Explode", "/fairlead.v2.Nothing/AddServer", "/"):

@@ -13,6 +13,10 @@ WAITS = {
     19: "no field of a resource is a floating-point number",
 }
 
+# What of a row's answer is not ours to give: gRPC 1.51 looks at no content type (54), and gives up the connection where
+# what should be base64 is not (55). Before the state is loaded nobody listens (67): clients are told UNAVAILABLE by
+# their own library, with nothing in it.
+
 # Tried elsewhere than under its number: the file and the test.
 ELSEWHERE = {
     9: (TABLE, "InvalidUtf8IsNeverStored"),
@@ -20,7 +24,6 @@ ELSEWHERE = {
     28: (TABLE, "OneBadOfTenThousandRefusesAllAndIsNamed"),
     43: ("e2e/acknowledgement_test.py", "test_a_drain_is_told_from_its_beginning_to_its_end"),
     44: ("e2e/acknowledgement_test.py", "test_a_name_that_drains_can_be_added_again_beside_it"),
-    47: ("unit/server/settings_test.cc", "AListenerWhereThisProcessListensItselfIsNoValidFile"),
     49: ("e2e/tls_test.py", "test_a_private_key_outlives_the_process_and_is_shown_nowhere"),
     53: ("e2e/unary_test.py", "test_health_and_reflection"),
     66: ("unit/journal/durable_store_test.cc", "AfterAFailedFlushItTakesNothingUntilANewFileStands"),

@@ -119,6 +119,20 @@ class Frames(Case):
         self.assertNotEqual(answer.get("grpc-status"), OK, answer)
         self.assert_memory_grew_less_than(self.fairlead, self.resident, 16 * MEGABYTE)
 
+    def test_55_headers_that_are_none_fail_their_own_call(self):
+        other = self.connect()
+        connection = self.connect()
+        connection.call(1, ADD, message(add()), te="x" + "y" * 9_000)
+        self.assertNotEqual(connection.read_answer(1)["grpc-status"], OK)
+        connection.call(3, INFO, message(b""))
+        self.assertEqual(connection.read_answer(3)["grpc-status"], OK)
+        # For these gRPC 1.51 gives up the connection with the call.
+        for text in ("!!!", "AAA=A"):
+            with self.subTest(text):
+                self.assertNotEqual(self.answer(ADD, message(add()), x_bin=text)["grpc-status"], OK)
+        other.call(1, INFO, message(b""))
+        self.assertEqual(other.read_answer(1)["grpc-status"], OK)
+
     def test_57_a_thousand_that_connect_and_abort(self):
         beginnings = (b"", PREFACE, PREFACE + frame(SETTINGS, 0, 0), PREFACE + frame(SETTINGS, 0, 0) + b"\0\0\xff\1",
                       b"\x16\x03\x01\x02\0", b"GET / HTTP/1.1\r\n")
