@@ -326,6 +326,12 @@ bool Backend::begin_connection() {
   return true;
 }
 
+bool Backend::begin_spare_connection() {
+  if (!circuit().connections.try_enter(settings_->circuit.effective_max_connections())) return false;
+  ++own_connections_;
+  return true;
+}
+
 void Backend::end_connection() {
   --own_connections_;
   circuit().connections.leave();

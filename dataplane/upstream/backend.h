@@ -47,6 +47,8 @@ class Backend {
   // One more, in the place of an idle one where there are as many as may be; false: none is idle here. Who has begun
   // one ends it.
   bool begin_connection();
+  // One that no request has asked for yet: nothing makes way for it.
+  bool begin_spare_connection();
   void end_connection();
   // It has idle connections since now.
   void note_idle(Server& server) { with_idle_.push_back(server); }

@@ -404,6 +404,17 @@ runtime::IoResult<std::unique_ptr<Connection>> Server::open_connection(const con
   const bool is_counted = backend_.limits_connections();
   if (is_counted && !backend_.begin_connection()) [[unlikely]]
     return std::unexpected(runtime::IoError::kOverLimit);
+  return open_begun(is_counted, client);
+}
+
+runtime::IoResult<std::unique_ptr<Connection>> Server::open_spare_connection() {
+  const bool is_counted = backend_.limits_connections();
+  if (is_counted && !backend_.begin_spare_connection()) return std::unexpected(runtime::IoError::kOverLimit);
+  return open_begun(is_counted, nullptr);
+}
+
+runtime::IoResult<std::unique_ptr<Connection>> Server::open_begun(bool is_counted,
+                                                                  const config::SocketAddress* client) {
   int fd = open_socket(record_->address.to_socket_address(), client);
   if (fd < 0) {
     if (is_counted) backend_.end_connection();

@@ -121,6 +121,8 @@ class Server : public base::ListNode<WithIdleTag> {
   // Begins to connect, from this address of a client where it is of the server's family, else from the backend's source
   // address; see Connection::connected().
   runtime::IoResult<std::unique_ptr<Connection>> open_connection(const config::SocketAddress* client = nullptr);
+  // The same for the pool, where there is room for one more without another's end.
+  runtime::IoResult<std::unique_ptr<Connection>> open_spare_connection();
   // One that has carried nothing, for the pool; closed where that does not want it.
   void keep_warm(std::unique_ptr<Connection> connection);
   // For so many more.
@@ -144,6 +146,8 @@ class Server : public base::ListNode<WithIdleTag> {
   void close_idle(Connection& connection);
   // The connection was opened as connections are now.
   bool is_as_configured(const Connection& connection) const;
+  // `is_counted`: it was begun at the backend.
+  runtime::IoResult<std::unique_ptr<Connection>> open_begun(bool is_counted, const config::SocketAddress* client);
   // As Driver::connect(), from where open_connection() says.
   int open_socket(const config::SocketAddress& address, const config::SocketAddress* client);
   void on_idle_timer();

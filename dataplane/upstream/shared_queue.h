@@ -10,7 +10,10 @@
 //
 // That nobody waits costs whoever lets go of a place one load. Nobody misses a call: who lets go does so first and then
 // looks whether anybody waits, and who comes to the front first says that it waits and then looks for a place itself.
-// Any thread; nobody is resumed under the lock.
+//
+// Where anything may have become free, workers learn of it one after the other, each with its snapshot, and the first
+// of each row looks as its worker comes to it: places that a raised limit brings go by age in each row, not across
+// rows. Any thread; nobody is resumed under the lock.
 #pragma once
 
 #include <array>

@@ -76,7 +76,7 @@ runtime::Task<void> Warming::open_one(Ticket ticket) {
   Server* server = server_of(ticket.server, backend, slot);
   const runtime::TimePoint deadline = loop_.now() + server->backend().settings().connect_timeout();
   Opening opening;
-  runtime::IoResult<std::unique_ptr<Connection>> begun = server->open_connection();
+  runtime::IoResult<std::unique_ptr<Connection>> begun = server->open_spare_connection();
   bool opened = begun.has_value();
   if (begun) {
     opening.connection = *std::move(begun);

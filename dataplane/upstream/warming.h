@@ -1,7 +1,8 @@
 // Connections that a worker opens before requests ask for them, to servers that begin (ConnectionPool.warm).
 //
 // A few at a time over all servers, which have turns; a server's first one alone, and after one that fails no others.
-// What has been opened goes to the server's pool. Belongs to Upstreams; one thread.
+// Where a backend's connections are limited they close none of the idle ones, which may be wanted. What has been opened
+// goes to the server's pool. Belongs to Upstreams; one thread.
 #pragma once
 
 #include <cstdint>

@@ -143,6 +143,22 @@ TEST(Warming, OfAServerThatIsNotThereOneIsTried) {
   EXPECT_EQ(p.counters("gone").warming_failed, 2u) << "it began again";
 }
 
+TEST(Warming, ClosesNothingThatIsOpen) {
+  PoolWorld p;
+  p.w.add_origin();
+  config::Backend settings = with_pool({.idle_timeout = hours(1)});
+  settings.circuit.max_connections = 4;
+  p.w.set_backend(settings);
+  p.warm("s0", 3);
+  p.run_for(seconds(1));
+  p.warm("s1", 5);
+  p.run_for(seconds(1));
+  EXPECT_EQ(p.idle("s0"), 3u);
+  EXPECT_EQ(p.idle("s1"), 1u) << "there is room for one";
+  EXPECT_EQ(p.counters("s1").warming_failed, 1u);
+  EXPECT_EQ(p.w.world.statistics("app").counters.circuit_refused, 0u) << "no request was";
+}
+
 TEST(Warming, OneThatHangsIsGivenUpInTime) {
   PoolWorld p;
   p.w.world.network().faults().black_hole_connect = 1;

@@ -19,9 +19,17 @@ namespace fairlead::upstream {
 namespace {
 
 using config::Algorithm;
+using config::HashType;
 
 constexpr uint32_t kServersMax = 6;
 constexpr uint32_t kLimit = 3;
+
+// `hash` and `balance_factor` are for Algorithm::kHash.
+struct Way {
+  Algorithm algorithm = Algorithm::kRoundRobin;
+  HashType hash = HashType::kConsistent;
+  uint32_t balance_factor = 0;
+};
 
 struct Leaver {
   config::Slot slot = 0;
@@ -128,14 +136,17 @@ uint64_t number_from(const char* variable, uint64_t otherwise) {
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-class MembershipSteps : public testing::TestWithParam<Algorithm> {
+class MembershipSteps : public testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
     auto settings = base::make_ref<config::Backend>();
     settings->name = "web";
     settings->metadata.uid = model_.next_uid();
-    settings->algorithm = GetParam();
+    settings->algorithm = GetParam().algorithm;
     settings->hash.key = *config::parse_hash_key("{path}");
+    settings->hash.type = GetParam().hash;
+    settings->hash.balance_factor = GetParam().balance_factor;
+    settings->hash.table_size = 251;
     settings->health_check.emplace().initial_state = config::InitialState::kUp;
     if (below(2) == 0) settings->default_max_connections = kLimit;
     model_.restore_backend(settings);
@@ -225,11 +236,21 @@ class MembershipSteps : public testing::TestWithParam<Algorithm> {
   uint64_t released_ = 0;
 };
 
-INSTANTIATE_TEST_SUITE_P(Algorithms, MembershipSteps,
-                         testing::Values(Algorithm::kRoundRobin, Algorithm::kRandom, Algorithm::kStaticRoundRobin,
-                                         Algorithm::kFirst, Algorithm::kSticky, Algorithm::kLeastConnections,
-                                         Algorithm::kPeakEwma, Algorithm::kPrequal, Algorithm::kHash),
-                         [](const auto& test) { return "Algorithm" + std::to_string(static_cast<int>(test.param)); });
+INSTANTIATE_TEST_SUITE_P(
+    Algorithms, MembershipSteps,
+    testing::Values(Way{Algorithm::kRoundRobin}, Way{Algorithm::kRandom}, Way{Algorithm::kStaticRoundRobin},
+                    Way{Algorithm::kFirst}, Way{Algorithm::kSticky}, Way{Algorithm::kLeastConnections},
+                    Way{Algorithm::kPeakEwma}, Way{Algorithm::kPrequal}, Way{Algorithm::kHash},
+                    Way{Algorithm::kHash, HashType::kConsistent, 125}, Way{Algorithm::kHash, HashType::kRing},
+                    Way{Algorithm::kHash, HashType::kRing, 125}, Way{Algorithm::kHash, HashType::kMaglev},
+                    Way{Algorithm::kHash, HashType::kMaglev, 125}, Way{Algorithm::kHash, HashType::kModulo},
+                    Way{Algorithm::kHash, HashType::kModulo, 125}),
+    [](const auto& test) {
+      std::string name = "Algorithm" + std::to_string(static_cast<int>(test.param.algorithm));
+      if (test.param.algorithm != Algorithm::kHash) return name;
+      name += "Type" + std::to_string(static_cast<int>(test.param.hash));
+      return test.param.balance_factor == 0 ? name : name + "Bounded";
+    });
 
 TEST_P(MembershipSteps, EachPickIsOfASnapshotThatHolds) {
   SCOPED_TRACE("seed " + std::to_string(seed_));
