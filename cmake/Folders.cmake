@@ -6,7 +6,8 @@
 
 # fairlead_folder(NAME DEPENDS target... [PRECOMPILE header...])
 #
-# PRECOMPILE is for headers that take seconds to read and that most files of the folder need: protobuf's and gRPC's.
+# PRECOMPILE is for headers that take seconds to read and that most files of the folder need: protobuf's and gRPC's, and
+# of the folders below what these files see of them anyway.
 function(fairlead_folder name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;PRECOMPILE" ${ARGN})
   set(view ${CMAKE_BINARY_DIR}/include/${name})
@@ -28,16 +29,17 @@ function(fairlead_folder name)
   endif()
 endfunction()
 
-# fairlead_tests(NAME DEPENDS target...): all the .cc files of this folder as one GoogleTest program, each test one of ctest.
+# fairlead_tests(NAME DEPENDS target... [PRECOMPILE header...]): all the .cc files of this folder as one GoogleTest program,
+# each test one of ctest. PRECOMPILE is for what most of them include, beside GoogleTest.
 function(fairlead_tests name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;PRECOMPILE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
   if(NOT sources)
     return()
   endif()
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gmock GTest::gtest_main)
-  target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+  target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h> ${ARG_PRECOMPILE})
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
 endfunction()
