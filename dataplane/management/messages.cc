@@ -1,5 +1,7 @@
 #include "management/messages.h"
 
+#include <algorithm>
+
 #include "api/encode.h"
 
 namespace fairlead::management {
@@ -185,6 +187,14 @@ void encode_journal(const store::Store& store, v1::Journal& out) {
   out.set_bytes(info.bytes);
   out.set_loaded_resources(store.loaded().resources);
   api::encode(absl::ToChronoNanoseconds(store.loaded().time), *out.mutable_load_time());
+}
+
+uint64_t share_of_window(const v1::Transaction& transaction) {
+  // One without operations is one of work all the same.
+  const uint64_t operations = std::max(transaction.operations_size(), 1);
+  // Of so many the KiB are not more: that is the largest message.
+  if (operations >= kMessageBytesMax / 1024) return operations;
+  return std::max<uint64_t>(operations, transaction.ByteSizeLong() / 1024);
 }
 
 v1::Limits limits_of(const Context& context) {

@@ -24,6 +24,8 @@ store::ElectionId decode(const v1::ElectionId& id);
 // For GetInfo.
 void encode_journal(const store::Store& store, v1::Journal& out);
 v1::Limits limits_of(const Context& context);
+// What it takes of its session's window, in operations: as many as it has, or as it has KiB where these are more.
+uint64_t share_of_window(const v1::Transaction& transaction);
 
 // Of a call: with what its request's `fence` says.
 store::Fence decode_fence(const v1::Fence& fence);

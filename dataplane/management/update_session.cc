@@ -51,11 +51,12 @@ void UpdateSession::OnReadDone(bool ok) {
     });
   }
   // Decoding is the larger part of the work and needs nobody else.
-  std::optional<store::Transaction> decoded;
+  std::optional<Decoded> decoded;
   if (request_->has_transaction() && origin_) {
-    decoded = store::make_transaction(request_->transaction(), context_->store.limits(), origin_);
-    decoded->fence = fence_;
-    context_->guard.restrict(*peer_, request_->transaction(), v1::Fence(), *decoded);
+    const v1::Transaction& message = request_->transaction();
+    decoded = {store::make_transaction(message, context_->store.limits(), origin_), share_of_window(message)};
+    decoded->transaction.fence = fence_;
+    context_->guard.restrict(*peer_, message, v1::Fence(), decoded->transaction);
   }
   post([decoded = std::move(decoded)](UpdateSession& self) mutable {
     self.reading_ = false;
@@ -88,7 +89,7 @@ void UpdateSession::OnDone() {
   });
 }
 
-void UpdateSession::on_read(std::optional<store::Transaction> decoded) {
+void UpdateSession::on_read(std::optional<Decoded> decoded) {
   if (finished()) return;
   heard_ = Executor::Clock::now();
   if (!origin_ && !request_->has_open()) return finish(invalid("open: is missing; it is the first message"));
@@ -175,14 +176,13 @@ void UpdateSession::opened(v1::Opened message) {
   read_on();
 }
 
-void UpdateSession::submit(store::Transaction transaction) {
-  // One without operations is one of work all the same.
-  uint64_t operations = std::max<uint64_t>(1, transaction.operation_count);
+void UpdateSession::submit(Decoded decoded) {
+  auto& [transaction, share] = decoded;
   if (auto failure = take_id(transaction.id, config::concat("transaction ", transaction.id))) {
     transaction.each = false;
     transaction.malformed = {{std::nullopt, *std::move(failure)}};
   }
-  context_->store.apply(std::move(transaction), options_, answer_for(operations));
+  context_->store.apply(std::move(transaction), options_, answer_for(share));
 }
 
 void UpdateSession::begin_resync(const v1::BeginResync& request) {

@@ -35,9 +35,14 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   void check_silence(Executor::Clock::time_point now, std::chrono::nanoseconds silence) override;
 
   // What waits to be written.
+  struct Decoded {
+    store::Transaction transaction;
+    // Of the window, in operations.
+    uint64_t share = 0;
+  };
   struct Outgoing {
     v1::StreamUpdatesResponse response;
-    // Operations that are answered when it is out.
+    // Operations of the window that are answered when it is out.
     uint64_t operations = 0;
     // A result that a later one may stand for.
     bool is_good_result = false;
@@ -51,11 +56,11 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   template <typename F>
   void post(F f);
 
-  void on_read(std::optional<store::Transaction> decoded);
+  void on_read(std::optional<Decoded> decoded);
   void open(const v1::Open& request);
   grpc::Status check(const v1::Open& request);
   void opened(v1::Opened message);
-  void submit(store::Transaction transaction);
+  void submit(Decoded decoded);
   void begin_resync(const v1::BeginResync& request);
   void end_resync(const v1::EndResync& request);
   // Where the id does not grow, why that is refused.

@@ -87,6 +87,32 @@ TEST_F(SessionTest, OpenedTellsWhatTheDataPlaneHas) {
   EXPECT_EQ(lower.opened.highest_election_id().high(), 1);
 }
 
+// Of 1 MiB each, as many as the window has KiB: what a client sends beyond that stays with it.
+TEST_F(SessionTest, LargeTransactionsFillTheWindowByTheirSize) {
+  Session session(*stub_, "election_id { low: 1 }");
+  const uint64_t fit = session.opened.limits().unanswered_operations() / 1024 + 1;
+  half_.hold_visible();
+  std::thread sender([&] {
+    for (uint64_t id = 1; id <= 3 * fit; ++id) {
+      v1::StreamUpdatesRequest request = from_text<v1::StreamUpdatesRequest>(
+          absl::StrCat("transaction { id: ", id, " operations { upsert { backend { name: \"b", id, "\" } } } }"));
+      // Nobody knows this field, and it is kept nowhere.
+      v1::Transaction& transaction = *request.mutable_transaction();
+      transaction.GetReflection()
+          ->MutableUnknownFields(&transaction)
+          ->AddLengthDelimited(1000, std::string(1 << 20, 'x'));
+      ASSERT_TRUE(session.send(request));
+    }
+    session.half_close();
+  });
+  while (info().version() < fit) std::this_thread::yield();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(info().version(), fit);
+  half_.release_visible();
+  EXPECT_TRUE(session.end().ok());
+  sender.join();
+  EXPECT_EQ(info().version(), 3 * fit) << "nothing is lost";
+}
+
 TEST_F(SessionTest, WritesOfOthersAreRefusedOneByOneAndTheSessionsStay) {
   must(kWeb);
   Session observer(*stub_, "");
