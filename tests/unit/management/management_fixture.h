@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -20,6 +21,7 @@
 #include "gtest/gtest.h"
 #include "management/management_server.h"
 #include "test_support/fake_reading_half.h"
+#include "tls/seal.h"
 
 namespace fairlead::management {
 
@@ -157,6 +159,43 @@ class ManagementFixture : public testing::Test {
     return all;
   }
 
+  // What `look` finds at another data plane over this store, which it talks to as if it was ours.
+  template <typename Look>
+  void at_another(store::Store& store, Look look) {
+    FakeCollector collector;
+    std::string address = "unix:" + folder_ + "/other.sock";
+    auto server = ManagementServer::start({.listen = {address}, .build = "test", .workers = 2}, store, collector);
+    ASSERT_TRUE(server.ok()) << server.status();
+    {
+      grpc::ChannelArguments arguments;
+      arguments.SetMaxReceiveMessageSize(-1);
+      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+      auto stub = v1::ManagementService::NewStub(
+          grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+      std::unique_ptr<v1::ManagementService::Stub> ours = std::exchange(stub_, std::move(stub));
+      look();
+      stub_ = std::move(ours);
+    }
+    (*server)->stop();
+    store.stop();
+  }
+  // The same of one that begins with a copy of what is on disk: look(its reading half).
+  template <typename Look>
+  void at_restarted(Look look) {
+    const std::string copy = folder_ + "/copy";
+    std::filesystem::create_directory(copy);
+    for (const auto& file : std::filesystem::directory_iterator(state_folder())) {
+      // The log's index belongs to who has it open.
+      if (!file.path().native().ends_with("-shm")) std::filesystem::copy(file, copy);
+    }
+    {
+      test_support::FakeReadingHalf half;
+      std::unique_ptr<store::Store> store = open_store(copy, half);
+      at_another(*store, [&] { look(half); });
+    }
+    std::filesystem::remove_all(copy);
+  }
+
   static std::string make_folder() {
     char pattern[] = "/tmp/fairlead-test-XXXXXX";
     return mkdtemp(pattern);
@@ -168,7 +207,8 @@ class ManagementFixture : public testing::Test {
   }
   static std::unique_ptr<store::Store> open_store(const std::string& folder, store::ReadingHalf& half) {
     auto journal = journal::Journal::open({.directory = folder});
-    auto opened = journal.ok() ? store::Store::open(half, {}, *std::move(journal)) : journal.status();
+    auto seal = std::make_shared<const tls::Seal>(std::array<unsigned char, 32>{1});
+    auto opened = journal.ok() ? store::Store::open(half, {}, *std::move(journal), {}, seal) : journal.status();
     if (!opened.ok()) throw std::runtime_error(opened.status().ToString());
     return *std::move(opened);
   }

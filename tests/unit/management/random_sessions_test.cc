@@ -41,22 +41,6 @@ v1::Resources bare(v1::Resources resources) {
 // By kind and name, settings alone.
 std::map<std::string, std::string> settings_of(const v1::Resources& resources) { return beliefs(bare(resources)); }
 
-// What one has and the other has not, by key; empty where they are equal.
-std::string difference(const Believed& is, const Believed& should_be) {
-  std::string text;
-  for (const auto& [key, value] : is) {
-    auto other = should_be.find(key);
-    if (other == should_be.end()) absl::StrAppend(&text, key, " is there\n");
-    if (other != should_be.end() && other->second != value) {
-      absl::StrAppend(&text, key, " is ", value, ", should be ", other->second, "\n");
-    }
-  }
-  for (const auto& [key, value] : should_be) {
-    if (!is.contains(key)) absl::StrAppend(&text, key, " is missing\n");
-  }
-  return text;
-}
-
 StatusCode status_of(v1::Reason reason) {
   switch (reason) {
     case v1::REASON_NOT_FOUND:
@@ -373,26 +357,6 @@ class RandomSessionsTest : Quiet, public ManagementFixture {
     EXPECT_EQ(difference(client.wait_for(version), beliefs(exported())), "");
     EXPECT_EQ(client.contradiction(), "");
   }
-  // What `look` finds at another data plane over this store, which it talks to as if it was ours.
-  template <typename Look>
-  void at_another(store::Store& store, Look look) {
-    FakeCollector collector;
-    std::string address = "unix:" + folder_ + "/other.sock";
-    auto server = ManagementServer::start({.listen = {address}, .build = "test", .workers = 2}, store, collector);
-    ASSERT_TRUE(server.ok()) << server.status();
-    {
-      grpc::ChannelArguments arguments;
-      arguments.SetMaxReceiveMessageSize(-1);
-      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-      auto stub = v1::ManagementService::NewStub(
-          grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
-      std::unique_ptr<v1::ManagementService::Stub> ours = std::exchange(stub_, std::move(stub));
-      look();
-      stub_ = std::move(ours);
-    }
-    (*server)->stop();
-    store.stop();
-  }
   // Invariant 4: another data plane, which is told the result at once, has the same.
   void expect_rebuilt() {
     v1::Resources all = exported();
@@ -410,17 +374,9 @@ class RandomSessionsTest : Quiet, public ManagementFixture {
   // elected.
   void expect_restarted() {
     if (!is_durable_) return;
-    const std::string copy = folder_ + "/copy";
-    std::filesystem::create_directory(copy);
-    for (const auto& file : std::filesystem::directory_iterator(state_folder())) {
-      // The log's index belongs to who has it open.
-      if (!file.path().native().ends_with("-shm")) std::filesystem::copy(file, copy);
-    }
     v1::Resources all = exported();
     v1::GetInfoResponse told = info();
-    test_support::FakeReadingHalf half;
-    std::unique_ptr<store::Store> store = open_store(copy, half);
-    at_another(*store, [&] {
+    at_restarted([&](test_support::FakeReadingHalf& half) {
       EXPECT_EQ(difference(beliefs(exported()), beliefs(all)), "");
       v1::GetInfoResponse is = info();
       EXPECT_EQ(is.version(), told.version());
@@ -429,8 +385,6 @@ class RandomSessionsTest : Quiet, public ManagementFixture {
       EXPECT_EQ(is.highest_election_id().low(), told.highest_election_id().low());
       EXPECT_EQ(half.accepting().size(), all.listeners_size());
     });
-    store.reset();
-    std::filesystem::remove_all(copy);
   }
 
   // As the test's seed and its time say.

@@ -19,6 +19,9 @@ std::string value(const Message& message) {
 std::pair<std::string, std::string> belief(const v1::Resource& resource) {
   if (resource.has_listener()) return {"listener " + resource.listener().name(), value(resource.listener())};
   if (resource.has_backend()) return {"backend " + resource.backend().name(), value(resource.backend())};
+  if (resource.has_certificate()) {
+    return {"certificate " + resource.certificate().name(), value(resource.certificate())};
+  }
   const v1::Server& server = resource.server();
   return {absl::StrCat("server ", server.backend(), "/", server.name()), value(server)};
 }
@@ -30,6 +33,10 @@ Believed beliefs(const v1::Resources& resources) {
     *resource.mutable_listener() = listener;
     all.insert(belief(resource));
   }
+  for (const v1::Certificate& certificate : resources.certificates()) {
+    *resource.mutable_certificate() = certificate;
+    all.insert(belief(resource));
+  }
   for (const v1::Backend& backend : resources.backends()) {
     *resource.mutable_backend() = backend;
     all.insert(belief(resource));
@@ -39,6 +46,21 @@ Believed beliefs(const v1::Resources& resources) {
     all.insert(belief(resource));
   }
   return all;
+}
+
+std::string difference(const Believed& is, const Believed& should_be) {
+  std::string text;
+  for (const auto& [key, value] : is) {
+    auto other = should_be.find(key);
+    if (other == should_be.end()) absl::StrAppend(&text, key, " is there\n");
+    if (other != should_be.end() && other->second != value) {
+      absl::StrAppend(&text, key, " is ", value, ", should be ", other->second, "\n");
+    }
+  }
+  for (const auto& [key, value] : should_be) {
+    if (!is.contains(key)) absl::StrAppend(&text, key, " is missing\n");
+  }
+  return text;
 }
 
 void WatchingClient::begin() {

@@ -19,6 +19,8 @@ using Believed = std::map<std::string, std::string>;
 // The key and the value in Believed; without status.
 std::pair<std::string, std::string> belief(const v1::Resource& resource);
 Believed beliefs(const v1::Resources& resources);
+// What one has and the other has not, by key; empty where they are equal.
+std::string difference(const Believed& is, const Believed& should_be);
 
 class WatchingClient {
  public:
