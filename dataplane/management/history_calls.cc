@@ -12,6 +12,9 @@
 namespace fairlead::management {
 namespace {
 
+// Why a rollback cannot bring a certificate back.
+constexpr const char* kKeyIsGone =
+    "what it was then is kept nowhere, as it has been replaced or deleted; add the certificate with its key first";
 // A rollback that others overtake is tried so often.
 constexpr int kRollbackTries = 5;
 // Well below the 4 MiB that a client takes.
@@ -217,6 +220,9 @@ class RollBack : public std::enable_shared_from_this<RollBack> {
     bool overtaken = !result.failures.empty() && !request_.has_expected_version() &&
                      result.failures.front().failure.reason == v1::REASON_VERSION_MISMATCH;
     if (overtaken && ++tries_ < kRollbackTries) return find_difference();
+    for (store::IndexedFailure& one : result.failures) {
+      if (one.failure.field == "private_key") one.failure.problem = kKeyIsGone;
+    }
     call_->answer([self = shared_from_this(), result = std::move(result), changes] {
       encode(result, *self->response_.mutable_result());
       self->response_.set_changes_total(result.refused() ? 0 : changes);
