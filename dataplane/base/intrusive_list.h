@@ -52,7 +52,7 @@ class List {
   // (A member is unlinked before it is freed, which the analyzer does not see.)
   // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete)
   T* front() const { return empty() ? nullptr : static_cast<T*>(head_.next_); }
-  T* back() const { return empty() ? nullptr : static_cast<T*>(head_.previous_); }
+  T* back() const { return empty() ? nullptr : static_cast<T*>(head_.previous_); }  // NOLINT(*NewDelete)
   void push_front(T& member) { insert_before(head_.next_, member); }
   void push_back(T& member) { insert_before(&head_, member); }
   // Before the last ones, as many as `goes_behind` says it of: a walk from the end.
