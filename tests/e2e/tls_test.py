@@ -455,7 +455,7 @@ class Secrets(TlsCase):
         self.ctl(fairlead, "rollback", "1")
         self.put(fairlead, "example", self.authority.issue("example.com", subject="renewed"))
         said = self.refused(fairlead, "rollback", "1")
-        self.assertIn("private_key: is not set, and the present one does not belong", said)
+        self.assertIn("private_key: what it was then is kept nowhere", said)
         self.assertEqual(self.peer_name(fairlead), "renewed")
 
 
