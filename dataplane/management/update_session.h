@@ -34,12 +34,12 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   void send_end(const grpc::Status& status) override;
   void check_silence(Executor::Clock::time_point now, std::chrono::nanoseconds silence) override;
 
-  // What waits to be written.
   struct Decoded {
     store::Transaction transaction;
     // Of the window, in operations.
     uint64_t share = 0;
   };
+  // What waits to be written.
   struct Outgoing {
     v1::StreamUpdatesResponse response;
     // Operations of the window that are answered when it is out.

@@ -13,7 +13,6 @@
 #include "gmock/gmock.h"
 #include "management_fixture.h"
 #include "random_operations.h"
-#include "spdlog/spdlog.h"
 #include "test_support/made_certificate.h"
 #include "watching_client.h"
 
@@ -28,18 +27,12 @@ struct Past {
   Believed settings;
 };
 
-class RandomHistoryTest : public ManagementFixture {
+class RandomHistoryTest : Quiet, public ManagementFixture {
  protected:
   RandomHistoryTest() : ManagementFixture(/*is_durable=*/true) {
     for (int i = 0; i < 3; ++i) made_.push_back(tls::make_certificate(absl::StrCat("h", i, ".example")));
   }
 
-  v1::GetInfoResponse info() {
-    grpc::ClientContext context;
-    v1::GetInfoResponse response;
-    EXPECT_TRUE(stub_->GetInfo(&context, {}, &response).ok());
-    return response;
-  }
   Past present() {
     v1::Resources all = exported();
     auto strip = [](auto& items) {
@@ -151,7 +144,6 @@ void RandomHistoryTest::run(uint64_t seed) {
 }
 
 TEST_F(RandomHistoryTest, WhatWasComesBackAndStays) {
-  spdlog::set_level(spdlog::level::err);
   const char* given = std::getenv("FAIRLEAD_TEST_SEED");
   const char* longer = std::getenv("FAIRLEAD_TEST_SECONDS");
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(longer ? std::atoi(longer) : 2);
@@ -160,7 +152,6 @@ TEST_F(RandomHistoryTest, WhatWasComesBackAndStays) {
     run(seed++);
   } while (!given && !HasFailure() && (std::chrono::steady_clock::now() < end || went_back_ == 0));
   std::cout << went_back_ << " ways back, and " << not_back_ << " that needed a key" << std::endl;
-  spdlog::set_level(spdlog::level::info);
 }
 
 }  // namespace

@@ -16,7 +16,6 @@
 #include "management_fixture.h"
 #include "random_operations.h"
 #include "reference.h"
-#include "spdlog/spdlog.h"
 #include "watching_client.h"
 
 namespace fairlead::management {
@@ -294,24 +293,11 @@ std::optional<grpc::Status> call(v1::ManagementService::Stub& stub, const v1::Op
   return std::nullopt;
 }
 
-// What is accepted is not logged. Before any thread logs: the logger is made when it is first used, by a library that
-// the thread sanitizer does not see through.
-struct Quiet {
-  Quiet() { spdlog::set_level(spdlog::level::warn); }
-  ~Quiet() { spdlog::set_level(spdlog::level::info); }
-};
-
 class RandomSessionsTest : Quiet, public ManagementFixture {
  protected:
   explicit RandomSessionsTest(bool is_durable = false) : ManagementFixture(is_durable), is_durable_(is_durable) {}
 
   v1::TransactionResult apply(const v1::Transaction& transaction) { return call(*stub_, transaction); }
-  v1::GetInfoResponse info() {
-    grpc::ClientContext context;
-    v1::GetInfoResponse response;
-    EXPECT_TRUE(stub_->GetInfo(&context, {}, &response).ok());
-    return response;
-  }
   // Changes one resource of its own, so that the version has exactly one event, its last; and that version.
   uint64_t mark(Reference& reference) {
     v1::Operation operation;

@@ -61,12 +61,6 @@ class SessionTest : public ManagementFixture {
     server_->stop();
     start(1024, silence);
   }
-  v1::GetInfoResponse info() {
-    grpc::ClientContext context;
-    v1::GetInfoResponse info;
-    EXPECT_TRUE(stub_->GetInfo(&context, {}, &info).ok());
-    return info;
-  }
 };
 
 TEST_F(SessionTest, OpenedTellsWhatTheDataPlaneHas) {
