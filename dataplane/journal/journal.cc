@@ -277,7 +277,9 @@ void Journal::rebuild(const EachRow& rows, std::function<void()> done) {
     spdlog::error("journal: the new file could not be written: {}", std::string(status.message()));
     set_condition(Condition::kFailed, std::string(status.message()));
   };
-  rebuilder_->start(*directory_, {.state = state_, .rows = rows, .failed = failed, .done = std::move(done)});
+  rebuilder_->start(
+      *directory_,
+      {.state = state_, .rows = rows, .keep_history = !is_anothers_, .failed = failed, .done = std::move(done)});
 }
 
 void Journal::take_rebuilt() {
@@ -287,7 +289,10 @@ void Journal::take_rebuilt() {
   State expected = state_;
   absl::Status status = database.ok() ? prepare(*std::move(database)) : database.status();
   if (status.ok()) status = start_writing();
-  if (status.ok() && state_ == expected) return;
+  if (status.ok() && state_ == expected) {
+    is_anothers_ = false;
+    return;
+  }
   state_ = expected;
   writing_.reset();
   rebuilder_ = std::make_unique<Rebuilder>();
@@ -306,7 +311,7 @@ void Journal::hand_over() {
   set_condition(Condition::kHandedOver, "another process has taken over");
 }
 
-absl::Status Journal::take_back() {
+absl::Status Journal::take_back(bool changes_count) {
   absl::StatusOr<StateDirectory> directory = StateDirectory::open(options_.directory);
   if (!directory.ok()) return directory.status();
   if (absl::Status finished = finish_replacement(*directory); !finished.ok()) return finished;
@@ -314,15 +319,20 @@ absl::Status Journal::take_back() {
   if (absl::Status log = check_log(path_); !log.ok()) return explain(log);
   absl::StatusOr<Database> database = Database::open(path_, Database::Mode::kReadWrite);
   absl::Status status = database.ok() ? prepare(*std::move(database)) : explain(database.status());
-  if (status.ok() && state_ != expected) {
+  bool has_changed = status.ok() && state_ != expected;
+  if (has_changed && changes_count) {
     status = absl::FailedPreconditionError(absl::StrCat(path_, ": another process has gone on with it"));
   }
-  if (status.ok()) status = start_writing();
-  if (status.ok()) {
-    directory_ = *std::move(directory);
-  } else {
+  if (status.ok() && !has_changed) status = start_writing();
+  if (status.ok()) directory_ = *std::move(directory);
+  if (!status.ok() || has_changed) {
     state_ = expected;
     writing_.reset();
+  }
+  if (status.ok() && has_changed) {
+    is_anothers_ = true;
+    set_condition(Condition::kFailed, "a process that failed to take over has left other contents there");
+    rebuilder_ = std::make_unique<Rebuilder>();
   }
   return status;
 }

@@ -89,8 +89,10 @@ class Journal {
   // that it is not failed.
   void hand_over();
   bool is_handed_over() const { return !directory_; }
-  // Where the other process did not go on with it. An error, and still handed over, where it is locked or has changed.
-  absl::Status take_back();
+  // An error, and still handed over: it is locked, or damaged. Where the other process has changed it, that is
+  // an error, too, if its changes `count`; if nobody was ever told of them, the journal is failed: rebuild() is to put
+  // in its place what was there.
+  absl::Status take_back(bool changes_count);
 
   std::string path() const { return path_; }
   Info info() const;
@@ -128,6 +130,8 @@ class Journal {
   std::optional<Writing> writing_;
   std::unique_ptr<Rebuilder> rebuilder_;
   bool is_new_ = false;
+  // What the file holds is not of this process's history: to be replaced.
+  bool is_anothers_ = false;
   State state_;
 
   bool in_group_ = false;

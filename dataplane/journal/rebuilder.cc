@@ -38,7 +38,8 @@ void Rebuilder::run(const StateDirectory& directory) {
   };
   std::chrono::milliseconds wait = kFirstPause;
   for (;;) {
-    absl::Status replaced = replace_file(directory, work_.state, until_stopped, directory.file(kFile));
+    const std::string history_from = work_.keep_history ? directory.file(kFile) : "";
+    absl::Status replaced = replace_file(directory, work_.state, until_stopped, history_from);
     if (replaced.ok()) return work_.done();
     if (!absl::IsCancelled(replaced)) work_.failed(replaced);
     if (!pause(wait)) return;

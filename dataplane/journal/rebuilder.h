@@ -19,6 +19,8 @@ class Rebuilder {
   struct Work {
     State state;
     EachRow rows;
+    // Of the file that is there.
+    bool keep_history;
     std::function<void(const absl::Status&)> failed;
     std::function<void()> done;
   };

@@ -310,8 +310,8 @@ absl::Status DataPlane::give_up_state() {
   return wait_for_status([this](auto done) { store_->hand_over_journal(std::move(done)); });
 }
 
-absl::Status DataPlane::take_state_back() {
-  return wait_for_status([this](auto done) { store_->take_back_journal(std::move(done)); });
+absl::Status DataPlane::take_state_back(bool changes_count) {
+  return wait_for_status([&](auto done) { store_->take_back_journal(changes_count, std::move(done)); });
 }
 
 std::vector<takeover::Offer> DataPlane::offer() {

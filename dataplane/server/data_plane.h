@@ -76,7 +76,7 @@ class DataPlane : takeover::Host {
 
   // takeover::Host
   absl::Status give_up_state() override;
-  absl::Status take_state_back() override;
+  absl::Status take_state_back(bool changes_count) override;
   std::vector<takeover::Offer> offer() override;
   void leave(const std::vector<bool>& kept) override;
 

@@ -126,8 +126,8 @@ absl::Status Durability::hand_over() {
   return absl::OkStatus();
 }
 
-absl::Status Durability::take_back() {
-  return journal_ && journal_->is_handed_over() ? journal_->take_back() : absl::OkStatus();
+absl::Status Durability::take_back(bool changes_count) {
+  return journal_ && journal_->is_handed_over() ? journal_->take_back(changes_count) : absl::OkStatus();
 }
 
 }  // namespace fairlead::store

@@ -198,8 +198,8 @@ void Store::hand_over_journal(std::function<void(absl::Status)> done) {
   });
 }
 
-void Store::take_back_journal(std::function<void(absl::Status)> done) {
-  inbox_->post_fact([this, done = std::move(done)] { done(writer_.durability().take_back()); });
+void Store::take_back_journal(bool changes_count, std::function<void(absl::Status)> done) {
+  inbox_->post_fact([this, changes_count, done = std::move(done)] { done(writer_.take_back_journal(changes_count)); });
 }
 
 }  // namespace fairlead::store

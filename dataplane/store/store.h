@@ -82,8 +82,9 @@ class Store {
   // An error, and nothing is let go of, where the journal has failed. `done` on the store's thread.
   void hand_over_journal(std::function<void(absl::Status)> done);
   // After it, whether it succeeded or not, where the other process did not go on. An error, and nothing is taken, where
-  // that holds the journal or has changed it.
-  void take_back_journal(std::function<void(absl::Status)> done);
+  // that holds the journal, or has changed it and its changes `count`; those that do not are undone: writes are refused
+  // until everything stands in a new file.
+  void take_back_journal(bool changes_count, std::function<void(absl::Status)> done);
   const Limits& limits() const { return limits_; }
   // Of the newest transaction that is on disk and published.
   config::Version version() const { return version_.load(std::memory_order_acquire); }

@@ -239,6 +239,12 @@ void Writer::commit() {
   release_pending();
 }
 
+absl::Status Writer::take_back_journal(bool changes_count) {
+  absl::Status taken = durability_.take_back(changes_count);
+  durability_.rebuild_if_failed([this] { return reader_.everything(); });
+  return taken;
+}
+
 void Writer::refuse_batch(const api::Failure& failure) {
   if (model_.mark() > 0) spdlog::warn("not applied: all after version {}: {}", published_version_, failure.text());
   model_.roll_back(0);

@@ -58,11 +58,12 @@ class Writer {
   absl::StatusOr<uint64_t> load(uint64_t epoch);
   Durability& durability() { return durability_; }
   const Durability& durability() const { return durability_; }
+  absl::Status take_back_journal(bool changes_count);
   void apply(Transaction transaction, const ApplyOptions& options, Done done);
-  // Answered in turn with transactions, as those are.
   // What was not heard, for want of room: answered in its turn. A resync of its session ends there, without removing
   // anything: what the transaction named is not known.
   void refuse(uint64_t id, api::Failure failure, uint64_t session, Done done);
+  // Answered in turn with transactions, as those are.
   void begin_resync(const BeginResync& request, const ApplyOptions& options, Done done);
   void end_resync(const EndResync& request, const ApplyOptions& options, Done done);
   // `session` takes part in the election from now on.

@@ -173,7 +173,7 @@ absl::StatusOr<std::string> Giver::hear_serving(Connection& visitor) {
 bool Giver::take_back() {
   bool said = false;
   while (true) {
-    absl::Status taken = host_.take_state_back();
+    absl::Status taken = host_.take_state_back(/*changes_count=*/serving_was_said_);
     if (taken.ok()) {
       spdlog::info("takeover: this process has the state directory again and takes writes");
       return false;

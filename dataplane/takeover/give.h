@@ -21,8 +21,8 @@ class Host {
   // is written there any more. Where it fails, take_state_back() is called.
   virtual absl::Status give_up_state() = 0;
   // Locks the state directory again and takes writes again. An error, for one where another process has it: called
-  // again.
-  virtual absl::Status take_state_back() = 0;
+  // again. `changes_count`: the other process may have served, so what it has changed is not to be undone.
+  virtual absl::Status take_state_back(bool changes_count) = 0;
   // All addresses where it listens, with copies of its sockets.
   virtual std::vector<Offer> offer() = 0;
   // The other process serves. `kept`: for each offer whether it has its sockets; the others are this process's to end.

@@ -386,6 +386,24 @@ class Takeover(ApiCase):
         self.assert_ends(running)
         new.stop()
 
+    def test_what_a_new_process_wrote_that_cannot_serve_is_undone(self):
+        """The state is empty, so the new one begins with what its file has."""
+        running = self.run_plane({"state_directory": str(self.state)})
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            bad = {**self.configuration([self.origin().address]), "management": {"listen": [running.management]},
+                   "observation": {"listen": address}}
+            log = self.failing_takeover(bad)
+            self.assertIn("resources come from the configuration file", log)
+            self.assertIn("observation.listen: " + address, log)
+        wait_until(lambda: running.ctl("backend", "add", "mine").returncode == 0, "writes after the failure")
+        configured, _ = self.api_of(running).export()
+        self.assertEqual([backend.name for backend in configured.backends], ["mine"])
+        self.assertEqual(list(configured.listeners), [])
+        running.kill()
+        again = self.run_plane({"state_directory": str(self.state)})
+        self.assertEqual(self.api_of(again).export()[0], configured)
+
     def test_a_new_process_that_finds_the_journal_damaged_leaves_the_old_one_serving(self):
         configuration = self.configuration([self.origin().address])
         running = self.run_plane(configuration)

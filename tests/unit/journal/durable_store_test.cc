@@ -85,9 +85,9 @@ class DurableStore : public testing::Test {
     store_->hand_over_journal([&](absl::Status status) { done.set_value(std::move(status)); });
     return done.get_future().get();
   }
-  absl::Status take_back() {
+  absl::Status take_back(bool changes_count = true) {
     std::promise<absl::Status> done;
-    store_->take_back_journal([&](absl::Status status) { done.set_value(std::move(status)); });
+    store_->take_back_journal(changes_count, [&](absl::Status status) { done.set_value(std::move(status)); });
     return done.get_future().get();
   }
   std::string digest() {
@@ -274,6 +274,36 @@ TEST_F(DurableStore, AHandedOverJournalRefusesUntilItIsTakenBack) {
   EXPECT_EQ(reason(apply(add("s1"))), v1::REASON_SHUTTING_DOWN);
   EXPECT_EQ(take_back(), absl::OkStatus());
   EXPECT_FALSE(apply(add("s1")).refused());
+}
+
+// As where the state was empty, and it began with the resources of its file.
+TEST_F(DurableStore, WhatAProcessWroteThatNeverServedIsUndone) {
+  EXPECT_FALSE(apply(add("s1")).refused());
+  const std::string before = digest();
+  EXPECT_EQ(hand_over(), absl::OkStatus());
+  {
+    auto other = journal::Journal::open({.directory = folder_.state(), .reset = true});
+    ASSERT_TRUE(other.ok());
+    auto nothing = [] { return absl::OkStatus(); };
+    ASSERT_TRUE((*other)->load([&](const journal::Row&) { return nothing(); }, nothing).ok());
+    (*other)->add({.version = 1, .actor = "one that never served"});
+    ASSERT_EQ((*other)->commit({.epoch = 7, .version = 1}), journal::Journal::Written::kYes);
+  }
+  EXPECT_THAT(take_back(/*changes_count=*/true).message(), HasSubstr("has gone on with it"));
+  EXPECT_EQ(reason(apply(add("s2"))), v1::REASON_SHUTTING_DOWN);
+  EXPECT_EQ(take_back(/*changes_count=*/false), absl::OkStatus());
+  while (store_->journal()->info().condition != journal::Condition::kWriting) std::this_thread::yield();
+  EXPECT_EQ(digest(), before);
+  EXPECT_FALSE(apply(add("s2")).refused());
+  auto history = journal::HistoryReader::open(store_->journal()->path());
+  ASSERT_TRUE(history.ok());
+  std::vector<journal::HistoryRow> rows = *history->list(0, 10);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].actor, "test");
+  const std::string after = digest();
+  store_.reset();
+  ASSERT_NO_FATAL_FAILURE(open());
+  EXPECT_EQ(digest(), after);
 }
 
 // It is being written, so it stays with who writes it; and what was not given need not be free to be taken back.

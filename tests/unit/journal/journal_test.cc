@@ -376,10 +376,10 @@ TEST_F(JournalTest, IsHandedOverAndTakenBackUnlessItHasChanged) {
   {
     auto other = Journal::open({.directory = folder_.state()});
     ASSERT_TRUE(other.ok());
-    EXPECT_THAT(std::string(journal_->take_back().message()), HasSubstr("in use by process"));
+    EXPECT_THAT(std::string(journal_->take_back(true).message()), HasSubstr("in use by process"));
     ASSERT_TRUE((*other)->load([](const Row&) { return absl::OkStatus(); }, sound).ok());
   }
-  ASSERT_EQ(journal_->take_back(), absl::OkStatus());
+  ASSERT_EQ(journal_->take_back(true), absl::OkStatus());
   must_add("two");
   journal_->hand_over();
   {
@@ -389,7 +389,7 @@ TEST_F(JournalTest, IsHandedOverAndTakenBackUnlessItHasChanged) {
     ++state.version;
     ASSERT_EQ((*other)->commit(state), Journal::Written::kYes);
   }
-  EXPECT_THAT(std::string(journal_->take_back().message()), HasSubstr("has gone on with it"));
+  EXPECT_THAT(std::string(journal_->take_back(true).message()), HasSubstr("has gone on with it"));
   EXPECT_TRUE(journal_->is_handed_over());
 }
 

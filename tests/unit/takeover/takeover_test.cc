@@ -43,8 +43,9 @@ class FakeHost : public Host {
     ++given_up;
     return fail_to_give_up ? absl::InternalError("the disk is full") : absl::OkStatus();
   }
-  absl::Status take_state_back() override {
+  absl::Status take_state_back(bool changes_count) override {
     ++asked_back;
+    its_changes_count = changes_count;
     if (locked_for > 0 && locked_for-- > 0) return absl::FailedPreconditionError("locked by process 1");
     taken_back.count_down();
     return absl::OkStatus();
@@ -65,6 +66,7 @@ class FakeHost : public Host {
   std::atomic<int> given_up = 0;
   std::atomic<int> asked_back = 0;
   std::atomic<int> locked_for = 0;
+  std::atomic<bool> its_changes_count = false;
   std::atomic<bool> fail_to_give_up = false;
   std::latch taken_back{1};
   std::latch left{1};
@@ -233,6 +235,7 @@ TEST_F(TakeoverTest, AStateThatCannotBeGivenUpIsTakenBack) {
   auto running = giver();
   EXPECT_THAT(Taker::ask(folder_, "0.1").status().message(), HasSubstr("the disk is full"));
   host_.taken_back.wait();
+  EXPECT_FALSE(host_.its_changes_count);
 }
 
 TEST_F(TakeoverTest, AProcessThatIsToldToEndLeavesWhatItHasGivenToTheOtherOne) {
@@ -255,6 +258,7 @@ TEST_F(TakeoverTest, OneThatSaidThatItServesAndHoldsTheStateHasTakenOver) {
     say(visitor, "serving ");
   }
   host_.left.wait();
+  EXPECT_EQ(host_.its_changes_count, host_.asked_back > 0);  // unless it was still heard
   EXPECT_TRUE(running->stop());
 }
 
