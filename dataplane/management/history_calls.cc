@@ -38,8 +38,7 @@ auto look_into(const std::string& path, Look look) -> decltype(look(std::declval
 }
 
 grpc::Status too_many_searches() {
-  return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-          config::concat(Context::kSearchesMax, " readers of the history wait already; try again later")};
+  return busy(config::concat(Context::kSearchesMax, " readers of the history wait already; try again later"));
 }
 
 // Where nobody who opens a session waits for it. False where too many wait already.

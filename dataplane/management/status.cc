@@ -1,8 +1,6 @@
 #include "management/status.h"
 
-#include "google/protobuf/any.pb.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "management/status_details.h"
 
 namespace fairlead::management {
 namespace {
@@ -40,44 +38,39 @@ grpc::StatusCode code_of(v1::Reason reason) {
   }
 }
 
-// google.rpc.Status, as clients expect it in the trailer: code = 1, message = 2, details = 3.
-std::string encode_details(grpc::StatusCode code, const std::string& text, const api::Failure& failure) {
+bool passes_by_itself(v1::Reason reason) {
+  return reason == v1::REASON_SHUTTING_DOWN || reason == v1::REASON_DISK_FULL || reason == v1::REASON_JOURNAL_FAILED;
+}
+
+// For what passes by itself.
+constexpr std::chrono::seconds kRetryDelay{1};
+
+}  // namespace
+
+grpc::Status to_status(const api::Failure& failure, std::optional<config::Version> present) {
   v1::OperationFailure detail;
   detail.set_resource(failure.resource);
   detail.set_reason(failure.reason);
   detail.set_field(failure.field);
-  google::protobuf::Any any;
-  any.PackFrom(detail);
-  std::string packed = any.SerializeAsString();
-  std::string out;
-  google::protobuf::io::StringOutputStream stream(&out);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  constexpr uint32_t kVarint = 0;
-  constexpr uint32_t kBytes = 2;
-  coded.WriteTag((1 << 3) | kVarint);
-  coded.WriteVarint32(static_cast<uint32_t>(code));
-  coded.WriteTag((2 << 3) | kBytes);
-  coded.WriteVarint32(static_cast<uint32_t>(text.size()));
-  coded.WriteString(text);
-  coded.WriteTag((3 << 3) | kBytes);
-  coded.WriteVarint32(static_cast<uint32_t>(packed.size()));
-  coded.WriteString(packed);
-  coded.Trim();
-  return out;
-}
-
-}  // namespace
-
-grpc::Status to_status(const api::Failure& failure) {
-  grpc::StatusCode code = code_of(failure.reason);
-  // A trailer has room for 8 KiB in all.
-  std::string text = failure.text().substr(0, 2048);
-  return {code, text, encode_details(code, text, failure)};
+  StatusDetails details;
+  details.add(detail);
+  std::string_view reason = v1::Reason_Name(failure.reason);
+  reason.remove_prefix(std::string_view("REASON_").size());
+  if (present) {
+    details.add_error_info(reason, "version", std::to_string(*present));
+  } else {
+    details.add_error_info(reason, "resource", failure.resource);
+  }
+  const grpc::StatusCode code = code_of(failure.reason);
+  if (code == grpc::StatusCode::INVALID_ARGUMENT) details.add_field_violation(failure.field, failure.problem);
+  if (failure.reason == v1::REASON_LIMIT_EXCEEDED) details.add_quota_violation(failure.resource, failure.problem);
+  if (passes_by_itself(failure.reason)) details.add_retry_after(kRetryDelay);
+  return details.with(code, failure.text());
 }
 
 grpc::Status to_status(const store::Result& result) {
   if (result.failures.empty()) return grpc::Status::OK;
-  return to_status(result.failures.front().failure);
+  return to_status(result.failures.front().failure, result.version);
 }
 
 grpc::Status to_status(store::Store::Posted posted) {
@@ -85,7 +78,7 @@ grpc::Status to_status(store::Store::Posted posted) {
     case store::Store::Posted::kYes:
       return grpc::Status::OK;
     case store::Store::Posted::kBusy:
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many requests wait; try again later"};
+      return busy("too many requests wait; try again later");
     case store::Store::Posted::kShuttingDown:
       break;
   }
@@ -96,6 +89,16 @@ grpc::Status invalid(const std::string& text) { return {grpc::StatusCode::INVALI
 
 grpc::Status unimplemented(const std::string& text) { return {grpc::StatusCode::UNIMPLEMENTED, text}; }
 
-grpc::Status shutting_down() { return {grpc::StatusCode::UNAVAILABLE, "the data plane is shutting down"}; }
+grpc::Status busy(const std::string& text) {
+  StatusDetails details;
+  details.add_retry_after(kRetryDelay);
+  return details.with(grpc::StatusCode::RESOURCE_EXHAUSTED, text);
+}
+
+grpc::Status shutting_down() {
+  StatusDetails details;
+  details.add_retry_after(kRetryDelay);
+  return details.with(grpc::StatusCode::UNAVAILABLE, "the data plane is shutting down");
+}
 
 }  // namespace fairlead::management

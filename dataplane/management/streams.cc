@@ -41,8 +41,7 @@ void Streams::begin(const std::shared_ptr<Stream>& stream) {
   streams_ += fits ? 1 : 0;
   if (shutting_down_) return stream->shut_down();
   if (fits) return stream->begin();
-  stream->finish({grpc::StatusCode::RESOURCE_EXHAUSTED,
-                  config::concat(streams_max_, " streams are open already; end one of them")});
+  stream->finish(busy(config::concat(streams_max_, " streams are open already; end one of them")));
 }
 
 void Streams::remove(Call* call) {

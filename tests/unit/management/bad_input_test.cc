@@ -137,6 +137,9 @@ TEST_F(BadInputTest, IsRefusedWithReasonStatusAndTextAndChangesNothing) {
       if (row.status != StatusCode::OK) {
         EXPECT_THAT(status.error_message(), HasSubstr(row.text));
         EXPECT_THAT(status.error_details(), HasSubstr("fairlead.v1.OperationFailure"));
+        EXPECT_THAT(status.error_details(), HasSubstr("google.rpc.ErrorInfo"));
+        EXPECT_EQ(status.error_details().contains("google.rpc.BadRequest"), row.status == StatusCode::INVALID_ARGUMENT);
+        EXPECT_EQ(status.error_details().contains("google.rpc.QuotaFailure"), row.reason == v1::REASON_LIMIT_EXCEEDED);
         EXPECT_LT(status.error_details().size() + status.error_message().size(), 8192);
       }
       EXPECT_EQ(state(), before);
