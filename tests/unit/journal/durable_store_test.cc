@@ -90,6 +90,26 @@ class DurableStore : public testing::Test {
     store_->take_back_journal(changes_count, [&](absl::Status status) { done.set_value(std::move(status)); });
     return done.get_future().get();
   }
+  void wait_until_it_writes() {
+    while (store_->journal()->info().condition != journal::Condition::kWriting) std::this_thread::yield();
+  }
+  // By a process that loads what was handed over, and perhaps begins anew with something else; and ends.
+  void open_elsewhere(const std::string& digest, bool writes) {
+    auto nothing = [] { return absl::OkStatus(); };
+    auto each = [](const journal::Row&) { return absl::OkStatus(); };
+    {
+      auto other = journal::Journal::open({.directory = folder_.state()});
+      ASSERT_TRUE(other.ok()) << other.status();
+      ASSERT_EQ((*other)->load(each, nothing), absl::OkStatus());
+      EXPECT_EQ((*other)->state().digest, digest);
+    }
+    if (!writes) return;
+    auto other = journal::Journal::open({.directory = folder_.state(), .reset = true});
+    ASSERT_TRUE(other.ok()) << other.status();
+    ASSERT_EQ((*other)->load(each, nothing), absl::OkStatus());
+    (*other)->add({.version = 1, .actor = "one that never served"});
+    ASSERT_EQ((*other)->commit({.epoch = 7, .version = 1}), journal::Journal::Written::kYes);
+  }
   std::string digest() {
     return read([](Reader& reader) { return reader.digest().bytes(); });
   }
@@ -208,7 +228,7 @@ TEST_F(DurableStore, AfterAFailedFlushItTakesNothingUntilANewFileStands) {
   while (test_support::faults_so_far() == faults) std::this_thread::yield();
   EXPECT_EQ(reason(apply(add("s3"))), v1::REASON_JOURNAL_FAILED);
   test_support::set_faults({});
-  while (store_->journal()->info().condition != journal::Condition::kWriting) std::this_thread::yield();
+  wait_until_it_writes();
   EXPECT_FALSE(apply(add("s4")).refused());
   before = digest();
   cut_power_and_open();
@@ -230,7 +250,7 @@ TEST_F(DurableStore, AFailedJournalDoesNotMakeAResyncRemoveWhatItNamed) {
   const std::string all = R"(operations { upsert { backend { name: "web" } } })" + add("s1") + add("s2");
   EXPECT_EQ(reason(post(all, {}, kSession).get()), v1::REASON_JOURNAL_FAILED);
   test_support::set_faults({});
-  while (store_->journal()->info().condition != journal::Condition::kWriting) std::this_thread::yield();
+  wait_until_it_writes();
   std::promise<Result> ended;
   store_->end_resync({.id = 2, .origin = origin, .max_removal_percent = 100}, {},
                      [&](Result result) { ended.set_value(std::move(result)); });
@@ -281,18 +301,11 @@ TEST_F(DurableStore, WhatAProcessWroteThatNeverServedIsUndone) {
   EXPECT_FALSE(apply(add("s1")).refused());
   const std::string before = digest();
   EXPECT_EQ(hand_over(), absl::OkStatus());
-  {
-    auto other = journal::Journal::open({.directory = folder_.state(), .reset = true});
-    ASSERT_TRUE(other.ok());
-    auto nothing = [] { return absl::OkStatus(); };
-    ASSERT_TRUE((*other)->load([&](const journal::Row&) { return nothing(); }, nothing).ok());
-    (*other)->add({.version = 1, .actor = "one that never served"});
-    ASSERT_EQ((*other)->commit({.epoch = 7, .version = 1}), journal::Journal::Written::kYes);
-  }
+  open_elsewhere(before, /*writes=*/true);
   EXPECT_THAT(take_back(/*changes_count=*/true).message(), HasSubstr("has gone on with it"));
   EXPECT_EQ(reason(apply(add("s2"))), v1::REASON_SHUTTING_DOWN);
   EXPECT_EQ(take_back(/*changes_count=*/false), absl::OkStatus());
-  while (store_->journal()->info().condition != journal::Condition::kWriting) std::this_thread::yield();
+  wait_until_it_writes();
   EXPECT_EQ(digest(), before);
   EXPECT_FALSE(apply(add("s2")).refused());
   auto history = journal::HistoryReader::open(store_->journal()->path());
@@ -313,13 +326,13 @@ TEST_F(DurableStore, AFailedJournalIsNotHandedOver) {
   EXPECT_THAT(hand_over().message(), HasSubstr("being written anew"));
   EXPECT_EQ(take_back(), absl::OkStatus());
   test_support::set_faults({});
-  while (store_->journal()->info().condition != journal::Condition::kWriting) std::this_thread::yield();
+  wait_until_it_writes();
   EXPECT_FALSE(apply(add("s1")).refused());
   EXPECT_EQ(hand_over(), absl::OkStatus());
 }
 
 // Random transactions, some in flight together, over disks that lose what was not flushed, are full for a while, or
-// fail; the state is always the one after the last that was acknowledged.
+// fail, and processes that fail to take over; the state is always the one after the last that was acknowledged.
 TEST_F(DurableStore, TheStateIsWhatWasAcknowledgedWhateverHappens) {
   uint64_t seed = std::random_device()();
   SCOPED_TRACE(seed);
@@ -354,6 +367,12 @@ TEST_F(DurableStore, TheStateIsWhatWasAcknowledgedWhateverHappens) {
     std::string before = digest();
     EXPECT_EQ(version(), acknowledged);
     test_support::set_faults(usual);
+    if (random.below(3) == 0 && hand_over().ok()) {
+      EXPECT_EQ(reason(apply(add("s1"))), v1::REASON_SHUTTING_DOWN);
+      if (random.below(2) == 0) open_elsewhere(before, /*writes=*/random.below(2) == 0);
+      EXPECT_EQ(take_back(/*changes_count=*/false), absl::OkStatus());
+      wait_until_it_writes();
+    }
     if (random.below(2) == 0) continue;
     cut_power_and_open();
     ASSERT_EQ(digest(), before);
