@@ -9,7 +9,6 @@
 #include "config/text.h"
 #include "config/validate.h"
 #include "spdlog/spdlog.h"
-#include "store/address_choice.h"
 #include "store/applier.h"
 #include "store/load.h"
 
@@ -117,27 +116,6 @@ absl::StatusOr<uint64_t> Writer::load(uint64_t epoch) {
   await_names();
   commit();
   return durability_.journal()->state().resources;
-}
-
-// So that who took requests before the process ended takes them when it accepts again. Nameservers that are slow make a
-// start slow, but not for long.
-void Writer::await_names() {
-  is_starting_ = true;
-  follow_discoveries();
-  const auto deadline = std::chrono::steady_clock::now() + kNamesAtStart;
-  size_t followed = 0;
-  while (true) {
-    // Servers that are found have names in their turn.
-    for (; followed < effects_.effects.size(); ++followed) {
-      if (const auto* follow = std::get_if<FollowName>(&effects_.effects[followed])) perform(FollowName(*follow));
-    }
-    apply_known_names();
-    names_.send();
-    if (names_.are_all_known() || std::chrono::steady_clock::now() >= deadline) break;
-    for (Inbox::Task& task : inbox_->take_until(deadline)) task();
-    take_name_facts();
-  }
-  is_starting_ = false;
 }
 
 void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
@@ -303,112 +281,6 @@ void Writer::close_backups() {
   }
 }
 
-void Writer::perform_effects() {
-  // Performing adds events, not effects.
-  std::vector<Effect> effects = std::exchange(effects_.effects, {});
-  // What opens before what closes: an address that goes from one listener to another is never without.
-  for (bool opens : {true, false}) {
-    for (const Effect& effect : effects) {
-      if (std::holds_alternative<AcceptListener>(effect) != opens) continue;
-      std::visit([this](const auto& what) { perform(what); }, effect);
-    }
-  }
-  apply_known_names();
-  names_.send();
-  checks_.send();
-}
-
-void Writer::perform(const AcceptListener& effect) {
-  const base::Ref<const config::Listener>* listener = model_.find_listener(effect.slot);
-  if (!listener || (*listener)->metadata.uid != effect.uid) return;
-  accepting_.insert(effect.uid);
-  reading_half_.accept(effect.slot, effect.uid);
-}
-
-void Writer::perform(const StopListener& effect) {
-  if (accepting_.erase(effect.uid) > 0) {
-    reading_half_.stop_accepting(effect.uid);
-  } else {
-    reading_half_.unbind(effect.uid);
-  }
-}
-
-void Writer::perform(const CloseAddresses& effect) {
-  if (!accepting_.contains(effect.uid)) return;
-  const base::Ref<const config::Listener>* listener = model_.find_listener(effect.slot);
-  std::vector<config::Endpoint> closed = effect.bound;
-  if (listener && (*listener)->metadata.uid == effect.uid) {
-    std::erase_if(closed, [&](const config::Endpoint& endpoint) {
-      return std::ranges::find((*listener)->bound, endpoint) != (*listener)->bound.end();
-    });
-  }
-  if (!closed.empty()) reading_half_.close_addresses(effect.uid, closed);
-}
-
-void Writer::perform(const DrainDeparting& effect) {
-  checks_.forget(effect.uid);
-  names_.forget(effect.uid);
-  const DepartingServer* departing = model_.find_departing(effect.uid);
-  if (!departing) return;
-  perform(ForgetEjections{departing->handle, departing->record->slot, effect.uid});
-  drains_.depart(*departing);
-}
-
-void Writer::perform(const FollowCheck& effect) {
-  const config::Server* server = model_.find_member(effect.backend, effect.slot, effect.uid);
-  if (server) checks_.follow(*model_.find_backend_at(effect.backend.slot), *server, effect.origin);
-}
-
-void Writer::perform(const FollowChecks& effect) {
-  if (const BackendState* backend = model_.find_backend(effect.backend)) checks_.follow(*backend, effect.members);
-}
-
-void Writer::perform(const ForgetEjections& effect) {
-  BackendState* backend = model_.find_backend(effect.backend);
-  if (!backend) return observations_.stop(effect.backend.uid);
-  if (effect.uid == 0) return model_.forget_ejections(*backend);
-  const base::Ref<const Ejection>* known = backend->ejections.find(effect.slot);
-  if (known && (*known)->server == effect.uid) model_.note_ejection(*backend, effect.slot, nullptr);
-  observations_.forget(effect.backend.uid, effect.uid);
-}
-
-void Writer::perform(const CloseConnections& effect) {
-  if (effect.idle_only) return reading_half_.close_idle_connections(effect.backend, effect.slot, effect.uid);
-  reading_half_.close_connections(effect.backend, effect.slot, effect.uid);
-}
-
-void Writer::perform(const FollowName& effect) {
-  const config::Server* server = model_.find_member(effect.backend, effect.slot, effect.uid);
-  if (!server) return;
-  std::string_view host = server->address.is_name() ? server->address.host() : std::string_view();
-  names_.follow(effect.backend, effect.uid, host, effect.origin);
-  if (!names_.known(host)) return;
-  std::pair<config::BackendHandle, std::string> followed{effect.backend, host};
-  if (std::ranges::find(followed_names_, followed) == followed_names_.end()) {
-    followed_names_.push_back(std::move(followed));
-  }
-}
-
-void Writer::apply_known_names() {
-  for (const auto& [handle, host] : std::exchange(followed_names_, {})) {
-    BackendState* backend = model_.find_backend(handle);
-    const NameFact* fact = names_.known(host);
-    if (backend && fact) apply_fact(*fact, *backend);
-  }
-}
-
-void Writer::perform(const FollowAdminState& effect) {
-  const config::Server* server = model_.find_member(effect.backend, effect.slot, effect.uid);
-  if (!server) return;
-  const BackendState& backend = *model_.find_backend_at(effect.backend.slot);
-  v1::Lifecycle entered = drains_.follow_admin_state(backend, *server, effect.origin);
-  if (entered == v1::LIFECYCLE_UNSPECIFIED) return;
-  // It may have to pass a check first, or to get an address.
-  const base::Ref<const config::Server>& seen = backend.adjusted_of(*backend.members.find(server->slot));
-  if (entered == v1::LIFECYCLE_READY) entered = lifecycle_of(*seen, false, backend.health_of(server->slot).get());
-  add_step({backend.settings->name, server->name, server->metadata.uid, entered}, effect.origin);
-}
-
 void Writer::add_event(decltype(Event::what) what, const std::shared_ptr<const Origin>& origin) {
   effects_.events.push_back({.what = std::move(what),
                              .time = std::chrono::system_clock::now(),
@@ -431,67 +303,6 @@ void Writer::end_drain(const Drains::Ended& ended) {
     awaited->answer.follows_change = false;
     active_.push_back(std::move(awaited->answer));
   }
-}
-
-void Writer::take_name_facts() {
-  for (NameFact& fact : std::exchange(name_facts_, {})) {
-    std::string host = fact.name;
-    if (!names_.take(std::move(fact))) continue;
-    for (config::BackendHandle handle : names_.backends_with(host)) {
-      BackendState* backend = model_.find_backend(handle);
-      if (!backend) continue;
-      const NameFact& known = *names_.known(host);
-      if (config::is_service_question(host)) {
-        apply_services(*backend);
-      } else {
-        apply_fact(known, *backend);
-      }
-    }
-  }
-}
-
-void Writer::apply_fact(const NameFact& fact, BackendState& backend) {
-  std::vector<NameHolder> holders;
-  std::vector<const config::Server*> members;
-  for (const config::Server* server : backend.by_name) {
-    if (!server->address.is_name() || server->address.host() != fact.name) continue;
-    members.push_back(server);
-    base::Ref<const Resolution> resolution = backend.resolution_of(server->slot);
-    NameHolder holder{.server = server->name, .address = std::nullopt, .port = server->address.port()};
-    if (resolution) holder.address = resolution->address;
-    holders.push_back(std::move(holder));
-  }
-  std::vector<std::optional<config::Endpoint>> chosen = choose_addresses(fact.addresses, fact.present, holders);
-  for (size_t i = 0; i < members.size(); ++i) resolve(backend, *members[i], fact, chosen[i]);
-}
-
-void Writer::resolve(BackendState& backend, const config::Server& server, const NameFact& fact,
-                     const std::optional<config::Endpoint>& address) {
-  base::Ref<const Resolution> before = backend.resolution_of(server.slot);
-  bool is_same = before ? before->address == address : false;
-  if (is_same && before->reason == fact.reason) return;
-  auto after = base::make_ref<Resolution>();
-  after->address = address;
-  after->reason = fact.reason;
-  after->time = is_same ? before->time : std::chrono::system_clock::now();
-  bool moves = before && before->address && !is_same;
-  model_.note_resolution(backend, server.slot, base::Ref<const Resolution>(after));
-  // What stands there now is not the one that was ejected.
-  if (moves) perform(ForgetEjections{backend.handle(), server.slot, server.metadata.uid});
-  // That a new name has no address is worth telling as well.
-  if (is_same) return;
-  config::Uid uid = server.metadata.uid;
-  base::Ref<const Health> health = backend.health_of(server.slot);
-  const config::Server& seen = *backend.adjusted_of(*backend.members.find(server.slot));
-  v1::Lifecycle lifecycle = lifecycle_of(seen, drains_.is_drained(uid), health.get());
-  if (health) checks_.follow(backend, server, names_.take_waiting(uid));
-  ServerStep step{.backend = backend.settings->name, .name = server.name, .uid = uid, .lifecycle = lifecycle};
-  step.resolved_address = address ? address->to_string() : "";
-  step.resolution = fact.reason;
-  spdlog::log(address ? spdlog::level::info : spdlog::level::warn, "name: {} is at {}: {}: {}",
-              api::server_title(step.backend, step.name), address ? step.resolved_address : "no address", fact.name,
-              fact.reason);
-  add_step(std::move(step), lifecycle == v1::LIFECYCLE_READY ? names_.take_waiting(uid) : nullptr);
 }
 
 void Writer::on_visible(uint64_t publication) { visible_ = std::max(visible_, publication); }
