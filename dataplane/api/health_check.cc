@@ -154,16 +154,10 @@ std::optional<config::ProxyHeader> proxy_header(FieldChecker& checker, v1::Proxy
   }
 }
 
-// Where to connect, other than to the server.
-struct Place {
-  std::optional<uint16_t> port;
-  std::optional<config::Endpoint> address;
-};
-
 // `path`: of the message.
 template <typename Message>
-Place decode_place(FieldChecker& checker, const Message& message, std::string_view path = "health_check") {
-  Place place;
+config::CheckPlace decode_place(FieldChecker& checker, const Message& message, std::string_view path = "health_check") {
+  config::CheckPlace place;
   std::string port_field = concat(path, ".port");
   std::string address_field = concat(path, ".address");
   std::optional<uint32_t> port = checker.number(port_field, message.has_port(), message.port(), kPort);
@@ -175,31 +169,32 @@ Place decode_place(FieldChecker& checker, const Message& message, std::string_vi
   return place;
 }
 
-template <typename Check, typename Message>
-void encode_place(const Check& check, Message& out) {
-  if (check.port) out.set_port(*check.port);
-  if (check.address) out.set_address(check.address->to_string());
+template <typename Message>
+void encode_place(const config::CheckPlace& place, Message& out) {
+  if (place.port) out.set_port(*place.port);
+  if (place.address) out.set_address(place.address->to_string());
 }
+
+constexpr std::string_view kAgentPath = "health_check.agent";
 
 std::optional<config::AgentCheck> decode_agent(FieldChecker& checker, const v1::HealthCheck& message) {
   if (!message.has_agent()) return std::nullopt;
-  constexpr std::string_view kPath = "health_check.agent";
   const v1::AgentCheck& agent = message.agent();
-  Place place = decode_place(checker, agent, kPath);
-  if (!place.port && agent.address().empty()) checker.fail(concat(kPath, ".port"), "is not set, nor is an address");
+  config::CheckPlace place = decode_place(checker, agent, kAgentPath);
+  if (!place.port && agent.address().empty())
+    checker.fail(concat(kAgentPath, ".port"), "is not set, nor is an address");
   if (agent.send().size() > config::kAgentSendMax) {
-    checker.fail(concat(kPath, ".send"),
+    checker.fail(concat(kAgentPath, ".send"),
                  concat("has ", agent.send().size(), " bytes, at most ", config::kAgentSendMax, " are allowed"));
   }
   return config::AgentCheck{
-      .port = place.port,
-      .address = std::move(place.address),
-      .interval = checker.duration(concat(kPath, ".interval"), agent.has_interval(), agent.interval(), kInterval),
+      .place = std::move(place),
+      .interval = checker.duration(concat(kAgentPath, ".interval"), agent.has_interval(), agent.interval(), kInterval),
       .send = agent.send()};
 }
 
 void encode_agent(const config::AgentCheck& agent, v1::AgentCheck& out) {
-  encode_place(agent, out);
+  encode_place(agent.place, out);
   if (agent.interval) encode(*agent.interval, *out.mutable_interval());
   out.set_send(agent.send);
 }
@@ -287,9 +282,7 @@ std::optional<config::HealthCheck> decode_health_check(FieldChecker& checker, co
                                    {config::kTimeoutMin, check.effective_interval()});
   check.rise = checker.number("health_check.rise", message.has_rise(), message.rise(), kCount);
   check.fall = checker.number("health_check.fall", message.has_fall(), message.fall(), kCount);
-  Place place = decode_place(checker, message);
-  check.port = place.port;
-  check.address = std::move(place.address);
+  check.place = decode_place(checker, message);
   check.initial_state = initial_state(checker, message.initial_state());
   check.proxy_header = proxy_header(checker, message.proxy_header());
   check.agent = decode_agent(checker, message);
@@ -312,7 +305,7 @@ void encode(const config::HealthCheck& check, v1::HealthCheck& out) {
   if (check.timeout) encode(*check.timeout, *out.mutable_timeout());
   if (check.rise) out.set_rise(*check.rise);
   if (check.fall) out.set_fall(*check.fall);
-  encode_place(check, out);
+  encode_place(check.place, out);
   if (check.initial_state) {
     out.set_initial_state(*check.initial_state == config::InitialState::kUp ? v1::INITIAL_STATE_UP
                                                                             : v1::INITIAL_STATE_PENDING);
@@ -327,19 +320,18 @@ void encode(const config::HealthCheck& check, v1::HealthCheck& out) {
 void decode_server_check(FieldChecker& checker, const v1::Server& server, config::ServerExtras& out) {
   if (!server.has_health_check()) return;
   const v1::ServerHealthCheck& message = server.health_check();
-  Place place = decode_place(checker, message);
-  bool says_how = message.disabled() || place.port || place.address;
+  out.check = decode_place(checker, message);
+  if (message.has_agent()) out.agent = decode_place(checker, message.agent(), kAgentPath);
+  bool says_how = message.disabled() || out.check.is_set() || out.agent.is_set();
   if (!message.track().empty()) check_track(checker, server, says_how);
   out.track = message.track();
   out.unchecked = message.disabled();
-  out.check_port = place.port;
-  out.check_address = std::move(place.address);
 }
 
 void encode(const config::ServerExtras& extras, v1::ServerHealthCheck& out) {
   out.set_disabled(extras.unchecked);
-  if (extras.check_port) out.set_port(*extras.check_port);
-  if (extras.check_address) out.set_address(extras.check_address->to_string());
+  encode_place(extras.check, out);
+  if (extras.agent.is_set()) encode_place(extras.agent, *out.mutable_agent());
   out.set_track(extras.track);
 }
 

@@ -12,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-#include "config/endpoint.h"
+#include "config/check_place.h"
 #include "config/send_proxy.h"
 
 namespace fairlead::config {
@@ -69,9 +69,8 @@ struct NoCheck {
 };
 
 struct AgentCheck {
-  // One of the two.
-  std::optional<uint16_t> port{};
-  std::optional<Endpoint> address{};
+  // Set.
+  CheckPlace place{};
   std::optional<std::chrono::nanoseconds> interval{};
   std::string send{};
   friend bool operator==(const AgentCheck&, const AgentCheck&) = default;
@@ -87,9 +86,8 @@ struct HealthCheck {
   std::optional<Duration> timeout;
   std::optional<uint32_t> rise;
   std::optional<uint32_t> fall;
-  // Of all servers' addresses, and in place of them. One of the two at most.
-  std::optional<uint16_t> port;
-  std::optional<Endpoint> address;
+  // For all servers.
+  CheckPlace place;
   std::optional<InitialState> initial_state;
   std::optional<ProxyHeader> proxy_header;
   std::optional<AgentCheck> agent;

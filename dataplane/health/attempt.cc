@@ -26,18 +26,14 @@ std::string written(config::ProxyHeader version) {
 }  // namespace
 
 config::Endpoint place_of(const config::HealthCheck& settings, const config::Server& server, Role role) {
-  const config::ServerExtras* own = server.extras.get();
-  std::optional<uint16_t> port = settings.port;
-  const std::optional<config::Endpoint>* address = &settings.address;
-  if (role == Role::kAgent) {
-    port = settings.agent->port;
-    address = &settings.agent->address;
-  } else if (own && (own->check_port || own->check_address)) {
-    port = own->check_port;
-    address = &own->check_address;
+  const bool is_agent = role == Role::kAgent;
+  const config::CheckPlace* place = is_agent ? &settings.agent->place : &settings.place;
+  if (const config::ServerExtras* extras = server.extras.get()) {
+    const config::CheckPlace& own = is_agent ? extras->agent : extras->check;
+    if (own.is_set()) place = &own;
   }
-  if (*address) return **address;
-  return port && !server.address.is_unix() ? server.address.with_port(*port) : server.address;
+  if (place->address) return *place->address;
+  return place->port && !server.address.is_unix() ? server.address.with_port(*place->port) : server.address;
 }
 
 namespace {

@@ -80,7 +80,9 @@ class FieldsInPlace(ApiCase):
         self.toggle("backend", "backend app", {"health_check.port": ports, "health_check.agent.port": ports, **CHECK}, backend)
         self.toggle("server", "server app/s1", {
             "health_check.disabled": (True, False), "health_check.port": ports[::-1] + [None],
-            "health_check.address": [other.address for other in others] + [None]},
+            "health_check.address": [other.address for other in others] + [None],
+            "health_check.agent.port": ports[::-1] + [None],
+            "health_check.agent.address": [other.address for other in others] + [None], "health_check.agent": (None,)},
             lambda: resources.Server(backend="app", name="s1"))
         self.toggle("backend", "backend app", {"health_check.port": (None,)}, backend)
         # Wherever a check is pointed to, it goes.
@@ -116,7 +118,8 @@ class FieldsInPlace(ApiCase):
         """A field that is new is toggled too, however deep it stands."""
         fixed = {"name", "metadata", "status"}
         for message, toggled, others in (
-                (resources.Server, SERVER, {"backend", "address", "health_check.port", "health_check.address"}),
+                (resources.Server, SERVER, {"backend", "address", "health_check.port", "health_check.address",
+                                           "health_check.agent.port", "health_check.agent.address"}),
                 # (Servers that are told of clients, or speak TLS, must expect that: proxy_protocol_test.py, server_tls_test.py.)
                 (resources.Backend, {**BACKEND, **CHECK}, {
                     "servers", "send_proxy_protocol", "tls", "health_check.tcp", "health_check.tls",

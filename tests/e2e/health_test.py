@@ -179,6 +179,24 @@ class Health(ApiCase):
             wait(text, lambda status, problem=problem: status.agent.problem == problem)
         self.assertEqual((self.status(api, "s1").health, self.status(api, "s1").effective_weight), (UP, 100))
 
+    def test_an_agent_of_a_servers_own(self):
+        port = lambda agent: int(agent.address.rsplit(":", 1)[1])  # noqa: E731
+        agents = [self.scripted(lambda peer, _, said=said: peer.socket.sendall(said))
+                  for said in (b"50%\n", b"25%\n", b"10%\n")]
+        well = self.well()
+        _, api = self.start_checked({"s1": well.address, "s2": well.address}, {
+            **CHECK, "agent": {"port": port(agents[0]), "interval": "50ms"}})
+        api.apply(upsert(*(server(f"s{i}", well.address, weight=100) for i in (1, 2))))
+        weight = lambda name: self.status(api, name).effective_weight  # noqa: E731
+        wait_until(lambda: weight("s1") == weight("s2") == 50, "the backend's agent")
+        api.apply(upsert(server("s1", well.address, weight=100, health_check={"agent": {"port": port(agents[1])}})))
+        wait_until(lambda: weight("s1") == 25, "an agent of its own")
+        api.apply(upsert(server("s1", well.address, weight=100, health_check={"agent": {"address": agents[2].address}})))
+        wait_until(lambda: weight("s1") == 10, "one at another address")
+        self.assertEqual(weight("s2"), 50)
+        api.apply(upsert(server("s1", well.address, weight=100)))
+        wait_until(lambda: weight("s1") == 50, "the backend's again")
+
     def test_a_follower_goes_with_its_target_and_loses_what_it_has(self):
         echo = self.scripted(lambda peer, _: peer.read_to_end())
         well = self.well()

@@ -273,7 +273,7 @@ class Agents : public testing::Test {
   explicit Agents() {
     agent_.reads = false;
     check_.interval = seconds(1);
-    check_.agent = config::AgentCheck{.port = agent_.address().port()};
+    check_.agent = config::AgentCheck{.place = {.port = agent_.address().port()}};
   }
   void start() {
     w_.set_check(check_);
@@ -340,7 +340,7 @@ TEST_F(Agents, ThatFailChangeNothingAndTheStateSaysSo) {
   EXPECT_EQ(problem(""), "answer: reset");
   agent_.resets = false;
   EXPECT_EQ(wants("50% drain\n"), good);
-  check_.agent->port = 9;
+  check_.agent->place.port = 9;
   w_.set_check(check_);
   EXPECT_EQ(problem(""), "connect: refused");
 }
@@ -571,13 +571,13 @@ TEST_F(Checks, AChecksOwnPlaceTakesThePlaceOfTheServers) {
   HealthWorld w(1);
   Checked server(w, kOk);
   config::HealthCheck check = http();
-  check.port = server.address().port();
+  check.place.port = server.address().port();
   w.set_check(check);
   w.add("by-port", server.address().with_port(9));
   w.run_for(seconds(1));
   EXPECT_EQ(w.told["by-port"], "up: status 200");
-  check.port.reset();
-  check.address = server.address();
+  check.place.port.reset();
+  check.place.address = server.address();
   w.set_check(check);
   w.add("by-address", config::Endpoint::parse("10.7.7.7:1").value());
   w.run_for(seconds(1));

@@ -56,7 +56,9 @@ class CanonicalTest : public testing::Test {
       check.set_disabled(number(1) == 1);
       if (maybe()) check.set_port(1 + number(65534));
       if (!check.has_port() && maybe()) check.set_address(address());
-      if (!check.disabled() && !check.has_port() && check.address().empty()) {
+      if (maybe()) check.mutable_agent()->set_port(1 + number(65534));
+      if (!check.has_agent() && maybe()) check.mutable_agent()->set_address(address());
+      if (!check.disabled() && !check.has_port() && check.address().empty() && !check.has_agent()) {
         maybe() ? check.set_track("a/b") : message.clear_health_check();
       }
     }

@@ -157,6 +157,9 @@ TEST(ResourceOptions, FillAChecksKindApartFromTheRest) {
   const auto follower = fill<v1::Server>(server_options(), {"--track", "web/s1"});
   EXPECT_THAT(follower.mask, ElementsAre("health_check.track"));
   EXPECT_EQ(follower.resource.health_check().track(), "web/s1");
+  const auto agent = fill<v1::Server>(server_options(), {"--agent-port", "9000"});
+  EXPECT_THAT(agent.mask, ElementsAre("health_check.agent.port"));
+  EXPECT_EQ(agent.resource.health_check().agent().port(), 9000u);
   const auto none = fill<v1::Backend>(backend_options(), {"--check", "none"});
   EXPECT_THAT(none.mask, ElementsAre("health_check"));
   EXPECT_FALSE(none.resource.has_health_check());

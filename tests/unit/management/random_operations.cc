@@ -234,6 +234,7 @@ void RandomOperations::fill(v1::Server& server) {
   if (one_in(3)) server.set_admin_state(static_cast<v1::AdminState>(1 + number(2)));
   if (one_in(8)) server.mutable_health_check()->set_disabled(one_in(2));
   if (one_in(20)) server.mutable_health_check()->set_port(1 + number(1));
+  if (one_in(20)) server.mutable_health_check()->mutable_agent()->set_port(1 + number(1));
   if (one_in(8)) server.set_backup(number(1) == 1);
   if (one_in(8)) server.set_priority(number(17));
   if (one_in(40)) server.mutable_health_check()->set_track(server.backend() + "/" + server.name());
@@ -252,8 +253,8 @@ void RandomOperations::fill(v1::Patch& patch) {
     if (patch.update_mask().paths().empty()) patch.mutable_update_mask()->add_paths("labels");
   };
   if (patch.resource().has_server()) {
-    paths({"weight", "address", "max_connections", "admin_state", "health_check", "health_check.port", "priority",
-           "backup", "min_connections", "labels"});
+    paths({"weight", "address", "max_connections", "admin_state", "health_check", "health_check.port",
+           "health_check.agent", "health_check.agent.port", "priority", "backup", "min_connections", "labels"});
   } else if (patch.resource().has_backend()) {
     patch.mutable_resource()->mutable_backend()->clear_servers();
     paths({"balance",
