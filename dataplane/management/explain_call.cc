@@ -4,6 +4,7 @@
 #include <expected>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "api/failure.h"
 #include "config/text.h"
 #include "config/validate.h"
@@ -40,6 +41,7 @@ std::expected<observe::Question, std::string> to_question(const v1::ExplainPickR
                                                             {"path", text(request.path(), "/")},
                                                             {"host", text(request.host(), "localhost")}};
   for (const auto& [name, value] : request.headers()) lines.emplace_back("headers", concat(name, ": ", value));
+  if (config::Problem problem = check_line(request.sni())) return std::unexpected("sni: " + *problem);
   for (const auto& [field, line] : lines) {
     if (config::Problem problem = check_line(line)) return std::unexpected(concat(field, ": ", *problem));
   }
@@ -48,6 +50,8 @@ std::expected<observe::Question, std::string> to_question(const v1::ExplainPickR
   question.head = concat(lines[0].second, " ", lines[1].second, " HTTP/1.1\r\nHost: ", lines[2].second, "\r\n");
   for (size_t i = 3; i < lines.size(); ++i) question.head += concat(lines[i].second, "\r\n");
   question.head += "\r\n";
+  question.sni = absl::AsciiStrToLower(request.sni());
+  question.alpn.assign(request.alpn().begin(), request.alpn().end());
   return question;
 }
 

@@ -20,6 +20,9 @@ struct Question {
   std::string source;
   // A whole HTTP/1.1 head.
   std::string head;
+  // Of its TLS, where that is passed through: the server's name in lower case, or empty, and protocols.
+  std::string sni{};
+  std::vector<std::string> alpn{};
 };
 
 struct Explanation {

@@ -1,14 +1,16 @@
 #include "proxy/explain.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "balancing/slow_start.h"
 #include "codec/http1_request.h"
 #include "fmt/format.h"
+#include "fmt/ranges.h"
 #include "http/normalize_path.h"
 #include "proxy/faults.h"
 #include "proxy/persistence.h"
 #include "proxy/request_key.h"
+#include "proxy/request_shape.h"
 #include "routing/router.h"
 
 namespace fairlead::proxy {
@@ -75,10 +77,14 @@ class Explainer {
       return std::move(result_);
     }
     source_ = question.source;
+    if (record && !is_let_in(*record)) return none(denial(*record), observe::name_of(observe::Refusal::kDenied));
     if (record && !normalize(*record)) return std::move(result_);
     bool is_tcp = record && record->protocol == config::Protocol::kTcp;
     if (!is_tcp) of_request_ = &head_;
-    config::BackendHandle handle = record ? route(*record) : std::get<config::BackendHandle>(question.target);
+    if (record && !is_tcp) believe(record->http_policy);
+    config::BackendHandle handle = is_tcp   ? route_tcp(*record, question)
+                                   : record ? route(*record)
+                                            : std::get<config::BackendHandle>(question.target);
     if (!result_.cause.empty()) return std::move(result_);
     if (handle.uid == 0) return none("no route matches, and there is no default backend", faults::kNoRoute.cause);
     auto found = context_.upstreams.find(handle);
@@ -94,6 +100,22 @@ class Explainer {
     return std::move(result_);
   }
 
+  bool is_let_in(const config::Listener& listener) const {
+    absl::StatusOr<config::Endpoint> address = config::parse_ip(source_);
+    return !address.ok() || listener.access.allows(config::ip_number(address->to_socket_address().storage));
+  }
+  std::string denial(const config::Listener& listener) const {
+    return fmt::format("listener {} lets no connection of {} in", listener.name, source_);
+  }
+
+  // Of whom trusted proxies say the request is.
+  void believe(const config::HttpPolicy& policy) {
+    std::optional<Sender> named = take_named_sender(head_.headers, policy.effective_trusted_hops());
+    if (!named) return;
+    say(fmt::format("trusted proxies, of which {} is one, say that it is of {}", source_, named->address));
+    source_ = named->address;
+  }
+
   // The path, as the listener spells it; false where it is refused.
   bool normalize(const config::Listener& listener) {
     http::NormalizedPath normalized = http::normalize_path(head_.path, listener.http_policy.path, context_.path_text);
@@ -103,12 +125,22 @@ class Explainer {
     return false;
   }
 
+  config::BackendHandle route_tcp(const config::Listener& listener, const observe::Question& question) {
+    auto offers = [&](std::string_view protocol) {
+      return std::ranges::find(question.alpn, protocol) != question.alpn.end();
+    };
+    const auto* found = config::find_tls_route(listener.tls_route_table, question.sni, offers);
+    if (found) {
+      say(fmt::format("listener {}: the server name \"{}\" and the protocols [{}] lead to a route's backend",
+                      listener.name, question.sni, fmt::join(question.alpn, ", ")));
+      return found->backend;
+    }
+    say(fmt::format("listener {} passes connections on to its default backend", listener.name));
+    return listener.route_table.default_backend;
+  }
+
   config::BackendHandle route(const config::Listener& listener) {
     const config::RouteTable& table = listener.route_table;
-    if (listener.protocol == config::Protocol::kTcp) {
-      say(fmt::format("listener {} passes connections on to its default backend", listener.name));
-      return table.default_backend;
-    }
     config::RouteTarget target = routing::route(table, head_.host, head_.path);
     config::BackendHandle handle = target.backend;
     if (target.has_actions) {
@@ -131,6 +163,11 @@ class Explainer {
   Explanation pick(upstream::Backend& backend, const config::BackendSnapshot& members) {
     const config::Backend& settings = backend.settings();
     result_.backend = settings.name;
+    if (!backend.has_room_for_a_request()) {
+      return none(fmt::format("backend {} has the {} requests at a time that it may have", settings.name,
+                              settings.circuit.effective_max_requests()),
+                  faults::kTooManyRequests.cause);
+    }
     balancing::Key key = explain_algorithm(settings, members);
     const config::Server* server = follow_persistence(backend, members);
     if (!server) server = backend.peek(members, key);

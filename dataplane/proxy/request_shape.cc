@@ -54,6 +54,14 @@ std::string_view believed_element(http::HeaderList& headers, uint32_t hops) {
 
 }  // namespace
 
+std::optional<Sender> take_named_sender(http::HeaderList& headers, uint32_t hops) {
+  if (hops == 0 || !headers.contains(HeaderId::kXForwardedFor)) return std::nullopt;
+  std::string_view address = without_port(believed_element(headers, hops));
+  std::optional<uint64_t> source = net::source_of_text(address);
+  if (!source) return std::nullopt;
+  return Sender{address, *source};
+}
+
 FaultOrNull shape_request(ExchangeState& x, Sender& sender) {
   http::RequestHead& head = x.context.request;
   const config::HttpPolicy& policy = x.listener().http_policy;
@@ -67,10 +75,7 @@ FaultOrNull shape_request(ExchangeState& x, Sender& sender) {
     if (!normalized.refusal.empty()) return &faults::kPathRefused;
     head.path = normalized.path;
   }
-  if (uint32_t hops = policy.effective_trusted_hops(); hops > 0 && head.headers.contains(HeaderId::kXForwardedFor)) {
-    std::string_view address = without_port(believed_element(head.headers, hops));
-    if (std::optional<uint64_t> source = net::source_of_text(address)) sender = {address, *source};
-  }
+  if (std::optional<Sender> named = take_named_sender(head.headers, policy.effective_trusted_hops())) sender = *named;
   return nullptr;
 }
 

@@ -306,6 +306,11 @@ void Backend::Use::count_in_circuit(uint32_t limit) {
   if (refused_) ++backend_.counters_.circuit_refused;
 }
 
+bool Backend::has_room_for_a_request() {
+  const uint32_t limit = settings_->circuit.effective_max_requests();
+  return limit == 0 || circuit().requests.now() < limit;
+}
+
 bool Backend::begin_connection() {
   SharedCircuit::Count& all = circuit().connections;
   const uint32_t limit = settings_->circuit.effective_max_connections();

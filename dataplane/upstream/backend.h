@@ -127,6 +127,8 @@ class Backend {
     bool counted_ = false;
     bool refused_ = false;
   };
+  // Whether a Use would be within them now.
+  bool has_room_for_a_request();
   // So does a further try of an exchange hold a Retry, from the second try until the exchange ends.
   class Retry {
    public:

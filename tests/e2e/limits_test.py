@@ -165,6 +165,7 @@ class RatesAndConnections(ApiCase):
             self.live.wait_for_requests(1)
             self.assertEqual(fetch(self.fairlead.address(), "/more").status, 503)
             self.fairlead.wait_for_access("target=/more ", "status=503", "end=too_many_requests")
+            self.assertIn("no server: too_many_requests", self.ctl(self.fairlead, "explain", "web"))
             self.live.release()
             self.assertEqual(first.read_response().status, 200)
         # A place is free when the response has been handed over, which its client may know before we do.

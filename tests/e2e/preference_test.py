@@ -68,6 +68,20 @@ class Preference(Case):
         self.ctl(fairlead, "backend", "set", "app", "--hash-key", "{source}")
         self.assertIn("of {source}: \"10.1.2.3\"", self.ctl(fairlead, "explain", "web", "--source", "10.1.2.3"))
 
+    def test_explain_knows_whom_the_listener_believes_and_whom_it_lets_in(self):
+        fairlead = self.start(plane({name: self.origin(name).address for name in ("one", "two", "three")}, workers=1, listener={
+            "http": {"trusted_hops": 1},
+            "access": {"rules": [{"action": "DENY", "networks": ["10.0.0.0/8"]}]}}, backend={
+                "balance": {"algorithm": "HASH", "hash": {"key": "{source}"}}}))
+        for client in ("192.0.2.1", "10.7.7.7", "2001:db8::9"):
+            server = fetch(fairlead.address(), headers=["X-Forwarded-For: 6.6.6.6, " + client]).body.decode()
+            said = self.ctl(fairlead, "explain", "web", "--header", "X-Forwarded-For=6.6.6.6, " + client)
+            self.assertIn(f"that it is of {client}\n", said)
+            self.assertIn(f"app/{server} at ", said)
+        said = self.ctl(fairlead, "explain", "web", "--source", "10.1.2.3")
+        self.assertIn("listener web lets no connection of 10.1.2.3 in", said)
+        self.assertIn("no server: denied", said)
+
 
 if __name__ == "__main__":
     main()

@@ -810,6 +810,8 @@ class PassThrough(TlsCase):
                                  ("b.example", ("h2", "x"), b"h2"), ("b.example", ("x",), b"other")):
             with self.connect(self.fairlead, host=host, alpn=alpn) as connection:
                 self.assertEqual(connection.request(get(host=host)).body, name, (host, alpn))
+            protocols = [argument for protocol in alpn for argument in ("--alpn", protocol)]
+            self.assertIn(f"{name.decode()}/s1 at ", self.ctl(self.fairlead, "explain", "web", "--sni", host, *protocols))
         with self.connect(self.fairlead, host=None, authority=None, alpn=()) as connection:
             self.assertEqual(connection.request(get()).body, b"other")
 

@@ -12,6 +12,8 @@ Result<v1::ExplainPickRequest> read_request(const Arguments& arguments) {
   request.set_method(arguments.value("method"));
   request.set_host(arguments.value("host"));
   request.set_path(arguments.value("path"));
+  request.set_sni(arguments.value("sni"));
+  for (const std::string& protocol : arguments.values("alpn")) request.add_alpn(protocol);
   auto headers = parse_labels("--header", arguments.values("header"));
   if (!headers) return std::unexpected(headers.error());
   for (const auto& [name, value] : *headers) (*request.mutable_headers())[name] = value;

@@ -39,6 +39,9 @@ TEST_F(ExplainTest, ARequestIsMadeOfItsParts) {
                   .ok());
   EXPECT_EQ(answer_.reasons(0), "2001:db8::1");
   EXPECT_EQ(answer_.reasons(1), "PUT /x?y=1 HTTP/1.1\r\nHost: a.example\r\nCookie: a=b\r\n\r\n");
+  EXPECT_EQ(answer_.reasons(2), "");
+  ASSERT_TRUE(ask(R"(backend: "web" sni: "A.Example" alpn: "h2" alpn: "acme-tls/1")").ok());
+  EXPECT_EQ(answer_.reasons(2), "a.example h2 acme-tls/1");
 }
 
 TEST_F(ExplainTest, WhatMakesNoSenseIsRefused) {
@@ -55,6 +58,7 @@ TEST_F(ExplainTest, WhatMakesNoSenseIsRefused) {
        "source: \"somewhere\" is no IP address"},
       {"backend: \"web\" source: \"10.0.0.1:80\"", StatusCode::INVALID_ARGUMENT, "is no IP address"},
       {R"(backend: "web" path: "/ HTTP/1.1\r\nX: y")", StatusCode::INVALID_ARGUMENT, "path: "},
+      {R"(backend: "web" sni: "a\r\nb")", StatusCode::INVALID_ARGUMENT, "sni: "},
       {R"(backend: "web" headers { key: "a\nb" value: "c" })", StatusCode::INVALID_ARGUMENT, "has a line break"},
       {"backend: \"web\" method: \"CONNECT\"", StatusCode::INVALID_ARGUMENT, "the request would be refused: connect"},
   };
