@@ -9,6 +9,7 @@
 #include "proxy/exchange.h"
 #include "proxy/exchange_log.h"
 #include "proxy/pace.h"
+#include "runtime/end_of_turn.h"
 
 namespace fairlead::proxy {
 namespace {
@@ -107,6 +108,7 @@ Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival
       if (count == -EAGAIN && readable) continue;
       if (count <= 0) co_return;
     }
+    co_await runtime::EndOfTurn(context.loop);
     client.begin_request();
     TimePoint deadline = first_deadline.value_or(client.now() + client.settings().request_head_timeout());
     first_deadline.reset();

@@ -7,6 +7,7 @@
 #include "proxy/hedge.h"
 #include "proxy/request_side.h"
 #include "proxy/route_actions.h"
+#include "runtime/end_of_turn.h"
 
 namespace fairlead::proxy {
 namespace {
@@ -95,6 +96,7 @@ Task<FaultOrNull> await_response(ExchangeState& x, size_t& head_size) {
       x.reply.commit(*count);
       if (x.hedge) [[unlikely]]
         co_await drop_hedge(x);
+      co_await runtime::EndOfTurn(x.context.loop);
     }
     x.answer_begun = true;
     while (!x.reply.empty()) {

@@ -6,6 +6,9 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/end_of_turn.h"
+#include "runtime/scope.h"
+#include "runtime/task.h"
 #include "test_support/loopback.h"
 #include "test_support/sim_driver.h"
 
@@ -38,6 +41,26 @@ TEST(Loop, WakesInOrderAndNeverFromInside) {
   EXPECT_EQ(log, (std::vector{1, 2}));
   host.loop.turn();
   EXPECT_EQ(log, (std::vector{1, 2, 3}));
+}
+
+Task<void> note_at_the_end(Loop& loop, std::vector<int>& log, int mark) {
+  co_await EndOfTurn(loop);
+  log.push_back(mark);
+  co_await EndOfTurn(loop);
+  log.push_back(10 * mark);
+}
+
+TEST(Loop, WhoWaitsForTheEndOfTheTurnGoesOnWhenItsSocketsHaveBeenLookedAt) {
+  EpollHost host;
+  std::vector<int> log;
+  Scope scope(host.loop);
+  scope.spawn(note_at_the_end(host.loop, log, 1));
+  scope.spawn(note_at_the_end(host.loop, log, 2));
+  EXPECT_TRUE(log.empty());
+  host.loop.turn();
+  EXPECT_EQ(log, (std::vector{1, 2}));
+  host.loop.turn();
+  EXPECT_EQ(log, (std::vector{1, 2, 10, 20}));
 }
 
 TEST(Loop, AMessageSeesWhatWasPublishedBeforeItWasPosted) {

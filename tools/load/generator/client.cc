@@ -5,6 +5,7 @@
 
 #include "codec/body.h"
 #include "fmt/format.h"
+#include "runtime/end_of_turn.h"
 #include "runtime/sleep.h"
 
 namespace fairlead::generator {
@@ -84,6 +85,8 @@ runtime::Task<Outcome> Client::exchange_http(const Job& job, runtime::TimePoint 
   Outcome judged = judge(job, answer);
   if (judged) co_return judged;
   reusable_ = answer.keep_alive && !job.new_connection && !failed && input_.empty();
+  // What follows on this connection goes out in a row with what follows on others.
+  if (reusable_) co_await runtime::EndOfTurn(clients_.loop);
   co_return failed;
 }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "codec/body.h"
+#include "runtime/end_of_turn.h"
 #include "runtime/sleep.h"
 
 namespace fairlead::origin {
@@ -126,6 +127,7 @@ runtime::Task<Origin::HeadEnd> Origin::read_head(Session& session, Request& requ
     net::IoResult<size_t> count = co_await session.stream.read_some(room, loop_.now() + kIdleTimeout);
     if (!count || *count == 0) co_return HeadEnd::kClosed;
     session.input.commit(*count);
+    co_await runtime::EndOfTurn(loop_);
   }
 }
 
