@@ -35,13 +35,14 @@ class Durability {
   // Writes what the model changed since its last commit(). Returns why it is not on disk, nothing where it is; the
   // model is for the caller to roll back then.
   std::optional<api::Failure> write(const Model& model);
-  // After a write() that failed, when the model has been rolled back, and after take_back(): where the journal needs it,
-  // begins to write all anew.
+  // After a write() that failed, when the model has been rolled back, and after take_back(): where the journal needs
+  // it, begins to write all anew.
   void rebuild_if_failed(const std::function<Everything()>& everything);
 
   // Between transactions. See journal.h. An error, and nothing was done, while all is being written anew.
   absl::Status hand_over();
-  // Where it was not handed over there is nothing to do. Where it is failed afterwards, rebuild_if_failed() is to follow.
+  // Where it was not handed over there is nothing to do. Where it is failed afterwards, rebuild_if_failed() is to
+  // follow.
   absl::Status take_back(bool changes_count);
 
  private:
