@@ -6,6 +6,8 @@
 
 #include "absl/strings/ascii.h"
 #include "api/failure.h"
+#include "api/field_checker.h"
+#include "api/tls_fields.h"
 #include "config/text.h"
 #include "config/validate.h"
 
@@ -31,6 +33,13 @@ config::Problem check_line(std::string_view text) {
   return is_plain ? std::nullopt : config::Problem(concat(config::quoted(text), " has a line break or a NUL"));
 }
 
+// As long as a client's TLS could have it; empty where it has none.
+config::Problem check_server_name(std::string_view name) {
+  constexpr size_t kMax = 255;
+  if (name.size() > kMax) return concat("has ", name.size(), " bytes; it is out of range [0, ", kMax, "]");
+  return check_line(name);
+}
+
 // An error is the text of a refusal.
 std::expected<observe::Question, std::string> to_question(const v1::ExplainPickRequest& request) {
   auto text = [](const std::string& value, const char* fallback) { return value.empty() ? fallback : value; };
@@ -41,7 +50,10 @@ std::expected<observe::Question, std::string> to_question(const v1::ExplainPickR
                                                             {"path", text(request.path(), "/")},
                                                             {"host", text(request.host(), "localhost")}};
   for (const auto& [name, value] : request.headers()) lines.emplace_back("headers", concat(name, ": ", value));
-  if (config::Problem problem = check_line(request.sni())) return std::unexpected("sni: " + *problem);
+  if (config::Problem problem = check_server_name(request.sni())) return std::unexpected("sni: " + *problem);
+  api::FieldChecker checker;
+  std::vector<std::string> alpn = api::decode_alpn(checker, request.alpn(), "alpn");
+  if (!checker.ok()) return std::unexpected(checker.take_failure("").text());
   for (const auto& [field, line] : lines) {
     if (config::Problem problem = check_line(line)) return std::unexpected(concat(field, ": ", *problem));
   }
@@ -51,7 +63,7 @@ std::expected<observe::Question, std::string> to_question(const v1::ExplainPickR
   for (size_t i = 3; i < lines.size(); ++i) question.head += concat(lines[i].second, "\r\n");
   question.head += "\r\n";
   question.sni = absl::AsciiStrToLower(request.sni());
-  question.alpn.assign(request.alpn().begin(), request.alpn().end());
+  question.alpn = std::move(alpn);
   return question;
 }
 

@@ -65,6 +65,7 @@ bool Giver::wait_for_visitor() {
 bool Giver::serve(Connection visitor) {
   visitor_ = visitor.peer().pid;
   serving_was_said_ = false;
+  ended_unserved_ = false;
   absl::StatusOr<std::string> version = hear_hello(visitor);
   if (!version.ok()) {
     spdlog::warn("takeover by process {} refused: {}", visitor_, text_of(version.status()));
@@ -159,6 +160,7 @@ absl::StatusOr<std::string> Giver::hear_serving(Connection& visitor) {
     if (watched[2].revents != 0) send_away(absl::StrCat("process ", visitor_, " is taking over just now"));
   }
   absl::StatusOr<Message> serving = visitor.receive(deadline);
+  ended_unserved_ = absl::IsUnavailable(serving.status());
   if (!serving.ok()) return serving.status();
   std::string_view kept = serving->text;
   if (!consume(kept, "serving ")) {
@@ -173,7 +175,7 @@ absl::StatusOr<std::string> Giver::hear_serving(Connection& visitor) {
 bool Giver::take_back() {
   bool said = false;
   while (true) {
-    absl::Status taken = host_.take_state_back(/*changes_count=*/serving_was_said_);
+    absl::Status taken = host_.take_state_back(/*changes_count=*/!ended_unserved_);
     if (taken.ok()) {
       spdlog::info("takeover: this process has the state directory again and takes writes");
       return false;

@@ -77,6 +77,8 @@ class Giver {
   pid_t visitor_ = 0;
   // It said that it serves.
   bool serving_was_said_ = false;
+  // It closed the connection and had not said so. Else, as after a deadline, it may serve by now, unheard.
+  bool ended_unserved_ = false;
   std::vector<bool> kept_;
   bool taken_ = false;
   std::thread thread_;

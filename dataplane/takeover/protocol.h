@@ -15,9 +15,10 @@
 // Instead of the sockets the old one may answer: no <reason>.
 //
 // The lock of the state directory decides who goes on when the other one is gone. A connection that ends before
-// `serving` means to the old one: take the state back, as soon as the lock is free, and go on. A connection that ends
-// without `leaving` means to the new one: go on where the old process is gone, and end where it lives, because it will
-// take the state back. So at each moment at least one of the two accepts, and at most one writes.
+// `serving` means to the old one: take the state back, as soon as the lock is free, and go on; what the new one has
+// written there, of which nobody was told, is undone. A connection that ends without `leaving` means to the new one: go
+// on where the old process is gone, and end where it lives, because it will take the state back. So at each moment at
+// least one of the two accepts, and at most one writes.
 #pragma once
 
 #include <cstdint>

@@ -59,6 +59,7 @@ TEST_F(ExplainTest, WhatMakesNoSenseIsRefused) {
       {"backend: \"web\" source: \"10.0.0.1:80\"", StatusCode::INVALID_ARGUMENT, "is no IP address"},
       {R"(backend: "web" path: "/ HTTP/1.1\r\nX: y")", StatusCode::INVALID_ARGUMENT, "path: "},
       {R"(backend: "web" sni: "a\r\nb")", StatusCode::INVALID_ARGUMENT, "sni: "},
+      {R"(backend: "web" alpn: "h2" alpn: "")", StatusCode::INVALID_ARGUMENT, "alpn[1]: has 0 bytes"},
       {R"(backend: "web" headers { key: "a\nb" value: "c" })", StatusCode::INVALID_ARGUMENT, "has a line break"},
       {"backend: \"web\" method: \"CONNECT\"", StatusCode::INVALID_ARGUMENT, "the request would be refused: connect"},
   };
