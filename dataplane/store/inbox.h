@@ -15,7 +15,7 @@ namespace fairlead::store {
 class Inbox {
  public:
   // So many need not wait for others.
-  static constexpr size_t kMany = 32;
+  static constexpr size_t kMany = 256;
 
   using Task = absl::AnyInvocable<void()>;
 

@@ -148,9 +148,9 @@ void Store::run() {
   pthread_setname_np(pthread_self(), "store");
   while (!inbox_->closed()) {
     std::vector<Inbox::Task> tasks = due_ ? inbox_->take_later(*due_) : inbox_->take();
-    const bool many = tasks.size() >= Inbox::kMany;
+    const size_t came = tasks.size();
     run_tasks(std::move(tasks));
-    commit_in_time(many);
+    commit_in_time(came);
   }
   using Clock = std::chrono::steady_clock;
   Clock::time_point deadline = Clock::now() + std::chrono::nanoseconds(patience_ns_.load());
@@ -173,10 +173,11 @@ void Store::run_tasks(std::vector<Inbox::Task> tasks) {
   }
 }
 
-void Store::commit_in_time(bool many) {
+void Store::commit_in_time(size_t came) {
   const GroupPace::Clock::time_point now = GroupPace::Clock::now();
-  if (!due_ && writer_.has_changes()) due_ = pace_.due(now);
-  if (!due_ || now >= *due_ || many) return commit();
+  if (due_ && came > 0) due_ = pace_.go_on(now);
+  if (!due_ && writer_.has_changes()) due_ = pace_.begin(now);
+  if (!due_ || now >= *due_ || came >= Inbox::kMany) return commit();
   writer_.release_pending();
 }
 

@@ -98,8 +98,8 @@ class Store {
   absl::Status load();
   void start();
   void commit();
-  // Now, or when the group that has begun should be: where it has just got `many` more, at once.
-  void commit_in_time(bool many);
+  // Now, or when the group that has begun should be. `came`: so much has come just now.
+  void commit_in_time(size_t came);
   void run();
   void run_tasks(std::vector<Inbox::Task> tasks);
 

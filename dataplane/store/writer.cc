@@ -49,8 +49,8 @@ struct AuditText {
 };
 
 // `events`: those of the transaction, with `changes` changes among them.
-void write_audit_line(const Transaction& transaction, const Result& result, std::span<const Event> events,
-                      size_t changes) {
+std::string audit_line(const Transaction& transaction, const Result& result, std::span<const Event> events,
+                       size_t changes) {
   std::string what;
   size_t named = 0;
   for (auto event = events.begin(); event != events.end() && named < kAuditedMax; ++event) {
@@ -60,8 +60,8 @@ void write_audit_line(const Transaction& transaction, const Result& result, std:
     what += text;
   }
   if (changes > named) what += config::concat(" and ", changes - named, " more");
-  spdlog::info("accepted: version {} by {} from {}, transaction {}: {}", result.version,
-               config::quoted(transaction.origin->actor), base::quoted(transaction.origin->peer), transaction.id, what);
+  return config::concat("accepted: version ", result.version, " by ", config::quoted(transaction.origin->actor),
+                        " from ", base::quoted(transaction.origin->peer), ", transaction ", transaction.id, ": ", what);
 }
 
 bool touches_listeners(const Transaction& transaction) {
@@ -164,8 +164,8 @@ Result Writer::run(Applier& applier, Transaction& transaction) {
   Result result = applier.run(transaction);
   durability_.note(transaction, result, model_.rows(), first_row);
   if (effects_.changes > before.changes) {
-    write_audit_line(transaction, result, std::span(effects_.events).subspan(before.events),
-                     effects_.changes - before.changes);
+    audit_.push_back(audit_line(transaction, result, std::span(effects_.events).subspan(before.events),
+                                effects_.changes - before.changes));
   }
   return result;
 }
@@ -192,6 +192,8 @@ void Writer::commit() {
   take_name_facts();
   follow_targets();
   if (model_.version() != published_version_ || model_.has_unpublished_health()) publish();
+  // While the workers look at it, and before anybody is answered.
+  for (const std::string& line : std::exchange(audit_, {})) spdlog::info("{}", line);
   tell_uses();
   perform_effects();
   // Of a name that is known already a new server has its address at once.
@@ -227,6 +229,7 @@ void Writer::refuse_batch(const api::Failure& failure) {
   if (model_.mark() > 0) spdlog::warn("not applied: all after version {}: {}", published_version_, failure.text());
   model_.roll_back(0);
   effects_ = {};
+  audit_.clear();
   answers_to_repetitions_.forget_noted();
   if (ended_resync_ && !resync_) resync_.emplace(*std::move(ended_resync_));
   auto refuse = [&](Answer& answer) {

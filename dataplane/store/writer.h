@@ -198,6 +198,8 @@ class Writer {
 
   // Of the batch that is not committed yet.
   Effects effects_;
+  // A line of the log for each transaction that changed something.
+  std::vector<std::string> audit_;
   absl::flat_hash_set<uint64_t> sessions_;
   bool is_pipelined_ = false;
   // The one that it ended: open again where the batch does not get on disk.

@@ -176,6 +176,8 @@ class FailingDisk(ApiCase):
                    "writes when there is room")
         self.assertEqual({one.name for one in api.servers("app")}, {"s1", "before", "after"})
         self.assert_serves(fairlead)
+        audited = [line for line in fairlead.log.text().splitlines() if "accepted: version" in line]
+        self.assertEqual([line.rpartition(" ")[2] for line in audited][-2:], ["app/before", "app/after"])
         self.assert_is_kept(fairlead, api, configuration)
 
     def test_after_a_failed_flush_nothing_is_taken_until_all_stands_in_a_new_file(self):

@@ -31,9 +31,12 @@ struct Stream {
     TimePoint next = kStart;
     while (next < kStart + length) {
       const TimePoint first = next;
-      const TimePoint due = pace.due(first);
-      int transactions = 0;
-      for (; next <= due; next += gap) ++transactions;
+      TimePoint due = pace.begin(first);
+      int transactions = 1;
+      for (next += gap; next <= due; next += gap) {
+        ++transactions;
+        due = std::max(due, pace.go_on(next));
+      }
       pace.committed(due, transactions > 1);
       ++outcome.groups;
       outcome.longest = std::max(outcome.longest, due - first);
@@ -43,56 +46,93 @@ struct Stream {
 };
 
 TEST(GroupPace, WhoSendsSeldomNeverWaits) {
-  Stream::Outcome outcome = Stream{.gap = GroupPace::kInterval}.run(std::chrono::seconds(10));
+  constexpr int kGroups = 500;
+  Stream::Outcome outcome = Stream{.gap = GroupPace::kInterval}.run(kGroups * GroupPace::kInterval);
   EXPECT_EQ(outcome.longest, milliseconds(0));
-  EXPECT_EQ(outcome.groups, std::chrono::seconds(10) / GroupPace::kInterval);
+  EXPECT_EQ(outcome.groups, kGroups);
 }
 
+// Nobody knows of it before a group has been made to wait.
 TEST(GroupPace, WhoSendsOftenSharesGroups) {
   for (microseconds gap : {microseconds(1500), microseconds(1000), microseconds(100), microseconds(10)}) {
     SCOPED_TRACE(gap.count());
     Stream::Outcome outcome = Stream{.gap = gap}.run(std::chrono::seconds(10));
-    EXPECT_LE(outcome.groups, std::chrono::seconds(10) / GroupPace::kInterval + 1);
+    EXPECT_LE(outcome.groups, std::chrono::seconds(10) / GroupPace::kInterval + GroupPace::kFewest + 1);
     EXPECT_LE(outcome.longest, GroupPace::kInterval);
   }
 }
 
-// Each transaction is sent when the one before it has been answered, at once.
-TEST(GroupPace, WhoWaitsForEachAnswerIsHardlyHeldUp) {
-  GroupPace pace;
+// Groups of one transaction, each of which begins `gap` after the one before it is committed.
+GroupPace::Clock::duration waited_by(GroupPace pace, GroupPace::Clock::duration gap, int groups) {
   GroupPace::Clock::duration waited{};
   TimePoint now = kStart;
-  constexpr int kGroups = 10'000;
-  constexpr microseconds kAnswer(500);
-  for (int i = 0; i < kGroups; ++i) {
-    const TimePoint due = pace.due(now);
+  for (int i = 0; i < groups; ++i) {
+    const TimePoint due = pace.begin(now);
     waited += due - now;
     pace.committed(due, false);
-    now = due + kAnswer;
+    now = due + gap;
   }
+  return waited;
+}
+
+TEST(GroupPace, WhoWaitsForEachAnswerIsHardlyHeldUp) {
+  constexpr int kGroups = 10'000;
+  constexpr microseconds kAnswer(500);
+  GroupPace::Clock::duration waited = waited_by({}, kAnswer, kGroups);
   EXPECT_GT(waited, milliseconds(0));
   EXPECT_LT(waited, kGroups * kAnswer / 50);
 }
 
-TEST(GroupPace, WaitsAgainWhenSomebodySendsOn) {
+TEST(GroupPace, WhoIsInNoHurryNeverIs) {
+  EXPECT_EQ(waited_by({}, GroupPace::kClose, 10'000), milliseconds(0));
+  EXPECT_EQ(waited_by({}, milliseconds(5), 10'000), milliseconds(0));
+}
+
+TEST(GroupPace, WhoComesAfterSomebodySentOnWaitsOnce) {
+  GroupPace pace;
+  pace.begin(kStart);
+  pace.committed(kStart, true);
+  EXPECT_EQ(waited_by(pace, milliseconds(5), 10'000), GroupPace::kStill);
+}
+
+// So many are sent as soon as the former ones are answered.
+TEST(GroupPace, WhoHasAsMuchUnansweredAsItWantsIsNotWaitedFor) {
+  GroupPace pace;
+  constexpr microseconds kAnswer(500);
+  TimePoint now = kStart;
+  for (int i = 0; i < 1000; ++i) {
+    const TimePoint begun = now;
+    TimePoint due = pace.begin(begun);
+    for (int sent = 0; sent < 5; ++sent) due = pace.go_on(begun + microseconds(sent));
+    EXPECT_LE(due, begun + GroupPace::kStill + microseconds(4));
+    pace.committed(due, true);
+    now = due + kAnswer;
+  }
+}
+
+TEST(GroupPace, PacesWhileSomebodySendsOn) {
   GroupPace pace;
   TimePoint now = kStart;
   auto next_group = [&](bool is_pipelined) {
-    const TimePoint due = pace.due(now);
+    const TimePoint due = pace.begin(now);
     const bool waits = due > now;
     pace.committed(due, is_pipelined);
     now = due + microseconds(100);
     return waits;
   };
   EXPECT_FALSE(next_group(true));
-  EXPECT_TRUE(next_group(false));
-  for (int i = 0; i < GroupPace::kFewest; ++i) EXPECT_FALSE(next_group(true)) << i;
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(next_group(true)) << i;
-  // And has forgotten that it once waited for nobody.
+  // Nobody does any more: that is known when a group has waited. Then it is tried, less and less often.
   EXPECT_TRUE(next_group(false));
   for (int i = 0; i < GroupPace::kFewest; ++i) EXPECT_FALSE(next_group(false)) << i;
   EXPECT_TRUE(next_group(false));
   for (int i = 0; i < 2 * GroupPace::kFewest; ++i) EXPECT_FALSE(next_group(false)) << i;
+  EXPECT_TRUE(next_group(false));
+  // And somebody does again, which ends what was learned.
+  EXPECT_FALSE(next_group(true));
+  EXPECT_TRUE(next_group(false));
+  for (int i = 0; i < GroupPace::kFewest; ++i) EXPECT_FALSE(next_group(false)) << i;
+  EXPECT_TRUE(next_group(false));
 }
 
 Inbox::Task no_task() {
@@ -126,15 +166,15 @@ TEST(Inbox, AFactDoesNot) {
 }
 
 TEST(Inbox, ManyRequestsDoNotEither) {
-  Inbox inbox(100);
+  Inbox inbox(1000);
   std::thread other([&] {
-    for (int i = 0; i < 40; ++i) post(inbox);
+    for (size_t i = 0; i < Inbox::kMany + 8; ++i) post(inbox);
   });
   size_t taken = inbox.take_later(GroupPace::Clock::now() + kLong).size();
   other.join();
-  EXPECT_GE(taken, 32u);
-  if (taken < 40) {
-    EXPECT_EQ(taken + inbox.take().size(), 40u);
+  EXPECT_GE(taken, Inbox::kMany);
+  if (taken < Inbox::kMany + 8) {
+    EXPECT_EQ(taken + inbox.take().size(), Inbox::kMany + 8);
   }
 }
 
