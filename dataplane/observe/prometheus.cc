@@ -101,29 +101,62 @@ constexpr std::array<std::string_view, kFailures> kCauses = {"connect",   "timeo
                                                              "no_server", "client",  "full"};
 constexpr std::array<std::string_view, 5> kStatusClasses = {"1xx", "2xx", "3xx", "4xx", "5xx"};
 
-// Upper bounds of the page's buckets, from a fast answer of a neighbour to what only a time-out ends.
+// An upper bound of the page's buckets.
 struct Bound {
   std::string_view seconds;
   uint64_t microseconds;
 };
-constexpr std::array<Bound, 16> kBounds = {{{"0.00025", 250},
-                                            {"0.0005", 500},
-                                            {"0.001", 1'000},
-                                            {"0.0025", 2'500},
-                                            {"0.005", 5'000},
-                                            {"0.01", 10'000},
-                                            {"0.025", 25'000},
-                                            {"0.05", 50'000},
-                                            {"0.1", 100'000},
-                                            {"0.25", 250'000},
-                                            {"0.5", 500'000},
-                                            {"1", 1'000'000},
-                                            {"2.5", 2'500'000},
-                                            {"5", 5'000'000},
-                                            {"10", 10'000'000},
-                                            {"60", 60'000'000}}};
+// From a fast answer of a neighbour to what only a time-out ends.
+constexpr std::array<Bound, 16> kLatencyBounds = {{{"0.00025", 250},
+                                                   {"0.0005", 500},
+                                                   {"0.001", 1'000},
+                                                   {"0.0025", 2'500},
+                                                   {"0.005", 5'000},
+                                                   {"0.01", 10'000},
+                                                   {"0.025", 25'000},
+                                                   {"0.05", 50'000},
+                                                   {"0.1", 100'000},
+                                                   {"0.25", 250'000},
+                                                   {"0.5", 500'000},
+                                                   {"1", 1'000'000},
+                                                   {"2.5", 2'500'000},
+                                                   {"5", 5'000'000},
+                                                   {"10", 10'000'000},
+                                                   {"60", 60'000'000}}};
+
+// Close to each other where a change is among a million servers, as there is but one histogram of these.
+constexpr std::array<Bound, 28> kChangeBounds = {
+    {{"0.00025", 250},   {"0.0005", 500},   {"0.00075", 750},  {"0.001", 1'000},  {"0.00125", 1'250}, {"0.0015", 1'500},
+     {"0.00175", 1'750}, {"0.002", 2'000},  {"0.0025", 2'500}, {"0.003", 3'000},  {"0.0035", 3'500},  {"0.004", 4'000},
+     {"0.005", 5'000},   {"0.006", 6'000},  {"0.008", 8'000},  {"0.01", 10'000},  {"0.0125", 12'500}, {"0.015", 15'000},
+     {"0.02", 20'000},   {"0.025", 25'000}, {"0.03", 30'000},  {"0.04", 40'000},  {"0.05", 50'000},   {"0.1", 100'000},
+     {"0.25", 250'000},  {"1", 1'000'000},  {"5", 5'000'000},  {"60", 60'000'000}}};
 
 double to_seconds(uint64_t microseconds) { return static_cast<double>(microseconds) / 1e6; }
+
+// Calls sample(bound's text, count up to there). A fine bucket counts below a bound where all of it lies there, so what
+// straddles one counts in the next: a bucket of the page is exact to within a fine bucket's width, and its count never
+// shrinks from one bound to the next.
+template <size_t N, typename F>
+void write_buckets(const Histogram& histogram, const std::array<Bound, N>& bounds, F sample) {
+  uint64_t below = 0;
+  int fine = 0;
+  for (const Bound& bound : bounds) {
+    while (Histogram::upper_bound(fine) <= bound.microseconds) below += histogram.bucket_count(fine++);
+    sample(bound.seconds, below);
+  }
+  sample("+Inf", histogram.count());
+}
+
+void write_changes(Exposition& page, const Histogram& durations) {
+  page.family("fairlead_change_duration_seconds", MetricType::kHistogram,
+              "Transactions that changed something: received until durable and used by all workers.");
+  write_buckets(durations, kChangeBounds, [&](std::string_view bound, uint64_t below) {
+    page.sample("fairlead_change_duration_seconds_bucket", {{"le", bound}}, below);
+  });
+  page.sample("fairlead_change_duration_seconds_sum", {}, to_seconds(durations.sum()));
+  page.sample("fairlead_change_duration_seconds_count", {}, durations.count());
+}
 
 void write_management(Exposition& page, const ManagementFacts& facts) {
   page.family("fairlead_management_denied_total", MetricType::kCounter,
@@ -158,6 +191,7 @@ void write_process(Exposition& page, const ProcessFacts& process) {
   page.sample("fairlead_workers", {}, uint64_t{process.workers});
   page.family("fairlead_configuration_version", MetricType::kGauge, "Grows by one with each change.");
   page.sample("fairlead_configuration_version", {}, process.configuration_version);
+  write_changes(page, process.change_durations);
   if (process.journal) {
     page.family("fairlead_journal_writable", MetricType::kGauge,
                 "1 where changes are taken, 0 where the journal cannot be written and they are refused.");
@@ -232,18 +266,11 @@ void write_listeners(Exposition& page, const std::vector<ListenerStatistics>& li
   }
 }
 
-// A fine bucket counts below a bound where all of it lies there, so what straddles one counts in the next: a bucket of
-// the page is exact to within a fine bucket's width, and its count never shrinks from one bound to the next.
 void write_latency(Exposition& page, const BackendStatistics& backend) {
-  constexpr std::string_view kBucket = "fairlead_backend_latency_seconds_bucket";
   const Histogram& latency = backend.counters.latency;
-  uint64_t below = 0;
-  int fine = 0;
-  for (const Bound& bound : kBounds) {
-    while (Histogram::upper_bound(fine) <= bound.microseconds) below += latency.bucket_count(fine++);
-    page.sample(kBucket, {{"backend", backend.name}, {"le", bound.seconds}}, below);
-  }
-  page.sample(kBucket, {{"backend", backend.name}, {"le", "+Inf"}}, latency.count());
+  write_buckets(latency, kLatencyBounds, [&](std::string_view bound, uint64_t below) {
+    page.sample("fairlead_backend_latency_seconds_bucket", {{"backend", backend.name}, {"le", bound}}, below);
+  });
   page.sample("fairlead_backend_latency_seconds_sum", {{"backend", backend.name}}, to_seconds(latency.sum()));
   page.sample("fairlead_backend_latency_seconds_count", {{"backend", backend.name}}, latency.count());
 }

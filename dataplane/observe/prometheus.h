@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "config/model.h"
+#include "observe/histogram.h"
 #include "observe/statistics.h"
 
 namespace fairlead::observe {
@@ -67,6 +68,8 @@ struct ProcessFacts {
   // are closed.
   unsigned overload_step = 0;
   std::vector<CertificateFacts> certificates{};
+  // In microseconds: transactions, from when they were received until all workers used what they changed.
+  Histogram change_durations{};
   ManagementFacts management{};
 };
 

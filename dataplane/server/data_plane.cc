@@ -360,8 +360,8 @@ void DataPlane::leave_files() {
 void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Page)> done) {
   workers_->collect(/*servers=*/true, [this, done = std::move(done)](observe::Statistics statistics) {
     // A worker's thread is here: it only hands over.
-    auto make = [this,
-                 statistics = std::move(statistics)](std::vector<observe::CertificateFacts> certificates) mutable {
+    auto make = [this, statistics = std::move(statistics)](std::vector<observe::CertificateFacts> certificates,
+                                                           const observe::Histogram& change_durations) mutable {
       if (access_log_) statistics.log_lines_dropped += access_log_->dropped_by_writer();
       const auto overload_step = static_cast<unsigned>(workers_->process().overload.load(std::memory_order_relaxed));
       std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
@@ -374,13 +374,16 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
                                                                 .journal = journal_facts(),
                                                                 .overload_step = overload_step,
                                                                 .certificates = std::move(certificates),
+                                                                .change_durations = change_durations,
                                                                 .management = management_facts()});
     };
     auto shared = std::make_shared<decltype(make)>(std::move(make));
     auto posted = store_->read([shared, done](store::Reader& reader) {
-      done([shared, facts = certificate_facts(reader)]() mutable { return (*shared)(std::move(facts)); });
+      done([shared, facts = certificate_facts(reader), durations = reader.change_durations()]() mutable {
+        return (*shared)(std::move(facts), durations);
+      });
     });
-    if (posted != store::Store::Posted::kYes) done([shared] { return (*shared)({}); });
+    if (posted != store::Store::Posted::kYes) done([shared] { return (*shared)({}, {}); });
   });
 }
 

@@ -1,6 +1,7 @@
 // A transaction on its way through the store, and its answer.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,8 @@ struct Transaction {
   bool validate_only = false;
   // Of its content, for history; empty where nobody may repeat it.
   std::string fingerprint{};
+  // When its message was there, before it was decoded.
+  std::chrono::steady_clock::time_point received = std::chrono::steady_clock::now();
 };
 
 // Decodes, off the store's thread. What is malformed comes back as failures in the result, in turn with the others.

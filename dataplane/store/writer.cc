@@ -92,7 +92,7 @@ Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<
       checks_(reading_half_),
       observations_(reading_half_),
       names_(reading_half_),
-      reader_(model_, drains_, election_, events_) {
+      reader_(model_, drains_, election_, events_, change_durations_) {
   // The inbox may outlive this writer, which alone runs its tasks.
   reading_half_.on_check_results([this, inbox = inbox_](std::vector<CheckResult> results) {
     inbox->post_fact([this, results = std::move(results)]() mutable {
@@ -166,6 +166,7 @@ Result Writer::run(Applier& applier, Transaction& transaction) {
   if (effects_.changes > before.changes) {
     audit_.push_back(audit_line(transaction, result, std::span(effects_.events).subspan(before.events),
                                 effects_.changes - before.changes));
+    received_.push_back(transaction.received);
   }
   return result;
 }
@@ -211,7 +212,8 @@ void Writer::commit() {
   }
   for (Answer& answer : active_) fill_status(answer.result.touched);
   if (!active_.empty() || !effects_.events.empty()) {
-    pending_.push_back({publications_, std::exchange(active_, {}), std::move(effects_.events)});
+    pending_.push_back(
+        {publications_, std::exchange(active_, {}), std::move(effects_.events), std::exchange(received_, {})});
   }
   effects_ = {};
   sessions_.clear();
@@ -230,6 +232,7 @@ void Writer::refuse_batch(const api::Failure& failure) {
   model_.roll_back(0);
   effects_ = {};
   audit_.clear();
+  received_.clear();
   answers_to_repetitions_.forget_noted();
   if (ended_resync_ && !resync_) resync_.emplace(*std::move(ended_resync_));
   auto refuse = [&](Answer& answer) {
@@ -319,6 +322,11 @@ void Writer::release_pending() {
 }
 
 void Writer::deliver(Pending& pending) {
+  const TimePoint now = std::chrono::steady_clock::now();
+  for (TimePoint received : pending.received) {
+    auto duration = std::chrono::duration_cast<std::chrono::microseconds>(now - received);
+    change_durations_.record(static_cast<uint64_t>(duration.count()));
+  }
   for (Answer& answer : pending.answers) answer.done(std::move(answer.result));
   events_.publish(std::move(pending.events));
 }

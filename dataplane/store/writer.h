@@ -91,6 +91,8 @@ class Writer {
   static constexpr size_t kBatchMax = 20'000;
   static constexpr std::chrono::seconds kNamesAtStart{2};
 
+  using TimePoint = std::chrono::steady_clock::time_point;
+
   struct Answer {
     Result result;
     Done done;
@@ -107,6 +109,7 @@ class Writer {
     uint64_t publication;
     std::vector<Answer> answers;
     std::vector<Event> events;
+    std::vector<TimePoint> received;
   };
 
   // `title`: of what is to be refused.
@@ -190,6 +193,7 @@ class Writer {
   Names names_;
   Election election_;
   EventHub events_;
+  observe::Histogram change_durations_;
   Reader reader_;
   // The primary's; a new primary's takes the place of the last one's.
   std::optional<Resync> resync_;
@@ -200,6 +204,8 @@ class Writer {
   Effects effects_;
   // A line of the log for each transaction that changed something.
   std::vector<std::string> audit_;
+  // When each of those was received.
+  std::vector<TimePoint> received_;
   absl::flat_hash_set<uint64_t> sessions_;
   bool is_pipelined_ = false;
   // The one that it ended: open again where the batch does not get on disk.

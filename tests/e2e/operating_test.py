@@ -28,6 +28,28 @@ class OneProcess(Case):
         self.assertIn('server="s2"', metrics())
         self.assertIn('fairlead_backend_requests_total{backend="app"} 6', metrics())
 
+    def test_the_duration_of_each_change_is_counted_when_it_is_answered(self):
+        fairlead = self.start(plane([self.origin().address]))
+
+        def changes():
+            page = fetch(fairlead.ready["observation"], "/metrics").body.decode()
+            samples = dict(re.findall(r"^fairlead_change_duration_seconds_(\S+) (\S+)$", page, re.MULTILINE))
+            buckets = [int(count) for name, count in samples.items() if name.startswith("bucket")]
+            self.assertEqual(buckets, sorted(buckets))
+            self.assertEqual(buckets[-1], int(samples["count"]))
+            return int(samples["count"]), float(samples["sum"])
+
+        before, before_sum = changes()
+        for weight in (5, 6, 7):
+            self.ctl(fairlead, "server", "set", "app/s1", f"--weight={weight}")
+        after, after_sum = changes()
+        self.assertEqual(after - before, 3)
+        self.assertGreater(after_sum, before_sum)
+        # What changes nothing, and what is refused, is no change.
+        self.ctl(fairlead, "server", "set", "app/s1", "--weight=7")
+        self.refused(fairlead, "server", "set", "app/s9", "--weight=7")
+        self.assertEqual(changes(), (after, after_sum))
+
     def test_the_page_beside_the_schema_names_all_metrics_and_no_others(self):
         origin = self.origin()
         issued = Authority(self.folder).issue("plane.example.org")

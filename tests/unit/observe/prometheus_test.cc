@@ -89,6 +89,7 @@ TEST(Prometheus, KeepsToTheFormat) {
 TEST(Prometheus, SaysWhatTheStatisticsHold) {
   ProcessFacts process{"0.1.0", "clang",     std::chrono::milliseconds(1'500), 2,
                        7,       {4'096, 12}, JournalFacts{true, 8'192}};
+  for (uint64_t microseconds : {1'200, 1'800, 3'297'000}) process.change_durations.record(microseconds);
   auto samples = samples_of(format_prometheus(make_statistics(), process));
   for (const auto& [name, value] :
        std::map<std::string, double>{{R"(fairlead_backend_requests_total{backend="app"})", 10},
@@ -113,6 +114,11 @@ TEST(Prometheus, SaysWhatTheStatisticsHold) {
                                      {"fairlead_uptime_seconds", 1.5},
                                      {"fairlead_workers", 2},
                                      {"fairlead_configuration_version", 7},
+                                     {R"(fairlead_change_duration_seconds_bucket{le="0.0015"})", 1},
+                                     {R"(fairlead_change_duration_seconds_bucket{le="0.002"})", 2},
+                                     {R"(fairlead_change_duration_seconds_bucket{le="+Inf"})", 3},
+                                     {"fairlead_change_duration_seconds_sum", 3.3},
+                                     {"fairlead_change_duration_seconds_count", 3},
                                      {"fairlead_journal_writable", 1},
                                      {"fairlead_journal_bytes", 8'192},
                                      {"process_resident_memory_bytes", 4'096},
