@@ -50,17 +50,10 @@ void UpdateSession::OnReadDone(bool ok) {
       self.pump();
     });
   }
-  // Decoding is the larger part of the work and needs nobody else.
-  std::optional<Decoded> decoded;
-  if (request_->has_transaction() && origin_) {
-    const v1::Transaction& message = request_->transaction();
-    decoded = {store::make_transaction(message, context_->store.limits(), origin_), share_of_window(message)};
-    decoded->transaction.fence = fence_;
-    context_->guard.restrict(*peer_, message, v1::Fence(), decoded->transaction);
-  }
-  post([decoded = std::move(decoded)](UpdateSession& self) mutable {
+  if (request_->has_transaction() && origin_) submit(request_->transaction());
+  post([](UpdateSession& self) {
     self.reading_ = false;
-    self.on_read(std::move(decoded));
+    self.on_read();
   });
 }
 
@@ -89,7 +82,7 @@ void UpdateSession::OnDone() {
   });
 }
 
-void UpdateSession::on_read(std::optional<Decoded> decoded) {
+void UpdateSession::on_read() {
   if (finished()) return;
   heard_ = Executor::Clock::now();
   if (!origin_ && !request_->has_open()) return finish(invalid("open: is missing; it is the first message"));
@@ -98,7 +91,6 @@ void UpdateSession::on_read(std::optional<Decoded> decoded) {
       if (origin_) return finish(invalid("open: was sent already; it is the first message only"));
       return open(request_->open());
     case v1::StreamUpdatesRequest::kTransaction:
-      submit(*std::move(decoded));
       return read_on();
     case v1::StreamUpdatesRequest::kHeartbeat:
       heartbeat();
@@ -176,13 +168,17 @@ void UpdateSession::opened(v1::Opened message) {
   read_on();
 }
 
-void UpdateSession::submit(Decoded decoded) {
-  auto& [transaction, share] = decoded;
+// Decoding is the larger part of the work and needs nobody else. From here the store's thread goes on; ours only has to
+// know that it may read the next message.
+void UpdateSession::submit(const v1::Transaction& message) {
+  store::Transaction transaction = store::make_transaction(message, context_->store.limits(), origin_);
+  transaction.fence = fence_;
+  context_->guard.restrict(*peer_, message, v1::Fence(), transaction);
   if (auto failure = take_id(transaction.id, config::concat("transaction ", transaction.id))) {
     transaction.each = false;
     transaction.malformed = {{std::nullopt, *std::move(failure)}};
   }
-  context_->store.apply(std::move(transaction), options_, answer_for(share));
+  context_->store.apply(std::move(transaction), options_, answer_for(share_of_window(message)));
 }
 
 void UpdateSession::begin_resync(const v1::BeginResync& request) {

@@ -1,8 +1,9 @@
 // StreamUpdates: a control plane's session. Reads transactions while the window has room, answers them in order, and
 // tells what became of the servers that it drains. Who may write is the store's to decide, in each transaction's turn;
-// the session only says by what right it asks. All its state lives on the executor's thread.
+// the session only says by what right it asks. Its state lives on the executor's thread, but for what a read needs.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -34,11 +35,6 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   void send_end(const grpc::Status& status) override;
   void check_silence(Executor::Clock::time_point now, std::chrono::nanoseconds silence) override;
 
-  struct Decoded {
-    store::Transaction transaction;
-    // Of the window, in operations.
-    uint64_t share = 0;
-  };
   // What waits to be written.
   struct Outgoing {
     v1::StreamUpdatesResponse response;
@@ -48,19 +44,19 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
     bool is_good_result = false;
   };
 
-  // On gRPC's threads: hand over.
+  // On gRPC's threads: hand over, a transaction to the store and all else to the executor's thread.
   void OnReadDone(bool ok) override;
+  void submit(const v1::Transaction& message);
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
   template <typename F>
   void post(F f);
 
-  void on_read(std::optional<Decoded> decoded);
+  void on_read();
   void open(const v1::Open& request);
   grpc::Status check(const v1::Open& request);
   void opened(v1::Opened message);
-  void submit(Decoded decoded);
   void begin_resync(const v1::BeginResync& request);
   void end_resync(const v1::EndResync& request);
   // Where the id does not grow, why that is refused.
@@ -82,7 +78,8 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   const std::shared_ptr<const Peer> peer_;
   const std::optional<grpc::Status> refusal_;
   Incoming<v1::StreamUpdatesRequest> request_;
-  // Set while the session opens; read by gRPC's threads only between a read's start and its end.
+  // Set while the session opens. These and the last id belong to gRPC's thread between a read's start and its end, and
+  // to the executor's thread otherwise.
   std::shared_ptr<const store::Origin> origin_;
   store::Fence fence_{.kind = store::Fence::Kind::kSession};
   store::ApplyOptions options_;
@@ -90,7 +87,8 @@ class UpdateSession final : public grpc::ServerBidiReactor<v1::StreamUpdatesRequ
   std::shared_ptr<store::EventQueue> events_;
   bool event_on_its_way_ = false;
 
-  uint64_t unanswered_ = 0;
+  // In operations. Grows on gRPC's thread as well, before the answer is asked for.
+  std::atomic<uint64_t> unanswered_ = 0;
   bool reading_ = false;
   // When something came, or reading began again after the window was full.
   Executor::Clock::time_point heard_;
