@@ -226,6 +226,7 @@ class Balancer {
     if (algorithm == config::Algorithm::kLeastConnections && LeastConnections::is_exact(eligible)) {
       auto scaled = [&](const config::Server& server) { return slow_start.scaled(server, loads(server)); };
       uint16_t default_weight = backend.settings->effective_default_weight();
+      state.least_connections.begin(eligible, random);
       return state.least_connections.pick_exact(eligible, default_weight, scaled, allowed);
     }
     auto admitted = [&](const config::Server& server) { return slow_start.admits(server) && allowed(server); };
@@ -286,6 +287,7 @@ class Balancer {
         }
       case config::Algorithm::kLeastConnections:
         if (LeastConnections::is_exact(eligible)) {
+          state.least_connections.begin(eligible, random);
           return state.least_connections.pick_exact(eligible, default_weight, loads, allowed);
         }
         return draw_best_of(backend.settings->effective_draws(), loads);

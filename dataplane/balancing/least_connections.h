@@ -1,7 +1,8 @@
 // Least connections: the server with fewest in flight for its weight, ties in turn.
 //
 // Exact up to kExactMax servers, all of which are looked at; beyond, best of few (random.h), which is as good as exact
-// where there are many. State of one worker for one backend: where the last tie was. One thread.
+// where there are many. State of one worker for one backend: where the last tie was; at first anywhere, so that workers
+// and data planes that begin together do not all begin with the same server. One thread.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,16 @@ class LeastConnections {
   static constexpr uint64_t kExactMax = 64;
 
   static bool is_exact(const config::EligibleServers& eligible) { return eligible.size() <= kExactMax; }
+
+  // Says where the first tie begins, once.
+  void begin(const config::EligibleServers& eligible, base::Random& random) {
+    if (begun_ || eligible.size() == 0) return;
+    begun_ = true;
+    uint64_t left = random.below(eligible.size());
+    eligible.members().for_each([&](config::Slot slot, const auto&) {
+      if (left-- == 0) last_slot_ = slot;
+    });
+  }
 
   // `load_of(server)`: what is in flight there, over all workers. `allowed(server)`: whether it may take the request.
   // Null where none may.
@@ -70,7 +81,8 @@ class LeastConnections {
     return best;
   }
 
-  // At first behind all of them, so that the first of them is next.
+  bool begun_ = false;
+  // Unless it began, behind all of them: the first of them is next.
   config::Slot last_slot_ = std::numeric_limits<config::Slot>::max();
 };
 

@@ -253,7 +253,7 @@ void UpdateSession::heartbeat() {
   bool last_waits = outgoing_.size() > (writing_ ? 1 : 0);
   if (last_waits && outgoing_.back().response.has_heartbeat()) return;
   Outgoing outgoing;
-  outgoing.response.mutable_heartbeat()->set_version(context_->store.version());
+  outgoing.response.mutable_heartbeat()->set_version(context_->store.visible_version());
   push(std::move(outgoing));
 }
 

@@ -47,15 +47,6 @@ absl::Status wait_for_status(Ask ask) {
   return result;
 }
 
-std::vector<observe::CertificateFacts> certificate_facts(const store::Reader& reader) {
-  std::vector<observe::CertificateFacts> facts;
-  for (const config::Certificate* certificate : reader.certificates()) {
-    auto until = certificate->facts.not_after.time_since_epoch();
-    facts.push_back({certificate->name, std::chrono::duration_cast<std::chrono::seconds>(until)});
-  }
-  return facts;
-}
-
 }  // namespace
 
 DataPlane::DataPlane(const Settings& settings, StartOptions options)
@@ -359,31 +350,24 @@ void DataPlane::leave_files() {
 
 void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Page)> done) {
   workers_->collect(/*servers=*/true, [this, done = std::move(done)](observe::Statistics statistics) {
-    // A worker's thread is here: it only hands over.
-    auto make = [this, statistics = std::move(statistics)](std::vector<observe::CertificateFacts> certificates,
-                                                           const observe::Histogram& change_durations) mutable {
-      if (access_log_) statistics.log_lines_dropped += access_log_->dropped_by_writer();
+    // A worker's thread is here: it only hands over. The store's is not asked: it may be waiting for the disk.
+    auto shared = std::make_shared<observe::Statistics>(std::move(statistics));
+    done([this, shared] {
+      if (access_log_) shared->log_lines_dropped += access_log_->dropped_by_writer();
       const auto overload_step = static_cast<unsigned>(workers_->process().overload.load(std::memory_order_relaxed));
-      std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_;
-      return observe::format_prometheus(std::move(statistics), {.version = base::kVersion,
-                                                                .build = __VERSION__,
-                                                                .uptime = uptime,
-                                                                .workers = static_cast<unsigned>(workers_->size()),
-                                                                .configuration_version = store_->version(),
-                                                                .usage = observe::read_process_usage(),
-                                                                .journal = journal_facts(),
-                                                                .overload_step = overload_step,
-                                                                .certificates = std::move(certificates),
-                                                                .change_durations = change_durations,
-                                                                .management = management_facts()});
-    };
-    auto shared = std::make_shared<decltype(make)>(std::move(make));
-    auto posted = store_->read([shared, done](store::Reader& reader) {
-      done([shared, facts = certificate_facts(reader), durations = reader.change_durations()]() mutable {
-        return (*shared)(std::move(facts), durations);
-      });
+      store::Facts::View facts = store_->facts();
+      return observe::format_prometheus(std::move(*shared), {.version = base::kVersion,
+                                                             .build = __VERSION__,
+                                                             .uptime = std::chrono::steady_clock::now() - started_,
+                                                             .workers = static_cast<unsigned>(workers_->size()),
+                                                             .configuration_version = store_->version(),
+                                                             .usage = observe::read_process_usage(),
+                                                             .journal = journal_facts(),
+                                                             .overload_step = overload_step,
+                                                             .certificates = std::move(facts.certificates),
+                                                             .change_durations = facts.change_durations,
+                                                             .management = management_facts()});
     });
-    if (posted != store::Store::Posted::kYes) done([shared] { return (*shared)({}, {}); });
   });
 }
 

@@ -23,6 +23,8 @@ class GroupPace {
   // A group that waits does so no longer when nothing has come for this time: who has as much unanswered as it wants to
   // have is still as well.
   static constexpr std::chrono::milliseconds kStill{6};
+  // From group to group where somebody is to get no more requests.
+  static constexpr std::chrono::milliseconds kRemovalInterval{4};
   // What is a quick succession: groups so close to each other, on average.
   static constexpr std::chrono::milliseconds kClose{2};
   // How many of them go without a wait before one is made to wait.
@@ -38,6 +40,9 @@ class GroupPace {
   Clock::time_point go_on(Clock::time_point now) const {
     return waits_ ? std::min(last_ + kInterval, now + kStill) : now;
   }
+
+  // A server that the group takes out does not wait for what others have to say.
+  Clock::time_point overtake(Clock::time_point due) const { return std::min(due, last_ + kRemovalInterval); }
 
   // It is committed. `is_pipelined`: it has more than one transaction of some session.
   void committed(Clock::time_point now, bool is_pipelined) {

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "observe/histogram.h"
 #include "store/drains.h"
 #include "store/election.h"
 #include "store/event_hub.h"
@@ -33,16 +32,12 @@ struct PageRequest {
 
 class Reader {
  public:
-  Reader(const Model& model, const Drains& drains, const Election& election, EventHub& events,
-         const observe::Histogram& change_durations)
-      : model_(model), drains_(drains), election_(election), events_(events), change_durations_(change_durations) {}
+  Reader(const Model& model, const Drains& drains, const Election& election, EventHub& events)
+      : model_(model), drains_(drains), election_(election), events_(events) {}
 
   config::Version version() const { return model_.version(); }
   Digest digest() const { return model_.digest(); }
   const Election& election() const { return election_; }
-  // In microseconds, of each transaction that changed something: from when it was received until its changes were
-  // durable and all workers used them.
-  const observe::Histogram& change_durations() const { return change_durations_; }
   // The member, or else the newest of this name that still drains.
   std::optional<ServerView> find_server(const std::string& backend, const std::string& name) const;
   std::optional<BackendView> find_backend(const std::string& name) const;
@@ -90,7 +85,6 @@ class Reader {
   const Drains& drains_;
   const Election& election_;
   EventHub& events_;
-  const observe::Histogram& change_durations_;
 };
 
 }  // namespace fairlead::store

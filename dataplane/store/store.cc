@@ -177,6 +177,7 @@ void Store::commit_in_time(size_t came) {
   const GroupPace::Clock::time_point now = GroupPace::Clock::now();
   if (due_ && came > 0) due_ = pace_.go_on(now);
   if (!due_ && writer_.has_changes()) due_ = pace_.begin(now);
+  if (due_ && writer_.takes_somebody_out()) due_ = pace_.overtake(*due_);
   if (!due_ || now >= *due_ || came >= Inbox::kMany) return commit();
   writer_.release_pending();
 }

@@ -88,6 +88,10 @@ class Store {
   const Limits& limits() const { return limits_; }
   // Of the newest transaction that is on disk and published.
   config::Version version() const { return version_.load(std::memory_order_acquire); }
+  // Of the newest that all workers use.
+  config::Version visible_version() const { return writer_.visible_version(); }
+  // From any thread, at once.
+  Facts::View facts() const { return writer_.facts().view(); }
 
  private:
   // `work` leads to `done`. `named_in`: the session whose resync it may name something for; 0 for none.

@@ -64,6 +64,15 @@ std::string audit_line(const Transaction& transaction, const Result& result, std
                         " from ", base::quoted(transaction.origin->peer), ", transaction ", transaction.id, ": ", what);
 }
 
+std::vector<observe::CertificateFacts> certificate_facts(const Reader& reader) {
+  std::vector<observe::CertificateFacts> facts;
+  for (const config::Certificate* certificate : reader.certificates()) {
+    auto until = certificate->facts.not_after.time_since_epoch();
+    facts.push_back({certificate->name, std::chrono::duration_cast<std::chrono::seconds>(until)});
+  }
+  return facts;
+}
+
 bool touches_listeners(const Transaction& transaction) {
   return std::ranges::any_of(transaction.operations, [](const api::Operation& operation) {
     const auto* patch = std::get_if<api::PatchResource>(&operation.action);
@@ -92,7 +101,7 @@ Writer::Writer(ReadingHalf& reading_half, const Limits& limits, std::shared_ptr<
       checks_(reading_half_),
       observations_(reading_half_),
       names_(reading_half_),
-      reader_(model_, drains_, election_, events_, change_durations_) {
+      reader_(model_, drains_, election_, events_) {
   // The inbox may outlive this writer, which alone runs its tasks.
   reading_half_.on_check_results([this, inbox = inbox_](std::vector<CheckResult> results) {
     inbox->post_fact([this, results = std::move(results)]() mutable {
@@ -111,6 +120,7 @@ absl::StatusOr<uint64_t> Writer::load(uint64_t epoch) {
     return loaded;
   }
   model_.note_rows();
+  facts_.set_certificates(certificate_facts(reader_));
   election_.restore(durability_.journal()->state().election);
   events_.restore(model_.version());
   await_names();
@@ -168,6 +178,10 @@ Result Writer::run(Applier& applier, Transaction& transaction) {
                                 effects_.changes - before.changes));
     received_.push_back(transaction.received);
   }
+  takes_somebody_out_ |=
+      std::ranges::any_of(std::span(effects_.effects).subspan(before.effects), [](const Effect& effect) {
+        return std::holds_alternative<DrainDeparting>(effect) || std::holds_alternative<FollowAdminState>(effect);
+      });
   return result;
 }
 
@@ -205,6 +219,7 @@ void Writer::commit() {
   close_backups();
   // After drains of servers that are READY again have ended.
   if (std::vector<WarmOrder> orders = model_.take_warm_orders(); !orders.empty()) reading_half_.warm(std::move(orders));
+  note_certificates();
   events_.number(effects_.events);
   for (Answer& answer : std::exchange(accepted_, {})) {
     fill_status(answer.result.touched);
@@ -218,6 +233,7 @@ void Writer::commit() {
   effects_ = {};
   sessions_.clear();
   is_pipelined_ = false;
+  takes_somebody_out_ = false;
   release_pending();
 }
 
@@ -257,12 +273,18 @@ void Writer::publish() {
   published_version_ = model_.version();
   uint64_t publication = ++publications_;
   // The inbox may outlive this writer, which alone runs its tasks.
-  reading_half_.publish(model_.make_snapshot(), [this, publication, inbox = inbox_] {
-    inbox->post_fact([this, publication] { on_visible(publication); });
+  reading_half_.publish(model_.make_snapshot(), [this, publication, version = published_version_, inbox = inbox_] {
+    inbox->post_fact([this, publication, version] { on_visible(publication, version); });
   });
   for (config::BackendHandle handle : model_.published_changes()) {
     if (const BackendState* backend = model_.find_backend(handle)) observations_.follow(*backend);
   }
+}
+
+void Writer::note_certificates() {
+  bool changed = std::ranges::any_of(
+      effects_.events, [](const Event& event) { return std::holds_alternative<CertificateChange>(event.what); });
+  if (changed) facts_.set_certificates(certificate_facts(reader_));
 }
 
 void Writer::tell_uses() {
@@ -311,7 +333,10 @@ void Writer::end_drain(const Drains::Ended& ended) {
   }
 }
 
-void Writer::on_visible(uint64_t publication) { visible_ = std::max(visible_, publication); }
+void Writer::on_visible(uint64_t publication, config::Version version) {
+  visible_ = std::max(visible_, publication);
+  visible_version_.store(std::max(visible_version(), version), std::memory_order_release);
+}
 
 void Writer::release_pending() {
   while (!pending_.empty() && pending_.front().publication <= visible_) {
@@ -322,11 +347,7 @@ void Writer::release_pending() {
 }
 
 void Writer::deliver(Pending& pending) {
-  const TimePoint now = std::chrono::steady_clock::now();
-  for (TimePoint received : pending.received) {
-    auto duration = std::chrono::duration_cast<std::chrono::microseconds>(now - received);
-    change_durations_.record(static_cast<uint64_t>(duration.count()));
-  }
+  if (!pending.received.empty()) facts_.note_changes(pending.received, std::chrono::steady_clock::now());
   for (Answer& answer : pending.answers) answer.done(std::move(answer.result));
   events_.publish(std::move(pending.events));
 }

@@ -23,6 +23,7 @@
 #include "store/effects.h"
 #include "store/election.h"
 #include "store/event_hub.h"
+#include "store/facts.h"
 #include "store/inbox.h"
 #include "store/model.h"
 #include "store/names.h"
@@ -81,6 +82,11 @@ class Writer {
   bool has_changes() const { return model_.mark() > 0; }
   // Some session has sent more than one transaction of the batch, and did not wait for an answer in between.
   bool is_pipelined() const { return is_pipelined_; }
+  // By some transaction of the batch a server gets no more requests.
+  bool takes_somebody_out() const { return takes_somebody_out_; }
+  // Of the newest publication that all workers use; from any thread.
+  config::Version visible_version() const { return visible_version_.load(std::memory_order_acquire); }
+  const Facts& facts() const { return facts_; }
   // Answers, and tells of, what all workers follow by now.
   void release_pending();
   bool has_pending() const { return !pending_.empty(); }
@@ -173,10 +179,11 @@ class Writer {
   void resolve(BackendState& backend, const config::Server& server, const NameFact& fact,
                const std::optional<config::Endpoint>& address);
   void on_drain_ended(const Drains::Ended& ended);
-  void on_visible(uint64_t publication);
+  void on_visible(uint64_t publication, config::Version version);
   void deliver(Pending& pending);
   void add_event(decltype(Event::what) what, const std::shared_ptr<const Origin>& origin);
   void add_step(ServerStep step, const std::shared_ptr<const Origin>& origin) { add_event(std::move(step), origin); }
+  void note_certificates();
   void tell_uses();
   // Where they are not needed any more, and settings say so.
   void close_backups();
@@ -193,7 +200,7 @@ class Writer {
   Names names_;
   Election election_;
   EventHub events_;
-  observe::Histogram change_durations_;
+  Facts facts_;
   Reader reader_;
   // The primary's; a new primary's takes the place of the last one's.
   std::optional<Resync> resync_;
@@ -208,6 +215,7 @@ class Writer {
   std::vector<TimePoint> received_;
   absl::flat_hash_set<uint64_t> sessions_;
   bool is_pipelined_ = false;
+  bool takes_somebody_out_ = false;
   // The one that it ended: open again where the batch does not get on disk.
   std::optional<Resync> ended_resync_;
   std::vector<Answer> accepted_;
@@ -226,6 +234,7 @@ class Writer {
   config::Version published_version_ = 0;
   uint64_t publications_ = 0;
   uint64_t visible_ = 0;
+  std::atomic<config::Version> visible_version_ = 0;
   std::deque<Pending> pending_;
   absl::flat_hash_set<config::Uid> accepting_;
   // By departing server: the answers that wait for its end. Shared by all servers that an answer waits for.

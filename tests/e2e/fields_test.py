@@ -92,6 +92,19 @@ class FieldsInPlace(ApiCase):
             self.toggle("backend", "backend app", {"health_check": (check,)}, backend)
             seen = other.count
             wait_until(lambda other=other, seen=seen: other.count > seen, "a check at its new address")
+        # To another port as well: of the backend, and of the server, which goes before.
+        for port, other in zip(ports, others):
+            check = resources.HealthCheck(http={}, port=port)
+            check.interval.FromJsonString("0.1s")
+            self.toggle("backend", "backend app", {"health_check": (check,)}, backend)
+            seen = other.count
+            wait_until(lambda other=other, seen=seen: other.count > seen, "a check at its new port")
+        for port, other in zip(ports, others):
+            self.toggle("server", "server app/s1", {"health_check.port": (port,)},
+                        lambda: resources.Server(backend="app", name="s1"))
+            seen = other.count
+            wait_until(lambda other=other, seen=seen: other.count > seen, "a check at the server's own port")
+        self.toggle("server", "server app/s1", {"health_check": (None,)}, lambda: resources.Server(backend="app", name="s1"))
         self.toggle("backend", "backend app", {"health_check": (None,)}, backend)
 
     def toggle_tls(self):

@@ -28,6 +28,38 @@ class OneProcess(Case):
         self.assertIn('server="s2"', metrics())
         self.assertIn('fairlead_backend_requests_total{backend="app"} 6', metrics())
 
+    def test_a_servers_counters_go_on_whatever_changes(self):
+        fairlead = self.start(plane([self.origin().address]))
+        name = 'fairlead_server_requests_total{backend="app",server="s1"}'
+
+        def requests():
+            for line in fetch(fairlead.ready["observation"], "/metrics").body.decode().splitlines():
+                if line.startswith(name):
+                    return int(line.rpartition(" ")[2])
+            return 0  # nobody has used it yet
+
+        for count, change in enumerate((["--weight=7"], ["--label=rack=3"], ["--max-connections=9"], ["--backup=false"])):
+            self.assertEqual(requests(), count)
+            fetch(fairlead.address())
+            self.ctl(fairlead, "server", "set", "app/s1", *change)
+        self.ctl(fairlead, "backend", "set", "app", "--balance=random")
+        self.assertEqual(requests(), 4)
+
+    def test_there_is_no_reload(self):
+        """SIGHUP opens files anew: what the configuration file says by then is nobody's business."""
+        fairlead = self.start(plane([self.origin().address]))
+        with Connection(fairlead.address()) as client:
+            self.assertEqual(client.request(get()).status, 200)
+            before = self.ctl(fairlead, "info", "-o", "json")
+            (fairlead.folder / "fairlead.yaml").write_text("nonsense: [\n")
+            fairlead.signal(signal.SIGHUP)
+            self.ctl(fairlead, "server", "set", "app/s1", "--weight=3")
+            after = json.loads(self.ctl(fairlead, "info", "-o", "json"))
+            before = json.loads(before)
+            self.assertEqual((after["epoch"], int(after["version"])), (before["epoch"], int(before["version"]) + 1))
+            self.assertEqual(client.request(get()).status, 200, "on the connection that was open")
+        self.assertTrue(fairlead.is_running())
+
     def test_the_duration_of_each_change_is_counted_when_it_is_answered(self):
         fairlead = self.start(plane([self.origin().address]))
 

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <optional>
 #include <set>
 
 #include "sim_world/http_world.h"
@@ -247,6 +249,34 @@ config::Persistence by_source() {
   return persistence;
 }
 
+// So that not all of a server's clients come to the others in one instant.
+TEST(Drains, EndOverTheirJitter) {
+  constexpr uint64_t kRequests = 100;
+  HttpWorld w(1, 2, 1);
+  w.set_backend(patient());
+  w.open();
+  for (uint64_t id = 1; id <= kRequests; ++id) w.clients->start({slow(id, 3'600'000)}, {});
+  ASSERT_TRUE(w.world.run_until([&] { return in_flight(w.world)["s0"] == kRequests; }));
+  std::optional<uint64_t> drained;
+  const TimePoint start = w.world.network().now();
+  w.world.delete_server("app", "s0", seconds(10), [&](uint64_t cut) { drained = cut; }, seconds(4));
+  uint64_t before = 0;
+  int moments = 0;
+  while (!drained) {
+    ASSERT_TRUE(w.world.network().step());
+    const uint64_t left = in_flight(w.world)["s0"];
+    const Duration passed = w.world.network().now() - start;
+    const uint64_t ended = kRequests - left;
+    if (ended > 0) EXPECT_GE(passed, seconds(6));
+    EXPECT_LE(passed, milliseconds(10'100));
+    moments += ended > before;
+    before = ended;
+  }
+  EXPECT_EQ(drained, kRequests);
+  EXPECT_GE(w.world.network().now() - start, milliseconds(9'800));
+  EXPECT_GE(moments, 32) << "in so many steps, of each of two workers";
+}
+
 class LimitSeeds : public testing::TestWithParam<uint64_t> {};
 INSTANTIATE_TEST_SUITE_P(Seeds, LimitSeeds, testing::Range<uint64_t>(1, 13));
 
@@ -304,8 +334,15 @@ TEST_P(LimitSeeds, AreNeverExceededAndAllPlacesComeBack) {
       case 2:
       case 3: {
         if (!members.contains(name)) break;
-        auto state = random.chance(0.5) ? config::AdminState::kDrain : config::AdminState::kReady;
+        constexpr std::array kStates{config::AdminState::kDrain, config::AdminState::kMaintenance,
+                                     config::AdminState::kReady, config::AdminState::kReady};
+        auto state = kStates[random.below(kStates.size())];
         w.world.configuration().set_admin_state("app", name, state);
+        // What it has in flight is cut off, and it may be READY again before a worker has done so.
+        if (state == config::AdminState::kMaintenance) {
+          auto record = w.world.configuration().server("app", name);
+          w.world.drain(w.world.configuration().backend("app"), *record, false, Duration::zero(), [](uint64_t) {});
+        }
         break;
       }
       default: {

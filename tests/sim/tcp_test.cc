@@ -156,6 +156,53 @@ TEST_P(Tcp, ResetsAtAnyMomentLeaveNothingAndMixNothing) {
   w.expect_beginnings();
 }
 
+// Connections that last, resets, and servers that come and go, with deadlines of all kinds.
+TEST_P(Tcp, ServersThatComeAndGoLeaveNothingAndMixNothing) {
+  SCOPED_TRACE(testing::Message() << "seed " << GetParam());
+  TcpWorld w(GetParam());
+  Random random(GetParam());
+  w.world.network().faults() = SimFaults::rough(random);
+  w.world.network().faults().reset = random.chance(0.5) ? 0.002 : 0;
+  std::vector<std::string> members{"s0", "s1", "s2"};
+  int last = 2;
+  int draining = 0;
+  uint64_t cut = 0;
+  auto change = [&] {
+    if (members.size() < 4 && random.chance(0.5)) {
+      members.push_back("s" + std::to_string(++last));
+      w.add_server(members.back());
+      return w.world.publish();
+    }
+    if (members.empty()) return;
+    const size_t which = random.below(members.size());
+    std::optional<Duration> timeout;
+    if (random.chance(0.7)) timeout = milliseconds(random.below(2'000));
+    const Duration jitter = timeout && random.chance(0.5) ? *timeout / 2 : Duration::zero();
+    ++draining;
+    auto drained = [&](uint64_t cut_off) {
+      --draining;
+      cut += cut_off;
+    };
+    w.world.delete_server("app", members[which], timeout, drained, jitter);
+    members.erase(members.begin() + static_cast<ptrdiff_t>(which));
+  };
+  constexpr uint64_t kTalks = 40;
+  uint64_t id = 0;
+  while (id < kTalks || w.clients.running() > 0) {
+    if (id < kTalks && (w.clients.running() == 0 || random.chance(0.02))) w.start(draw(random, ++id));
+    if (random.chance(0.02)) change();
+    ASSERT_TRUE(w.world.network().step());
+  }
+  w.world.network().faults() = {};
+  ASSERT_TRUE(w.world.run_until([&] { return draining == 0; }));
+  w.expect_beginnings();
+  observe::BackendStatistics after = w.world.statistics("app");
+  EXPECT_EQ(after.counters.cut_off, cut);
+  EXPECT_EQ(after.counters.in_flight, 0u);
+  for (const auto& server : after.servers) EXPECT_EQ(server.counters.in_flight, 0u) << server.name;
+  EXPECT_LE(after.servers.size(), members.size()) << "who has left is gone";
+}
+
 void expect_cut_after_20_seconds(TcpWorld& w) {
   TimePoint start = w.world.network().now();
   // The server waits for the client's end, which waits for the server: nobody speaks.

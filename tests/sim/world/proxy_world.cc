@@ -60,7 +60,7 @@ void ProxyWorld::close_listener(const std::string& name) {
 }
 
 void ProxyWorld::drain(config::BackendHandle backend, const config::Server& record, bool leaves,
-                       std::optional<Duration> timeout, std::function<void(uint64_t)> drained) {
+                       std::optional<Duration> timeout, std::function<void(uint64_t)> drained, Duration jitter) {
   struct All {
     size_t waiting;
     uint64_t cut_off = 0;
@@ -70,20 +70,21 @@ void ProxyWorld::drain(config::BackendHandle backend, const config::Server& reco
   for (auto& worker : workers_) {
     Worker* target = worker.get();
     target->host.loop.post_message([=, slot = record.slot, uid = record.metadata.uid] {
-      upstream::DrainRequest request{.timeout = timeout, .leaves = leaves, .done = [all](uint64_t cut_off) {
-                                       all->cut_off += cut_off;
-                                       if (--all->waiting == 0) all->drained(all->cut_off);
-                                     }};
+      upstream::DrainRequest request{
+          .timeout = timeout, .jitter = jitter, .leaves = leaves, .done = [all](uint64_t cut_off) {
+            all->cut_off += cut_off;
+            if (--all->waiting == 0) all->drained(all->cut_off);
+          }};
       target->context.upstreams.drain(backend, slot, uid, std::move(request));
     });
   }
 }
 
 void ProxyWorld::delete_server(const std::string& backend, const std::string& name, std::optional<Duration> timeout,
-                               std::function<void(uint64_t)> drained) {
+                               std::function<void(uint64_t)> drained, Duration jitter) {
   auto record = configuration_.delete_server(backend, name);
   publish();
-  drain(configuration_.backend(backend), *record, true, timeout, std::move(drained));
+  drain(configuration_.backend(backend), *record, true, timeout, std::move(drained), jitter);
 }
 
 observe::BackendStatistics ProxyWorld::statistics(const std::string& backend) {

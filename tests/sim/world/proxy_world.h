@@ -63,10 +63,10 @@ class ProxyWorld {
   void close_listener(const std::string& name);
   // After the publication of its end. `drained` is called when all workers are done with it, with what was cut off.
   void drain(config::BackendHandle backend, const config::Server& record, bool leaves, std::optional<Duration> timeout,
-             std::function<void(uint64_t)> drained);
+             std::function<void(uint64_t)> drained, Duration jitter = {});
   // The server is taken out, and drains.
   void delete_server(const std::string& backend, const std::string& name, std::optional<Duration> timeout,
-                     std::function<void(uint64_t)> drained);
+                     std::function<void(uint64_t)> drained, Duration jitter = {});
 
   // Of all workers.
   observe::BackendStatistics statistics(const std::string& backend);

@@ -187,6 +187,7 @@ int file_sync(sqlite3_file* base, int flags) {
   const Faults& faults = control().faults;
   if (comes(control().flushes, faults.fail_flush)) return SQLITE_IOERR_FSYNC;
   if (is_there(faults.failed_flush_while)) return SQLITE_IOERR_FSYNC;
+  while (is_there(faults.stuck_flush_while)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   if (!file->shared) return file->real()->pMethods->xSync(file->real(), flags);
   if (faults.skip_flush && file->is_log) return SQLITE_OK;
   if (!faults.late_flush || !file->is_log) return flush_shared(file);
@@ -287,6 +288,7 @@ Faults faults_from(const char* words) {
   };
   faults.full_while = path_behind("full_while=");
   faults.failed_flush_while = path_behind("failed_flush_while=");
+  faults.stuck_flush_while = path_behind("stuck_flush_while=");
   return faults;
 }
 

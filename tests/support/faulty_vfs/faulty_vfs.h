@@ -2,7 +2,7 @@
 // all connections that are opened from then on. Any thread.
 //
 // A program that links it installs it at its start where FAIRLEAD_FAULTS is set, to words with commas between:
-// power_cut, skip_flush, late_flush; full_while=PATH, failed_flush_while=PATH.
+// power_cut, skip_flush, late_flush; full_while=PATH, failed_flush_while=PATH, stuck_flush_while=PATH.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,8 @@ struct Faults {
   std::string full_while{};
   // flushes fail. From outside of the process.
   std::string failed_flush_while{};
+  // Or do not end.
+  std::string stuck_flush_while{};
 };
 
 void install_faulty_vfs();

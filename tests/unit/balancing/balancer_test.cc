@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <new>
 #include <set>
@@ -167,6 +168,83 @@ TEST_P(SpreadingBalancerOf, AServerThatGoesAndComesAHundredTimesServesWhileItIsT
     members_.remove(guest);
     for (int i = 0; i < 10; ++i) ASSERT_NE(pick(members_.snapshot(GetParam())), guest);
   }
+}
+
+// Requests that stay for a while, so that algorithms that go by load see some.
+class Flights {
+ public:
+  explicit Flights(size_t most) : most_(most) {}
+
+  uint32_t operator()(const config::Server& server) const {
+    auto at = loads_.find(server.metadata.uid);
+    return at == loads_.end() ? 0 : at->second;
+  }
+  void begin(Uid uid) {
+    ++loads_[uid];
+    flying_.push_back(uid);
+    if (flying_.size() <= most_) return;
+    --loads_[flying_.front()];
+    flying_.pop_front();
+  }
+
+ private:
+  size_t most_;
+  std::map<Uid, uint32_t> loads_;
+  std::deque<Uid> flying_;
+};
+
+TEST_P(BalancerOf, AServerThatGoesAndComesAHundredTimesIsPickedOnlyWhileItIsThere) {
+  Flights flights(20);
+  auto pick_one = [&] {
+    Uid picked = balancer_.pick(members_.snapshot(GetParam()), random_, flights, {}, random_.next())->metadata.uid;
+    flights.begin(picked);
+    return picked;
+  };
+  std::vector<Uid> others;
+  for (int i = 0; i < 4; ++i) others.push_back(members_.add());
+  for (int toggle = 0; toggle < 100; ++toggle) {
+    Uid guest = members_.add();
+    std::map<Uid, int> counts;
+    for (int i = 0; i < 300; ++i) ++counts[pick_one()];
+    if (!config::goes_by_age(GetParam())) {
+      EXPECT_EQ(counts.size(), 5u) << "toggle " << toggle;
+      EXPECT_NEAR(counts[guest], 60, 40) << "toggle " << toggle;
+    }
+    members_.remove(guest);
+    for (int i = 0; i < 20; ++i) ASSERT_NE(pick_one(), guest) << "toggle " << toggle;
+  }
+}
+
+TEST_P(BalancerOf, AfterEachAdditionTheNewOneHasItsShare) {
+  if (config::goes_by_age(GetParam())) GTEST_SKIP() << "the oldest takes all";
+  for (int added = 1; added <= 12; ++added) {
+    members_.add();
+    Flights flights(4 * static_cast<size_t>(added));
+    auto backend = members_.snapshot(GetParam());
+    std::map<Uid, int> counts;
+    for (int i = 0; i < 400 * added; ++i) {
+      Uid picked = balancer_.pick(backend, random_, flights, {}, random_.next())->metadata.uid;
+      flights.begin(picked);
+      ++counts[picked];
+    }
+    for (Uid uid : members_.uids()) EXPECT_NEAR(counts[uid], 400, 130) << "of " << added;
+  }
+}
+
+// HAProxy's roundrobin ends at 4,095.
+TEST_P(BalancerOf, FiveThousandServersAllTakePart) {
+  if (config::goes_by_age(GetParam())) GTEST_SKIP() << "the oldest takes all";
+  constexpr int kServers = 5'000;
+  for (int i = 0; i < kServers; ++i) members_.add();
+  auto backend = members_.snapshot(GetParam());
+  Flights flights(kServers);
+  std::set<Uid> picked;
+  for (int i = 0; i < 20 * kServers && picked.size() < kServers; ++i) {
+    Uid uid = balancer_.pick(backend, random_, flights, {}, random_.next())->metadata.uid;
+    flights.begin(uid);
+    picked.insert(uid);
+  }
+  EXPECT_EQ(picked.size(), static_cast<size_t>(kServers));
 }
 
 TEST_P(BalancerOf, APickAllocatesNothing) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "balancing/balancer.h"
 #include "base/random.h"
 #include "members.h"
 
@@ -89,6 +90,23 @@ TEST(LeastConnections, TiesAreTakenInTurn) {
     EXPECT_EQ(picked.size(), 5u);
     EXPECT_FALSE(picked.contains(3));
   }
+}
+
+TEST(LeastConnections, WorkersStartAnywhere) {
+  Members members;
+  for (int i = 0; i < 8; ++i) members.add();
+  auto backend = members.snapshot(config::Algorithm::kLeastConnections);
+  auto load = [](const config::Server&) { return 0U; };
+  std::set<Uid> first;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    base::Random random(seed);
+    Balancer balancer;
+    std::set<Uid> all;
+    first.insert(balancer.pick(backend, random, load)->metadata.uid);
+    for (int i = 0; i < 8; ++i) all.insert(balancer.pick(backend, random, load)->metadata.uid);
+    EXPECT_EQ(all.size(), 8u) << "and then in turn";
+  }
+  EXPECT_EQ(first.size(), 8u);
 }
 
 TEST_P(LeastConnectionsSeeds, IsExactWhileMembersWeightsAndLoadsChange) {

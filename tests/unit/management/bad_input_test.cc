@@ -375,6 +375,26 @@ TEST_F(BadInputTest, DetailsStaySmall) {
   EXPECT_EQ(result.failures_total(), 5000);
 }
 
+// What goes as metadata ends at 8 KB.
+TEST_F(BadInputTest, ResultsMayBeLarge) {
+  v1::Transaction transaction;
+  transaction.set_atomicity(v1::ATOMICITY_EACH);
+  auto name_of = [](int number) { return absl::StrCat(std::string(200, 'n'), number); };
+  for (int i = 0; i < 100; ++i) {
+    v1::Server& server = *transaction.add_operations()->mutable_replace()->mutable_server();
+    server.set_backend("web");
+    server.set_name(name_of(i));
+    server.set_address("10.0.0.1:80");
+  }
+  v1::TransactionResult result = apply(transaction);
+  EXPECT_GT(result.ByteSizeLong(), 20'000U);
+  ASSERT_EQ(result.failures_size(), 100);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(result.failures(i).index(), static_cast<uint32_t>(i));
+    EXPECT_THAT(result.failures(i).resource(), HasSubstr(name_of(i)));
+  }
+}
+
 TEST_F(BadInputTest, AMessageOverTheLimitIsRefusedAndTheServiceLives) {
   v1::ApplyTransactionRequest request;
   request.mutable_transaction()->add_operations()->mutable_upsert()->mutable_server()->set_name(

@@ -182,6 +182,28 @@ TEST_F(SessionTest, WhoIsSilentIsEndedAndWhoBeatsIsNot) {
   EXPECT_EQ(reason(beating.ask("transaction { id: 1 }")), v1::REASON_NOT_PRIMARY);
 }
 
+TEST_F(SessionTest, AHeartbeatTellsWhatAllWorkersUse) {
+  must(kWeb);
+  Session session(*stub_, "election_id { low: 1 }");
+  const uint64_t before = session.opened.version();
+  auto beat = [&] {
+    session.send("heartbeat {}");
+    v1::StreamUpdatesResponse response = session.read();
+    EXPECT_TRUE(response.has_heartbeat()) << response.DebugString();
+    return response.heartbeat().version();
+  };
+  EXPECT_EQ(beat(), before);
+  half_.hold_visible();
+  session.send(R"(transaction { id: 1 operations { upsert { backend { name: "api" } } } })");
+  // It is published by the time that another call has seen it.
+  while (info().version() == before) {
+  }
+  EXPECT_EQ(beat(), before);
+  half_.release_visible();
+  EXPECT_EQ(session.read().result().version(), before + 1);
+  EXPECT_EQ(beat(), before + 1);
+}
+
 TEST_F(SessionTest, WhoHasSaidEverythingAndWaitsIsNotSilent) {
   must(kWeb);
   restart_with_silence(std::chrono::milliseconds(50));

@@ -314,6 +314,19 @@ TEST(Mirror, AChangeWhileOutOfReachIsADifferenceAsWell) {
   EXPECT_EQ(world.mirror.standing(), Standing::kInSync);
 }
 
+TEST(Mirror, ADeletionWhileOutOfReachIsMadeUpFor) {
+  Dataplane dataplane;
+  World world(parse(servers(0, 25)));
+  world.connect(dataplane);
+  world.cut();
+  world.want(servers(0, 20));
+  EXPECT_TRUE(dataplane.resources.contains({Kind::kServer, "app", "s24"}));
+  world.connect(dataplane);
+  EXPECT_EQ(world.mirror.standing(), Standing::kInSync);
+  EXPECT_FALSE(dataplane.resources.contains({Kind::kServer, "app", "s24"}));
+  EXPECT_TRUE(dataplane.resources.contains({Kind::kServer, "app", "s19"}));
+}
+
 TEST(Mirror, ADataPlaneThatComesBackEmptyIsFilledBeforeItCountsAsEqual) {
   Dataplane dataplane;
   World world(parse(servers(0, 25)));

@@ -43,6 +43,13 @@ class DrainTest : public StoreFixture {
 
 constexpr const char* kDelete = R"(operations { delete { server { backend: "web" name: "s1" } } })";
 
+TEST_F(DrainTest, WhereNobodySaysADeadlineThereIsOne) {
+  must(R"(operations { upsert { backend { name: "web" } } })");
+  must(kDelete);
+  EXPECT_EQ(half_.orders().at(0).timeout, std::chrono::seconds(30));
+  EXPECT_EQ(half_.orders().at(0).jitter, std::chrono::seconds(0));
+}
+
 TEST_F(DrainTest, ADeletedServerTakesNothingNewAtOnceAndIsListedUntilItIsDrained) {
   must(kDelete);
   EXPECT_EQ(eligible("web"), 0);

@@ -94,6 +94,19 @@ TEST_F(EjectionTest, NoMoreThanTheShareWhoeverSaysSo) {
   EXPECT_EQ(ejection("s0"), "5 errors in a row 1");
 }
 
+TEST_F(EjectionTest, NewServersThatWereNeverUpAllowNoMoreEjections) {
+  must(
+      R"(operations { upsert { backend { name: "web" health_check { tcp {} initial_state: INITIAL_STATE_UP } outlier_detection { consecutive_errors: 5 } } } })");
+  add_four();
+  must(
+      R"(operations { upsert { backend { name: "web" health_check { tcp {} } outlier_detection { consecutive_errors: 5 } } } })");
+  const std::optional<uint64_t> before = observed();
+  for (int i = 0; i < 20; ++i) must(add("new" + std::to_string(i)));
+  EXPECT_EQ(observed(), before);
+  for (const char* name : {"s0", "s1", "s2", "s3"}) eject(name);
+  EXPECT_EQ(backend().ejected, 2u);
+}
+
 TEST_F(EjectionTest, ChangesInPlaceLeaveIt) {
   must(kObserved);
   add_four();

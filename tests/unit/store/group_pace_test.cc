@@ -110,6 +110,18 @@ TEST(GroupPace, WhoHasAsMuchUnansweredAsItWantsIsNotWaitedFor) {
   }
 }
 
+TEST(GroupPace, WhoTakesAServerOutDoesNotWaitForMore) {
+  GroupPace pace;
+  pace.begin(kStart);
+  pace.committed(kStart, true);
+  const TimePoint begun = kStart + milliseconds(1);
+  TimePoint due = pace.begin(begun);
+  EXPECT_EQ(due, begun + GroupPace::kStill);
+  EXPECT_EQ(pace.overtake(due), kStart + GroupPace::kRemovalInterval);
+  // It never makes anybody wait.
+  EXPECT_EQ(pace.overtake(kStart), kStart);
+}
+
 TEST(GroupPace, PacesWhileSomebodySendsOn) {
   GroupPace pace;
   TimePoint now = kStart;

@@ -138,6 +138,32 @@ TEST_F(TiersTest, NewServersThatWereNeverUpBeginNoPanic) {
   EXPECT_FALSE(view().use.panic);
 }
 
+TEST_F(TiersTest, NewServersThatWereNeverUpMoveNoShareToTheNextPriority) {
+  must("operations { upsert { backend { name: \"web\" health_check { tcp {} } } } }");
+  must(add("s1"));
+  must(add("far", "priority: 1"));
+  find("s1", true);
+  find("far", true);
+  EXPECT_THAT(used(), ElementsAre("0: s1 100%", "2: far 0%"));
+  for (int i = 0; i < 10; ++i) must(add("new" + std::to_string(i)));
+  EXPECT_THAT(used(), ElementsAre("0: s1 100%", "2: far 0%"));
+  // Who was up and is down counts.
+  for (bool is_up : {true, false}) {
+    for (int i = 0; i < 10; ++i) find("new" + std::to_string(i), is_up);
+  }
+  EXPECT_NE(used(), std::vector<std::string>({"0: s1 100%", "2: far 0%"}));
+}
+
+TEST_F(TiersTest, AServerStartsSlowlyWhenItsFirstCheckSucceeds) {
+  must(
+      "operations { upsert { backend { name: \"web\" health_check { tcp {} } slow_start { window { seconds: 3600 } } } "
+      "} }");
+  for (const char* name : {"s1", "s2", "s3"}) must(add(name, "weight: 100"));
+  EXPECT_THAT(used(), IsEmpty());
+  for (const char* name : {"s1", "s2", "s3"}) find(name, true);
+  for (const char* name : {"s1", "s2", "s3"}) EXPECT_EQ(server("web", name)->effective_weight, 10u) << name;
+}
+
 TEST_F(TiersTest, AServerStartsSlowlyWhenItBeginsToTakeRequests) {
   must(backend_with("slow_start { window { seconds: 3600 } }"));
   must(add("s1", "weight: 100"));
