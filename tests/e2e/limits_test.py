@@ -44,6 +44,28 @@ class Limits(ApiCase):
             self.assertEqual(connection.read_response().status, 200)
         wait_until(lambda: fetch(self.fairlead.address()).status == 200, "a place")
 
+    def test_the_backends_defaults_hold_for_a_server_that_is_added(self):
+        added = self.origin("added")
+        self.ctl(self.fairlead, "server", "add", "app/s2", added.address)
+        self.ctl(self.fairlead, "server", "drain", "app/s1", "--wait")
+        for origin in (self.live, added):
+            origin.hold()
+
+        def held_by_s2(count):
+            before = added.count
+            for _ in range(count):
+                connection = Connection(self.fairlead.address())
+                self.addCleanup(connection.close)
+                connection.send(get())
+            added.wait_for_requests(before + count)
+
+        held_by_s2(2)
+        self.assertEqual(fetch(self.fairlead.address()).status, 503, "the default of two")
+        self.ctl(self.fairlead, "server", "set", "app/s2", "--max-connections", "3")
+        held_by_s2(1)
+        self.assertEqual(fetch(self.fairlead.address()).status, 503, "its own of three")
+        added.release()
+
     @proves("C2")
     def test_a_client_that_leaves_leaves_its_place(self):
         self.live.hold()
