@@ -356,32 +356,33 @@ auto ManagementService::ExportConfig(Server* call, const v1::ExportConfigRequest
 }
 
 Unary* ManagementService::GetInfo(Server* call, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
+  // The store's thread is not asked: it may be waiting for the disk, and then its journal's state is what one asks for.
+  const store::Facts::Configuration configuration = context_->store.facts().configuration();
   std::shared_ptr<const Peer> peer = context_->peers.find(call->peer());
-  return read(context_, [this, response, peer](store::Reader& reader) -> Rest {
-    return [this, response, peer, counts = reader.counts(), version = reader.version(), digest = reader.digest(),
-            highest = reader.election().value()] {
-      response->set_build(context_->build);
-      response->set_epoch(context_->store.epoch());
-      response->set_version(version);
-      for (const char* capability : {"transactions", "stream_updates", "election", "resync", "watch_events",
-                                     "watch_resume", "stream_statistics", "export"}) {
-        response->add_capabilities(capability);
-      }
-      *response->mutable_limits() = limits_of(*context_);
-      if (highest != store::ElectionId{}) encode(highest, *response->mutable_highest_election_id());
-      response->set_digest(digest.bytes());
-      encode_journal(context_->store, *response->mutable_journal());
-      response->set_workers(context_->workers);
-      auto uptime = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - context_->started);
-      response->mutable_uptime()->set_seconds(uptime.count());
-      response->set_servers(counts.servers);
-      response->set_backends(counts.backends);
-      response->set_listeners(counts.listeners);
-      response->mutable_caller()->set_name(peer->name.empty() ? peer->address : peer->name);
-      response->mutable_caller()->set_role(peer->role);
-      return grpc::Status::OK;
-    };
-  });
+  response->set_build(context_->build);
+  response->set_epoch(context_->store.epoch());
+  response->set_version(configuration.version);
+  for (const char* capability : {"transactions", "stream_updates", "election", "resync", "watch_events", "watch_resume",
+                                 "stream_statistics", "export"}) {
+    response->add_capabilities(capability);
+  }
+  *response->mutable_limits() = limits_of(*context_);
+  if (configuration.highest_election_id != store::ElectionId{}) {
+    encode(configuration.highest_election_id, *response->mutable_highest_election_id());
+  }
+  response->set_digest(configuration.digest.bytes());
+  encode_journal(context_->store, *response->mutable_journal());
+  response->set_workers(context_->workers);
+  auto uptime = std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - context_->started);
+  response->mutable_uptime()->set_seconds(uptime.count());
+  response->set_servers(configuration.counts.servers);
+  response->set_backends(configuration.counts.backends);
+  response->set_listeners(configuration.counts.listeners);
+  response->mutable_caller()->set_name(peer->name.empty() ? peer->address : peer->name);
+  response->mutable_caller()->set_role(peer->role);
+  Unary* reactor = call->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
 }
 
 // --- history ---

@@ -355,7 +355,7 @@ void DataPlane::make_metrics_page(std::function<void(observe::MetricsServer::Pag
     done([this, shared] {
       if (access_log_) shared->log_lines_dropped += access_log_->dropped_by_writer();
       const auto overload_step = static_cast<unsigned>(workers_->process().overload.load(std::memory_order_relaxed));
-      store::Facts::View facts = store_->facts();
+      store::Facts::View facts = store_->facts().view();
       return observe::format_prometheus(std::move(*shared), {.version = base::kVersion,
                                                              .build = __VERSION__,
                                                              .uptime = std::chrono::steady_clock::now() - started_,

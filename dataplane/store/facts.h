@@ -1,4 +1,5 @@
-// What metrics say of the writing half: there for any thread, also while the store's own waits for the disk.
+// What metrics and GetInfo say of the writing half: there for any thread, also while the store's own waits for the
+// disk.
 #pragma once
 
 #include <chrono>
@@ -9,6 +10,9 @@
 
 #include "observe/histogram.h"
 #include "observe/prometheus.h"
+#include "store/digest.h"
+#include "store/election.h"
+#include "store/reader.h"
 
 namespace fairlead::store {
 
@@ -22,7 +26,17 @@ class Facts {
     // durable and all workers used them.
     observe::Histogram change_durations;
   };
-  // From any thread.
+  // As of the last commit.
+  struct Configuration {
+    config::Version version = 0;
+    Digest digest;
+    ElectionId highest_election_id;
+    Reader::Counts counts{};
+  };
+  Configuration configuration() const {
+    std::lock_guard lock(mutex_);
+    return configuration_;
+  }
   View view() const {
     std::lock_guard lock(mutex_);
     return view_;
@@ -36,6 +50,10 @@ class Facts {
       view_.change_durations.record(static_cast<uint64_t>(duration.count()));
     }
   }
+  void set_configuration(const Configuration& configuration) {
+    std::lock_guard lock(mutex_);
+    configuration_ = configuration;
+  }
   void set_certificates(std::vector<observe::CertificateFacts> certificates) {
     std::lock_guard lock(mutex_);
     view_.certificates = std::move(certificates);
@@ -43,7 +61,8 @@ class Facts {
 
  private:
   mutable std::mutex mutex_;
-  View view_;  // guarded by mutex_
+  View view_;                    // guarded by mutex_
+  Configuration configuration_;  // guarded by mutex_
 };
 
 }  // namespace fairlead::store

@@ -91,7 +91,7 @@ class Store {
   // Of the newest that all workers use.
   config::Version visible_version() const { return writer_.visible_version(); }
   // From any thread, at once.
-  Facts::View facts() const { return writer_.facts().view(); }
+  const Facts& facts() const { return writer_.facts(); }
 
  private:
   // `work` leads to `done`. `named_in`: the session whose resync it may name something for; 0 for none.

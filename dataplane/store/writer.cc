@@ -220,6 +220,7 @@ void Writer::commit() {
   // After drains of servers that are READY again have ended.
   if (std::vector<WarmOrder> orders = model_.take_warm_orders(); !orders.empty()) reading_half_.warm(std::move(orders));
   note_certificates();
+  facts_.set_configuration({model_.version(), model_.digest(), election_.value(), reader_.counts()});
   events_.number(effects_.events);
   for (Answer& answer : std::exchange(accepted_, {})) {
     fill_status(answer.result.touched);

@@ -205,7 +205,7 @@ class FailingDisk(ApiCase):
         self.assert_is_kept(fairlead, api, configuration)
 
 
-    def test_requests_and_metrics_go_on_while_a_flush_does_not_end(self):
+    def test_requests_metrics_and_get_info_go_on_while_a_flush_does_not_end(self):
         _, fairlead, api = self.start_failing("stuck_flush_while")
         session = self.session(api)
         self.assertEqual(session.apply(upsert(server("before", "10.0.0.1:80", admin_state=DRAIN))).outcome, APPLIED)
@@ -217,6 +217,7 @@ class FailingDisk(ApiCase):
             page = fetch(fairlead.ready["observation"], "/metrics").body.decode()
             self.assertIn(f"fairlead_configuration_version {version}\n", page)
             self.assertRegex(page, r"fairlead_change_duration_seconds_count [1-9]")
+            self.assertEqual(api.management.GetInfo(management.GetInfoRequest(), timeout=DEADLINE).version, version)
         self.fault.unlink()
         self.assertEqual(session.read_result().outcome, APPLIED)
 
