@@ -24,7 +24,7 @@ ELSEWHERE = {
     28: (TABLE, "OneBadOfTenThousandRefusesAllAndIsNamed"),
     43: ("e2e/acknowledgement_test.py", "test_a_drain_is_told_from_its_beginning_to_its_end"),
     44: ("e2e/acknowledgement_test.py", "test_a_name_that_drains_can_be_added_again_beside_it"),
-    49: ("e2e/tls_test.py", "test_a_private_key_outlives_the_process_and_is_shown_nowhere"),
+    49: ("e2e/tls_certificates_test.py", "test_a_private_key_outlives_the_process_and_is_shown_nowhere"),
     53: ("e2e/unary_test.py", "test_health_and_reflection"),
     66: ("unit/journal/durable_store_test.cc", "AfterAFailedFlushItTakesNothingUntilANewFileStands"),
 }
