@@ -17,6 +17,7 @@
 #include "api/server_extras.h"
 #include "config/compile_routes.h"
 #include "config/text.h"
+#include "http/normalize_path.h"
 
 namespace fairlead::api {
 namespace {
@@ -293,6 +294,25 @@ void decode_routes(FieldChecker& checker, const v1::Listener& listener, config::
                concat("matches the same host and path as routes[", conflict->first, "]"));
 }
 
+// A prefix in a spelling that no request's path has, once it is routed, would never match; a route that refuses would
+// then let everybody in.
+void check_spelling_of_routes(FieldChecker& checker, const config::Listener& record) {
+  std::string memory;
+  for (size_t i = 0; i < record.routes.size(); ++i) {
+    std::string_view prefix = record.routes[i].path_prefix;
+    while (prefix.ends_with('/')) prefix.remove_suffix(1);
+    if (prefix.empty()) continue;
+    const http::NormalizedPath met = http::normalize_path(prefix, record.http_policy.path, memory);
+    if (met.refusal.empty() && met.path == prefix) continue;
+    const std::string field = concat("routes[", i, "].path_prefix");
+    if (met.refusal.empty()) {
+      checker.fail(field, concat(config::quoted(prefix), " is in no request: by http.path it is ", config::quoted(met.path)));
+    } else {
+      checker.fail(field, concat(config::quoted(prefix), " is in no request: http.path refuses it: ", met.refusal));
+    }
+  }
+}
+
 void check_protocol_fields(FieldChecker& checker, const v1::Listener& listener) {
   if (!listener.default_backend().empty()) {
     checker.check("default_backend", config::check_name(listener.default_backend()));
@@ -396,6 +416,7 @@ Decoded<base::Ref<config::Listener>> decode_listener(const v1::Listener& listene
   record->max_headers = checker.number("http.max_headers", http.has_max_headers(), http.max_headers(), {1, 256});
   record->forwarded = forwarded(checker, http.forwarded());
   record->http_policy = decode_http_policy(checker, http);
+  check_spelling_of_routes(checker, *record);
   record->error_pages = decode_error_pages(checker, listener);
   record->rate_limit = decode_rate_limit(checker, listener.rate_limit(), "rate_limit");
   const v1::ClientRateLimit& of_clients = listener.client_rate_limit();
