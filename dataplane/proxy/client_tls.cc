@@ -78,7 +78,10 @@ runtime::Task<std::optional<config::BackendHandle>> find_backend_by_hello(Client
 bool is_misdirected(const Client& client, const http::RequestHead& head) {
   const config::Listener& listener = client.settings();
   if (!client.tls() || !listener.tls || !listener.tls->strict_sni) return false;
-  return !http::equals_ignoring_case(head.host_name, client.tls()->server_name());
+  // A name that ends with the root's dot is the same; in a handshake there is none (RFC 6066, section 3).
+  std::string_view host = head.host_name;
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return !http::equals_ignoring_case(host, client.tls()->server_name());
 }
 
 std::string_view client_certificate_line(const Client& client, http::HeaderList& headers, std::string& memory) {

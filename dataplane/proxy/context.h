@@ -67,6 +67,8 @@ struct Context {
   // A path as a listener spells it, and as a route has it rewritten; the same.
   std::string path_text;
   std::string rewritten_path;
+  // The address that trusted proxies name, in its one spelling.
+  std::string sender_text;
 
   // The world's time; looked at once a second.
   std::function<std::chrono::system_clock::time_point()> wall_clock = std::chrono::system_clock::now;

@@ -110,7 +110,7 @@ class Explainer {
 
   // Of whom trusted proxies say the request is.
   void believe(const config::HttpPolicy& policy) {
-    std::optional<Sender> named = take_named_sender(head_.headers, policy.effective_trusted_hops());
+    std::optional<Sender> named = named_sender(head_.headers, policy.effective_trusted_hops(), context_.sender_text);
     if (!named) return;
     say(fmt::format("trusted proxies, of which {} is one, say that it is of {}", source_, named->address));
     source_ = named->address;

@@ -24,42 +24,70 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// Of X-Forwarded-For: finds the element that is the `hops`-th from the end of all lines together, and leaves out what
-// is before it. Empty where there are fewer.
-std::string_view believed_element(http::HeaderList& headers, uint32_t hops) {
-  std::string_view found;
-  uint32_t counted = 0;
+// The end of the element of a list that begins at `begin`: its comma, or the line's end. A comma in quotes is no end.
+size_t end_of_element(std::string_view line, size_t begin) {
+  bool is_quoted = false;
+  for (size_t i = begin; i < line.size(); ++i) {
+    if (line[i] == '"') is_quoted = !is_quoted;
+    if (line[i] == '\\' && is_quoted) ++i;
+    if (line[i] == ',' && !is_quoted) return i;
+  }
+  return line.size();
+}
+
+uint32_t count_elements(std::string_view line) {
+  uint32_t count = 1;
+  for (size_t at = end_of_element(line, 0); at < line.size(); at = end_of_element(line, at + 1)) ++count;
+  return count;
+}
+
+// Where the element stands that is the `hops`-th from the end of all lines of a field together.
+struct BelievedPlace {
+  size_t header = 0;
+  size_t at = 0;
+};
+std::optional<BelievedPlace> believed_place(const http::HeaderList& headers, HeaderId id, uint32_t hops) {
+  uint32_t behind = 0;
   for (size_t i = headers.size(); i-- > 0;) {
-    Header& header = headers.begin()[i];
-    if (header.id != HeaderId::kXForwardedFor) continue;
-    if (counted == hops) {
-      header.hop_by_hop = true;
+    const Header& header = headers.begin()[i];
+    if (header.id != id) continue;
+    const uint32_t count = count_elements(header.value);
+    if (behind + count < hops) {
+      behind += count;
       continue;
     }
-    for (size_t end = header.value.size();;) {
-      const size_t comma = end == 0 ? std::string_view::npos : header.value.rfind(',', end - 1);
-      const size_t begin = comma == std::string_view::npos ? 0 : comma + 1;
-      if (++counted == hops) {
-        found = trimmed(header.value.substr(begin, end - begin));
-        header.value = trimmed(header.value.substr(begin));
-        header.copyable = false;
-        break;
-      }
-      if (comma == std::string_view::npos) break;
-      end = comma;
-    }
+    BelievedPlace place{.header = i, .at = 0};
+    for (uint32_t skipped = 0; skipped < behind + count - hops; ++skipped)
+      place.at = end_of_element(header.value, place.at) + 1;
+    return place;
   }
-  return found;
+  return std::nullopt;
+}
+
+// What stands before the element that the first of `hops` trusted proxies has written, anybody may have made up.
+void leave_out_unbelieved(http::HeaderList& headers, HeaderId id, uint32_t hops) {
+  std::optional<BelievedPlace> place = believed_place(headers, id, hops);
+  if (!place) return;
+  for (size_t i = 0; i < place->header; ++i) {
+    if (headers.begin()[i].id == id) headers.begin()[i].hop_by_hop = true;
+  }
+  if (place->at == 0) return;
+  Header& header = headers.begin()[place->header];
+  header.value = trimmed(header.value.substr(place->at));
+  header.copyable = false;
 }
 
 }  // namespace
 
-std::optional<Sender> take_named_sender(http::HeaderList& headers, uint32_t hops) {
+std::optional<Sender> named_sender(const http::HeaderList& headers, uint32_t hops, std::string& spelled) {
   if (hops == 0 || !headers.contains(HeaderId::kXForwardedFor)) return std::nullopt;
-  std::string_view address = without_port(believed_element(headers, hops));
-  std::optional<uint64_t> source = net::source_of_text(address);
+  std::optional<BelievedPlace> place = believed_place(headers, HeaderId::kXForwardedFor, hops);
+  if (!place) return std::nullopt;
+  const std::string_view line = headers.begin()[place->header].value;
+  const std::string_view element = line.substr(place->at, end_of_element(line, place->at) - place->at);
+  std::optional<uint64_t> source = net::source_of_text(without_port(trimmed(element)), spelled);
   if (!source) return std::nullopt;
-  return Sender{address, *source};
+  return Sender{spelled, *source};
 }
 
 FaultOrNull shape_request(ExchangeState& x, Sender& sender) {
@@ -75,7 +103,15 @@ FaultOrNull shape_request(ExchangeState& x, Sender& sender) {
     if (!normalized.refusal.empty()) return &faults::kPathRefused;
     head.path = normalized.path;
   }
-  if (std::optional<Sender> named = take_named_sender(head.headers, policy.effective_trusted_hops())) sender = *named;
+  if (const uint32_t hops = policy.effective_trusted_hops(); hops > 0) {
+    if (std::optional<Sender> named = named_sender(head.headers, hops, x.context.sender_text)) sender = *named;
+    if (x.listener().effective_forwarded() == http::ForwardedPolicy::kAppend) {
+      const http::ForwardedFormat format = policy.effective_forwarded_format();
+      if (format != http::ForwardedFormat::kForwarded)
+        leave_out_unbelieved(head.headers, HeaderId::kXForwardedFor, hops);
+      if (format != http::ForwardedFormat::kXForwarded) leave_out_unbelieved(head.headers, HeaderId::kForwarded, hops);
+    }
+  }
   return nullptr;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "proxy/exchange_state.h"
@@ -16,12 +17,12 @@ struct Sender {
   uint64_t source = 0;
 };
 
-// Whom the last of `hops` trusted proxies names in X-Forwarded-For, of which what nobody vouches for is left out from
-// then on. Nothing where they name nobody.
-std::optional<Sender> take_named_sender(http::HeaderList& headers, uint32_t hops);
+// Whom the last of `hops` trusted proxies names in X-Forwarded-For; nothing where they name nobody. `spelled` becomes
+// the address.
+std::optional<Sender> named_sender(const http::HeaderList& headers, uint32_t hops, std::string& spelled);
 
-// Changes context.request. `sender` is the connection's peer, and comes back as whom trusted proxies name, in bytes of
-// the head.
+// Changes context.request. `sender` is the connection's peer, and comes back as whom trusted proxies name, in the
+// context's memory.
 FaultOrNull shape_request(ExchangeState& x, Sender& sender);
 
 }  // namespace fairlead::proxy

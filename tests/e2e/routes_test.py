@@ -136,6 +136,32 @@ class Listeners(Case):
         self.assertEqual(fetch(fairlead.address(), headers=["X-Forwarded-For: a, b"]).status, 429)
 
     @proves("E2")
+    def test_e2_an_address_is_the_same_client_in_each_spelling(self):
+        fairlead = self.start_listener({"trusted_hops": 1}, client_rate_limit={"limit": {"requests": 1, "per": "3600s"}})
+        for address, status in (("::ffff:192.0.2.1", 200), ("192.0.2.1", 429), ("::ffff:192.0.2.2", 200), ("192.0.2.3", 200),
+                                ("::FFFF:c000:203", 429), ("2001:db8::1", 200), ("2001:0db8:0::1", 429)):
+            answer = fetch(fairlead.address(), headers=[f"X-Forwarded-For: {address}"])
+            self.assertEqual(answer.status, status, address)
+
+    @proves("E2")
+    def test_e2_what_nobody_vouches_for_is_left_out_where_something_is_added(self):
+        sent = ["X-Forwarded-For: 6.6.6.6, 192.0.2.7", 'Forwarded: for="6.6.6.6, or so", for=7.7.7.7', "Forwarded: for=192.0.2.7"]
+        for forwarded, added in (("X_FORWARDED", (["192.0.2.7, 127.0.0.1"], sent[1:])), ("FORWARDED", ([sent[0]], None)),
+                                 ("BOTH", (["192.0.2.7, 127.0.0.1"], None))):
+            fairlead = self.start_listener({"trusted_hops": 1, "forwarded_format": forwarded})
+            fetch(fairlead.address(), headers=sent)
+            seen = self.live.requests[-1]
+            self.assertEqual(seen.all("x-forwarded-for"), [line.split(": ")[-1] for line in added[0]], forwarded)
+            elements = ", ".join(seen.all("forwarded"))
+            if added[1]:
+                self.assertEqual(elements, ", ".join(line.split(": ")[1] for line in added[1]))
+            else:
+                self.assertTrue(elements.startswith("for=192.0.2.7, for=127.0.0.1;"), elements)
+        fairlead = self.start_listener({"trusted_hops": 1, "forwarded": "KEEP"})
+        fetch(fairlead.address(), headers=sent)
+        self.assertEqual(self.live.requests[-1].get("x-forwarded-for"), "6.6.6.6, 192.0.2.7")
+
+    @proves("E2")
     def test_e2_forwarded_of_rfc_7239(self):
         fairlead = self.start_listener({"forwarded": "REPLACE", "forwarded_format": "BOTH"})
         fetch(fairlead.address(), host="a:80", headers=["Forwarded: for=6.6.6.6", "X-Forwarded-For: 6.6.6.6"])
