@@ -56,9 +56,18 @@ class Line : public base::ListNode<> {
   friend class Waiting;
   friend class QueueSeat;
 
+  // While servers start slowly their limits grow with time, and nobody else says so.
+  struct Growth : runtime::Timer {
+    explicit Growth(Line& owner) : Timer(&Growth::on_fire), line(owner) {}
+    static void on_fire(Timer& timer) { static_cast<Growth&>(timer).line.take_growth(); }
+    Line& line;
+  };
+  void follow_growth(const config::BackendSnapshot& members);
+  void take_growth();
+
   // One of this worker is at the front, perhaps.
   void take_call();
-  void enter(Waiting& waiting, config::Revision seen);
+  void enter(Waiting& waiting, const config::BackendSnapshot& members);
   void leave(Waiting& waiting);
 
   runtime::Loop& loop_;
@@ -70,6 +79,10 @@ class Line : public base::ListNode<> {
   uint32_t waiting_ = 0;
   // The backend's, as last looked at.
   config::Revision seen_ = 0;
+  Growth growth_{*this};
+  // Until when limits may grow, and how often to look.
+  runtime::TimePoint grows_until_;
+  config::Duration growth_step_{};
 };
 
 class Waiting : public QueueEntry, public base::ListNode<OwnLineTag> {

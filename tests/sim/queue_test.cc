@@ -171,7 +171,8 @@ TEST_P(Queueing, AServerThatIsAddedOrMadeReadyTakesThemAtOnce) {
   finish_all();
 }
 
-// Its limit grows without anybody's saying so: each place that is let go is a reason to look for all.
+// Its limit grows without anybody's saying so: time is a reason to look, and each place that is let go is one to look
+// for all.
 TEST_P(Queueing, AServerThatStartsSlowlyTakesMoreOfThemWithTime) {
   config::Backend settings = queueing();
   settings.default_max_connections = 10;
@@ -183,12 +184,30 @@ TEST_P(Queueing, AServerThatStartsSlowlyTakesMoreOfThemWithTime) {
   EXPECT_EQ(counters().in_flight, 1u);
   w_.world.network().run_for(seconds(60));
   uint64_t after_a_minute = counters().in_flight;
-  EXPECT_GE(after_a_minute, 4u);
-  EXPECT_LE(after_a_minute, 6u);
+  EXPECT_GE(after_a_minute, 6u);
+  EXPECT_LE(after_a_minute, 7u);
   w_.world.network().run_for(seconds(41));
   EXPECT_EQ(counters().in_flight, 10u);
   finish_all();
   EXPECT_EQ(counters().queued, 0u);
+}
+
+TEST_P(Queueing, AServerThatStartsSlowlyTakesMoreOfThemThoughNobodyLeaves) {
+  config::Backend settings = queueing();
+  settings.default_max_connections = 10;
+  settings.slow_start.window = seconds(100);
+  settings.slow_start.min_percent = 10;
+  w_.world.configuration().begin_slowly("app", "s0", w_.world.network().now().time_since_epoch());
+  w_.set_backend(settings);
+  for (int i = 0; i < 12; ++i) ask(150'000);
+  EXPECT_EQ(counters().in_flight, 1u);
+  w_.world.network().run_for(seconds(50));
+  EXPECT_GE(counters().in_flight, 5u);
+  EXPECT_LE(counters().in_flight, 6u);
+  w_.world.network().run_for(seconds(51));
+  EXPECT_EQ(counters().in_flight, 10u);
+  EXPECT_EQ(waiting(), 2u);
+  finish_all();
 }
 
 TEST_P(Queueing, ADeletedBackendOrServersInMaintenanceEndTheWaiting) {
