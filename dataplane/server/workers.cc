@@ -152,6 +152,12 @@ void Workers::close_connections(config::BackendHandle backend, config::Slot slot
   }
 }
 
+void Workers::follow_pool(config::BackendHandle backend) {
+  for (auto& worker : workers_) {
+    worker->post([=](Worker& self) { self.context().upstreams.follow_settings(backend); });
+  }
+}
+
 void Workers::close_idle_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) {
   for (auto& worker : workers_) {
     worker->post([=](Worker& self) { self.context().upstreams.close_idle_connections(backend, slot, server); });

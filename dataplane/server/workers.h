@@ -75,6 +75,7 @@ class Workers : public store::ReadingHalf, public observe::Collector {
   void cancel_drain(config::BackendHandle backend, config::Slot slot, config::Uid server) override;
   void close_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) override;
   void close_idle_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) override;
+  void follow_pool(config::BackendHandle backend) override;
   void warm(std::vector<store::WarmOrder> orders) override;
   void on_check_results(std::function<void(std::vector<store::CheckResult>)> take) override;
   void check(std::vector<store::CheckOrder> orders) override;

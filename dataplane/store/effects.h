@@ -78,8 +78,13 @@ struct FollowDiscovery {
   config::BackendHandle backend;
 };
 
+// How connections of a backend are kept has changed.
+struct FollowPool {
+  config::BackendHandle backend;
+};
+
 using Effect = std::variant<AcceptListener, StopListener, CloseAddresses, DrainDeparting, FollowAdminState, FollowCheck,
-                            FollowChecks, CloseConnections, ForgetEjections, FollowName, FollowDiscovery>;
+                            FollowChecks, CloseConnections, ForgetEjections, FollowName, FollowDiscovery, FollowPool>;
 
 struct Effects {
   std::vector<Effect> effects;

@@ -130,6 +130,10 @@ class ReadingHalf {
   // Only the former.
   virtual void close_idle_connections(config::BackendHandle backend, config::Slot slot, config::Uid server) = 0;
 
+  // After the publication of a snapshot in which this backend keeps its connections in another way: holds for those
+  // that are idle, too, which else nobody looks at before they are used or their time is over.
+  virtual void follow_pool(config::BackendHandle backend) = 0;
+
   // After the publication of a snapshot in which these are eligible. What they have open already counts.
   virtual void warm(std::vector<WarmOrder> orders) = 0;
 

@@ -123,6 +123,9 @@ void Server::follow_pool_settings() {
   if (idle_.empty()) return;
   idle_timer_.cancel();
   purge_at_ = runtime::kNever;
+  const TimePoint latest = loop_.now() + backend_.settings().pool.effective_idle_timeout();
+  idle_.for_each([&](Connection& connection) { connection.idle_until_ = std::min(connection.idle_until_, latest); });
+  close_expired();
   schedule_idle_timer();
 }
 

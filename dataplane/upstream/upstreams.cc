@@ -63,6 +63,12 @@ void Upstreams::close_idle_connections(config::BackendHandle handle, config::Slo
   if (Backend* backend = known(handle)) backend->close_idle_connections(slot, server);
 }
 
+void Upstreams::follow_settings(config::BackendHandle handle) {
+  const config::BackendSnapshot* members = snapshot_->find(handle);
+  Backend* backend = known(handle);
+  if (members && backend) backend->refresh(members->settings);
+}
+
 std::vector<OutcomeCounts> Upstreams::take_outcomes(config::BackendHandle handle) {
   std::vector<OutcomeCounts> result;
   if (Backend* backend = known(handle)) backend->take_outcomes(result);

@@ -39,6 +39,8 @@ class Upstreams {
   void cancel_drain(config::BackendHandle handle, config::Slot slot, config::Uid server);
   void close_connections(config::BackendHandle handle, config::Slot slot, config::Uid server);
   void close_idle_connections(config::BackendHandle handle, config::Slot slot, config::Uid server);
+  // A backend that is in use goes by the snapshot's settings now, not only when it is used next.
+  void follow_settings(config::BackendHandle handle);
   // Connections are opened before they are asked for.
   Warming& warming() { return warming_; }
   // As Backend; nothing for what this worker has not used.

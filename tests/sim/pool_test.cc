@@ -39,6 +39,14 @@ class PoolWorld {
       on->context.upstreams.warming().begin(backend, slot, uid, connections);
     });
   }
+  // As the store tells workers after a publication.
+  void follow_pool() {
+    for (auto& worker : w.world.workers()) {
+      worker->host.loop.post_message([on = worker.get(), backend = w.world.configuration().backend("app")] {
+        on->context.upstreams.follow_settings(backend);
+      });
+    }
+  }
   void run_for(Duration length) { w.world.network().run_for(length); }
   // So many requests at once, which take so long.
   void start(int count, int delay_ms) {
@@ -223,6 +231,35 @@ TEST(Warming, EachWorkerHasItsOwn) {
   p.run_for(seconds(1));
   EXPECT_EQ(p.accepted(), 5);
   EXPECT_EQ(p.idle(), 5u);
+}
+
+// ---- in place
+
+TEST(PoolInPlace, AShorterTimeHoldsForThoseThatAreIdle) {
+  PoolWorld p;
+  p.burst(4);
+  p.set_pool({.idle_timeout = seconds(5)});
+  p.follow_pool();
+  p.run_for(seconds(4));
+  EXPECT_EQ(p.idle(), 4u);
+  p.run_for(seconds(2));
+  EXPECT_EQ(p.idle(), 0u);
+  p.set_pool({.idle_timeout = hours(1)});
+  p.burst(4);
+  p.set_pool({.idle_timeout = seconds(0)});
+  p.follow_pool();
+  p.run_for(milliseconds(100));
+  EXPECT_EQ(p.idle(), 0u) << "none is kept";
+}
+
+TEST(PoolInPlace, PurgingBeginsThoughNobodyAsks) {
+  PoolWorld p;
+  p.burst(8);
+  p.run_for(seconds(60));
+  p.set_pool({.idle_timeout = hours(1), .purge_delay = seconds(1)});
+  p.follow_pool();
+  p.run_for(seconds(20));
+  EXPECT_EQ(p.idle(), 0u);
 }
 
 // ---- purging

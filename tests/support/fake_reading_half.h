@@ -190,6 +190,11 @@ class FakeReadingHalf : public store::ReadingHalf {
     std::lock_guard lock(mutex_);
     return closed_;
   }
+  // Backends.
+  std::vector<config::Uid> followed_pools() const {
+    std::lock_guard lock(mutex_);
+    return followed_pools_;
+  }
   std::vector<config::Uid> closed_idle() const {
     std::lock_guard lock(mutex_);
     return closed_idle_;
@@ -269,6 +274,10 @@ class FakeReadingHalf : public store::ReadingHalf {
   void close_connections(config::BackendHandle, config::Slot, config::Uid server) override {
     std::lock_guard lock(mutex_);
     closed_.push_back(server);
+  }
+  void follow_pool(config::BackendHandle backend) override {
+    std::lock_guard lock(mutex_);
+    followed_pools_.push_back(backend.uid);
   }
   void close_idle_connections(config::BackendHandle, config::Slot, config::Uid server) override {
     std::lock_guard lock(mutex_);
@@ -360,6 +369,7 @@ class FakeReadingHalf : public store::ReadingHalf {
   std::vector<config::Uid> cancelled_;
   std::vector<config::Uid> closed_;
   std::vector<config::Uid> closed_idle_;
+  std::vector<config::Uid> followed_pools_;
   std::vector<std::pair<config::Uid, uint32_t>> warmed_;
   std::function<void(std::vector<store::CheckResult>)> take_results_;
   std::map<config::Uid, store::CheckOrder> checked_;

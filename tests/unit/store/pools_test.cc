@@ -283,6 +283,14 @@ TEST_F(PoolsTest, BackupsAreClosedWhenAPanicEndsThatCameAfterTheirUse) {
 
 // ---- idle connections
 
+TEST_F(PoolsTest, WorkersLookAtTheirsWhereTheyAreKeptInAnotherWay) {
+  must(backend("health_check { tcp {} }") + add("s1"));
+  must(backend("health_check { tcp {} } labels { key: 'a' value: 'b' }"));
+  EXPECT_THAT(half_.followed_pools(), IsEmpty());
+  must(backend("health_check { tcp {} } connection_pool { idle_timeout { seconds: 1 } }"));
+  EXPECT_EQ(half_.followed_pools().size(), 1u);
+}
+
 TEST_F(PoolsTest, IdleConnectionsToAServerThatIsDownAreClosed) {
   must(backend("health_check { tcp {} }") + add("s1"));
   find("s1", false);
