@@ -34,7 +34,9 @@ const Message* resource_message(const v1::Resource& resource) {
 
 config::Problem check_path(const std::string& path, const Descriptor* descriptor) {
   std::vector<const FieldDescriptor*> fields;
-  if (!FieldMaskUtil::GetFieldDescriptors(descriptor, path, &fields) || fields.empty()) {
+  // Names that are empty would be passed over.
+  const bool is_spelled = !path.starts_with('.') && !path.ends_with('.') && !path.contains("..");
+  if (!is_spelled || !FieldMaskUtil::GetFieldDescriptors(descriptor, path, &fields) || fields.empty()) {
     return concat(config::quoted(path), " is not a field of ", descriptor->name());
   }
   std::string root = fields.front()->name();
@@ -60,14 +62,38 @@ config::Problem check_names(const v1::Resource& resource) {
   }
 }
 
-void copy_field(const std::vector<absl::string_view>& path, size_t depth, Message& source, Message& target) {
-  const FieldDescriptor* field = target.GetDescriptor()->FindFieldByName(std::string(path[depth]));
+using Names = std::vector<absl::string_view>;
+
+const FieldDescriptor* field_at(const Names& path, size_t depth, const Message& message) {
+  return message.GetDescriptor()->FindFieldByName(std::string(path[depth]));
+}
+
+bool is_set(const Message& message, const FieldDescriptor* field) {
+  const google::protobuf::Reflection* reflection = message.GetReflection();
+  return field->is_repeated() ? reflection->FieldSize(message, field) > 0 : reflection->HasField(message, field);
+}
+
+bool is_set(const Names& path, size_t depth, const Message& message) {
+  const FieldDescriptor* field = field_at(path, depth, message);
+  if (depth + 1 == path.size() || !is_set(message, field)) return is_set(message, field);
+  return is_set(path, depth + 1, message.GetReflection()->GetMessage(message, field));
+}
+
+// Requires that it is set in `source`.
+void copy_field(const Names& path, size_t depth, Message& source, Message& target) {
+  const FieldDescriptor* field = field_at(path, depth, target);
   const google::protobuf::Reflection* reflection = target.GetReflection();
-  if (depth + 1 == path.size()) {
-    reflection->SwapFields(&source, &target, {field});
-    return;
-  }
+  if (depth + 1 == path.size()) return reflection->SwapFields(&source, &target, {field});
   copy_field(path, depth + 1, *reflection->MutableMessage(&source, field), *reflection->MutableMessage(&target, field));
+}
+
+// What is not there stays so: a part of a message that is unset makes no empty one, which would mean something.
+void clear_field(const Names& path, size_t depth, Message& target) {
+  const FieldDescriptor* field = field_at(path, depth, target);
+  if (!is_set(target, field)) return;
+  const google::protobuf::Reflection* reflection = target.GetReflection();
+  if (depth + 1 == path.size()) return reflection->ClearField(&target, field);
+  clear_field(path, depth + 1, *reflection->MutableMessage(&target, field));
 }
 
 }  // namespace
@@ -115,8 +141,12 @@ void apply_mask(const google::protobuf::FieldMask& mask, const Message& source, 
   std::unique_ptr<Message> copy(source.New());
   copy->CopyFrom(source);
   for (const std::string& path : canonical.paths()) {
-    std::vector<absl::string_view> names = absl::StrSplit(path, '.');
-    copy_field(names, 0, *copy, target);
+    Names names = absl::StrSplit(path, '.');
+    if (is_set(names, 0, *copy)) {
+      copy_field(names, 0, *copy, target);
+    } else {
+      clear_field(names, 0, target);
+    }
   }
 }
 
