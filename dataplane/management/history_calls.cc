@@ -113,7 +113,7 @@ void apply_once(const std::shared_ptr<Context>& context, store::Transaction tran
                          done = std::move(done)]() mutable {
     auto known = look_into(path, [&](store::History& history) { return history.answer_to(transaction); });
     // What cannot be read is no reason to refuse a change; the store remembers those of this life.
-    if (known.ok() && *known) return done(**std::move(known));
+    if (known.ok() && *known) transaction.answered_before = std::make_shared<const store::Result>(**std::move(known));
     context->store.apply(std::move(transaction), options, std::move(done));
   });
 }
@@ -188,8 +188,8 @@ class RollBack : public std::enable_shared_from_this<RollBack> {
     std::string path = context_->store.journal_path();
     if (path.empty()) return call_->answer(no_history);
     const bool is_posted = search(context_, [self = shared_from_this(), path = std::move(path)] {
-      auto difference =
-          look_into(path, [&](store::History& history) { return history.compare(self->request_.version(), 0); });
+      auto difference = look_into(
+          path, [&](store::History& history) { return history.compare(self->request_.version(), 0, "version"); });
       if (!difference.ok()) {
         return self->call_->answer([status = difference.status()] { return to_status(status); });
       }
@@ -210,6 +210,7 @@ class RollBack : public std::enable_shared_from_this<RollBack> {
     auto changes = static_cast<uint32_t>(operations.size());
     store::Transaction transaction = store::make_transaction(message, limits, origin_);
     transaction.fence = decode_fence(request_.fence());
+    transaction.restores = true;
     context_->store.apply(std::move(transaction), {}, [self = shared_from_this(), changes](store::Result result) {
       self->applied(std::move(result), changes);
     });
@@ -241,6 +242,10 @@ class RollBack : public std::enable_shared_from_this<RollBack> {
 
 grpc::ServerUnaryReactor* roll_back(const std::shared_ptr<Context>& context, grpc::CallbackServerContext* call,
                                     const v1::RollbackRequest& request, v1::RollbackResponse& response) {
+  // Else a request that says nothing would remove everything.
+  if (request.version() == 0) {
+    return refuse(call, invalid("version: is 0 or not set; it names a version that history has, from 1"));
+  }
   auto origin = std::make_shared<const store::Origin>("rollback", context->peers.find(call->peer())->text());
   return std::make_shared<RollBack>(context, request, response, std::move(origin))->begin();
 }

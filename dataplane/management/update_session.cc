@@ -199,6 +199,8 @@ void UpdateSession::end_resync(const v1::EndResync& request) {
 }
 
 std::optional<api::Failure> UpdateSession::take_id(uint64_t id, std::string title) {
+  // None could follow it.
+  if (std::optional<api::Failure> failure = store::check_id(id, title)) return failure;
   if (id > last_id_) {
     last_id_ = id;
     return std::nullopt;

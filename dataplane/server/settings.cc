@@ -147,6 +147,7 @@ class NoWorkers : public store::ReadingHalf {
   void stop_checks(std::vector<config::Uid>) override {}
   void close_connections(config::BackendHandle, config::Slot, config::Uid) override {}
   void close_idle_connections(config::BackendHandle, config::Slot, config::Uid) override {}
+  void follow_pool(config::BackendHandle) override {}
   void warm(std::vector<store::WarmOrder>) override {}
   void observe(base::Ref<const config::Backend>, uint64_t) override {}
   void stop_observing(config::Uid) override {}
@@ -192,7 +193,9 @@ absl::Status load_resources(const ConfigurationFile& file, store::Store& store) 
   auto origin = std::make_shared<store::Origin>(store::Origin{.actor = "file", .peer = file.path});
   store::Result result;
   std::latch answered(1);
-  store.apply(store::make_transaction(message, limits, origin), {}, [&](store::Result answer) {
+  store::Transaction transaction = store::make_transaction(message, limits, origin);
+  transaction.is_beginning = transaction.restores = true;
+  store.apply(std::move(transaction), {}, [&](store::Result answer) {
     result = std::move(answer);
     answered.count_down();
   });

@@ -16,10 +16,12 @@ Result Applier::run(Transaction& transaction) {
   }
   origin_ = transaction.origin;
   each_ = transaction.each;
+  restores_ = transaction.restores;
   config::Version before = model_.version();
   version_ = before + 1;
   size_t mark = model_.mark();
   Effects::Mark effects_mark = effects_.mark();
+  if (!each_) note_listeners_at_end(transaction.operations);
   apply_all(transaction, result);
   if (result.failures_total == 0) {
     if (std::optional<IndexedFailure> failure = check_targets()) result.add_failure(*std::move(failure));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "api/operation.h"
 #include "store/effects.h"
 #include "store/limits.h"
@@ -68,6 +69,11 @@ class Applier {
   Failed replace_listener(base::Ref<const config::Listener> before, base::Ref<config::Listener> after);
   // Opens those of `after.bind` that `before` (may be null) has not, and fills `after.bound`.
   Failed open_addresses(const config::Listener* before, config::Listener& after);
+  // In a transaction that holds as a whole, what each listener will be: one may take what another gives up later.
+  void note_listeners_at_end(const std::vector<api::Operation>& operations);
+  // Another listener that has the address, or one that overlaps it, and will have it at the transaction's end; by name,
+  // null for none.
+  const std::string* competitor_at(const config::Endpoint& address, const std::string& listener) const;
   // Whether it gave the address up since the last publication.
   bool is_closing(config::Uid listener, const config::Endpoint& endpoint) const;
   // `own`: those that the listener keeps.
@@ -103,6 +109,9 @@ class Applier {
   Touched touched_;
   std::vector<config::Uid> departing_;
   bool each_ = false;
+  bool restores_ = false;
+  // Null: deleted.
+  absl::flat_hash_map<std::string, base::Ref<const config::Listener>> at_end_;
   // Of the operation that is being applied.
   uint32_t index_ = 0;
   struct Tracking {

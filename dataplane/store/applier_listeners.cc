@@ -133,8 +133,7 @@ auto Applier::open_addresses(const config::Listener* before, config::Listener& a
   for (size_t i = 0; i < addresses.size() && before; ++i) {
     const config::Endpoint& address = after.bind[i];
     bool again = !addresses[i] && has_fixed_address(address) && is_closing(after.metadata.uid, address) &&
-                 std::ranges::find(taken_back, address) == taken_back.end() &&
-                 !model_.competitor_at(address, after.name);
+                 std::ranges::find(taken_back, address) == taken_back.end() && !competitor_at(address, after.name);
     if (!again) continue;
     addresses[i] = address;
     taken_back.push_back(address);
@@ -170,6 +169,28 @@ auto Applier::open_addresses(const config::Listener* before, config::Listener& a
   return check_loop(after, opened);
 }
 
+void Applier::note_listeners_at_end(const std::vector<api::Operation>& operations) {
+  for (const api::Operation& operation : operations) {
+    if (const auto* write = std::get_if<api::WriteListener>(&operation.action)) {
+      at_end_.insert_or_assign(write->draft->name, write->draft);
+    } else if (const auto* deletion = std::get_if<api::DeleteListener>(&operation.action)) {
+      at_end_.insert_or_assign(deletion->name, nullptr);
+    }
+  }
+}
+
+const std::string* Applier::competitor_at(const config::Endpoint& address, const std::string& listener) const {
+  return model_.competitor_at(address, [&](const std::string& other) {
+    if (other == listener) return false;
+    // Two sockets cannot have one path at a time.
+    auto later = at_end_.find(other);
+    if (later == at_end_.end() || address.is_unix()) return true;
+    return later->second && std::ranges::any_of(later->second->bind, [&](const config::Endpoint& place) {
+             return config::overlap(place, address);
+           });
+  });
+}
+
 // Sockets of one process share a port without complaint, so it is for us to see that two listeners do not, nor one
 // listener with itself.
 auto Applier::check_free(const std::vector<config::Endpoint>& addresses, std::vector<config::Endpoint> own,
@@ -178,9 +199,14 @@ auto Applier::check_free(const std::vector<config::Endpoint>& addresses, std::ve
     return api::Failure{v1::REASON_BIND_FAILED, api::listener_title(listener.name), "bind",
                         concat(config::quoted(address.to_string()), " is in use by ", by)};
   };
+  // Another one of this transaction may have taken it over.
+  for (size_t i = 0; i < own.size() && !at_end_.empty(); ++i) {
+    if (const std::string* other = competitor_at(own[i], listener.name))
+      return taken(own[i], api::listener_title(*other));
+  }
   for (const config::Endpoint& address : addresses) {
     if (!has_fixed_address(address)) continue;
-    const std::string* other = model_.competitor_at(address, listener.name);
+    const std::string* other = competitor_at(address, listener.name);
     if (other) return taken(address, api::listener_title(*other));
     for (const config::Endpoint& place : own) {
       if (config::overlap(place, address))

@@ -125,7 +125,8 @@ auto Applier::check_target(const BackendState& backend, const config::Server& se
   for (int depth = 0; depth < kDeepest; ++depth) {
     if (*at == own) return refused(concat(config::quoted(server.extras->track), " follows this server itself"));
     const config::Server* target = model_.find_member(*at);
-    if (!target && depth == 0) return refused(concat(config::quoted(*at), " does not exist; add it first"));
+    if (!target && depth == 0 && !restores_)
+      return refused(concat(config::quoted(*at), " does not exist; add it first"));
     if (!target || !target->tracks()) return std::nullopt;
     at = &target->extras->track;
   }
@@ -254,6 +255,7 @@ auto Applier::apply(api::WriteBackend& write) -> Failed {
     if (before->discovery != backend->settings->discovery) {
       effects_.effects.push_back(FollowDiscovery{backend->handle()});
     }
+    if (before->pool != backend->settings->pool) effects_.effects.push_back(FollowPool{backend->handle()});
     if (before->outlier_detection && !backend->settings->outlier_detection) {
       effects_.effects.push_back(ForgetEjections{backend->handle(), 0, 0});
     }

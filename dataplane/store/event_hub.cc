@@ -34,8 +34,9 @@ void EventHub::subscribe(const std::shared_ptr<EventQueue>& queue) {
 bool EventHub::resume(const std::shared_ptr<EventQueue>& queue, const WatchPosition& position,
                       config::Version present) {
   if (position.version > present) return false;
-  if (position.number) {
-    if (*position.number < forgotten_number_ || *position.number > last_number_) return false;
+  // The number of an event of an earlier life says nothing here; what follows its version does.
+  if (position.number && *position.number >= forgotten_number_) {
+    if (*position.number > last_number_) return false;
     queue->start_after({.version = 0, .number = *position.number});
   } else {
     if (position.version < oldest_version_) return false;

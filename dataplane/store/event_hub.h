@@ -16,7 +16,8 @@ namespace fairlead::store {
 // The last that a watcher has seen.
 struct WatchPosition {
   config::Version version = 0;
-  // The event's number: exact. Without it, steps of `version` itself may be told again.
+  // The event's number: exact. Without it, or where it is an earlier life's, steps of `version` itself may be told
+  // again.
   std::optional<uint64_t> number{};
 };
 

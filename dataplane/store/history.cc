@@ -202,13 +202,13 @@ absl::Status History::check_reachable(std::string_view field, uint64_t version, 
   return absl::OutOfRangeError(concat(field, ": ", version, " is forgotten; the oldest that is kept is ", oldest));
 }
 
-absl::StatusOr<VersionDifference> History::compare(uint64_t from, uint64_t to) {
+absl::StatusOr<VersionDifference> History::compare(uint64_t from, uint64_t to, std::string_view from_field) {
   absl::StatusOr<uint64_t> oldest = oldest_reachable();
   if (!oldest.ok()) return oldest.status();
   absl::StatusOr<uint64_t> present = reader_.present();
   if (!present.ok()) return present.status();
   if (to == 0) to = *present;
-  if (absl::Status status = check_reachable("from_version", from, *oldest, *present); !status.ok()) return status;
+  if (absl::Status status = check_reachable(from_field, from, *oldest, *present); !status.ok()) return status;
   if (absl::Status status = check_reachable("to_version", to, *oldest, *present); !status.ok()) return status;
 
   uint64_t older = std::min(from, to);

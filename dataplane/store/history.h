@@ -39,7 +39,8 @@ class History {
   // Newest first, below `before` (0: from the newest on).
   absl::StatusOr<HistoryPage> list(uint64_t before, size_t count);
   // `to` 0: the present version. Costs what changed since the older of the two.
-  absl::StatusOr<VersionDifference> compare(uint64_t from, uint64_t to);
+  // `from_field`: what `from` is called where it is out of range.
+  absl::StatusOr<VersionDifference> compare(uint64_t from, uint64_t to, std::string_view from_field = "from_version");
   absl::StatusOr<v1::GetTransactionResponse> find(const std::string& client, uint64_t transaction_id);
   // To a transaction that came before, in this life of the process or an earlier one: its answer, or a refusal where
   // the id stood for other content. Nothing for one that history does not have.

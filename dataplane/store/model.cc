@@ -59,13 +59,14 @@ const std::string* Model::bound_at(const config::Endpoint& address) const {
   return at == bound_.end() ? nullptr : &at->second;
 }
 
-const std::string* Model::competitor_at(const config::Endpoint& address, const std::string& listener) const {
-  auto unless_own = [&](const std::string* name) { return name && *name != listener ? name : nullptr; };
-  if (const std::string* other = unless_own(bound_at(address))) return other;
+const std::string* Model::competitor_at(const config::Endpoint& address,
+                                        absl::FunctionRef<bool(const std::string&)> counts) const {
+  auto if_it_counts = [&](const std::string* name) { return name && counts(*name) ? name : nullptr; };
+  if (const std::string* other = if_it_counts(bound_at(address))) return other;
   if (address.is_unix()) return nullptr;
-  if (!address.is_unspecified()) return unless_own(bound_at(address.unspecified()));
+  if (!address.is_unspecified()) return if_it_counts(bound_at(address.unspecified()));
   for (const auto& [bound, name] : bound_) {
-    if (name != listener && config::overlap(bound, address)) return &name;
+    if (config::overlap(bound, address) && counts(name)) return &name;
   }
   return nullptr;
 }
@@ -162,11 +163,17 @@ void Model::remove_server(BackendState& backend, base::Ref<const config::Server>
 // What is undone with a transaction leaves its beginning here: of a server that takes nothing it means nothing.
 void Model::begin_slowly(BackendState& backend, const config::Server* before, Tiers::Standing standing_before,
                          const config::Server* after) {
+  if (!before) {
+    const bool was_there = is_beginning_ && after->admin_state != config::AdminState::kMaintenance;
+    backend.starters.set_was_there(after->slot, was_there);
+  }
   bool takes = after->takes_requests() && backend.standing_of(after->slot) == Tiers::Standing::kFit;
   if (!takes) return;
   bool was_away =
       !before || standing_before != Tiers::Standing::kFit || before->admin_state == config::AdminState::kMaintenance;
-  if (was_away) backend.starters.begin(after->slot);
+  if (!was_away) return;
+  const bool is_first = standing_before == Tiers::Standing::kAway && backend.starters.take_was_there(after->slot);
+  if (!is_first) backend.starters.begin(after->slot);
 }
 
 void Model::undo(ServerPlaced& placed) {
@@ -318,13 +325,17 @@ void Model::place_listener(const base::Ref<const config::Listener>& before,
                            const base::Ref<const config::Listener>& after) {
   RowLog::Entry& row = rows_.begin(journal::Kind::kListener, 0, undo_.size());
   if (before) {
-    for (const config::Endpoint& endpoint : before->bound) bound_.erase(endpoint);
+    // Within a transaction another one may have taken it over already.
+    for (const config::Endpoint& endpoint : before->bound) {
+      auto at = bound_.find(endpoint);
+      if (at != bound_.end() && at->second == before->name) bound_.erase(at);
+    }
     listeners_.erase(before->name);
     note_before(row, Digest::Kind::kListener, before->metadata, api::canonical(*before), bound_to_lines(before->bound));
     working_.listeners.erase(before->slot);
   }
   if (after) {
-    for (const config::Endpoint& endpoint : after->bound) bound_.emplace(endpoint, after->name);
+    for (const config::Endpoint& endpoint : after->bound) bound_.insert_or_assign(endpoint, after->name);
     listeners_.emplace(after->name, after);
     note_after(row, Digest::Kind::kListener, after->metadata, api::canonical(*after), bound_to_lines(after->bound));
     working_.listeners.set(after->slot, after);

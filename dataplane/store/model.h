@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "config/snapshot.h"
 #include "store/address_counts.h"
 #include "store/backend_state.h"
@@ -94,6 +95,8 @@ class Model {
   DepartingServer* find_departing(config::Uid uid);
   // A member by its handle; null where it is not one any more.
   const config::Server* find_member(config::BackendHandle backend, config::Slot slot, config::Uid uid) const;
+  // From here on, until it is unset: who is added was there before this process, and is no newcomer.
+  void set_beginning(bool is_beginning) { is_beginning_ = is_beginning; }
   uint64_t servers() const { return members_ + departing_.size(); }
   // Members that are configuration.
   uint64_t configured_servers() const { return members_ - discovered_; }
@@ -103,7 +106,9 @@ class Model {
   // The listener that is bound to exactly this address; null for none.
   const std::string* bound_at(const config::Endpoint& address) const;
   // Another one whose address overlaps with this; null for none.
-  const std::string* competitor_at(const config::Endpoint& address, const std::string& listener) const;
+  // `counts`: whether this listener is looked at.
+  const std::string* competitor_at(const config::Endpoint& address,
+                                   absl::FunctionRef<bool(const std::string& listener)> counts) const;
 
   // False: no member's address is where `place` is bound. True is a reason to look.
   bool may_be_member_at(const config::Endpoint& place) const { return addresses_.may_arrive_at(place); }
@@ -288,6 +293,7 @@ class Model {
   absl::flat_hash_set<config::Slot> changed_backends_;
   std::vector<config::BackendHandle> published_changes_;
   bool unpublished_health_ = false;
+  bool is_beginning_ = false;
   std::vector<UseChange> use_changes_;
   std::vector<config::BackendHandle> unneeded_backups_;
   std::vector<WarmOrder> warm_orders_;

@@ -87,6 +87,7 @@ void Model::note_health(BackendState& backend, config::Slot slot, base::Ref<cons
   Tiers::Standing standing_before = backend.standing_of(slot);
   base::Ref<const config::Server> kept_before = backend.kept_of(server);
   base::Ref<const config::Server> adjusted_before = backend.adjusted_of(server);
+  if (seen(health.get()) == SeenHealth::kDown) backend.starters.set_was_there(slot, false);
   backend.place(server, server, std::move(health), backend.resolution_of(slot));
   trackers_.note(backend.settings->name, server->name);
   // Why it is down is nothing that workers see; a weight is in the tables of keys also while it is down.

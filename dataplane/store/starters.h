@@ -6,6 +6,7 @@
 #include <deque>
 #include <optional>
 
+#include "base/slot_set.h"
 #include "config/snapshot.h"
 
 namespace fairlead::store {
@@ -21,6 +22,14 @@ class Starters {
     since_ = {};
     order_.clear();
   }
+  // The server at this slot was there when the process began: when it takes requests for the first time it is no
+  // newcomer.
+  void set_was_there(config::Slot slot, bool was_there) {
+    if (!window_) return;
+    was_there ? there_.insert(slot) : there_.erase(slot);
+  }
+  // Once.
+  bool take_was_there(config::Slot slot) { return there_.erase(slot); }
   // The server at this slot begins now.
   void begin(config::Slot slot) {
     if (!window_) return;
@@ -55,6 +64,7 @@ class Starters {
   std::optional<config::Duration> window_;
   base::SlotMap<config::Duration> since_;
   std::deque<Begin> order_;
+  base::SlotSet there_;
 };
 
 }  // namespace fairlead::store

@@ -35,12 +35,7 @@ std::optional<api::Failure> check_envelope(const v1::Transaction& message, const
                                       limits.operations_per_transaction, " are allowed"),
                                v1::REASON_LIMIT_EXCEEDED);
   }
-  // The journal's numbers have a sign.
-  constexpr uint64_t kIdMax = std::numeric_limits<int64_t>::max();
-  if (message.id() > kIdMax) {
-    return transaction_failure(message.id(), "id",
-                               concat(message.id(), " is out of range, at most ", kIdMax, " is allowed"));
-  }
+  if (auto failure = check_id(message.id(), concat("transaction ", message.id()))) return failure;
   if (!v1::Atomicity_IsValid(message.atomicity())) {
     return transaction_failure(
         message.id(), "atomicity",
@@ -50,6 +45,13 @@ std::optional<api::Failure> check_envelope(const v1::Transaction& message, const
 }
 
 }  // namespace
+
+std::optional<api::Failure> check_id(uint64_t id, std::string title) {
+  constexpr uint64_t kIdMax = std::numeric_limits<int64_t>::max();
+  if (id <= kIdMax) return std::nullopt;
+  return api::Failure{v1::REASON_INVALID, std::move(title), "id",
+                      concat(id, " is out of range, at most ", kIdMax, " is allowed")};
+}
 
 Transaction make_transaction(const v1::Transaction& message, const Limits& limits,
                              std::shared_ptr<const Origin> origin) {

@@ -32,6 +32,8 @@ struct IndexedFailure {
   api::Failure failure;
 };
 
+struct Result;
+
 struct Transaction {
   uint64_t id = 0;
   std::shared_ptr<const Origin> origin;
@@ -46,11 +48,20 @@ struct Transaction {
   bool each = false;
   std::optional<config::Version> expected_version{};
   bool validate_only = false;
+  // What a process begins with: nobody in it is new.
+  bool is_beginning = false;
+  // It brings back what was there: servers may follow one that had been deleted by then.
+  bool restores = false;
   // Of its content, for history; empty where nobody may repeat it.
   std::string fingerprint{};
+  // What history says that it was answered before: holds where the store remembers no more of it.
+  std::shared_ptr<const Result> answered_before{};
   // When its message was there, before it was decoded.
   std::chrono::steady_clock::time_point received = std::chrono::steady_clock::now();
 };
+
+// What is wrong with the id of what `title` names: the journal's numbers have a sign.
+std::optional<api::Failure> check_id(uint64_t id, std::string title);
 
 // Decodes, off the store's thread. What is malformed comes back as failures in the result, in turn with the others.
 Transaction make_transaction(const v1::Transaction& message, const Limits& limits,

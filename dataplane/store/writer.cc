@@ -129,6 +129,10 @@ absl::StatusOr<uint64_t> Writer::load(uint64_t epoch) {
 }
 
 void Writer::apply(Transaction transaction, const ApplyOptions& options, Done done) {
+  if (transaction.answered_before) {
+    auto known = answers_to_repetitions_.find(transaction);
+    return answer(known ? *std::move(known) : *transaction.answered_before, options, std::move(done));
+  }
   auto unfit = election_.check(transaction.fence, transaction.origin->session, transaction.validate_only);
   // What it names is to stay, whatever becomes of it.
   if (!unfit && has_resync(*transaction.origin)) resync_->take(transaction);
@@ -171,7 +175,9 @@ Result Writer::run(Applier& applier, Transaction& transaction) {
   if (!effects_.effects.empty() && touches_listeners(transaction)) commit();
   Effects::Mark before = effects_.mark();
   size_t first_row = model_.rows().entries().size();
+  model_.set_beginning(transaction.is_beginning);
   Result result = applier.run(transaction);
+  model_.set_beginning(false);
   durability_.note(transaction, result, model_.rows(), first_row);
   if (effects_.changes > before.changes) {
     audit_.push_back(audit_line(transaction, result, std::span(effects_.events).subspan(before.events),

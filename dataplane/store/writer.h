@@ -153,6 +153,7 @@ class Writer {
   void perform(const FollowName& effect);
   // Done before the publication.
   void perform(const FollowDiscovery&) {}
+  void perform(const FollowPool& effect) { reading_half_.follow_pool(effect.backend); }
   // So does what is known of names.
   void take_name_facts();
   // To its members in one backend.

@@ -46,6 +46,14 @@ class Repetitions(HistoryCase):
         self.assertEqual((again.outcome, again.version, again.id), (first.outcome, first.version, 7))
         self.assertEqual((self.info().version, self.info().digest), (info.version, info.digest))
 
+    def test_37_one_that_was_partial_says_so_again(self):
+        operations = upsert(server("x", ADDRESS), server("y", ADDRESS, weight=300))
+        request = management.ApplyTransactionRequest(client_name="ci", transaction=management.Transaction(
+            id=9, operations=operations, atomicity=management.ATOMICITY_EACH))
+        first, again = (self.calls.ApplyTransaction(request, timeout=DEADLINE).result for _ in range(2))
+        self.assertEqual(first.outcome, management.OUTCOME_PARTIAL)
+        self.assertEqual(again, first)
+
     def test_38_the_same_id_with_other_content(self):
         self.repeat(7, upsert(server("x", ADDRESS)))
         info = self.info()
@@ -199,6 +207,11 @@ class Versions(HistoryCase):
         self.calls.Rollback(management.RollbackRequest(version=self.last.version), timeout=DEADLINE)
         self.assertEqual(self.info().digest, self.last.digest)
         self.restart()
+        self.assertEqual(self.info().digest, self.last.digest)
+
+    def test_a_rollback_to_nowhere_removes_nothing(self):
+        self.assert_refused(grpc.StatusCode.INVALID_ARGUMENT, self.calls.Rollback, management.RollbackRequest(),
+                            "version: is 0 or not set")
         self.assertEqual(self.info().digest, self.last.digest)
 
     def test_every_version_can_be_gone_back_to_after_a_restart(self):

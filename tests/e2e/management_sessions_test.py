@@ -107,6 +107,17 @@ class Elections(SessionCase):
         self.assertEqual(self.info().highest_election_id, election(5))
 
 
+class Ids(SessionCase):
+    def test_one_that_none_could_follow_is_refused_and_not_kept(self):
+        session = self.session(self.api, "primary", election_id=election(5))
+        session.transaction(upsert(server("x", ADDRESS)), id=2**63)
+        self.assert_result(session.read_result(), management.REASON_INVALID, "id: 9223372036854775808 is out of range")
+        session.send(begin_resync=management.BeginResync(id=2**64 - 1))
+        self.assert_result(session.read_result(), management.REASON_INVALID, "is out of range")
+        session.transaction(upsert(server("x", ADDRESS)), id=7)
+        self.assertEqual(session.read_result().outcome, management.OUTCOME_APPLIED)
+
+
 class Resyncs(SessionCase):
     def setUp(self):
         super().setUp()

@@ -29,7 +29,16 @@ v1::Backend normal(v1::Backend backend) {
   return backend;
 }
 
+bool is_there(const Message& message, const std::string& path) {
+  size_t point = path.find('.');
+  const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(path.substr(0, point));
+  if (field->is_repeated()) return message.GetReflection()->FieldSize(message, field) > 0;
+  if (!message.GetReflection()->HasField(message, field)) return false;
+  return point == path.npos || is_there(message.GetReflection()->GetMessage(message, field), path.substr(point + 1));
+}
+
 void copy_field(const Message& from, Message& to, const std::string& path) {
+  if (!is_there(from, path) && !is_there(to, path)) return;
   size_t point = path.find('.');
   const FieldDescriptor* field = from.GetDescriptor()->FindFieldByName(path.substr(0, point));
   if (point != path.npos) {
@@ -74,6 +83,14 @@ Expected Reference::apply(const v1::Transaction& transaction) {
   State before = state_;
   ++state_.version;
   changed_ = false;
+  at_end_.clear();
+  for (const v1::Operation& operation : transaction.operations()) {
+    if (each) break;
+    for (const v1::Resource* written : {&operation.create(), &operation.upsert(), &operation.replace()}) {
+      if (written->has_listener()) at_end_[written->listener().name()] = written->listener();
+    }
+    if (!operation.delete_().listener().empty()) at_end_[operation.delete_().listener()].Clear();
+  }
   Expected expected;
   for (int i = 0; i < transaction.operations_size(); ++i) {
     State at_start = state_;
@@ -286,7 +303,11 @@ Reasons Reference::faults(const v1::Listener& listener) const {
   for (const std::string& address : listener.bind()) {
     if (is_any_port(address)) continue;
     for (const auto& [name, other] : state_.listeners) {
-      if (name != listener.name() && has_address(other.message, address)) reasons.insert(v1::REASON_BIND_FAILED);
+      if (name == listener.name() || !has_address(other.message, address)) continue;
+      // Who gives it up later in a transaction that holds as a whole is in nobody's way.
+      auto later = at_end_.find(name);
+      bool goes = later != at_end_.end() && !has_address(later->second, address);
+      if (!goes || address.starts_with("unix:")) reasons.insert(v1::REASON_BIND_FAILED);
     }
     for (const auto& [key, server] : state_.servers) {
       if (server.message.address() == address) reasons.insert(v1::REASON_LOOP);

@@ -100,6 +100,8 @@ class Reference {
   uint64_t last_life_ = 0;
   // The transaction at work.
   bool changed_ = false;
+  // Listeners as it leaves them, where it holds as a whole; empty: deleted.
+  std::map<std::string, v1::Listener> at_end_;
 };
 
 }  // namespace fairlead::management

@@ -93,6 +93,41 @@ TEST_F(ListenerTest, AnAddressThatIsGivenUpAndTakenAgainAtOnceStaysOpen) {
   EXPECT_THAT(half_.open_addresses(), UnorderedElementsAre("127.0.0.1:81", "unix:/l"));
 }
 
+TEST_F(ListenerTest, ListenersChangeTheirAddressesWithEachOtherInOneTransaction) {
+  const std::string a = listener("a", "bind: \"127.0.0.1:81\"");
+  const std::string b = listener("b", "bind: \"127.0.0.1:82\"");
+  const std::string swap = listener("a", "bind: \"127.0.0.1:82\"") + listener("b", "bind: \"127.0.0.1:81\"");
+  auto expect_bound = [&](const char* of_a, const char* of_b) {
+    EXPECT_THAT(bound("a"), ElementsAre(of_a));
+    EXPECT_THAT(bound("b"), ElementsAre(of_b));
+    EXPECT_THAT(half_.open_addresses(), UnorderedElementsAre("127.0.0.1:81", "127.0.0.1:82"));
+    EXPECT_THAT(reason_of(apply(listener("c", "bind: \"127.0.0.1:81\""))), HasSubstr("is in use by listener "));
+    EXPECT_THAT(reason_of(apply(listener("c", "bind: \"0.0.0.0:82\""))), HasSubstr("is in use by listener "));
+  };
+  must(a + b);
+  EXPECT_TRUE(apply(swap + "operations { replace { backend { name: \"no\" } } }").refused());
+  EXPECT_TRUE(apply(swap + "validate_only: true").failures.empty());
+  expect_bound("127.0.0.1:81", "127.0.0.1:82");
+  must(swap);
+  expect_bound("127.0.0.1:82", "127.0.0.1:81");
+  EXPECT_EQ(apply(a + b + "atomicity: ATOMICITY_EACH").failures_total, 2u) << "each alone: the address is not free yet";
+  must(a + b);
+  expect_bound("127.0.0.1:81", "127.0.0.1:82");
+}
+
+TEST_F(ListenerTest, AnAddressGoesToANewListenerBeforeTheOldOneIsDeleted) {
+  must(listener("old", "bind: \"127.0.0.1:81\""));
+  must(listener("new", "bind: \"0.0.0.0:81\"") + "operations { delete { listener: \"old\" } }");
+  EXPECT_THAT(half_.open_addresses(), ElementsAre("0.0.0.0:81"));
+  EXPECT_THAT(reason_of(apply(listener("third", "bind: \"127.0.0.1:81\""))), HasSubstr("is in use by listener new"));
+  // It has it at the end, after all.
+  must("operations { delete { listener: \"new\" } }" + listener("old", "bind: \"127.0.0.1:81\""));
+  Result result = apply(listener("new", "bind: \"127.0.0.1:81\"") + listener("old", "bind: \"127.0.0.1:82\"") +
+                        listener("old", "bind: \"127.0.0.1:81\""));
+  EXPECT_THAT(reason_of(result), HasSubstr("is in use by listener old"));
+  EXPECT_THAT(half_.open_addresses(), ElementsAre("127.0.0.1:81"));
+}
+
 TEST_F(ListenerTest, ARefusedChangeOfBindLeavesTheOldAddresses) {
   must(listener("l", "bind: \"127.0.0.1:81\""));
   Result result =

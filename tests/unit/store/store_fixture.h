@@ -20,12 +20,16 @@ inline v1::Transaction transaction_of(const std::string& text) {
 
 class StoreFixture : public testing::Test {
  protected:
-  std::future<Result> post(const v1::Transaction& message, ApplyOptions options = {}, uint64_t session = 0) {
+  std::future<Result> post(Transaction transaction, ApplyOptions options = {}) {
     auto promise = std::make_shared<std::promise<Result>>();
-    auto origin = std::make_shared<const Origin>("test", "here", session);
-    store_.apply(make_transaction(message, store_.limits(), origin), options,
-                 [promise](Result result) { promise->set_value(std::move(result)); });
+    store_.apply(std::move(transaction), options, [promise](Result result) { promise->set_value(std::move(result)); });
     return promise->get_future();
+  }
+  Transaction made(const v1::Transaction& message, uint64_t session = 0) {
+    return make_transaction(message, store_.limits(), std::make_shared<const Origin>("test", "here", session));
+  }
+  std::future<Result> post(const v1::Transaction& message, ApplyOptions options = {}, uint64_t session = 0) {
+    return post(made(message, session), options);
   }
   std::future<Result> post(const std::string& text, ApplyOptions options = {}) {
     return post(transaction_of(text), options);

@@ -164,6 +164,31 @@ TEST_F(TiersTest, AServerStartsSlowlyWhenItsFirstCheckSucceeds) {
   for (const char* name : {"s1", "s2", "s3"}) EXPECT_EQ(server("web", name)->effective_weight, 10u) << name;
 }
 
+TEST_F(TiersTest, WhoIsThereWhenTheProcessBeginsDoesNotStartSlowly) {
+  Transaction file = made(transaction_of(
+      "operations { upsert { backend { name: \"web\" health_check { tcp {} } slow_start { window { seconds: 3600 } } "
+      "} } } " +
+      add("s1", "weight: 100") + add("s2", "weight: 100") + add("free", "weight: 100 health_check { disabled: true }") +
+      add("off", "weight: 100 health_check { disabled: true } admin_state: ADMIN_STATE_MAINTENANCE")));
+  file.is_beginning = true;
+  EXPECT_FALSE(post(std::move(file)).get().refused());
+  EXPECT_EQ(server("web", "free")->effective_weight, 100u);
+  find("s1", true);
+  EXPECT_EQ(server("web", "s1")->effective_weight, 100u) << "found for the first time";
+  for (bool is_up : {false, true}) {
+    for (int i = 0; i < 5; ++i) find("s1", is_up);
+  }
+  EXPECT_EQ(server("web", "s1")->effective_weight, 10u) << "it was away";
+  for (bool is_up : {false, true}) {
+    for (int i = 0; i < 5; ++i) find("s2", is_up);
+  }
+  EXPECT_EQ(server("web", "s2")->effective_weight, 10u) << "it was down first";
+  must(add("off", "weight: 100 health_check { disabled: true }"));
+  EXPECT_EQ(server("web", "off")->effective_weight, 10u);
+  must(add("new", "weight: 100 health_check { disabled: true }"));
+  EXPECT_EQ(server("web", "new")->effective_weight, 10u);
+}
+
 TEST_F(TiersTest, AServerStartsSlowlyWhenItBeginsToTakeRequests) {
   must(backend_with("slow_start { window { seconds: 3600 } }"));
   must(add("s1", "weight: 100"));

@@ -216,6 +216,17 @@ TEST_F(TrackingTest, ATargetHasToBeThereAndNoCycleMayBe) {
   EXPECT_THAT(refusal(add("side", "c101", track("side/c100"))), HasSubstr("follows more than 100 servers"));
 }
 
+TEST_F(TrackingTest, WhatIsBroughtBackMayFollowSomebodyWhoIsGone) {
+  must(kBackends);
+  Transaction back = made(transaction_of(add("side", "f1", track("web/s1"))));
+  back.restores = true;
+  EXPECT_FALSE(post(std::move(back)).get().refused());
+  EXPECT_EQ(follower(), "PENDING UNKNOWN");
+  must(add("web", "s1"));
+  find("s1", true, "connected");
+  EXPECT_EQ(follower(), "READY UP track web/s1: connected");
+}
+
 TEST_F(TrackingTest, WhatIsRefusedChangesNoFollower) {
   must(kBackends);
   must(add("web", "s1") + add("side", "f1", track("web/s1")));

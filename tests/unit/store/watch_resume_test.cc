@@ -90,10 +90,19 @@ TEST_F(WatchResumeTest, WhatIsNotVisibleYetComesOnce) {
   EXPECT_THAT(take_all(*queue), ElementsAre("2 s1", "3 backend"));
 }
 
-TEST_F(WatchResumeTest, NeitherTheFutureNorAnotherLifeNorTheForgotten) {
+// The version outlives the process; numbers do not.
+TEST_F(WatchResumeTest, ANumberOfAnotherLifeSaysNothing) {
+  must(kWeb);
+  must(kWebS1);
+  auto queue = make_queue();
+  ASSERT_TRUE(resume(queue, {.version = 1, .number = 5}));
+  EXPECT_THAT(take_all(*queue), ElementsAre("2 s1"));
+}
+
+TEST_F(WatchResumeTest, NeitherTheFutureNorTheForgotten) {
   must(kWeb);
   EXPECT_FALSE(resume(make_queue(), {.version = 2}));
-  EXPECT_FALSE(resume(make_queue(), {.version = 1, .number = 5}));
+  EXPECT_FALSE(resume(make_queue(), {.version = 1, .number = UINT64_MAX}));
   EXPECT_TRUE(resume(make_queue(), {.version = 0}));
   for (int part = 0; part < 3; ++part) {
     std::string text;
@@ -104,6 +113,7 @@ TEST_F(WatchResumeTest, NeitherTheFutureNorAnotherLifeNorTheForgotten) {
     must(text);
   }
   EXPECT_FALSE(resume(make_queue(), {.version = 1}));
+  EXPECT_FALSE(resume(make_queue(), {.version = 1, .number = 5}));
   config::Version oldest = read([](Reader& reader) { return reader.oldest_resumable_version(); });
   EXPECT_EQ(oldest, 3);
   auto queue = make_queue();
