@@ -69,6 +69,8 @@ struct ExchangeState {
   bool uploading = false;
   bool upload_begun = false;
   std::optional<RelayEnd> upload_end;
+  // It has sent nothing of the body, and may wait for a 100 that it was not sent yet: the server's time, not its own.
+  bool client_awaits_continue = false;
   // When the present try has taken its time.
   runtime::TimePoint try_deadline = runtime::kNever;
   // When the server had the whole request.
