@@ -19,7 +19,7 @@ ExchangeState::ExchangeState(Client& of_client, const http::RequestHead& head)
       method(head.method),
       version(head.version),
       keep_alive(head.keep_alive),
-      upgrade_asked(!head.upgrade.empty()),
+      upgrade_asked(head.upgrade),
       chunked(head.body.kind == http::BodyKind::kChunked),
       request_body(head.body),
       out(context.buffers),

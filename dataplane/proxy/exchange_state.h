@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "codec/body.h"
 #include "codec/head_result.h"
@@ -30,7 +31,8 @@ struct ExchangeState {
   const http::Method method;
   const http::Version version;
   const bool keep_alive;
-  const bool upgrade_asked;
+  // The protocols; empty for none.
+  const std::string upgrade_asked;
   const bool chunked;
   codec::BodyDecoder request_body;
 

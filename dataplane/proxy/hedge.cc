@@ -70,7 +70,7 @@ TimePoint hedge_time(const ExchangeState& x) {
   if (!after) [[likely]]
     return runtime::kNever;
   // What is persistent belongs to its server, and a tunnel is opened once.
-  bool may_be_hedged = http::is_idempotent(x.method) && !x.upgrade_asked && !x.settings().persistence;
+  bool may_be_hedged = http::is_idempotent(x.method) && x.upgrade_asked.empty() && !x.settings().persistence;
   if (!may_be_hedged || x.was_hedged || x.upload_begun || x.answer_begun) return runtime::kNever;
   return x.sent_at + *after;
 }
