@@ -100,6 +100,7 @@ Task<void> drop_hedge(ExchangeState& x) {
   if (!hedge.is_over) {
     hedge.is_dropped = true;
     hedge.lease.stream().cancel();
+    if (x.client_is_gone()) hedge.lease.stream().reset_on_close();
     co_await hedge.scope.join();
   }
   if (hedge.is_dropped || !hedge.fault) ++hedge.lease.server().counters().outrun;
