@@ -97,6 +97,17 @@ class OneProcess(Case):
         documented = set(re.findall(r"`((?:fairlead|process)_\w+)`", (REPOSITORY / "proto/fairlead/v1/README.md").read_text()))
         self.assertEqual(exported, documented)
 
+    def test_who_does_not_ask_keeps_no_scraper_away(self):
+        fairlead = self.start(plane([]))
+        address = fairlead.ready["observation"]
+        for said in (b"", b"GET /metr"):
+            silent = [Connection(address) for _ in range(100)]
+            for connection in silent:
+                self.addCleanup(connection.close)
+                connection.send(said)
+            for _ in range(3):
+                self.assertEqual(fetch(address, "/metrics").status, 200)
+
     def test_sigterm_finishes_what_is_under_way(self):
         origin = self.origin()
         fairlead = self.start(plane([origin.address]))
