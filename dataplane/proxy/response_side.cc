@@ -225,7 +225,7 @@ Task<std::string_view> run_upgraded(ExchangeState& x) {
                                              .idle_timeout = x.tunnel_idle_timeout()});
   x.lease->discard();
   if (x.lease->was_cut_off()) co_return faults::kCutOff.cause;
-  co_return end == TunnelEnd::kTimedOut ? "idle" : "complete";
+  co_return cause_of(end);
 }
 
 }  // namespace fairlead::proxy

@@ -143,6 +143,25 @@ TEST_F(Case, AnIdleConnectionWaitsNoLongerThanItsListenersGrace) {
   EXPECT_EQ(w_.seen.requests[2], 0);
 }
 
+TEST_F(Case, AConnectionThatHasNotSaidWhoseItIsWaitsNoLongerThanItsListenersGrace) {
+  config::Listener listener = with_timeouts(hours(1), hours(1), hours(1));
+  listener.timeouts.proxy_header = hours(1);
+  listener.proxy_protocol.trusted = {"0.0.0.0/0"};
+  listener.proxy_protocol.table = std::make_shared<const config::NetworkTable>(
+      std::vector<config::NetworkTable::Entry>{{config::Network::parse("0.0.0.0/0").value(), true}}, false);
+  open(listener);
+  RawExchange silent(w_, "");
+  RawExchange begun(w_, "PROXY TCP4 203.0.");
+  w_.world.network().run_for(seconds(5));
+  TimePoint end = w_.world.network().now();
+  w_.world.close_listener("web");
+  silent.finish();
+  EXPECT_GE(w_.world.network().now(), end + kIdleGrace);
+  EXPECT_LT(w_.world.network().now(), end + kIdleGrace + seconds(1));
+  EXPECT_EQ(begun.scope.running(), 1u);
+  begun.finish();
+}
+
 TEST_F(Case, TheGraceOfAnEndingListenerDoesNotProlongTheKeepAliveTime) {
   open(with_timeouts(hours(1), minutes(1) + milliseconds(100), hours(1)));
   AroundTheEnd story(w_, milliseconds(900));
