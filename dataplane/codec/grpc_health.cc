@@ -1,6 +1,10 @@
 #include "codec/grpc_health.h"
 
 #include <array>
+#include <utility>
+
+#include "base/varint.h"
+#include "codec/call_fields.h"
 
 namespace fairlead::codec {
 namespace {
@@ -186,14 +190,30 @@ std::optional<GrpcHealthCall::Answer> GrpcHealthCall::on_connection_frame(const 
 std::optional<GrpcHealthCall::Answer> GrpcHealthCall::on_headers(const Frame& frame) {
   if (frame.stream != kStream) return failed("an answer to another call");
   if (frame.type == kHeaders) {
-    if (!content_of(frame.flags, /*may_have_priority=*/true, frame.payload)) return failed("malformed HEADERS");
+    std::optional<std::string_view> content = content_of(frame.flags, /*may_have_priority=*/true, frame.payload);
+    if (!content) return failed("malformed HEADERS");
+    header_block_ = *content;
     ends_ = frame.flags & kEndStream;
     // After the message, and after headers, only trailers come.
     if (has_headers_ && !ends_) return failed("headers in the midst of the answer");
     has_headers_ = true;
+  } else {
+    header_block_ += frame.payload;
   }
   in_headers_ = !(frame.flags & kEndHeaders);
-  if (in_headers_ || !ends_) return std::nullopt;
+  if (in_headers_) return std::nullopt;
+  return on_header_block();
+}
+
+std::optional<GrpcHealthCall::Answer> GrpcHealthCall::on_header_block() {
+  const std::optional<CallFields> fields = read_call_fields(header_block_);
+  if (!fields) return failed("malformed HEADERS");
+  if (!std::exchange(has_http_status_, true)) {
+    if (!fields->http_status) return failed("no HTTP status");
+    if (fields->http_status != 200u) return failed("HTTP status " + std::to_string(*fields->http_status));
+  }
+  if (!ends_) return std::nullopt;
+  grpc_status_ = fields->grpc_status;
   return finish();
 }
 
@@ -207,8 +227,66 @@ std::optional<GrpcHealthCall::Answer> GrpcHealthCall::on_data(const Frame& frame
   return std::nullopt;
 }
 
-// HealthCheckResponse: `status` is field 1, a number below 128; 0 where it is left out.
+namespace {
+
+std::string grpc_status_text(uint32_t status) {
+  constexpr std::array<std::string_view, 17> kNames = {
+      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+      "DATA_LOSS", "UNAUTHENTICATED"};
+  std::string text = "grpc-status " + std::to_string(status);
+  if (status < kNames.size()) text += " (" + std::string(kNames[status]) + ")";
+  return text;
+}
+
+bool skip(std::string_view& left, uint64_t count) {
+  if (count > left.size()) return false;
+  left.remove_prefix(count);
+  return true;
+}
+
+bool skip_value(std::string_view& left, uint64_t wire_type) {
+  switch (wire_type) {
+    case 0:
+      return base::take_varint(left).has_value();
+    case 1:
+      return skip(left, 8);
+    case 2: {
+      const std::optional<uint64_t> size = base::take_varint(left);
+      return size && skip(left, *size);
+    }
+    case 5:
+      return skip(left, 4);
+    default:
+      return false;
+  }
+}
+
+// HealthCheckResponse: `status` is field 1, a number; the last one counts, and 0 where it is left out. Other fields are
+// those of later versions. Nothing: it is malformed.
+std::optional<uint64_t> status_in(std::string_view response) {
+  constexpr uint64_t kStatusTag = 1 << 3;
+  uint64_t status = 0;
+  while (!response.empty()) {
+    const std::optional<uint64_t> tag = base::take_varint(response);
+    if (!tag || *tag >> 3 == 0) return std::nullopt;
+    if (*tag == kStatusTag) {
+      const std::optional<uint64_t> value = base::take_varint(response);
+      if (!value) return std::nullopt;
+      status = *value;
+    } else if (!skip_value(response, *tag & 7)) {
+      return std::nullopt;
+    }
+  }
+  return status;
+}
+
+}  // namespace
+
 GrpcHealthCall::Answer GrpcHealthCall::finish() const {
+  if (!grpc_status_) return failed("no grpc-status");
+  if (*grpc_status_ != 0) return failed(grpc_status_text(*grpc_status_));
   if (message_.empty()) return failed("the call failed: there is no message");
   constexpr size_t kPrefix = 5;
   if (message_.size() < kPrefix) return failed("a malformed message");
@@ -216,10 +294,10 @@ GrpcHealthCall::Answer GrpcHealthCall::finish() const {
   std::string_view response = std::string_view(message_).substr(kPrefix);
   if (number_at(std::string_view(message_).substr(1)) != response.size()) return failed("a malformed message");
   constexpr std::array<std::string_view, 4> kStatuses = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
-  if (!response.empty() && (response.size() != 2 || response[0] != '\x08')) return failed("a malformed message");
-  size_t status = response.empty() ? 0 : static_cast<uint8_t>(response[1]);
-  if (status >= kStatuses.size()) return failed("a status that nobody knows");
-  return {status == 1, std::string(kStatuses[status])};
+  const std::optional<uint64_t> status = status_in(response);
+  if (!status) return failed("a malformed message");
+  if (*status >= kStatuses.size()) return failed("a status that nobody knows");
+  return {*status == 1, std::string(kStatuses[*status])};
 }
 
 }  // namespace fairlead::codec

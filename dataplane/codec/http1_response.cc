@@ -65,11 +65,25 @@ Verdict parse_status_line(Cursor& cursor, ResponseHead& head) {
   return parse_reason(cursor, head);
 }
 
+// Whether `asked` has each of these protocols, of which there is one at least.
+bool is_asked_for(std::string_view protocols, std::string_view asked) {
+  if (protocols.empty() || asked.empty()) return false;
+  while (protocols.data() != nullptr) {
+    const std::string_view protocol = take_list_element(protocols);
+    bool found = false;
+    for (std::string_view rest = asked; rest.data() != nullptr && !found;) {
+      found = http::equals_ignoring_case(take_list_element(rest), protocol);
+    }
+    if (!found) return false;
+  }
+  return true;
+}
+
 Verdict conclude_informational(const ResponseContext& context, const SectionFacts& facts, ResponseHead& head) {
   if (facts.chunked || facts.length.value_or(0) != 0) return &kBodyInInterim;
   if (head.status != 101) return kGoOn;
   head.upgrade = upgrade_to_forward(facts);
-  if (!context.upgrade_asked || head.version != Version::kHttp11 || head.upgrade.empty()) return &kUpgradeUnasked;
+  if (head.version != Version::kHttp11 || !is_asked_for(head.upgrade, context.upgrade_asked)) return &kUpgradeUnasked;
   head.keep_alive = false;
   return kGoOn;
 }

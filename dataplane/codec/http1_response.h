@@ -11,8 +11,8 @@ namespace fairlead::codec {
 // What the request was decides what a response means (RFC 9112 section 6.3).
 struct ResponseContext {
   http::Method method = http::Method::kGet;
-  // The request that was sent on asked for an upgrade; otherwise a 101 is refused.
-  bool upgrade_asked = false;
+  // The protocols that the request as it was sent on asked for: a 101 to any other is refused (RFC 9110 section 7.8).
+  std::string_view upgrade_asked = {};
 };
 
 // As parse_request_head. Interim heads (100, 102, 103) are heads of their own: the caller bounds their number and

@@ -115,7 +115,7 @@ void OpenListener::shed() {
 }
 
 void OpenListener::cut_off() {
-  shared_.clients.for_each([](proxy::Client& client) { client.cancel(); });
+  shared_.clients.for_each([](proxy::Client& client) { client.cut_off(); });
 }
 
 observe::ListenerStatistics OpenListener::statistics() const {

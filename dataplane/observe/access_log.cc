@@ -26,8 +26,13 @@ constexpr std::chrono::milliseconds kTurn(20);
 
 int open_file(const std::string& path) {
   if (path == "-") return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
-  return ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  // A FIFO that nobody reads would be waited for.
+  int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+  if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  return fd;
 }
+
+const char* why_not_open(int error) { return error == ENXIO ? "nobody reads this FIFO" : std::strerror(error); }
 
 }  // namespace
 
@@ -39,7 +44,7 @@ absl::StatusOr<std::unique_ptr<AccessLog>> AccessLog::open(const AccessLogOption
   }
   int fd = open_file(options.path);
   if (fd < 0) {
-    return absl::FailedPreconditionError("access log: " + options.path + " cannot be opened: " + std::strerror(errno));
+    return absl::FailedPreconditionError("access log: " + options.path + " cannot be opened: " + why_not_open(errno));
   }
   return std::unique_ptr<AccessLog>(new AccessLog(options, fd));
 }
@@ -123,11 +128,27 @@ void AccessLog::drain() {
     for (std::string_view part : channel->ring.readable()) {
       // What cannot be written is lost: keeping it would only move the loss to the rings.
       std::string_view left = write_to_file(part);
-      lost_.fetch_add(static_cast<uint64_t>(std::ranges::count(left, '\n')), std::memory_order_relaxed);
+      if (!left.empty()) {
+        note_lost(left);
+      } else if (!part.empty()) {
+        note_written();
+      }
       size += part.size();
     }
     channel->ring.consume(size);
   }
+}
+
+void AccessLog::note_lost(std::string_view lines) {
+  if (!std::exchange(is_losing_, true)) {
+    spdlog::warn("access log: lines are lost, {} cannot be written: {}", path_, std::strerror(errno));
+  }
+  lost_.fetch_add(static_cast<uint64_t>(std::ranges::count(lines, '\n')), std::memory_order_relaxed);
+}
+
+void AccessLog::note_written() {
+  if (!std::exchange(is_losing_, false)) return;
+  spdlog::warn("access log: {} is written again, {} lines were lost so far", path_, dropped_by_writer());
 }
 
 // Returns what could not be written.
@@ -161,7 +182,7 @@ void AccessLog::reopen_now() {
   if (path_ == "-") return;
   int fd = open_file(path_);
   if (fd < 0) {
-    spdlog::error("access log: {} cannot be opened again, the old file stays in use: {}", path_, std::strerror(errno));
+    spdlog::error("access log: {} cannot be opened again, the old file stays in use: {}", path_, why_not_open(errno));
     return;
   }
   close(fd_);

@@ -21,7 +21,8 @@
 namespace fairlead::observe {
 
 struct AccessLogOptions {
-  // "-" is standard output. A file is appended to, and made with mode 0640 where there is none.
+  // "-" is standard output. A file is appended to, and made with mode 0640 where there is none. A FIFO has to have a
+  // reader.
   std::string path;
   unsigned workers = 1;
   // For each worker: what it may log while the writer is away.
@@ -64,6 +65,8 @@ class AccessLog {
   void run();
   void drain();
   std::string_view write_to_file(std::string_view lines);
+  void note_lost(std::string_view lines);
+  void note_written();
   bool wait_until_writable();
   void reopen_now();
   void adopt(int fd);
@@ -78,6 +81,8 @@ class AccessLog {
   // How long the end may still take on account of a pipe that nobody reads.
   int patience_ms_ = 1000;
   std::atomic<uint64_t> lost_ = 0;
+  // Nothing could be written when it was tried last, and the log says so.
+  bool is_losing_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -81,7 +81,8 @@ class MetricsServer::Impl {
   ~Impl() {
     loop_.post_message([this] {
       acceptor_.cancel();
-      clients_.for_each([](Client& client) { client.stream.cancel(); });
+      asking_.for_each([](Client& client) { client.stream.cancel(); });
+      answered_.for_each([](Client& client) { client.stream.cancel(); });
       ending_.spawn(end());
     });
     thread_.join();
@@ -93,10 +94,24 @@ class MetricsServer::Impl {
 
  private:
   struct Client : base::ListNode<> {
-    Client(runtime::Loop& loop, int fd) : stream(loop, fd) {}
-    ~Client() { unlink(); }
+    Client(MetricsServer::Impl& of_server, int fd) : server(of_server), stream(of_server.loop_, fd) { ++server.open_; }
+    ~Client() { leave(); }
+    // It is not counted any more, and cannot be asked to make room.
+    void leave() {
+      if (is_linked()) --server.open_;
+      unlink();
+    }
+    MetricsServer::Impl& server;
     net::Stream stream;
   };
+
+  bool make_room() {
+    Client* silent = asking_.front();
+    if (!silent) return false;
+    silent->leave();
+    silent->stream.cancel();
+    return true;
+  }
 
   Task<void> accept() {
     while (true) {
@@ -104,7 +119,7 @@ class MetricsServer::Impl {
       if (!accepted && acceptor_.channel().is_cancelled()) co_return;
       if (!accepted) {
         co_await runtime::Sleep(loop_, loop_.now() + std::chrono::milliseconds(20));
-      } else if (running_.running() > kConnectionsMax) {
+      } else if (open_ >= kConnectionsMax && !make_room()) {
         ::close(accepted->fd);
       } else {
         running_.spawn(serve(accepted->fd));
@@ -118,8 +133,8 @@ class MetricsServer::Impl {
   }
 
   Task<void> serve(int fd) {
-    Client client(loop_, fd);
-    clients_.push_back(client);
+    Client client(*this, fd);
+    asking_.push_back(client);
     net::Buffer in(buffers_);
     http::RequestHead request;
     codec::HeadResult head;
@@ -127,9 +142,13 @@ class MetricsServer::Impl {
     while (head.incomplete()) {
       auto count = co_await client.stream.read_some(in.room(), deadline);
       if (!count || *count == 0) co_return;
+      client.unlink();
+      asking_.push_back(client);
       in.commit(*count);
       head = codec::parse_request_head(in.unread(), {}, request);
     }
+    client.unlink();
+    answered_.push_back(client);
     Answer answer;
     if (head.refused()) {
       answer = {.status = head.refusal->status, .body = std::string(head.refusal->cause) + "\n"};
@@ -157,7 +176,10 @@ class MetricsServer::Impl {
   runtime::EpollDriver driver_;
   runtime::Loop loop_;
   net::BufferPool buffers_;
-  base::List<Client> clients_;
+  // Who has said nothing for the longest time first.
+  base::List<Client> asking_;
+  base::List<Client> answered_;
+  size_t open_ = 0;
   runtime::Scope running_;
   runtime::Scope ending_{loop_};
   net::Acceptor acceptor_;

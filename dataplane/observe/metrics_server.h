@@ -1,7 +1,8 @@
 // HTTP for those who watch: GET /metrics, on a thread of its own.
 //
 // One request for each connection, at most kConnectionsMax at once: a scraper comes every few seconds, and nobody can
-// hold up anything else here.
+// hold up anything else here. Nor can those keep it away who have not asked yet: whoever of them has said nothing for
+// the longest time makes room.
 #pragma once
 
 #include <functional>

@@ -90,6 +90,18 @@ void Client::finish() {
   if (idle_) stream_.channel().interrupt_reader();
 }
 
+runtime::Task<net::IoResult<void>> first_byte(Client& client, runtime::TimePoint deadline) {
+  while (true) {
+    client.set_idle(true);
+    net::IoResult<void> readable = co_await client.stream().readable(client.idle_until(deadline));
+    client.set_idle(false);
+    if (readable || client.stream().channel().is_cancelled()) co_return readable;
+    if (client.now() >= deadline) co_return std::unexpected(net::IoError::kTimedOut);
+    if (readable.error() == net::IoError::kTimedOut) co_return std::unexpected(net::IoError::kCancelled);
+    // finish() has come: from here on another deadline holds.
+  }
+}
+
 namespace {
 
 // As Channel::try_read(), into nowhere.

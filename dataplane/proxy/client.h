@@ -88,6 +88,12 @@ class Client : public base::ListNode<> {
   void shed() {
     if (idle_) cancel();
   }
+  // The time that the process had for its end is over.
+  void cut_off() {
+    was_cut_off_ = true;
+    cancel();
+  }
+  bool was_cut_off() const { return was_cut_off_; }
   // Everything that waits on this client fails.
   void cancel() { stream_.cancel(); }
 
@@ -101,6 +107,7 @@ class Client : public base::ListNode<> {
   runtime::TimePoint request_began_;
   uint64_t requests_begun_ = 0;
   bool idle_ = false;
+  bool was_cut_off_ = false;
   bool has_ip_ = false;
   bool is_counted_ = false;
   uint16_t port_ = 0;
@@ -108,6 +115,10 @@ class Client : public base::ListNode<> {
   uint64_t id_ = 0;
   std::unique_ptr<Proxied> proxied_;
 };
+
+// Until a connection's first byte, or its end. As between requests it is idle until then: kCancelled says that it is to
+// be closed without a word.
+runtime::Task<net::IoResult<void>> first_byte(Client& client, runtime::TimePoint deadline);
 
 // Ends a connection to a client that may still be sending: what it sends is read and thrown away for a while, because a
 // socket that is closed with bytes unread resets the connection, and with it our answer on its way.

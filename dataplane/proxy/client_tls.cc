@@ -24,6 +24,8 @@ runtime::Task<bool> begin_tls(Client& client) {
   // Of this moment: what is changed meanwhile is for those that come later.
   base::Ref<const config::Listener> record = listener.record;
   runtime::TimePoint deadline = client.now() + record->tls->effective_handshake_timeout();
+  net::IoResult<void> begun = co_await first_byte(client, deadline);
+  if (!begun && begun.error() == net::IoError::kCancelled) co_return false;
   tls::Accepted accepted = co_await tls::accept(client.stream(), client.context().tls, record->tls_context, deadline);
   if (accepted.outcome != tls::Outcome::kDone) {
     ++listener.tls_failed;
@@ -56,6 +58,8 @@ config::BackendHandle backend_for(const codec::ClientHello& hello, const config:
 runtime::Task<std::optional<config::BackendHandle>> find_backend_by_hello(Client& client) {
   base::Ref<const config::Listener> record = client.listener().record;
   runtime::TimePoint deadline = client.now() + record->tls->effective_handshake_timeout();
+  net::IoResult<void> begun = co_await first_byte(client, deadline);
+  if (!begun && begun.error() == net::IoError::kCancelled) co_return std::nullopt;
   codec::ClientHello hello;
   while (true) {
     codec::HelloState state = parse_hello(client, hello);

@@ -103,16 +103,17 @@ bool refuse_header(Client& client, std::string_view cause) {
 
 runtime::Task<bool> enter_with_header(Client& client) {
   const runtime::TimePoint deadline = client.now() + client.settings().proxy_header_timeout();
-  Look look = Look::kMore;
-  while (look == Look::kMore) {
-    auto readable = co_await client.stream().readable(deadline);
+  net::IoResult<void> readable = co_await first_byte(client, deadline);
+  while (true) {
     if (!readable && readable.error() == net::IoError::kTimedOut) {
       co_return refuse_header(client, "proxy_header_timeout");
     }
     if (!readable) co_return false;
     std::string_view cause;
-    look = look_at_header(client, cause);
+    const Look look = look_at_header(client, cause);
     if (look == Look::kRefused) co_return refuse_header(client, cause);
+    if (look == Look::kTaken) break;
+    readable = co_await client.stream().readable(deadline);
   }
   co_return may_client_enter(client.listener(), client.ip(), client.is_counted());
 }

@@ -19,7 +19,7 @@ ExchangeState::ExchangeState(Client& of_client, const http::RequestHead& head)
       method(head.method),
       version(head.version),
       keep_alive(head.keep_alive),
-      upgrade_asked(!head.upgrade.empty()),
+      upgrade_asked(head.upgrade),
       chunked(head.body.kind == http::BodyKind::kChunked),
       request_body(head.body),
       out(context.buffers),
@@ -54,11 +54,18 @@ void count_bad_request(ExchangeState& x, const Fault& fault) {
   if (&fault == &faults::kClientSlow) counters.add(codec::RefusalKind::kTimeout);
 }
 
+// Where the client is gone, the server sees a reset: a plain end might be a client's that only has no more to say, and
+// the server (or the proxy there) would work on for nobody.
+void end_lease(ExchangeState& x, const Fault& fault) {
+  if (&fault == &faults::kClientGone && x.lease && x.lease->connection()) x.lease->stream().reset_on_close();
+  x.lease.reset();
+}
+
 // The one place where a fault becomes a status or a close.
 Task<After> give_up(ExchangeState& x, const Fault& fault) {
   co_await end_upload(x);
   if (x.lease) count_fault(x, *x.lease, fault);
-  x.lease.reset();
+  end_lease(x, fault);
   x.end_log(fault.status, fault.cause);
   count_bad_request(x, fault);
   if (x.backend) {
@@ -84,7 +91,7 @@ Task<After> abort_response(ExchangeState& x, const Fault& fault) {
   co_await end_upload(x);
   count_fault(x, *x.lease, fault);
   ++x.backend->counters().failed[static_cast<int>(fault.failure)];
-  x.lease.reset();
+  end_lease(x, fault);
   x.end_log(0, fault.cause);
   co_return After::kClose;
 }

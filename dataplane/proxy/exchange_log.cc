@@ -53,7 +53,7 @@ void ExchangeLog::write(uint16_t status, std::string_view how, uint64_t bytes_in
   record.method = line_->method;
   record.target = line_->target;
   record.status = status;
-  record.end = how;
+  record.end = client_.was_cut_off() ? "shutdown_deadline" : how;
   record.bytes_in = bytes_in;
   record.bytes_out = bytes_out;
   record.total = microseconds_of(client_.now() - line_->started);

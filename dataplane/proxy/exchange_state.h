@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "codec/body.h"
 #include "codec/head_result.h"
@@ -30,7 +31,8 @@ struct ExchangeState {
   const http::Method method;
   const http::Version version;
   const bool keep_alive;
-  const bool upgrade_asked;
+  // The protocols; empty for none.
+  const std::string upgrade_asked;
   const bool chunked;
   codec::BodyDecoder request_body;
 
@@ -69,6 +71,8 @@ struct ExchangeState {
   bool uploading = false;
   bool upload_begun = false;
   std::optional<RelayEnd> upload_end;
+  // It has sent nothing of the body, and may wait for a 100 that it was not sent yet: the server's time, not its own.
+  bool client_awaits_continue = false;
   // When the present try has taken its time.
   runtime::TimePoint try_deadline = runtime::kNever;
   // When the server had the whole request.

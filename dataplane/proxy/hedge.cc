@@ -70,7 +70,7 @@ TimePoint hedge_time(const ExchangeState& x) {
   if (!after) [[likely]]
     return runtime::kNever;
   // What is persistent belongs to its server, and a tunnel is opened once.
-  bool may_be_hedged = http::is_idempotent(x.method) && !x.upgrade_asked && !x.settings().persistence;
+  bool may_be_hedged = http::is_idempotent(x.method) && x.upgrade_asked.empty() && !x.settings().persistence;
   if (!may_be_hedged || x.was_hedged || x.upload_begun || x.answer_begun) return runtime::kNever;
   return x.sent_at + *after;
 }
@@ -100,6 +100,7 @@ Task<void> drop_hedge(ExchangeState& x) {
   if (!hedge.is_over) {
     hedge.is_dropped = true;
     hedge.lease.stream().cancel();
+    if (x.client_is_gone()) hedge.lease.stream().reset_on_close();
     co_await hedge.scope.join();
   }
   if (hedge.is_dropped || !hedge.fault) ++hedge.lease.server().counters().outrun;

@@ -224,4 +224,18 @@ runtime::Task<TunnelEnd> run_tunnel(Tunnel tunnel) {
   co_return state.failure.value_or(TunnelEnd::kDone);
 }
 
+std::string_view cause_of(TunnelEnd end) {
+  switch (end) {
+    case TunnelEnd::kDone:
+      return "complete";
+    case TunnelEnd::kTimedOut:
+      return "idle";
+    case TunnelEnd::kClientFailed:
+      return "client_reset";
+    case TunnelEnd::kServerFailed:
+      return "server_reset";
+  }
+  return "";
+}
+
 }  // namespace fairlead::proxy

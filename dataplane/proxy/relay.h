@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <string_view>
 
 #include "codec/body.h"
 #include "net/buffer.h"
@@ -88,5 +89,7 @@ struct Tunnel {
 };
 enum class TunnelEnd : uint8_t { kDone, kTimedOut, kClientFailed, kServerFailed };
 runtime::Task<TunnelEnd> run_tunnel(Tunnel tunnel);
+// For the access log.
+std::string_view cause_of(TunnelEnd end);
 
 }  // namespace fairlead::proxy

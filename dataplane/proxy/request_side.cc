@@ -48,22 +48,41 @@ void take_lease(ExchangeState& x, upstream::Admission admission) {
   x.log.server(x.lease->server().record());
 }
 
-// The rest of the request's body, beside the response.
-Task<void> upload(ExchangeState& x) {
-  net::Stream& server = x.lease->stream();
+// Until the client sends, or need not wait any more. False: nobody is to read what it sends.
+Task<bool> wait_for_expectant_client(ExchangeState& x) {
+  while (x.client_awaits_continue) {
+    auto readable = co_await x.client.stream().readable(runtime::kNever);
+    if (!readable && x.client_awaits_continue) co_return false;
+    x.client_awaits_continue = false;
+  }
+  co_return true;
+}
+
+Task<RelayEnd> relay_request_body(ExchangeState& x) {
+  if (x.client_awaits_continue) [[unlikely]] {
+    bool sends = co_await wait_for_expectant_client(x);
+    if (!sends) co_return RelayEnd::kSourceFailed;
+  }
   const config::MinimumRates& rates = x.listener().minimum_rates;
   Pace pace(rates.effective_body(), rates.effective_grace());
-  x.upload_end = co_await relay_body(BodyRelay{.decoder = x.request_body,
+  RelayEnd end = co_await relay_body(BodyRelay{.decoder = x.request_body,
                                                .buffer = x.client.in(),
                                                .source = x.client.stream(),
-                                               .sink = server,
+                                               .sink = x.lease->stream(),
                                                .chunked = x.chunked,
                                                .source_timeout = x.listener().idle_timeout(),
                                                .sink_timeout = x.settings().idle_timeout(),
                                                .bytes = x.bytes_from_client(),
                                                .source_pace = &pace,
                                                .kept = &x.kept});
-  if (x.upload_end == RelayEnd::kSourceTooSlow) ++x.client.listener().too_slow;
+  if (end == RelayEnd::kSourceTooSlow) ++x.client.listener().too_slow;
+  co_return end;
+}
+
+// The rest of the request's body, beside the response.
+Task<void> upload(ExchangeState& x) {
+  net::Stream& server = x.lease->stream();
+  x.upload_end = co_await relay_request_body(x);
   x.uploading = false;
   x.sent_at = x.now();
   // The server must not take a part of the body for the whole. (One that stopped reading may have an answer for us.)
@@ -127,6 +146,7 @@ FaultOrNull write_request(ExchangeState& x, const http::RequestHead& head) {
   if (!size) return &faults::kHeadTooLarge;
   x.out.commit(*size);
   if (!x.request_body.done()) {
+    x.client_awaits_continue = head.expect_continue && x.client.in().empty();
     MovedBody moved = move_body(x.request_body, x.client.in(), x.out, x.chunked);
     if (!moved.error.empty()) return &body_fault(x);
   }

@@ -1,6 +1,7 @@
 #include "proxy/response_side.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "codec/http1_response.h"
 #include "codec/http1_writer.h"
@@ -20,7 +21,7 @@ constexpr int kInterimHeadsMax = 16;
 
 // As long as the request is being sent, it is the upload that watches the time.
 TimePoint response_deadline(const ExchangeState& x) {
-  if (x.uploading) return x.now() + x.settings().response_timeout();
+  if (x.uploading && !x.client_awaits_continue) return x.now() + x.settings().response_timeout();
   return std::min(x.sent_at + x.settings().response_timeout(), x.try_deadline);
 }
 
@@ -46,10 +47,17 @@ Task<FaultOrNull> without_answer(ExchangeState& x, net::IoError error) {
   co_return fault;
 }
 
+// From now on its time counts.
+void let_client_send(ExchangeState& x) {
+  if (!std::exchange(x.client_awaits_continue, false) || !x.uploading) return;
+  x.client.stream().channel().interrupt_reader();
+}
+
 // HTTP/1.0 knows no interim responses.
 Task<FaultOrNull> relay_interim(ExchangeState& x, size_t head_size) {
   if (++x.interim_heads > kInterimHeadsMax) co_return &faults::kTooManyInterim;
   if (x.version == http::Version::kHttp11) {
+    const bool says_continue = x.context.response.status == 100;
     x.kept.is_on = false;
     x.out.clear();
     auto size = codec::write_response_head(x.context.response, {.via = &x.context.via}, x.out.room());
@@ -57,6 +65,7 @@ Task<FaultOrNull> relay_interim(ExchangeState& x, size_t head_size) {
     x.out.commit(*size);
     auto written = co_await x.client.stream().write_all(x.out.unread(), x.listener().idle_timeout());
     if (!written) co_return x.lease->was_cut_off() ? &faults::kCutOffInterim : &faults::kClientGone;
+    if (says_continue) let_client_send(x);
   }
   x.reply.consume(head_size);
   co_return nullptr;
@@ -216,7 +225,7 @@ Task<std::string_view> run_upgraded(ExchangeState& x) {
                                              .idle_timeout = x.tunnel_idle_timeout()});
   x.lease->discard();
   if (x.lease->was_cut_off()) co_return faults::kCutOff.cause;
-  co_return end == TunnelEnd::kTimedOut ? "idle" : "complete";
+  co_return cause_of(end);
 }
 
 }  // namespace fairlead::proxy

@@ -141,21 +141,6 @@ void count_end(Connecting& c, runtime::TimePoint started, TunnelEnd end) {
   count(c.lease->server().counters());
 }
 
-std::string_view cause_of(TunnelEnd end, bool cut_off) {
-  if (cut_off) return "drain_deadline";
-  switch (end) {
-    case TunnelEnd::kDone:
-      return "complete";
-    case TunnelEnd::kTimedOut:
-      return "idle";
-    case TunnelEnd::kClientFailed:
-      return "client_reset";
-    case TunnelEnd::kServerFailed:
-      return "server_reset";
-  }
-  return "";
-}
-
 }  // namespace
 
 Task<void> serve_tcp(Context& context, ListenerContext& listener, const Arrival& arrival) {
@@ -222,7 +207,7 @@ Task<void> serve_tcp(Context& context, ListenerContext& listener, const Arrival&
   if (end == TunnelEnd::kServerFailed && !c.lease->was_cut_off()) {
     c.lease->server().note(upstream::Outcome::kConnectionError);
   }
-  log.end(0, cause_of(end, c.lease->was_cut_off()), bytes_in, bytes_out);
+  log.end(0, c.lease->was_cut_off() ? faults::kCutOff.cause : cause_of(end), bytes_in, bytes_out);
 }
 
 }  // namespace fairlead::proxy

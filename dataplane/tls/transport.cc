@@ -261,6 +261,8 @@ Transport::Step Transport::handshake() {
   if (!sent) return Step::kWantsWrite;
   if (error == SSL_ERROR_WANT_READ) return Step::kWantsRead;
   established_ = true;
+  // That is told by note_broken(), and what we have to say may still be said.
+  SSL_set_options(ssl_, SSL_OP_IGNORE_UNEXPECTED_EOF);
   silent_bytes_ = 0;
   return Step::kDone;
 }
@@ -323,7 +325,6 @@ ssize_t Transport::read(std::span<char> into) {
     wanted_ = silent_bytes_ = 0;
     if (input_.empty() && SSL_pending(ssl_) == 0) break;
   }
-  bool was_ended = ended_;
   end();
   if (done > 0) {
     // What ended the loop shows again in the next call.
@@ -335,15 +336,12 @@ ssize_t Transport::read(std::span<char> into) {
       if (silent_bytes_ > Settled::kSilentBytesMax) return failed();
       return failed_ ? -EPROTO : -EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
-      return 0;
+      // OpenSSL reads no further where the end was announced.
+      if (ended_) channel_.note_broken();
+      return failed_ ? -EPROTO : 0;
     default:
-      break;
+      return failed();
   }
-  bool is_truncated = was_ended && !failed_;
-  failed();
-  if (!is_truncated) return -EPROTO;
-  channel_.note_broken();
-  return 0;
 }
 
 ssize_t Transport::write(std::span<const iovec> data) {

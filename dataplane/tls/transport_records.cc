@@ -118,7 +118,7 @@ ssize_t Transport::read_records(std::span<char> into) {
   if (failed_) return -EPROTO;
   if (record_end == RecordEnd::kEnd) return 0;
   if (!is_truncated) return silent_bytes_ > Settled::kSilentBytesMax ? failed() : -EAGAIN;
-  failed_ = true;
+  settled.peer_ended = true;
   channel_.note_broken();
   return 0;
 }

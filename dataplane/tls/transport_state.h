@@ -40,7 +40,7 @@ struct Transport::Settled {
   std::unique_ptr<char[]> plain;
   std::string_view plain_left;
   bool was_resumed = false;
-  // It has said so.
+  // As it has said, or without a word.
   bool peer_ended = false;
 };
 

@@ -97,6 +97,17 @@ class OneProcess(Case):
         documented = set(re.findall(r"`((?:fairlead|process)_\w+)`", (REPOSITORY / "proto/fairlead/v1/README.md").read_text()))
         self.assertEqual(exported, documented)
 
+    def test_who_does_not_ask_keeps_no_scraper_away(self):
+        fairlead = self.start(plane([]))
+        address = fairlead.ready["observation"]
+        for said in (b"", b"GET /metr"):
+            silent = [Connection(address) for _ in range(100)]
+            for connection in silent:
+                self.addCleanup(connection.close)
+                connection.send(said)
+            for _ in range(3):
+                self.assertEqual(fetch(address, "/metrics").status, 200)
+
     def test_sigterm_finishes_what_is_under_way(self):
         origin = self.origin()
         fairlead = self.start(plane([origin.address]))
@@ -114,6 +125,32 @@ class OneProcess(Case):
             self.assertEqual((answer.body, answer.get("connection")), (b"origin", "close"))
         self.assertEqual(fairlead.wait(), 0)
 
+    def test_sigterm_does_not_wait_for_who_has_never_said_anything(self):
+        authority = Authority(self.folder)
+        configuration = plane([self.origin().address], shutdown={"timeout": "60s"})
+        resources = configuration["resources"]
+        resources["certificates"] = [authority.issue("a.example").fields("a")]
+        patient = {"handshake_timeout": "60s"}
+        for name, kind in (("tls", {"protocol": "HTTP", "tls": {"certificates": ["a"], **patient}}),
+                           ("passed", {"protocol": "TCP", "tls": {"pass_through": {}, **patient}}),
+                           ("proxied", {"protocol": "TCP", "proxy_protocol": {"trusted": ["127.0.0.0/8"]},
+                                        "timeouts": {"proxy_header": "60s"}})):
+            resources["listeners"].append({"name": name, "bind": ["127.0.0.1:0"], "default_backend": "app", **kind})
+        fairlead = self.start(configuration)
+        connections = [Connection(fairlead.address(name)) for name in ("web", "tls", "passed", "proxied")]
+        for connection in connections:
+            self.addCleanup(connection.close)
+
+        def are_open():
+            page = fetch(fairlead.ready["observation"], "/metrics").body.decode()
+            return len(re.findall(r"^fairlead_listener_connections{.*} 1$", page, re.MULTILINE)) == len(connections)
+        wait_until(are_open, "all connections")
+        fairlead.signal(signal.SIGTERM)
+        for connection in connections:
+            self.assertTrue(connection.is_closed_within(20))
+        self.assertEqual(fairlead.wait(timeout=20), 0)
+        self.assertEqual(fairlead.out.all(), [])
+
     def test_sigterm_waits_no_longer_than_its_timeout(self):
         origin = self.origin()
         fairlead = self.start(plane([origin.address], shutdown={"timeout": "0.3s"}))
@@ -123,6 +160,7 @@ class OneProcess(Case):
             origin.wait_for_requests(1)
             fairlead.signal(signal.SIGTERM)
             self.assertEqual(fairlead.wait(timeout=15), 0)
+        fairlead.wait_for_access("status=-", "end=shutdown_deadline")
 
     def test_traffic_goes_first(self):
         """Where processors are short, what is not traffic's makes way."""

@@ -1,6 +1,8 @@
 """What the world sends to a listener with TLS."""
 
 import json
+import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -109,14 +111,15 @@ class Hostile(TlsCase):
             raw = connection.socket
             raw.shutdown(2)
         wait_until(lambda: self.connections(fairlead) == 0, "the end")
-        # Of a client's TCP stream: passed on as an end.
-        ends = []
-        origin = self.scripted(lambda peer, _: ends.append(peer.read_to_end()))
-        tcp = self.start(self.tls_plane([origin.address], listener={"protocol": "TCP"}))
-        connection = self.connect(tcp, alpn=())
-        connection.send(b"some bytes")
-        connection.socket.shutdown(1)
-        wait_until(lambda: ends == [b"some bytes"], "the end at the server")
+        # Of a client's TCP stream: passed on as an end, and what the server says then still comes.
+        def answer_at_the_end(peer, _):
+            peer.send(b"heard " + peer.read_to_end())
+        tcp = self.start(self.tls_plane([self.scripted(answer_at_the_end).address], listener={"protocol": "TCP"}))
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            connection = self.connect(tcp, alpn=(), version=version)
+            connection.send(b"some bytes")
+            socket.socket.shutdown(connection.socket, socket.SHUT_WR)
+            self.assertEqual((connection.read_to_end(), connection.was_reset), (b"heard some bytes", False), version)
 
     def test_row_179_we_announce_ours_and_not_where_a_response_is_cut(self):
         origin = self.scripted(self.whole_or_cut)

@@ -82,6 +82,7 @@ class Tunnels:
     def test_a_client_that_breaks_is_a_reset_for_the_server(self):
         self.open().reset()
         self.assert_server_was_reset()
+        self.fairlead.wait_for_access("end=client_reset")
 
     @proves("S11")
     def test_a_tunnel_without_progress_is_reset_on_both_sides(self):
@@ -94,6 +95,7 @@ class Tunnels:
         self.fairlead.signal(15)
         self.assertEqual((client.read_to_end(), client.was_reset), (b"", True))
         self.assert_server_was_reset()
+        self.fairlead.wait_for_access("end=shutdown_deadline")
 
     def test_what_was_cut_off_frees_everything(self):
         client = self.open()

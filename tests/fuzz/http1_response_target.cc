@@ -52,7 +52,7 @@ void fuzz_http1_response(std::string_view input) {
   static ResponseHead head;
   if (input.empty()) return;
   const ResponseContext context{.method = static_cast<http::Method>(static_cast<unsigned char>(input[0]) % 10),
-                                .upgrade_asked = (input[0] & 0x40) != 0};
+                                .upgrade_asked = (input[0] & 0x40) != 0 ? "websocket" : ""};
   input.remove_prefix(1);
   const Alone alone(input);
   const HeadResult whole = codec::parse_response_head(alone.text(), kLimits, context, head);

@@ -5,6 +5,7 @@
 #include "runtime/sleep.h"
 #include "sim_world/http_world.h"
 #include "sim_world/raw_exchange.h"
+#include "sim_world/scripted_server.h"
 
 namespace fairlead::sim {
 namespace {
@@ -140,6 +141,25 @@ TEST_F(Case, AnIdleConnectionWaitsNoLongerThanItsListenersGrace) {
   open(with_timeouts(hours(1), hours(1), hours(1)));
   AroundTheEnd story(w_, kIdleGrace + seconds(2));
   EXPECT_EQ(w_.seen.requests[2], 0);
+}
+
+TEST_F(Case, AConnectionThatHasNotSaidWhoseItIsWaitsNoLongerThanItsListenersGrace) {
+  config::Listener listener = with_timeouts(hours(1), hours(1), hours(1));
+  listener.timeouts.proxy_header = hours(1);
+  listener.proxy_protocol.trusted = {"0.0.0.0/0"};
+  listener.proxy_protocol.table = std::make_shared<const config::NetworkTable>(
+      std::vector<config::NetworkTable::Entry>{{config::Network::parse("0.0.0.0/0").value(), true}}, false);
+  open(listener);
+  RawExchange silent(w_, "");
+  RawExchange begun(w_, "PROXY TCP4 203.0.");
+  w_.world.network().run_for(seconds(5));
+  TimePoint end = w_.world.network().now();
+  w_.world.close_listener("web");
+  silent.finish();
+  EXPECT_GE(w_.world.network().now(), end + kIdleGrace);
+  EXPECT_LT(w_.world.network().now(), end + kIdleGrace + seconds(1));
+  EXPECT_EQ(begun.scope.running(), 1u);
+  begun.finish();
 }
 
 TEST_F(Case, TheGraceOfAnEndingListenerDoesNotProlongTheKeepAliveTime) {
@@ -302,6 +322,48 @@ TEST_F(Case, AnUpgradeBecomesATunnelForBothSides) {
   EXPECT_EQ(head.status(), 101);
   EXPECT_EQ(at_client, "welcome;goodbye");
   EXPECT_EQ(at_origin, body_bytes(1, "tunnelled", 300'000));
+}
+
+// A plain end of the connection would be half-closing: the server would go on for nobody.
+TEST_F(Case, AClientThatBreaksOffIsAResetForItsServer) {
+  enum class Leaving { kReset, kEnd };
+  struct Story {
+    static runtime::Task<void> serve(HttpPeer& peer, std::optional<bool>& ended_cleanly) {
+      auto head = co_await peer.read_head();
+      if (head) co_await peer.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+      if (head && head->start_line.starts_with("GET /begun ")) {
+        co_await peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234");
+      }
+      PeerBody rest = co_await peer.read_to_end();
+      ended_cleanly = rest.complete;
+    }
+    static runtime::Task<void> leave(HttpWorld& w, std::string path, Leaving leaving) {
+      HttpPeer peer(w.world.clients(), w.address);
+      co_await peer.connected();
+      co_await peer.send("GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
+      co_await peer.read_head();
+      if (path == "/begun") co_await peer.read_head();
+      if (leaving == Leaving::kReset) peer.stream().reset_on_close();
+    }
+  };
+  for (Leaving leaving : {Leaving::kReset, Leaving::kEnd}) {
+    for (const char* path : {"/waits", "/begun"}) {
+      HttpWorld w(1, 1, 0);
+      std::optional<bool> ended_cleanly;
+      ScriptedServer server(w.world, [&](HttpPeer& peer) { return Story::serve(peer, ended_cleanly); });
+      config::Backend backend;
+      backend.timeouts.response = backend.timeouts.idle = minutes(1);
+      w.set_backend(backend);
+      w.world.configuration().add_server("app", "s", server.address());
+      w.open();
+      runtime::Scope scope(w.world.clients().loop);
+      scope.spawn(Story::leave(w, path, leaving));
+      ASSERT_TRUE(w.world.run_until([&] { return ended_cleanly.has_value(); }));
+      EXPECT_EQ(*ended_cleanly, leaving == Leaving::kEnd) << path;
+      w.clients.reset();
+      w.world.shut_down();
+    }
+  }
 }
 
 TEST_F(Case, AServerThatIsDeletedFinishesWhatItHasAndTakesNothingNew) {

@@ -12,7 +12,9 @@ namespace fairlead::sim {
 namespace {
 
 using std::chrono::hours;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -123,6 +125,59 @@ TEST_F(Deadlines, AResponsesTimeDoesNotCountWhileTheRequestIsSent) {
   for (int i = 0; i < 4; ++i) slow_upload.emplace_back(seconds(9), "0123456789");
   talk(slow_upload, {{seconds(40), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}});
   EXPECT_THAT(received_, StartsWith("HTTP/1.1 200 "));
+}
+
+// Who waits for 100 before he sends is waited for by nobody: until then it is the server's time.
+class Expecting : public Deadlines {
+ protected:
+  Expecting() {
+    listener_.timeouts.idle = seconds(5);
+    listener_.minimum_rates = {.body = 1000, .grace = seconds(1)};
+    backend_.timeouts.response = seconds(20);
+  }
+  const std::string head_ =
+      "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+  const std::string continue_ = "HTTP/1.1 100 Continue\r\n\r\n";
+  const std::string done_ = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+};
+
+TEST_F(Expecting, TheTimeUntil100IsNotTheClients) {
+  talk({{Duration::zero(), head_}, {seconds(12), "hello"}},
+       {{seconds(11) + milliseconds(500), continue_}, {seconds(5), done_}});
+  EXPECT_THAT(received_, StartsWith("HTTP/1.1 100 "));
+  EXPECT_THAT(received_, HasSubstr("HTTP/1.1 200 "));
+}
+
+TEST_F(Expecting, From100OnItIs) {
+  talk({{Duration::zero(), head_}}, {{seconds(11), continue_}});
+  EXPECT_THAT(received_, HasSubstr("HTTP/1.1 408 "));
+  EXPECT_GE(took_, seconds(12));
+  EXPECT_LE(took_, seconds(15));
+}
+
+TEST_F(Expecting, AnotherInterimResponseIsNot100) {
+  talk({{Duration::zero(), head_}, {seconds(14) + milliseconds(500), "hello"}},
+       {{seconds(5), "HTTP/1.1 103 Early Hints\r\n\r\n"}, {seconds(9), continue_}, {seconds(5), done_}});
+  EXPECT_THAT(received_, HasSubstr("HTTP/1.1 200 "));
+}
+
+TEST_F(Expecting, AServerThatSaysNothingHasTheTimeOfAResponse) {
+  talk({{Duration::zero(), head_}}, {});
+  EXPECT_THAT(received_, StartsWith("HTTP/1.1 504 "));
+  EXPECT_GE(took_, seconds(20));
+  EXPECT_LE(took_, seconds(23));
+}
+
+TEST_F(Expecting, WhoSendsWithoutWaitingIsHeldToHisTime) {
+  talk({{Duration::zero(), head_}, {seconds(3), "he"}}, {});
+  EXPECT_THAT(received_, StartsWith("HTTP/1.1 408 "));
+  EXPECT_LE(took_, seconds(7));
+}
+
+TEST_F(Expecting, AnAnswerInPlaceOf100MayTakeItsTime) {
+  talk({{Duration::zero(), head_}},
+       {{seconds(9), "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"}, {seconds(9), "01234"}, {seconds(9), "56789"}});
+  EXPECT_THAT(received_, EndsWith("0123456789"));
 }
 
 TEST_F(Deadlines, ATunnelIsIdleForTheShorterOfWhatBothSidesAllow) {

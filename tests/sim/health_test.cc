@@ -170,10 +170,10 @@ TEST_F(Checks, AGrpcServerIsUpWhereItSaysSo) {
   auto blind = [](CheckedServer& server) { server.reads = false; };
   const std::string settings("\0\0\0\x04\0\0\0\0\0", 9);
   const std::string headers("\0\0\x01\x01\x04\0\0\0\x01\x88", 10);
-  const std::string trailers("\0\0\x01\x01\x05\0\0\0\x01\x88", 10);
+  const std::string trailers = std::string("\0\0\x0f\x01\x05\0\0\0\x01\0\x0bgrpc-status\x01", 23) + "0";
   const std::string serving("\0\0\x07\0\0\0\0\0\x01\0\0\0\0\x02\x08\x01", 16);
   EXPECT_EQ(told_of(settings + headers + serving + trailers, check, blind), "up: grpc: SERVING");
-  EXPECT_EQ(told_of(settings + trailers, check, blind), "down: grpc: the call failed: there is no message");
+  EXPECT_EQ(told_of(settings + headers + trailers, check, blind), "down: grpc: the call failed: there is no message");
   EXPECT_EQ(told_of("HTTP/1.1 400 Bad Request\r\n\r\n", check, blind), "down: grpc: this is no HTTP/2");
   EXPECT_EQ(told_of(settings, check, blind), "down: send: reset") << "closed, with the question unread";
   auto silent = [](CheckedServer& server) {

@@ -56,7 +56,9 @@ void ProxyWorld::close_listener(const std::string& name) {
   config::Uid uid = configuration_.listener(name)->metadata.uid;
   configuration_.delete_listener(name);
   publish();
-  for (auto& worker : workers_) worker->listeners.finish(uid, kIdleGrace);
+  for (auto& worker : workers_) {
+    worker->host.loop.post_message([target = worker.get(), uid] { target->listeners.finish(uid, kIdleGrace); });
+  }
 }
 
 void ProxyWorld::drain(config::BackendHandle backend, const config::Server& record, bool leaves,

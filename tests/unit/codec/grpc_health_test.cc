@@ -20,7 +20,14 @@ std::string frame(uint8_t type, uint8_t flags, uint32_t stream, const std::strin
 const std::string kSettings = frame(4, 0, 0, std::string("\0\x03\0\0\0\x64", 6));
 const std::string kSettingsAck = frame(4, 1, 0, "");
 const std::string kHeaders = frame(1, 4, 1, "\x88");
-const std::string kTrailers = frame(1, 5, 1, "trailers, whatever they say");
+
+// RFC 7541 section 6.2.2, without Huffman's code.
+std::string field(const std::string& name, const std::string& value) {
+  return std::string(1, '\0') + static_cast<char>(name.size()) + name + static_cast<char>(value.size()) + value;
+}
+std::string trailers_of(const std::string& block) { return frame(1, 5, 1, block); }
+std::string trailers(const std::string& grpc_status) { return trailers_of(field("grpc-status", grpc_status)); }
+const std::string kTrailers = trailers("0");
 
 std::string message(const std::string& response) {
   return std::string(4, '\0') + static_cast<char>(response.size()) + response;
@@ -65,11 +72,80 @@ TEST(GrpcHealth, SaysWhatTheServerSays) {
   EXPECT_EQ(text_of(answer(std::string("\x08\0", 2))), "UNKNOWN");
   EXPECT_EQ(text_of(answer("")), "UNKNOWN");
   EXPECT_EQ(text_of(answer("\x08\x04")), "a status that nobody knows");
-  EXPECT_EQ(text_of(answer("\x10\x01")), "a malformed message");
+}
+
+TEST(GrpcHealth, TheMessageMayHaveFieldsOfLaterVersions) {
+  EXPECT_EQ(text_of(answer("\x10\x01")), "UNKNOWN");
+  EXPECT_EQ(text_of(answer("\x08\x01\x10\x96\x01")), "up SERVING");
+  EXPECT_EQ(text_of(answer("\x12\x03"
+                           "abc"
+                           "\x08\x01")),
+            "up SERVING");
+  EXPECT_EQ(text_of(answer("\x08\x01\x1d"
+                           "1234"
+                           "\x21"
+                           "12345678")),
+            "up SERVING");
+  EXPECT_EQ(text_of(answer("\x08\x01\x08\x02")), "NOT_SERVING") << "the last one counts";
+  EXPECT_EQ(text_of(answer("\x08\x81\x02")), "a status that nobody knows");
+  for (const char* malformed : {"\x08", "\x08\x81",
+                                "\x12\x04"
+                                "abc",
+                                "\x1d"
+                                "123",
+                                "\x08\x01\x03", "\x02\x01"}) {
+    EXPECT_EQ(text_of(answer(malformed)), "a malformed message") << malformed;
+  }
+}
+
+TEST(GrpcHealth, TheCallsStatusCounts) {
+  const std::string serving = kSettings + kHeaders + data_frame(message("\x08\x01"));
+  EXPECT_EQ(text_of(serving + trailers("13")), "grpc-status 13 (INTERNAL)");
+  EXPECT_EQ(text_of(serving + trailers("17")), "grpc-status 17");
+  EXPECT_EQ(text_of(serving + trailers("x")), "no grpc-status");
+  EXPECT_EQ(text_of(serving + trailers_of("")), "no grpc-status");
+  EXPECT_EQ(text_of(serving + trailers_of(field("grpc-message", "0"))), "no grpc-status");
+  EXPECT_EQ(text_of(kSettings + trailers_of("\x88" + field("grpc-status", "12"))), "grpc-status 12 (UNIMPLEMENTED)");
+  EXPECT_EQ(text_of(kSettings + trailers_of("\x88" + field("grpc-status", "0"))),
+            "the call failed: there is no message");
+  EXPECT_EQ(text_of(kSettings + frame(1, 4, 1, "\x8d") + data_frame(message("\x08\x01")) + kTrailers),
+            "HTTP status 404");
+  EXPECT_EQ(text_of(kSettings + frame(1, 4, 1,
+                                      "\x48\x03"
+                                      "503")),
+            "HTTP status 503");
+  EXPECT_EQ(text_of(kSettings + frame(1, 4, 1, field("x", "200"))), "no HTTP status");
+}
+
+TEST(GrpcHealth, StatusesAreFoundHoweverTheyAreWritten) {
+  const std::string serving = kSettings + kHeaders + data_frame(message("\x08\x01"));
+  const std::string name = "\x88\x9a\xca\xc8\xb2\x12\x34\xda\x8f";  // "grpc-status" in Huffman's code
+  for (const std::string& block : {
+           std::string("\0", 1) + name +
+               "\x01"
+               "0",
+           "\x40" + name + "\x81\x07",
+           "\x10" + name +
+               "\x01"
+               "0",
+           // After a change of the table's size, beside an entry of that table, and names and values of every letter.
+           "\x3f\xe1\x1f\xbe" + field("x-\x80\xff", "v") + "\x40" + name + "\x81\x07" + "\x7e\x81\xff",
+       }) {
+    EXPECT_EQ(text_of(serving + trailers_of(block)), "up SERVING");
+  }
+  EXPECT_EQ(text_of(serving + trailers_of("\x40" + name + "\x82\x08\xbf")), "grpc-status 12 (UNIMPLEMENTED)");
+  EXPECT_EQ(text_of(kSettings + frame(1, 4, 1, "\x08\x82\x64\x02")), "HTTP status 302");
+  for (const std::string& block : {std::string("\x80"),
+                                   std::string("\x40\x05"
+                                               "abc"),
+                                   std::string("\x40\x01"
+                                               "a"),
+                                   std::string("\xff\xff\xff\xff\xff\x0f"), std::string("\x0f")}) {
+    EXPECT_EQ(text_of(serving + trailers_of(block)), "malformed HEADERS");
+  }
 }
 
 TEST(GrpcHealth, ACallWithoutAMessageFailed) {
-  EXPECT_EQ(text_of(kSettings + kTrailers), "the call failed: there is no message");
   EXPECT_EQ(text_of(kSettings + kHeaders + kTrailers), "the call failed: there is no message");
   EXPECT_EQ(text_of(kSettings + frame(3, 0, 1, std::string("\0\0\0\x07", 4))), "reset by the server (error 7)");
   EXPECT_EQ(text_of(kSettings + frame(7, 0, 0, std::string("\0\0\0\0\0\0\0\x0bnow", 11))),
@@ -95,10 +171,15 @@ TEST(GrpcHealth, PiecesPaddingAndPriorityAreUnderstood) {
   EXPECT_EQ(text_of(kSettings + kHeaders + data_frame(whole.substr(0, 3)) + data_frame("") +
                     data_frame(whole.substr(3)) + kTrailers),
             "up SERVING");
-  std::string in_pieces = frame(1, 0, 1, "a") + frame(9, 0, 1, "b") + frame(9, 4, 1, "c");
-  EXPECT_EQ(text_of(kSettings + in_pieces + data_frame(whole) + frame(1, 1, 1, "t") + frame(9, 4, 1, "")),
+  std::string in_pieces = frame(1, 0, 1, "\x48") +
+                          frame(9, 0, 1,
+                                "\x03"
+                                "20") +
+                          frame(9, 4, 1, "0");
+  EXPECT_EQ(text_of(kSettings + in_pieces + data_frame(whole) + frame(1, 1, 1, field("grpc-status", "0")) +
+                    frame(9, 4, 1, "")),
             "up SERVING");
-  EXPECT_EQ(text_of(kSettings + frame(1, 4 + 32, 1, "12345x") + data_frame(whole) + kTrailers), "up SERVING");
+  EXPECT_EQ(text_of(kSettings + frame(1, 4 + 32, 1, "12345\x88") + data_frame(whole) + kTrailers), "up SERVING");
 }
 
 TEST(GrpcHealth, WhatBreaksTheRulesIsRefused) {

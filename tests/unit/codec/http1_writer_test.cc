@@ -194,7 +194,7 @@ TEST(WriteResponse, PassesInterimHeadsOnBare) {
 
 TEST(WriteResponse, PassesAnUpgradeOn) {
   EXPECT_EQ(answer("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: k\r\n\r\n",
-                   {.context = {.upgrade_asked = true}}),
+                   {.context = {.upgrade_asked = "websocket"}}),
             "HTTP/1.1 101 X\r\nSec-WebSocket-Accept: k\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
   EXPECT_EQ(answer("HTTP/1.1 200 OK\r\nConnection: upgrade\r\nUpgrade: h2,h2c\r\nContent-Length: 0\r\n\r\n"),
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");

@@ -20,6 +20,7 @@
 
 #include "observe/access_record.h"
 #include "observe/byte_ring.h"
+#include "spdlog/spdlog.h"
 
 namespace fairlead::observe {
 namespace {
@@ -235,6 +236,37 @@ TEST_F(AccessLogTest, RefusesAPathThatCannotBeOpened) {
   EXPECT_EQ(log.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(log.status().message()), HasSubstr(path("none/log") + " cannot be opened: No such file"));
   EXPECT_EQ(AccessLog::open({path("log"), 1, 100}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(AccessLogTest, RefusesAFifoThatNobodyReads) {
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  auto log = AccessLog::open({path("pipe"), 1, 1 << 16});
+  EXPECT_EQ(log.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(log.status().message()), EndsWith("/pipe cannot be opened: nobody reads this FIFO"));
+}
+
+// What spdlog says of it goes to standard output here.
+TEST_F(AccessLogTest, TheLogSaysWhenLinesBeginToBeLostAndWhenNoMoreAre) {
+  testing::internal::CaptureStdout();
+  std::filesystem::create_symlink("/dev/full", path("log"));
+  auto log = open(path("log"));
+  for (const char* target : {"/a", "/b"}) {
+    log->write(0, record_of(target));
+    log->flush();
+  }
+  std::filesystem::remove(path("log"));
+  log->reopen();
+  log->flush();
+  for (const char* target : {"/c", "/d"}) {
+    log->write(0, record_of(target));
+    log->flush();
+  }
+  spdlog::default_logger()->flush();
+  const std::string said = testing::internal::GetCapturedStdout();
+  EXPECT_THAT(targets_in(path("log")), ElementsAre("/c", "/d"));
+  EXPECT_EQ(std::ranges::count(said, '\n'), 2) << said;
+  EXPECT_THAT(said, HasSubstr("lines are lost, " + path("log") + " cannot be written: No space left on device\n"));
+  EXPECT_THAT(said, HasSubstr(path("log") + " is written again, 2 lines were lost so far\n"));
 }
 
 // Workers in full flight, while the file is rotated: each line is in one of the files, or counted.

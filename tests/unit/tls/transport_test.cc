@@ -437,6 +437,33 @@ TEST_F(TransportTest, AnEndThatWasNotAnnouncedMarksTheChannel) {
   ::close(client_fd_);
 }
 
+class OneWayTest : public TransportTest, public testing::WithParamInterface<int> {};
+
+TEST_P(OneWayTest, WhoEndsHisDirectionWithoutAWordIsStillAnswered) {
+  Scope scope(host_.loop);
+  scope.spawn(accept());
+  SSL* client = plain_client(nullptr, GetParam());
+  EXPECT_EQ(SSL_write(client, "half", 4), 4);
+  Received at_server;
+  scope.spawn(receive(*server_, random_, 1000, at_server));
+  ::shutdown(client_fd_, SHUT_WR);
+  ASSERT_TRUE(host_.run_until([&] { return scope.running() == 0; }));
+  EXPECT_TRUE(at_server.ended);
+  // However often one asks.
+  char byte;
+  EXPECT_EQ(server_->channel().try_read(std::span(&byte, 1)), 0);
+  IoResult<void> sent;
+  scope.spawn(transmit(*server_, random_, kLargestPart, "answer", sent));
+  ASSERT_TRUE(host_.run_until([&] { return scope.running() == 0; }));
+  EXPECT_TRUE(sent);
+  std::array<char, 6> answer;
+  EXPECT_EQ(SSL_read(client, answer.data(), answer.size()), 6);
+  EXPECT_EQ(std::string_view(answer.data(), answer.size()), "answer");
+  end(client);
+  ::close(client_fd_);
+}
+INSTANTIATE_TEST_SUITE_P(Versions, OneWayTest, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION));
+
 TEST_F(TransportTest, AnAnnouncedEndIsRead) {
   Scope scope(host_.loop);
   scope.spawn(accept());
