@@ -27,15 +27,39 @@ using google::protobuf::Message;
 
 static_assert(std::endian::native == std::endian::little, "hashes are taken from memory as they stand");
 
-// "[2001:DB8:0::1]:80" is "[2001:db8::1]:80"; IPv4 addresses and paths have one spelling only.
+// "2001:DB8:0::1" is "2001:db8::1"; an IPv4 address has one spelling only.
+void normalize_ip(std::string& ip) {
+  in6_addr parsed{};
+  if (inet_pton(AF_INET6, ip.c_str(), &parsed) != 1) return;
+  char text[INET6_ADDRSTRLEN];
+  ip = inet_ntop(AF_INET6, &parsed, text, sizeof text);
+}
+
+// With a port; paths have one spelling only.
 void normalize_address(std::string& address) {
   const std::size_t end = address.find("]:");
   if (!absl::StartsWith(address, "[") || end == std::string::npos) return;
-  in6_addr parsed{};
-  if (inet_pton(AF_INET6, address.substr(1, end - 1).c_str(), &parsed) != 1) return;
-  char text[INET6_ADDRSTRLEN];
-  inet_ntop(AF_INET6, &parsed, text, sizeof text);
-  address = absl::StrCat("[", text, address.substr(end));
+  std::string ip = address.substr(1, end - 1);
+  normalize_ip(ip);
+  address = absl::StrCat("[", ip, address.substr(end));
+}
+
+// Which may be a name as well: "App.Internal.:80" is "app.internal:80".
+void normalize_server_address(std::string& address) {
+  if (absl::StartsWith(address, "unix:")) return;
+  if (absl::StartsWith(address, "[")) return normalize_address(address);
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0) return;
+  std::string host = absl::AsciiStrToLower(address.substr(0, colon));
+  if (host.ends_with('.')) host.pop_back();
+  address = absl::StrCat(host, address.substr(colon));
+}
+
+// Of a message that may be there or not: one that is made here says nothing, and goes.
+template <typename HealthCheck>
+void normalize_check(HealthCheck& check) {
+  normalize_address(*check.mutable_address());
+  normalize_address(*check.mutable_agent()->mutable_address());
 }
 
 // The certificates alone, as OpenSSL writes them: without words between them, in lines of 64 characters.
@@ -55,17 +79,28 @@ void normalize_chain(std::string& pem) {
   if (is_read && size > 0) pem.assign(text, static_cast<std::size_t>(size));
 }
 
-// Says nothing: no field is set. (A duration does: 0 s is a value.)
-bool is_empty(const Message& message) {
-  return message.GetDescriptor()->full_name() != "google.protobuf.Duration" && message.ByteSizeLong() == 0;
+// A duration: 0 s is a value. TLS, which is on where it is there, and how it is.
+bool says_something_by_being_there(const Message& message) {
+  const google::protobuf::Descriptor* type = message.GetDescriptor();
+  return type->full_name() == "google.protobuf.Duration" || type == api::BackendTls::descriptor() ||
+         type == api::ListenerTls::descriptor() || type == api::TlsPassThrough::descriptor() ||
+         type == api::ClientCertificates::descriptor();
 }
+
+bool is_empty(const Message& message) { return message.ByteSizeLong() == 0 && !says_something_by_being_there(message); }
 
 void clear_empty(Message& message) {
   const auto& reflection = *message.GetReflection();
   std::vector<const FieldDescriptor*> fields;
   reflection.ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_repeated()) continue;
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_map()) continue;
+    if (field->is_repeated()) {
+      for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+        clear_empty(*reflection.MutableRepeatedMessage(&message, field, i));
+      }
+      continue;
+    }
     // An empty member of a oneof is a choice.
     if (field->real_containing_oneof() != nullptr) continue;
     Message& within = *reflection.MutableMessage(&message, field);
@@ -110,21 +145,17 @@ void normalize(api::Backend& backend) {
   backend.clear_metadata();
   backend.clear_status();
   backend.clear_servers();
-  if (backend.has_health_check()) {
-    normalize_address(*backend.mutable_health_check()->mutable_address());
-    if (backend.health_check().has_agent()) {
-      normalize_address(*backend.mutable_health_check()->mutable_agent()->mutable_address());
-    }
-  }
+  normalize_check(*backend.mutable_health_check());
+  normalize_ip(*backend.mutable_connection_pool()->mutable_source_address());
   clear_empty(backend);
 }
 
 void normalize(api::Server& server) {
   server.clear_metadata();
   server.clear_status();
-  normalize_address(*server.mutable_address());
+  normalize_server_address(*server.mutable_address());
   if (!server.has_health_check()) return;
-  normalize_address(*server.mutable_health_check()->mutable_address());
+  normalize_check(*server.mutable_health_check());
   clear_empty(server);
 }
 

@@ -11,8 +11,9 @@
 namespace fairlead::desired {
 
 // A resource as a data plane keeps it: without what is output only, without messages that say nothing, a backend
-// without its servers, addresses and certificates in the spelling that ExportConfig gives them. A value that is none
-// stays as it is: the data plane will refuse it and say why. Private keys stay; they are no part of the hash.
+// without its servers; addresses, names of hosts and certificates in the spelling that ExportConfig gives them. A value
+// that is none stays as it is: the data plane will refuse it and say why. Private keys stay; they are no part of the
+// hash.
 void normalize(fairlead::v1::Listener& listener);
 void normalize(fairlead::v1::Backend& backend);
 void normalize(fairlead::v1::Server& server);

@@ -63,7 +63,11 @@ std::string fields_of(const Descriptor& type) {
   return absl::StrJoin(names, ", ");
 }
 
-bool is_output_only(const std::string& field) { return field == "metadata" || field == "status"; }
+// Of resources alone, which all have metadata: a redirect's status is input.
+bool is_output_only(const FieldDescriptor& field) {
+  return (field.name() == "metadata" || field.name() == "status") &&
+         field.containing_type()->FindFieldByName("metadata") != nullptr;
+}
 
 // Fills a message from a tree, by its descriptor. The first error ends it.
 class Reader {
@@ -116,7 +120,7 @@ absl::Status Reader::read(const YAML::Node& node, Message& message, const std::s
     }
     const std::string within = absl::StrCat(path, path.empty() ? "" : ".", field->name());
     if (!seen.insert(field).second) return error(pair.first, within, "is there twice");
-    if (is_output_only(field->name())) continue;
+    if (is_output_only(*field)) continue;
     if (absl::Status status = read_field(pair.second, message, *field, within); !status.ok()) return status;
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace fairlead::mirror {
@@ -142,8 +143,10 @@ void Mirror::note_failure(const api::TransactionResult& result) {
   if (failure.reason() == api::REASON_NOT_PRIMARY) return stand_by(failure.message());
   failures_ += std::max<std::size_t>(1, result.failures_total());
   if (failure_.empty()) {
-    const std::string separator = failure.resource().empty() || failure.message().empty() ? "" : ": ";
-    failure_ = absl::StrCat(failure.resource(), separator, failure.message());
+    // Most messages begin with the resource.
+    const bool names_it = absl::StartsWith(failure.message(), failure.resource());
+    const std::string separator = failure.message().empty() ? "" : ": ";
+    failure_ = names_it ? failure.message() : absl::StrCat(failure.resource(), separator, failure.message());
     if (failure_.empty()) failure_ = api::Reason_Name(failure.reason());
   }
 }

@@ -138,6 +138,12 @@ std::string value_text(const Element& element) {
   return is_message ? scalar_message_text(submessage(element)) : scalar_text(element);
 }
 
+// Of resources alone, which all have metadata: a redirect's status is input.
+bool is_output_only(const FieldDescriptor& field) {
+  return (field.name() == "metadata" || field.name() == "status") &&
+         field.containing_type()->FindFieldByName("metadata") != nullptr;
+}
+
 class Writer {
  public:
   explicit Writer(const YamlStyle& style) : style_(style) {}
@@ -149,7 +155,7 @@ class Writer {
 
  private:
   bool is_written(const Message& message, const FieldDescriptor& field) const {
-    if (!style_.output_only_fields && (field.name() == "metadata" || field.name() == "status")) return false;
+    if (!style_.output_only_fields && is_output_only(field)) return false;
     const auto* reflection = message.GetReflection();
     return field.is_repeated() ? reflection->FieldSize(message, &field) > 0 : reflection->HasField(message, &field);
   }

@@ -145,6 +145,26 @@ class Mirroring(Case):
         self.assertEqual(unreachable.wait(), 1)
         self.assertIn(f"not in sync: {self.planes[0].management}", unreachable.log.text())
 
+    def test_what_the_file_spells_in_its_own_way_is_in_sync(self):
+        self.write("""
+            listeners:
+            - {name: web, bind: ['127.0.0.1:0'], protocol: HTTP, default_backend: app, routes: [
+                {path_prefix: /old, redirect: {host: new.example, status: 308}},
+                {path_prefix: /health, respond: {status: 200, body: fine}},
+                {path_prefix: /x, backend: app, rewrite: {}}]}
+            backends:
+            - name: app
+              connection_pool: {source_address: '2001:DB8::0:1'}
+              servers:
+              - {name: s1, address: 'App.Internal.:80'}
+              - {name: s2, address: '10.0.0.1:80', health_check: {agent: {address: '[2001:DB8::0:1]:1'}}}
+            """)
+        for _ in range(2):
+            self.assertEqual(self.controller("--once").wait(), 0)
+        routes = self.api_of(self.planes[0]).export()[0].listeners[0].routes
+        self.assertEqual((routes[0].redirect.status, routes[1].respond.status), (308, 200))
+        self.assertEqual(len({self.info(plane).digest for plane in self.planes}), 1)
+
     def test_certificates_are_kept_equal_as_well(self):
         authority = Authority(self.folder)
 

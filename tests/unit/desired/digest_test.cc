@@ -108,6 +108,18 @@ TEST(Digest, IsTheDataPlanesWhateverIsSet) {
       " routes: [{path_prefix: /old, redirect: {path: /new}}, {path_prefix: /x, backend: app, request_headers: {set:"
       " [{name: x, value: y}], remove: [Z]}}]}]\nbackends: [{name: app, send_proxy_protocol: {version: V2}, tls: {name:"
       " A.example}}]",
+      "listeners: [{name: web, bind: ['127.0.0.1:0'], protocol: HTTP, default_backend: app, routes: [{path_prefix: "
+      "/old,"
+      " redirect: {path: /new, status: 308}}, {path_prefix: /health, respond: {status: 200, body: fine}}]}]\n"
+      "backends: [{name: app}]",
+      "backends: [{name: app, tls: {}}]",
+      // Spellings that a data plane takes and keeps otherwise.
+      "backends: [{name: app, connection_pool: {source_address: '2001:DB8::0:1'}, servers: [{name: s1, address:"
+      " 'App.Internal.:80'}, {name: s2, address: '10.0.0.1:80', health_check: {agent: {address:"
+      " '[2001:DB8::0:1]:9000'}}}, {name: s3, address: 'UPPER:80'}]}]",
+      "listeners: [{name: web, bind: ['127.0.0.1:0'], protocol: HTTP, default_backend: app, routes: [{path_prefix: /x,"
+      " backend: app, rewrite: {}, request_headers: {}, response_headers: {}, rate_limit: {}}]}]\n"
+      "backends: [{name: app}]",
   };
   for (const char* text : texts) {
     SCOPED_TRACE(text);
@@ -141,6 +153,15 @@ TEST(Digest, OfACertificateIsThatOfItsChainHoweverItIsWritten) {
   certificate.set_chain("nonsense");
   normalize(certificate);
   EXPECT_EQ(certificate.chain(), "nonsense") << "for the data plane to refuse";
+}
+
+TEST(Digest, TlsIsOnWhereItIsThereThoughNothingStandsInIt) {
+  EXPECT_NE(parse("backends: [{name: app, tls: {}}]")->digest(), parse("backends: [{name: app}]")->digest());
+  EXPECT_NE(parse("listeners: [{name: web, tls: {}}]")->digest(), parse("listeners: [{name: web}]")->digest());
+  EXPECT_NE(parse("listeners: [{name: web, tls: {pass_through: {}}}]")->digest(),
+            parse("listeners: [{name: web, tls: {}}]")->digest());
+  EXPECT_NE(parse("listeners: [{name: web, tls: {certificates: [a], client_certificates: {}}}]")->digest(),
+            parse("listeners: [{name: web, tls: {certificates: [a]}}]")->digest());
 }
 
 TEST(Digest, DoesNotDependOnOrderOrOnWhereAServerIsWritten) {

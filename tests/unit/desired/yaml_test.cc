@@ -69,6 +69,16 @@ TEST(Yaml, WhatIsOutputOnlyIsSkipped) {
   EXPECT_EQ((*full)->digest(), (*plain)->digest());
 }
 
+TEST(Yaml, TheStatusOfAnAnswerIsInput) {
+  const auto digest_of = [](const std::string& route) {
+    const auto parsed = parse_configuration("listeners: [{name: web, routes: [" + route + "]}]", "f.yaml");
+    EXPECT_TRUE(parsed.ok()) << parsed.status();
+    return parsed.ok() ? (*parsed)->digest() : "";
+  };
+  EXPECT_NE(digest_of("{redirect: {path: /new, status: 308}}"), digest_of("{redirect: {path: /new, status: 301}}"));
+  EXPECT_NE(digest_of("{respond: {status: 200}}"), digest_of("{respond: {status: 204}}"));
+}
+
 TEST(Yaml, NamesMayBeWrittenInBothWays) {
   const auto snake = parse_configuration("backends: [{name: app, server_defaults: {weight: 3}}]", "f.yaml");
   const auto camel = parse_configuration("backends: [{name: app, serverDefaults: {weight: 3}}]", "f.yaml");

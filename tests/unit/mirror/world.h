@@ -145,7 +145,8 @@ class Dataplane {
     if (operation.has_upsert()) {
       const api::Resource& resource = operation.upsert();
       const Key key = key_of(resource);
-      if (key.name == refused) return fail(result, api::REASON_INVALID, to_string(key), "not today");
+      if (key.name == refused)
+        return fail(result, api::REASON_INVALID, to_string(key), absl::StrCat(to_string(key), ": not today"));
       if (resource.has_listener()) {
         for (const auto& [other, there] : resources) {
           if (other == key || !there.has_listener() || there.listener().bind(0) != resource.listener().bind(0))
