@@ -212,6 +212,15 @@ class Programs(TlsApiCase):
             refused = self.ctl(address, wrong, "--timeout", "5s", "info")
             self.assertEqual(refused.returncode, 1)
             self.assertIn(f"no TLS with the data plane at {address}", refused.stderr)
+        others = Authority(self.folder, "Others").issue("viewer.example.org", usage="clientAuth")
+        for name, text in (("others.pem", others.chain), ("others.key", others.key)):
+            (self.folder / name).write_text(text)
+        untrusted = {"tls-cert": str(self.folder / "others.pem"), "tls-key": str(self.folder / "others.key")}
+        refused = self.ctl(address, {**options, **untrusted}, "--timeout", "5s", "info")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(f"no TLS with the data plane at {address}: it ended the connection", refused.stderr)
+        mixed = self.ctl(address, {**options, "tls-key": untrusted["tls-key"]}, "info")
+        self.assertIn("others.key: is not the key of the certificate in", mixed.stderr)
         clear = self.ctl(address, {}, "--timeout", "5s", "info")
         self.assertEqual(clear.returncode, 1)
         self.assertIn("--tls-ca", clear.stderr)

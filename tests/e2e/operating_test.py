@@ -185,6 +185,18 @@ class OneProcess(Case):
         self.assertIn("cannot be resumed after", self.refused(fairlead, "watch", "--since", "1000"))
         self.assertEqual(fairlead.ctl("watch", "--since", "yesterday").returncode, 2)
 
+    def test_top_says_why_it_is_refused(self):
+        fairlead = self.start(plane([]))
+        self.assertIn("interval", self.refused(fairlead, "top", "--once", "--interval", "1ms"))
+
+    def test_a_process_that_is_stopped_is_not_waited_for(self):
+        fairlead = self.start(plane([]))
+        os.kill(fairlead.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, fairlead.pid, signal.SIGCONT)
+        for command in (("watch",), ("top", "--once"), ("info",)):
+            with self.subTest(command[0]):
+                self.assertIn("no answer from", self.refused(fairlead, *command, "--timeout", "200ms"))
+
     def test_ready_file_tells_every_address(self):
         fairlead = self.start(plane([], listener={"bind": ["127.0.0.1:0", "[::1]:0", f"unix:{self.folder}/web.sock"]}))
         ready = fairlead.ready

@@ -18,6 +18,8 @@ struct Option {
   // `-o`; 0 where there is none.
   char letter = 0;
   bool repeatable = false;
+  // All that the value can be, for a shell's completion; empty where it is one of many.
+  std::vector<std::string> choices = {};
 };
 
 // Options and operands, checked against what the command knows.

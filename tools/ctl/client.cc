@@ -4,6 +4,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "api/yaml_text.h"
+#include "config/endpoint.h"
 #include "ctl/refusal.h"
 #include "ctl/table.h"
 
@@ -31,6 +32,14 @@ bool is_no_connection(const std::string& text) {
   return false;
 }
 
+// Somebody took the connection and ended it: with TLS 1.3 a certificate is refused when the handshake seems to be over.
+bool is_cut(const std::string& text) {
+  for (const char* part : {"Endpoint read failed", "Socket closed", "onnection reset"}) {
+    if (absl::StrContains(text, part)) return true;
+  }
+  return false;
+}
+
 // Of one that was there, and whose other side was not believed.
 bool is_no_trust(const std::string& text) {
   return absl::StrContains(text, "andshake failed") || absl::StrContains(text, "is not in peer certificate");
@@ -46,10 +55,17 @@ std::string last_error(const std::string& text) {
 }  // namespace
 
 Result<std::string> parse_address(const std::string& text) {
-  if (text.starts_with("/")) return "unix:" + text;
+  if (text.starts_with("/")) return parse_address("unix:" + text);
   if (text.starts_with("unix:")) {
-    if (text.size() > 5) return text;
-    return usage_error("--address: \"unix:\" needs a path, such as \"unix:/run/fairlead/management.sock\"");
+    const std::size_t path_bytes = text.size() - 5;
+    if (path_bytes == 0) {
+      return usage_error("--address: \"unix:\" needs a path, such as \"unix:/run/fairlead/management.sock\"");
+    }
+    if (path_bytes > config::kUnixPathMax) {
+      return usage_error(absl::StrCat("--address: the path has ", path_bytes, " bytes; a Unix socket's has at most ",
+                                      config::kUnixPathMax));
+    }
+    return text;
   }
   const std::size_t colon = text.rfind(':');
   const bool has_host = colon != std::string::npos && colon > 0;
@@ -76,18 +92,24 @@ Failure Client::failure(const grpc::Status& status, std::optional<Timeout> timeo
     case grpc::StatusCode::UNAVAILABLE:
       if (is_no_trust(text)) {
         return {kExitRefused,
-                absl::StrCat("no TLS with the data plane at ", address_, ": ", printable(last_error(text)))};
+                absl::StrCat("no TLS with the data plane at ", address(), ": ", printable(last_error(text)))};
+      }
+      if (place_.tls && is_cut(text)) {
+        return {kExitRefused,
+                absl::StrCat("no TLS with the data plane at ", address(),
+                             ": it ended the connection; does it take the certificate of --tls-cert? It has to be "
+                             "valid now, and signed by the data plane's client CA")};
       }
       if (!is_no_connection(text)) break;
-      return {kExitRefused, absl::StrCat("no data plane at ", address_,
+      return {kExitRefused, absl::StrCat("no data plane at ", address(),
                                          ": is fairlead running? --address or FAIRLEAD_ADDRESS says where",
-                                         address_.starts_with("unix:") ? "" : "; and --tls-ca where it speaks TLS")};
+                                         address().starts_with("unix:") ? "" : "; and --tls-ca where it speaks TLS")};
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return {kExitRefused, absl::StrCat("no answer from ", address_, " within ",
+      return {kExitRefused, absl::StrCat("no answer from ", address(), " within ",
                                          duration_text(timeout.value_or(timeout_)), "; --timeout gives it longer")};
     case grpc::StatusCode::UNIMPLEMENTED:
       if (!text.empty()) break;
-      return {kExitRefused, absl::StrCat("the data plane at ", address_, " does not know this call")};
+      return {kExitRefused, absl::StrCat("the data plane at ", address(), " does not know this call")};
     default:
       break;
   }

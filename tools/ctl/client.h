@@ -23,6 +23,12 @@ Result<std::string> parse_address(const std::string& text);
 // What fairleadctl asks of a channel.
 grpc::ChannelArguments channel_arguments();
 
+// Where it is, and how it is spoken to there.
+struct Place {
+  std::string address;
+  bool tls = false;
+};
+
 class Client {
  public:
   using Management = v1::ManagementService::Stub;
@@ -30,8 +36,8 @@ class Client {
   using Timeout = std::chrono::nanoseconds;
 
   // `fence`: by what right it writes.
-  Client(std::shared_ptr<grpc::Channel> channel, std::string address, Timeout timeout, v1::Fence fence = {})
-      : address_(std::move(address)),
+  Client(std::shared_ptr<grpc::Channel> channel, Place place, Timeout timeout, v1::Fence fence = {})
+      : place_(std::move(place)),
         timeout_(timeout),
         fence_(std::move(fence)),
         management_(v1::ManagementService::NewStub(channel)),
@@ -54,7 +60,7 @@ class Client {
 
   Management& management() { return *management_; }
   Observation& observation() { return *observation_; }
-  const std::string& address() const { return address_; }
+  const std::string& address() const { return place_.address; }
   Timeout timeout() const { return timeout_; }
 
   // The data plane's own words, or what can be done where there are none.
@@ -74,7 +80,7 @@ class Client {
     return (management_.get()->*method)(&context, request, &response);
   }
 
-  std::string address_;
+  Place place_;
   Timeout timeout_;
   v1::Fence fence_;
   std::unique_ptr<Management> management_;

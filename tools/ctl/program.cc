@@ -1,6 +1,8 @@
 #include "ctl/program.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -49,16 +51,32 @@ int fail(Streams& streams, const Failure& failure, const std::string& usage) {
   return failure.exit_status;
 }
 
+// What was written has to arrive; where nobody wants it any more, as of `fairleadctl ... | head`, there is no word to
+// say.
+int finish(Streams& streams) {
+  if (streams.out) {
+    errno = 0;
+    streams.out.flush();
+  }
+  if (streams.out) return 0;
+  const int reason = errno;
+  if (reason != EPIPE) {
+    streams.err << "fairleadctl: the output cannot be written"
+                << (reason == 0 ? "" : absl::StrCat(": ", std::strerror(reason))) << "\n";
+  }
+  return kExitRefused;
+}
+
 // Where no whole command is named.
 int explain(const std::vector<std::string>& words, bool help, const std::string& version, Streams& streams) {
   if (!version.empty()) {
     streams.out << "fairleadctl " << version << "\n";
-    return 0;
+    return finish(streams);
   }
   const bool group = !words.empty() && is_group(words[0]);
   if (help || (!words.empty() && words[0] == "help")) {
     streams.out << program_help(group ? words[0] : "");
-    return 0;
+    return finish(streams);
   }
   if (words.empty()) {
     streams.err << program_help();
@@ -132,19 +150,20 @@ int run_command(const Command& command, const Arguments& leading, std::vector<st
   if (!arguments) return fail(streams, arguments.error(), usage_line(command));
   if (leading.has("help") || arguments->has("help")) {
     streams.out << command_help(command);
-    return 0;
+    return finish(streams);
   }
   if (const std::string wrong = wrong_operands(command, arguments->operands()); !wrong.empty()) {
     return fail(streams, {kExitUsage, absl::StrCat(command.name, ": ", wrong)}, usage_line(command));
   }
   Result<Settings> settings = settings_of(command, leading, *arguments, environment);
   if (!settings) return fail(streams, settings.error(), usage_line(command));
-  Client client(environment.connect(settings->address, settings->tls), settings->address, settings->timeout,
-                settings->fence);
+  Client client(environment.connect(settings->address, settings->tls),
+                {.address = settings->address, .tls = settings->tls.has_value()}, settings->timeout, settings->fence);
   Context context{*arguments, client, streams, settings->format};
+  errno = 0;
   Result<void> done = command.run(context);
   if (!done) return fail(streams, done.error(), usage_line(command));
-  return streams.out.flush() ? 0 : kExitRefused;
+  return finish(streams);
 }
 
 Result<void> run_completion(Context& context) {
@@ -193,7 +212,11 @@ std::vector<Option> common_options() {
       {.name = "timeout", .value = "TIME", .help = absl::StrCat("for each call; default ", kDefaultTimeout)},
       {.name = "election-id", .value = "ID", .help = "writes as the control plane with this id: 7, or HIGH:LOW"},
       {.name = "override", .help = "writes whichever control plane is primary"},
-      {.name = "output", .value = "FORMAT", .help = "table, json or yaml", .letter = 'o'},
+      {.name = "output",
+       .value = "FORMAT",
+       .help = "table, json or yaml",
+       .letter = 'o',
+       .choices = {"table", "json", "yaml"}},
       {.name = "help", .help = "shows this", .letter = 'h'},
   };
 }

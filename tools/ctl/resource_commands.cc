@@ -104,9 +104,11 @@ Command listing(std::string name, std::string summary, Result<void> (*run)(Conte
 
 std::vector<Command> backend_commands() {
   std::vector<Command> commands = {
-      named("backend add", "adds a backend", run_add<BackendKind>, plain_options(backend_options()),
+      named("backend add", "adds a backend", run_add<BackendKind>,
+            plain_options(backend_options(), *v1::Backend::descriptor()),
             {"fairleadctl backend add api --balance round_robin --connect-timeout 2s --default-weight 10"}),
-      named("backend set", "changes the fields that are given", run_set<BackendKind>, plain_options(backend_options()),
+      named("backend set", "changes the fields that are given", run_set<BackendKind>,
+            plain_options(backend_options(), *v1::Backend::descriptor()),
             {"fairleadctl backend set api --retries 1 --idle-timeout default"}),
       named("backend drain", "drains all its servers", run_backend_drain, {}, {"fairleadctl backend drain api"}),
       named("backend delete", "removes it; what it has may finish", run_backend_delete, drain_options(),
@@ -114,17 +116,20 @@ std::vector<Command> backend_commands() {
       listing("backend list", "shows all backends", run_list<BackendKind>),
       named("backend get", "shows one backend", run_get<BackendKind>, {}, {"fairleadctl backend get api -o yaml"}),
   };
-  commands[1].details = "The value `default` puts a field back to its default.";
+  commands[1].details =
+      "The value `default` puts a field back to its default, and with it what cannot be without it: --cookie default "
+      "means no cookie at all. An agent that is the only check goes with --check none.";
   return commands;
 }
 
 std::vector<Command> listener_commands() {
   std::vector<Command> commands = {
-      named("listener add", "adds a listener", run_add<ListenerKind>, plain_options(listener_options()),
+      named("listener add", "adds a listener", run_add<ListenerKind>,
+            plain_options(listener_options(), *v1::Listener::descriptor()),
             {"fairleadctl listener add web --bind 127.0.0.1:8080 --protocol http --default-backend app",
              "fairleadctl listener add web --bind 0.0.0.0:80 --protocol http --route 'api.example.com/v1=api'"}),
       named("listener set", "changes the fields that are given", run_set<ListenerKind>,
-            plain_options(listener_options()),
+            plain_options(listener_options(), *v1::Listener::descriptor()),
             {"fairleadctl listener set web --route '/static=files' --route 'api.example.com=api'"}),
       named("listener delete", "removes it; open connections finish", run_listener_delete, {},
             {"fairleadctl listener delete web"}),
@@ -132,7 +137,8 @@ std::vector<Command> listener_commands() {
       named("listener get", "shows one listener", run_get<ListenerKind>, {}, {"fairleadctl listener get web -o yaml"}),
   };
   commands[1].details =
-      "Lists (--bind, --route, --label) are replaced as a whole. The value `default` puts a field back to its default.";
+      "Lists (--bind, --route, --label) are replaced as a whole. The value `default` puts a field back to its default, "
+      "and with it what cannot be without it: --proxy-from default means no PROXY header from anybody.";
   return commands;
 }
 

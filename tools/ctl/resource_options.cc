@@ -1,5 +1,6 @@
 #include "ctl/resource_options.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "absl/strings/ascii.h"
@@ -9,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "api/yaml.h"
+#include "api/yaml_text.h"
 #include "base/quoted.h"
 #include "ctl/values.h"
 #include "fairlead/v1/resources.pb.h"
@@ -16,6 +18,7 @@
 namespace fairlead::ctl {
 namespace {
 
+using google::protobuf::Descriptor;
 using google::protobuf::Message;
 
 std::string limit_text(const v1::RateLimit& limit) {
@@ -167,6 +170,57 @@ Result<std::string> fill_check(const ResourceOption& option, const std::string& 
   return path;
 }
 
+const google::protobuf::FieldDescriptor* field_at(const std::string& path, const Descriptor& resource) {
+  const Descriptor* type = &resource;
+  const google::protobuf::FieldDescriptor* field = nullptr;
+  for (const absl::string_view step : absl::StrSplit(path, '.')) {
+    field = type->FindFieldByName(std::string(step));
+    type = field->message_type();
+  }
+  return field;
+}
+
+// As they are written on a command line.
+std::vector<std::string> choices(const ResourceOption& option, const Descriptor& resource) {
+  if (option.form == ValueForm::kBool) return {"true", "false"};
+  if (option.form != ValueForm::kEnum && option.form != ValueForm::kEnumList) return {};
+  const auto& type = *field_at(option.path, resource)->enum_type();
+  std::vector<std::string> words;
+  // The first stands for none.
+  for (int i = 1; i < type.value_count(); ++i) {
+    words.push_back(absl::AsciiStrToLower(api::short_enum_name(*type.value(i))));
+  }
+  return words;
+}
+
+bool is_default(const ResourceOption& option, const Arguments& arguments) {
+  return arguments.values(option.option.name) == std::vector<std::string>{kDefaultWord};
+}
+
+// What `default` unsets.
+std::string default_path(const ResourceOption& option, const std::vector<ResourceOption>& options,
+                         const Arguments& arguments) {
+  if (option.default_path.empty()) return option.path;
+  const bool stays = std::ranges::any_of(options, [&](const ResourceOption& other) {
+    return other.path.starts_with(option.default_path + ".") && arguments.has(other.option.name) &&
+           !is_default(other, arguments);
+  });
+  return stays ? option.path : option.default_path;
+}
+
+// A check is of one kind: what is set of an HTTP check would make it one.
+Result<void> check_one_kind(const std::vector<ResourceOption>& options, const Arguments& arguments) {
+  const std::string kind = arguments.value("check");
+  if (kind.empty() || kind.starts_with("http:")) return {};
+  for (const ResourceOption& option : options) {
+    if (!option.path.starts_with("health_check.http.") || !arguments.has(option.option.name)) continue;
+    if (is_default(option, arguments)) continue;
+    return usage_error(absl::StrCat("--", option.option.name, ": is for HTTP checks, and --check says ",
+                                    base::quoted(kind), "; leave one of them out, or --check http:/path"));
+  }
+  return {};
+}
+
 }  // namespace
 
 ResourceOption labels_option() {
@@ -175,27 +229,34 @@ ResourceOption labels_option() {
           ValueForm::kLabels};
 }
 
-std::vector<Option> plain_options(const std::vector<ResourceOption>& options) {
+std::vector<Option> plain_options(const std::vector<ResourceOption>& options,
+                                  const google::protobuf::Descriptor& resource) {
   std::vector<Option> plain;
-  for (const ResourceOption& option : options) plain.push_back(option.option);
+  for (const ResourceOption& option : options) {
+    plain.push_back(option.option);
+    plain.back().choices = choices(option, resource);
+  }
   return plain;
 }
 
 Result<google::protobuf::FieldMask> fill_resource(const std::vector<ResourceOption>& options,
                                                   const Arguments& arguments, Message& resource) {
+  if (Result<void> one_kind = check_one_kind(options, arguments); !one_kind) return std::unexpected(one_kind.error());
   google::protobuf::FieldMask mask;
   for (const ResourceOption& option : options) {
     if (!arguments.has(option.option.name)) continue;
+    if (is_default(option, arguments)) {
+      mask.add_paths(default_path(option, options, arguments));
+      continue;
+    }
     const std::vector<std::string> values = arguments.values(option.option.name);
-    const bool is_default = values == std::vector<std::string>{kDefaultWord};
-    if (option.form == ValueForm::kCheck && !is_default) {
+    if (option.form == ValueForm::kCheck) {
       Result<std::string> path = fill_check(option, values.back(), resource);
       if (!path) return std::unexpected(path.error());
       mask.add_paths(*path);
       continue;
     }
     mask.add_paths(option.path);
-    if (is_default) continue;
     Result<std::string> text = yaml_value(option, values);
     if (!text) return std::unexpected(text.error());
     Result<void> filled = fill_field(option, option.path, *text, resource);

@@ -6,6 +6,7 @@
 
 #include "ctl/arguments.h"
 #include "ctl/result.h"
+#include "google/protobuf/descriptor.h"
 #include "google/protobuf/field_mask.pb.h"
 #include "google/protobuf/message.h"
 
@@ -21,6 +22,8 @@ struct ResourceOption {
   // "timeouts.connect".
   std::string path;
   ValueForm form = ValueForm::kScalar;
+  // What goes with `default`, where the message around the field cannot be without it.
+  std::string default_path = {};
 };
 
 // A file for each, as its fields are many.
@@ -30,10 +33,12 @@ std::vector<ResourceOption> listener_options();
 // Which every kind has.
 ResourceOption labels_option();
 
-std::vector<Option> plain_options(const std::vector<ResourceOption>& options);
+// For the command line, with the words that the fields of `resource` take.
+std::vector<Option> plain_options(const std::vector<ResourceOption>& options,
+                                  const google::protobuf::Descriptor& resource);
 
 // Fills `resource` from the options that are given and returns their paths. `--weight default` names the path and
-// leaves the field unset.
+// leaves the field unset; `--cookie default` names the whole message, unless another option sets a part of it.
 Result<google::protobuf::FieldMask> fill_resource(const std::vector<ResourceOption>& options,
                                                   const Arguments& arguments, google::protobuf::Message& resource);
 

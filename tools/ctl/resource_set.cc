@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "api/yaml.h"
+#include "ctl/kept_form.h"
 
 namespace fairlead::ctl {
 namespace {
@@ -17,8 +18,10 @@ std::string indexed(const std::string& root, const char* list, int index) {
   return absl::StrCat(root, root.empty() ? "" : ".", list, "[", index, "]");
 }
 
-std::string input_yaml(const v1::Resource& resource) {
+// How one would write it; equal for what a data plane takes as equal.
+std::string input_yaml(const v1::Resource& written) {
   constexpr api::YamlStyle kInput{.output_only_fields = false};
+  const v1::Resource resource = kept_form(written);
   switch (resource.kind_case()) {
     case v1::Resource::kListener:
       return api::to_yaml(resource.listener(), kInput);
@@ -35,6 +38,29 @@ std::string input_yaml(const v1::Resource& resource) {
     default:
       return {};
   }
+}
+
+// How many servers it follows, one by the other: those have to be there first.
+int tracking_depth(const ResourceSet& set, const v1::Resource& resource) {
+  constexpr int kDeepest = 100;
+  int depth = 0;
+  const v1::Resource* next = &resource;
+  while (next != nullptr && !next->server().health_check().track().empty() && depth < kDeepest) {
+    ++depth;
+    next = set.find("server " + next->server().health_check().track());
+  }
+  return depth;
+}
+
+// What is tracked before what tracks it, and otherwise as they are.
+std::vector<const PlacedResource*> in_order_of_tracking(const ResourceSet& set) {
+  std::map<int, std::vector<const PlacedResource*>> by_depth;
+  for (const PlacedResource& placed : set.resources()) {
+    by_depth[tracking_depth(set, placed.resource)].push_back(&placed);
+  }
+  std::vector<const PlacedResource*> ordered;
+  for (const auto& [depth, placed] : by_depth) ordered.insert(ordered.end(), placed.begin(), placed.end());
+  return ordered;
 }
 
 v1::Operation delete_of(const v1::Resource& resource) {
@@ -177,15 +203,16 @@ std::vector<ResourceChange> changes(const ResourceSet& present, const ResourceSe
 
 std::vector<PlannedOperation> operations_to(const ResourceSet& present, const ResourceSet& wanted, bool prune) {
   std::vector<PlannedOperation> operations;
+  const std::vector<const PlacedResource*> ordered = in_order_of_tracking(wanted);
   const auto upsert = [&](bool listeners) {
-    for (const PlacedResource& placed : wanted.resources()) {
-      if (placed.resource.has_listener() != listeners) continue;
-      const v1::Resource* before = present.find(title_of(placed.resource));
+    for (const PlacedResource* placed : ordered) {
+      if (placed->resource.has_listener() != listeners) continue;
+      const v1::Resource* before = present.find(title_of(placed->resource));
       PlannedOperation& planned = operations.emplace_back();
-      *planned.operation.mutable_upsert() = placed.resource;
-      planned.origin = placed.path;
+      *planned.operation.mutable_upsert() = placed->resource;
+      planned.origin = placed->path;
       planned.step = listeners ? Step::kListening : Step::kServing;
-      planned.changes_nothing = before != nullptr && input_yaml(*before) == input_yaml(placed.resource);
+      planned.changes_nothing = before != nullptr && input_yaml(*before) == input_yaml(placed->resource);
     }
   };
   const auto remove = [&](v1::Resource::KindCase kind) {

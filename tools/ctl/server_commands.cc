@@ -122,7 +122,7 @@ std::vector<Command> server_commands() {
        .operands_min = 2,
        .operands_max = 2,
        .summary = "adds a server to a backend",
-       .options = plain_options(server_options()),
+       .options = plain_options(server_options(), *v1::Server::descriptor()),
        .examples = {"fairleadctl server add web/s1 10.0.0.1:8080 --weight 10 --label zone=a"},
        .run = run_add<ServerKind>},
       {.name = "server set",
@@ -130,10 +130,10 @@ std::vector<Command> server_commands() {
        .operands_min = 1,
        .operands_max = 1,
        .summary = "changes the fields that are given",
-       .details =
-           "The value `default` puts a field back to its default. After these words --address is the server's; the "
-           "data plane's goes before them: fairleadctl --address unix:/run/other.sock server set ...",
-       .options = plain_options(ServerKind::set_options()),
+       .details = "The value `default` puts a field back to its default; --agent-port default means no agent. After "
+                  "these words --address is the server's; the "
+                  "data plane's goes before them: fairleadctl --address unix:/run/other.sock server set ...",
+       .options = plain_options(ServerKind::set_options(), *v1::Server::descriptor()),
        .examples = {"fairleadctl server set web/s1 --weight 20", "fairleadctl server set web/s1 --admin-state ready"},
        .run = run_set<ServerKind>},
       {.name = "server drain",
@@ -159,7 +159,10 @@ std::vector<Command> server_commands() {
        .operands_max = 1,
        .summary = "shows the servers of one backend or all",
        .options = {selector_option(),
-                   {.name = "state", .value = "STATES", .help = "only these, such as ready,draining"}},
+                   {.name = "state",
+                    .value = "STATES",
+                    .help = "only these, such as ready,draining",
+                    .choices = {"pending", "ready", "draining", "drained", "maintenance"}}},
        .examples = {"fairleadctl server list web --selector zone=a --state draining"},
        .run = run_list<ServerKind>},
       {.name = "server get",

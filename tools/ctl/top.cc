@@ -201,7 +201,8 @@ Result<void> run_once(Context& context, const v1::StreamStatisticsRequest& reque
   auto reader = context.client.observation().StreamStatistics(&call, request);
   v1::StreamStatisticsResponse sample;
   const bool read = reader->Read(&sample);
-  call.TryCancel();
+  // The stream has no end of its own; one that was refused has, and says why.
+  if (read) call.TryCancel();
   const grpc::Status status = reader->Finish();
   if (!read) return std::unexpected(context.client.failure(status, context.client.timeout() + interval));
   if (print_message(context, sample)) return {};

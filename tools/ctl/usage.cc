@@ -1,10 +1,15 @@
 #include "ctl/usage.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "ctl/program.h"
 
@@ -126,37 +131,111 @@ std::string similar_command(const std::vector<std::string>& words) {
   return best;
 }
 
-std::string completion_script(const std::string& shell) {
-  if (shell != "bash" && shell != "zsh") return {};
+namespace {
+
+std::string names_of(const std::vector<Option>& options) {
+  return absl::StrJoin(options, " ", [](std::string* out, const Option& option) { *out += "--" + option.name; });
+}
+
+// What stands behind an option, by the option as it is written: "--output". Choices are empty where it may be anything.
+std::map<std::string, std::vector<std::string>> completed_values() {
+  std::map<std::string, std::vector<std::string>> values;
+  const auto add = [&](const Option& option) {
+    if (option.value.empty()) return;
+    values["--" + option.name] = option.choices;
+    if (option.letter != 0) values[std::string{'-', option.letter}] = option.choices;
+  };
+  for (const Option& option : common_options()) add(option);
+  for (const Command& command : commands()) std::ranges::for_each(command.options, add);
+  return values;
+}
+
+// "    'server add') words='--weight --help' ;;", and of a group its verbs.
+std::string completion_cases() {
   std::string cases;
+  std::map<std::string, std::vector<std::string>> verbs;
+  for (const Command& command : commands()) {
+    const bool has_choices = absl::StrContains(command.operands, "|");
+    const std::string words = has_choices ? absl::StrReplaceAll(command.operands, {{"|", " "}})
+                                          : absl::StrCat(names_of(command.options), command.options.empty() ? "" : " ",
+                                                         names_of(common_options()));
+    absl::StrAppend(&cases, "    '", command.name, "') words='", words, "' ;;\n");
+    const std::string first = first_word(command);
+    if (first != command.name) verbs[first].push_back(command.name.substr(first.size() + 1));
+  }
+  for (const auto& [group, words] : verbs) {
+    absl::StrAppend(&cases, "    '", group, "') words='", absl::StrJoin(words, " "), "' ;;\n");
+  }
+  return cases;
+}
+
+std::string first_words() {
   std::vector<std::string> firsts;
   for (const Command& command : commands()) {
     const std::string first = first_word(command);
     if (std::ranges::find(firsts, first) == firsts.end()) firsts.push_back(first);
-    std::string words;
-    for (const Option& option : command.options) absl::StrAppend(&words, " --", option.name);
-    for (const Option& option : common_options()) absl::StrAppend(&words, " --", option.name);
-    absl::StrAppend(&cases, "    '", command.name, "') words='", words.substr(1), "' ;;\n");
   }
-  std::string first_words;
-  for (const std::string& first : firsts) {
-    absl::StrAppend(&first_words, first_words.empty() ? "" : " ", first);
-    std::string verbs;
-    for (const Command& command : commands()) {
-      if (command.name.starts_with(first + " ")) absl::StrAppend(&verbs, " ", command.name.substr(first.size() + 1));
-    }
-    if (!verbs.empty()) absl::StrAppend(&cases, "    '", first, " '*) words='", verbs.substr(1), "' ;;\n");
+  return absl::StrJoin(firsts, " ");
+}
+
+// Bash splits a word at ":" and "="; what follows these belongs to the option before.
+constexpr char kCompletion[] = R"(_fairleadctl() {
+  local current="${COMP_WORDS[COMP_CWORD]}" words='' command='' option='' word i
+  for ((i = 1; i < COMP_CWORD; ++i)); do
+    word="${COMP_WORDS[i]}"
+    if [ "$word" = ':' ]; then i=$((i + 1)); continue; fi
+    if [ "$word" = '=' ]; then continue; fi
+    if [ -n "$option" ]; then option=''; continue; fi
+    case "$word" in
+    $valued) option="$word" ;;
+    -*) ;;
+    *)
+      case "$command" in
+      '') command="$word" ;;
+      $groups) command="$command $word" ;;
+      esac ;;
+    esac
+  done
+  [ "$current" = '=' ] && current=''
+  if [ -n "$option" ]; then
+    case "$option" in
+$values    esac
+  elif [ -z "$command" ]; then
+    case "$current" in
+    -*) words='$common' ;;
+    *) words='$firsts' ;;
+    esac
+  else
+    case "$command" in
+$cases    esac
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- "$current"))
+}
+complete -F _fairleadctl fairleadctl
+)";
+
+}  // namespace
+
+std::string completion_script(const std::string& shell) {
+  if (shell != "bash" && shell != "zsh") return {};
+  std::string values;
+  std::vector<std::string> valued;
+  for (const auto& [option, choices] : completed_values()) {
+    valued.push_back(option);
+    if (!choices.empty()) absl::StrAppend(&values, "    ", option, ") words='", absl::StrJoin(choices, " "), "' ;;\n");
+  }
+  std::set<std::string> groups;
+  for (const Command& command : commands()) {
+    if (first_word(command) != command.name) groups.insert(first_word(command));
   }
   const std::string zsh = shell == "zsh" ? "#compdef fairleadctl\nautoload -U +X bashcompinit && bashcompinit\n" : "";
-  return absl::StrCat(zsh, "_fairleadctl() {\n  local current=\"${COMP_WORDS[COMP_CWORD]}\" words=''\n",
-                      "  local command=\"${COMP_WORDS[1]}\"\n",
-                      "  case \"$command\" in\n    server | backend | listener | certificate) command=\"$command "
-                      "${COMP_WORDS[2]}\" ;;\n",
-                      "  esac\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words='", first_words,
-                      "'\n  else\n    case \"$command\" in\n", cases, "    esac\n  fi\n",
-                      "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n",
-                      "  [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- \"$current\"))\n}\n",
-                      "complete -F _fairleadctl fairleadctl\n");
+  return zsh + absl::StrReplaceAll(kCompletion, {{"$valued", absl::StrJoin(valued, "|")},
+                                                 {"$groups", absl::StrJoin(groups, "|")},
+                                                 {"$values", values},
+                                                 {"$common", names_of(common_options())},
+                                                 {"$firsts", first_words()},
+                                                 {"$cases", completion_cases()}});
 }
 
 }  // namespace fairlead::ctl

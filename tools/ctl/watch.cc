@@ -266,12 +266,13 @@ bool print_event(Context& context, WatchLines& lines, const v1::WatchEventsRespo
   return line.empty() || static_cast<bool>(context.streams.out << line << "\n" << std::flush);
 }
 
+// Asks first whether anybody answers: a stream has no time within which something must come.
 // The epoch is the present one: a version that a person knows is of this life, or the data plane says that it is not.
 Result<WatchPosition> first_position(Context& context) {
-  const bool since = context.arguments.has("since");
-  if (!since && !context.arguments.has("no-snapshot")) return WatchPosition();
   auto info = context.client.call(&Client::Management::GetInfo, v1::GetInfoRequest());
   if (!info) return std::unexpected(info.error());
+  const bool since = context.arguments.has("since");
+  if (!since && !context.arguments.has("no-snapshot")) return WatchPosition();
   WatchPosition position{.known = true, .epoch = info->epoch(), .version = info->version()};
   if (since && !absl::SimpleAtoi(context.arguments.value("since"), &position.version)) {
     return usage_error(absl::StrCat("--since: \"", context.arguments.value("since"), "\" is not a version"));

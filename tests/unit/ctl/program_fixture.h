@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ctl/kinds.h"
@@ -69,7 +70,9 @@ class FakeDataPlane final : public v1::ManagementService::Service {
     writer->Write(part);
     return grpc::Status::OK;
   }
-  grpc::Status GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) override {
+  grpc::Status GetInfo(grpc::ServerContext* context, const v1::GetInfoRequest*,
+                       v1::GetInfoResponse* response) override {
+    while (is_silent && !context->IsCancelled()) std::this_thread::yield();
     response->mutable_limits()->set_operations_per_transaction(operations_per_transaction);
     response->mutable_limits()->set_message_bytes(4u << 20);
     return grpc::Status::OK;
@@ -112,6 +115,8 @@ class FakeDataPlane final : public v1::ManagementService::Service {
 
   bool has_backend(const std::string& name) const { return !backends.empty() ? backends.contains(name) : true; }
 
+  // As a process that is stopped.
+  bool is_silent = false;
   // Empty: any.
   std::set<std::string> backends;
   grpc::Status status;
@@ -130,11 +135,23 @@ class FakeDataPlane final : public v1::ManagementService::Service {
   v1::RollbackRequest rolled_back;
 };
 
+// Refuses to be watched.
+class FakeObservation final : public v1::ObservationService::Service {
+ public:
+  grpc::Status StreamStatistics(grpc::ServerContext*, const v1::StreamStatisticsRequest*,
+                                grpc::ServerWriter<v1::StreamStatisticsResponse>*) override {
+    return status;
+  }
+
+  grpc::Status status;
+};
+
 class ProgramTest : public testing::Test {
  protected:
   ProgramTest() {
     grpc::ServerBuilder builder;
     builder.RegisterService(&data_plane_);
+    builder.RegisterService(&observation_);
     server_ = builder.BuildAndStart();
   }
   ~ProgramTest() override { server_->Shutdown(); }
@@ -156,6 +173,7 @@ class ProgramTest : public testing::Test {
   std::string err() const { return err_.str(); }
 
   FakeDataPlane data_plane_;
+  FakeObservation observation_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::optional<TlsFiles> tls_;

@@ -1,10 +1,13 @@
 #include "ctl/program.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <streambuf>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "ctl/kinds.h"
 #include "ctl/resource_verbs.h"
 #include "ctl/usage.h"
@@ -12,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "program_fixture.h"
+#include "test_support/made_certificate.h"
 
 namespace fairlead::ctl {
 namespace {
@@ -30,7 +34,8 @@ TEST_F(ProgramTest, AddsAServer) {
 
 TEST_F(ProgramTest, SpeaksTlsWhereItIsToldAndTheAddressIsNoUnixSocket) {
   const std::string pem = testing::TempDir() + "ctl_test.pem";
-  std::ofstream(pem) << "-----BEGIN CERTIFICATE-----\n";
+  const tls::MadeCertificate made = tls::make_certificate("alice");
+  std::ofstream(pem) << made.chain << made.key;
   const std::vector<std::string> tls = {"--tls-ca=" + pem, "--tls-cert=" + pem, "--tls-key=" + pem,
                                         "--tls-server-name=x"};
   auto with = [&](std::vector<std::string> words, const std::vector<std::string>& more) {
@@ -39,7 +44,7 @@ TEST_F(ProgramTest, SpeaksTlsWhereItIsToldAndTheAddressIsNoUnixSocket) {
   };
   EXPECT_EQ(with({"info", "--address", "plane:9"}, tls), 0) << err();
   ASSERT_TRUE(tls_);
-  EXPECT_EQ(tls_->certificate, "-----BEGIN CERTIFICATE-----\n");
+  EXPECT_EQ(tls_->certificate, made.chain + made.key);
   EXPECT_EQ(tls_->server_name, "x");
   EXPECT_EQ(with({"info"}, tls), 0) << err();
   EXPECT_FALSE(tls_);
@@ -53,6 +58,112 @@ TEST_F(ProgramTest, SpeaksTlsWhereItIsToldAndTheAddressIsNoUnixSocket) {
   EXPECT_EQ(with({"info", "--address", "plane:9", "--tls-ca=" + testing::TempDir(), "--tls-cert=" + pem}, {}), 1);
   EXPECT_THAT(err(), HasSubstr("--tls-ca: "));
   std::remove(pem.c_str());
+}
+
+TEST_F(ProgramTest, RefusesAKeyThatIsNotTheCertificates) {
+  const std::string certificate = testing::TempDir() + "ctl_test_certificate.pem";
+  const std::string key = testing::TempDir() + "ctl_test_key.pem";
+  std::ofstream(certificate) << tls::make_certificate("alice").chain;
+  const auto asks = [&] {
+    return ctl({"info", "--address", "plane:9", "--tls-ca", certificate, "--tls-cert", certificate, "--tls-key", key});
+  };
+  std::ofstream(key) << tls::make_certificate("bob").key;
+  EXPECT_EQ(asks(), kExitRefused);
+  EXPECT_EQ(err(), "fairleadctl: --tls-key: " + key + ": is not the key of the certificate in " + certificate + "\n");
+  std::ofstream(key) << "-----BEGIN PRIVATE KEY-----\n";
+  EXPECT_EQ(asks(), kExitRefused);
+  EXPECT_EQ(err(), "fairleadctl: --tls-key: " + key + ": is no private key without a password\n");
+  std::remove(certificate.c_str());
+  std::remove(key.c_str());
+}
+
+TEST_F(ProgramTest, SaysThatItsCertificateIsNotTaken) {
+  const std::string pem = testing::TempDir() + "ctl_test_refused.pem";
+  const tls::MadeCertificate made = tls::make_certificate("alice");
+  std::ofstream(pem) << made.chain << made.key;
+  data_plane_.status = {
+      grpc::StatusCode::UNAVAILABLE,
+      "failed to connect to all addresses; last error: UNAVAILABLE: ipv4:127.0.0.1:9: Endpoint read failed"};
+  EXPECT_EQ(ctl({"server", "get", "a/b", "--address", "plane:9", "--tls-ca", pem, "--tls-cert", pem, "--tls-key", pem}),
+            kExitRefused);
+  EXPECT_EQ(err(),
+            "fairleadctl: no TLS with the data plane at plane:9: it ended the connection; does it take the certificate "
+            "of --tls-cert? It has to be valid now, and signed by the data plane's client CA\n");
+  EXPECT_EQ(ctl({"server", "get", "a/b", "--address", "plane:9"}), kExitRefused);
+  EXPECT_THAT(err(), HasSubstr("no data plane at plane:9"));
+  std::remove(pem.c_str());
+}
+
+// Where nothing more can be written, for a reason.
+class FullDevice : public std::streambuf {
+ public:
+  explicit FullDevice(int reason) : reason_(reason) {}
+
+ private:
+  int_type overflow(int_type) override {
+    errno = reason_;
+    return traits_type::eof();
+  }
+
+  int reason_;
+};
+
+TEST_F(ProgramTest, SaysThatItsOutputCouldNotBeWritten) {
+  const auto written_to = [&](int reason, const std::vector<std::string>& words) {
+    FullDevice device(reason);
+    std::streambuf* before = out_.std::ostream::rdbuf(&device);
+    const int status = ctl(words);
+    out_.std::ostream::rdbuf(before);
+    return status;
+  };
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"export"}, {"--help"}, {"info"}}) {
+    EXPECT_EQ(written_to(ENOSPC, words), kExitRefused);
+    EXPECT_EQ(err(), "fairleadctl: the output cannot be written: No space left on device\n");
+    EXPECT_EQ(written_to(EPIPE, words), kExitRefused);
+    EXPECT_EQ(err(), "") << "nobody reads any more";
+  }
+}
+
+TEST_F(ProgramTest, TopSaysWhyItIsRefused) {
+  observation_.status = {grpc::StatusCode::INVALID_ARGUMENT, "interval: 1ms is out of range [100ms, 1h]"};
+  EXPECT_EQ(ctl({"top", "--once", "--interval", "1ms"}), kExitRefused);
+  EXPECT_EQ(err(), "fairleadctl: interval: 1ms is out of range [100ms, 1h]\n");
+}
+
+TEST_F(ProgramTest, WatchDoesNotWaitForASilentDataPlane) {
+  data_plane_.is_silent = true;
+  EXPECT_EQ(ctl({"watch", "--timeout", "50ms"}), kExitRefused);
+  EXPECT_EQ(err(),
+            "fairleadctl: no answer from unix:/run/fairlead/management.sock within 50ms; --timeout gives it "
+            "longer\n");
+}
+
+// What bash offers for the last of `words`.
+std::string completed(const std::string& words) {
+  const std::string file = testing::TempDir() + "ctl_completion.bash";
+  std::ofstream(file) << completion_script("bash") << "COMP_WORDS=(" << words << ")\n"
+                      << "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _fairleadctl; echo \"${COMPREPLY[*]}\"\n";
+  FILE* pipe = popen(("cd / && bash -u " + file).c_str(), "r");
+  std::string text(1 << 16, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), pipe));
+  pclose(pipe);
+  std::remove(file.c_str());
+  return std::string(absl::StripSuffix(text, "\n"));
+}
+
+TEST(Completion, OffersWhatMayStandThere) {
+  EXPECT_EQ(completed("fairleadctl ser"), "server");
+  EXPECT_EQ(completed("fairleadctl server s"), "set");
+  EXPECT_EQ(completed("fairleadctl server set app/s1 --wei"), "--weight");
+  EXPECT_EQ(completed("fairleadctl completion ''"), "bash zsh");
+  EXPECT_EQ(completed("fairleadctl server set app/s1 --admin-state ''"), "ready drain maintenance");
+  EXPECT_EQ(completed("fairleadctl server set app/s1 --backup = t"), "true");
+  EXPECT_EQ(completed("fairleadctl info -o ''"), "table json yaml");
+  EXPECT_EQ(completed("fairleadctl info --output j"), "json");
+  EXPECT_EQ(completed("fairleadctl apply -f /et"), "/etc") << "a file";
+  EXPECT_EQ(completed("fairleadctl --address unix : /run/x server dr"), "drain");
+  EXPECT_EQ(completed("fairleadctl --address host : 9901 --override ser"), "server");
+  EXPECT_EQ(completed("fairleadctl --overr"), "--override");
 }
 
 TEST_F(ProgramTest, SetsOnlyWhatIsGiven) {
@@ -175,6 +286,14 @@ TEST_F(ProgramTest, Helps) {
   EXPECT_THAT(out(), StartsWith("Usage: fairleadctl server add"));
   EXPECT_EQ(ctl({"--version"}), 0);
   EXPECT_EQ(out(), "fairleadctl 1.2.3\n");
+}
+
+TEST(ParseAddress, TellsThatAPathIsTooLong) {
+  EXPECT_TRUE(parse_address("unix:/" + std::string(106, 'x')).has_value());
+  for (const std::string scheme : {"unix:", ""}) {
+    EXPECT_EQ(parse_address(scheme + "/" + std::string(107, 'x')).error().text,
+              "--address: the path has 108 bytes; a Unix socket's has at most 107");
+  }
 }
 
 TEST(ParseAddress, TakesTheFormsOfTheManual) {

@@ -21,7 +21,7 @@ struct Filled {
 template <typename Resource>
 Filled<Resource> fill(const std::vector<ResourceOption>& options, std::vector<std::string> words) {
   Filled<Resource> filled;
-  const auto arguments = ArgumentParser(plain_options(options)).parse(words, false);
+  const auto arguments = ArgumentParser(plain_options(options, *Resource::descriptor())).parse(words, false);
   EXPECT_TRUE(arguments.has_value()) << arguments.error().text;
   auto mask = fill_resource(options, *arguments, filled.resource);
   if (mask) {
@@ -252,6 +252,44 @@ TEST(ResourceOptions, PutAFieldBackToItsDefault) {
   EXPECT_EQ(filled.resource.ByteSizeLong(), 0u);
 }
 
+TEST(ResourceOptions, PutBackWithAFieldWhatCannotBeWithoutIt) {
+  const auto mask_of = [](const std::vector<std::string>& words) {
+    const auto filled = fill<v1::Backend>(backend_options(), words);
+    EXPECT_EQ(filled.failure.text, "");
+    return filled.mask;
+  };
+  EXPECT_THAT(mask_of({"--cookie", "default", "--stick", "default"}),
+              ElementsAre("persistence.cookie", "persistence.table"));
+  EXPECT_THAT(mask_of({"--srv=default", "--slow-start=default", "--send-proxy=default"}),
+              ElementsAre("slow_start", "discovery", "send_proxy_protocol"));
+  EXPECT_THAT(mask_of({"--agent-port", "default"}), ElementsAre("health_check.agent"));
+  EXPECT_THAT(mask_of({"--agent-port", "default", "--agent-interval", "default"}),
+              ElementsAre("health_check.agent", "health_check.agent.interval"));
+  // From a port to an address: there still is an agent.
+  EXPECT_THAT(mask_of({"--agent-port", "default", "--agent-address", "10.0.0.9:80"}),
+              ElementsAre("health_check.agent.port", "health_check.agent.address"));
+  EXPECT_THAT(mask_of({"--balance", "default", "--hash-key", "default"}),
+              ElementsAre("balance.algorithm", "balance.hash.key"));
+  EXPECT_THAT(fill<v1::Server>(server_options(), {"--agent-address", "default"}).mask,
+              ElementsAre("health_check.agent"));
+  EXPECT_THAT(
+      fill<v1::Listener>(listener_options(), {"--proxy-from=default", "--tls-client-certificates=default"}).mask,
+      ElementsAre("proxy_protocol", "tls.client_certificates"));
+}
+
+TEST(ResourceOptions, WhatIsOfHttpChecksGoesWithNoOtherKind) {
+  const auto error_of = [](const std::vector<std::string>& words) {
+    return fill<v1::Backend>(backend_options(), words).failure.text;
+  };
+  EXPECT_EQ(error_of({"--check", "tcp", "--check-host", "x"}),
+            "--check-host: is for HTTP checks, and --check says \"tcp\"; leave one of them out, or --check http:/path");
+  for (const char* kind : {"grpc", "grpc:shop", "none", "default"}) {
+    EXPECT_THAT(error_of({"--check", kind, "--check-status", "200"}), HasSubstr("--check-status: is for HTTP checks"));
+  }
+  EXPECT_EQ(error_of({"--check", "http:/x", "--check-host", "x"}), "");
+  EXPECT_EQ(error_of({"--check", "tcp", "--check-host", "default", "--check-interval", "1s"}), "");
+}
+
 TEST(ResourceOptions, SayWhatIsWrongInTheCommandLinesWords) {
   EXPECT_EQ(fill<v1::Server>(server_options(), {"--weight", "heavy"}).failure.text,
             "--weight: \"heavy\" is not a number from 0 to 4294967295");
@@ -281,6 +319,7 @@ TEST(ResourceOptions, NameFieldsThatExist) {
     for (const ResourceOption& option : options) {
       const google::protobuf::Descriptor* type = root;
       std::string rest = option.path;
+      EXPECT_TRUE(option.path.starts_with(option.default_path)) << option.path;
       while (!rest.empty()) {
         const std::string step = rest.substr(0, rest.find('.'));
         rest = step.size() == rest.size() ? "" : rest.substr(step.size() + 1);

@@ -1,5 +1,6 @@
 #include "ctl/resource_set.h"
 
+#include "absl/strings/str_cat.h"
 #include "api/yaml.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -79,6 +80,38 @@ backends: [{name: gone, servers: [{name: x}]}, {name: app, servers: [{name: s9}]
               ElementsAre("+backend app", "+server app/s1", "+server app/s2", "+listener web"));
 }
 
+TEST(ResourceSet, UpsertsWhatIsTrackedBeforeWhatTracksIt) {
+  const ResourceSet wanted = read(R"(
+backends:
+- name: app
+  servers: [{name: a, health_check: {track: app/b}}, {name: b, health_check: {track: app/c}}, {name: c}, {name: d}]
+listeners: [{name: web}]
+)");
+  EXPECT_THAT(
+      steps(operations_to(ResourceSet(), wanted, /*prune=*/false)),
+      ElementsAre("+backend app", "+server app/c", "+server app/d", "+server app/b", "+server app/a", "+listener web"));
+}
+
+// Of each pair the second is how a data plane writes the first.
+TEST(ResourceSet, SpellingsThatADataPlaneTakesAsEqualAreEqual) {
+  const std::pair<const char*, const char*> pairs[] = {
+      {"servers: [{backend: app, name: s1, address: '[2001:DB8::0:1]:80'}]",
+       "servers: [{backend: app, name: s1, address: '[2001:db8::1]:80'}]"},
+      {"servers: [{backend: app, name: s1, address: 'App.Internal.:80'}]",
+       "servers: [{backend: app, name: s1, address: 'app.internal:80'}]"},
+      {"backends: [{name: app, timeouts: {}, connection_pool: {source_address: '2001:DB8::0:1'}}]",
+       "backends: [{name: app, connection_pool: {source_address: '2001:db8::1'}}]"},
+      {"listeners: [{name: web, bind: ['127.0.0.1:0'], protocol: HTTP, routes: [{path_prefix: /a, backend: app, "
+       "rewrite: {}}]}]",
+       "listeners: [{name: web, bind: ['127.0.0.1:0'], protocol: HTTP, routes: [{path_prefix: /a, backend: app}]}]"},
+  };
+  for (const auto& [written, kept] : pairs) {
+    SCOPED_TRACE(written);
+    EXPECT_THAT(changes(read(kept), read(written), /*prune=*/true), IsEmpty());
+    EXPECT_TRUE(operations_to(read(kept), read(written), /*prune=*/true).at(0).changes_nothing);
+  }
+}
+
 TEST(ResourceSet, ComparesWhatIsInput) {
   ResourceSet wanted = read("backends: [{name: a}, {name: b, server_defaults: {weight: 2}}, {name: c}]");
   ResourceSet present = read("backends: [{name: a, metadata: {uid: 1}, status: {servers: 4}}, {name: b}, {name: d}]");
@@ -90,6 +123,21 @@ TEST(ResourceSet, ComparesWhatIsInput) {
   EXPECT_EQ(list[2].title, "backend d");
   EXPECT_EQ(list[2].kind, ChangeKind::kRemoved);
   EXPECT_THAT(changes(wanted, wanted, true), IsEmpty());
+}
+
+// A listener whose two routes answer by themselves.
+std::string answering_routes(int redirect, int respond) {
+  return absl::StrCat("listeners: [{name: web, routes: [{path_prefix: /old, redirect: {path: /new, status: ", redirect,
+                      "}}, {path_prefix: /health, respond: {status: ", respond, "}}]}]");
+}
+
+TEST(ResourceSet, TheStatusOfAnAnswerIsInput) {
+  const auto differences = [](const std::string& before, const std::string& after) {
+    return changes(read(before), read(after), /*prune=*/true).size();
+  };
+  EXPECT_EQ(differences(answering_routes(308, 200), answering_routes(308, 200)), 0u);
+  EXPECT_EQ(differences(answering_routes(301, 200), answering_routes(308, 200)), 1u);
+  EXPECT_EQ(differences(answering_routes(308, 200), answering_routes(308, 204)), 1u);
 }
 
 TEST(LineDifference, IsTheShortestWay) {
