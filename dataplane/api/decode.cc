@@ -306,7 +306,8 @@ void check_spelling_of_routes(FieldChecker& checker, const config::Listener& rec
     if (met.refusal.empty() && met.path == prefix) continue;
     const std::string field = concat("routes[", i, "].path_prefix");
     if (met.refusal.empty()) {
-      checker.fail(field, concat(config::quoted(prefix), " is in no request: by http.path it is ", config::quoted(met.path)));
+      checker.fail(field,
+                   concat(config::quoted(prefix), " is in no request: by http.path it is ", config::quoted(met.path)));
     } else {
       checker.fail(field, concat(config::quoted(prefix), " is in no request: http.path refuses it: ", met.refusal));
     }

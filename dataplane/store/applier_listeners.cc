@@ -185,8 +185,9 @@ const std::string* Applier::competitor_at(const config::Endpoint& address, const
     // Two sockets cannot have one path at a time.
     auto later = at_end_.find(other);
     if (later == at_end_.end() || address.is_unix()) return true;
+    // A free port that it got stays its own, and which that is `bind` does not say.
     return later->second && std::ranges::any_of(later->second->bind, [&](const config::Endpoint& place) {
-             return config::overlap(place, address);
+             return !has_fixed_address(place) || config::overlap(place, address);
            });
   });
 }

@@ -40,6 +40,15 @@ class Queueing : public testing::TestWithParam<int> {
     w_.world.network().run_for(milliseconds(100));
     return *exchanges_.back();
   }
+  // Ten places, of which there is one at first and all in 100 s.
+  void start_slowly() {
+    config::Backend settings = queueing();
+    settings.default_max_connections = 10;
+    settings.slow_start.window = seconds(100);
+    settings.slow_start.min_percent = 10;
+    w_.world.configuration().begin_slowly("app", "s0", w_.world.network().now().time_since_epoch());
+    w_.set_backend(settings);
+  }
   const observe::Counters counters() { return w_.world.statistics("app").counters; }
   uint64_t waiting() { return counters().queued; }
   void finish_all() {
@@ -174,12 +183,7 @@ TEST_P(Queueing, AServerThatIsAddedOrMadeReadyTakesThemAtOnce) {
 // Its limit grows without anybody's saying so: time is a reason to look, and each place that is let go is one to look
 // for all.
 TEST_P(Queueing, AServerThatStartsSlowlyTakesMoreOfThemWithTime) {
-  config::Backend settings = queueing();
-  settings.default_max_connections = 10;
-  settings.slow_start.window = seconds(100);
-  settings.slow_start.min_percent = 10;
-  w_.world.configuration().begin_slowly("app", "s0", w_.world.network().now().time_since_epoch());
-  w_.set_backend(settings);
+  start_slowly();
   for (int i = 0; i < 40; ++i) ask(20'000);
   EXPECT_EQ(counters().in_flight, 1u);
   w_.world.network().run_for(seconds(60));
@@ -193,12 +197,7 @@ TEST_P(Queueing, AServerThatStartsSlowlyTakesMoreOfThemWithTime) {
 }
 
 TEST_P(Queueing, AServerThatStartsSlowlyTakesMoreOfThemThoughNobodyLeaves) {
-  config::Backend settings = queueing();
-  settings.default_max_connections = 10;
-  settings.slow_start.window = seconds(100);
-  settings.slow_start.min_percent = 10;
-  w_.world.configuration().begin_slowly("app", "s0", w_.world.network().now().time_since_epoch());
-  w_.set_backend(settings);
+  start_slowly();
   for (int i = 0; i < 12; ++i) ask(150'000);
   EXPECT_EQ(counters().in_flight, 1u);
   w_.world.network().run_for(seconds(50));

@@ -306,7 +306,8 @@ Reasons Reference::faults(const v1::Listener& listener) const {
       if (name == listener.name() || !has_address(other.message, address)) continue;
       // Who gives it up later in a transaction that holds as a whole is in nobody's way.
       auto later = at_end_.find(name);
-      bool goes = later != at_end_.end() && !has_address(later->second, address);
+      bool goes = later != at_end_.end() && !has_address(later->second, address) &&
+                  std::ranges::none_of(later->second.bind(), is_any_port);
       if (!goes || address.starts_with("unix:")) reasons.insert(v1::REASON_BIND_FAILED);
     }
     for (const auto& [key, server] : state_.servers) {

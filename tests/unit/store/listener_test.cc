@@ -128,6 +128,18 @@ TEST_F(ListenerTest, AnAddressGoesToANewListenerBeforeTheOldOneIsDeleted) {
   EXPECT_THAT(half_.open_addresses(), ElementsAre("127.0.0.1:81"));
 }
 
+// A port that it got stays its own, which its `bind` does not say.
+TEST_F(ListenerTest, WhoKeepsAFreePortThatItGotGivesNothingUp) {
+  const std::string keeps = listener("keeps", "bind: \"127.0.0.1:0\"");
+  must(keeps);
+  ASSERT_THAT(bound("keeps"), ElementsAre("127.0.0.1:40000"));
+  for (const std::string& again : {keeps, listener("keeps", "bind: \"127.0.0.1:0\" bind: \"127.0.0.1:82\"")}) {
+    Result result = apply(listener("takes", "bind: \"127.0.0.1:40000\"") + again);
+    EXPECT_THAT(reason_of(result), HasSubstr("is in use by listener keeps"));
+  }
+  EXPECT_THAT(half_.open_addresses(), ElementsAre("127.0.0.1:40000"));
+}
+
 TEST_F(ListenerTest, ARefusedChangeOfBindLeavesTheOldAddresses) {
   must(listener("l", "bind: \"127.0.0.1:81\""));
   Result result =
