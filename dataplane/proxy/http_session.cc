@@ -53,6 +53,12 @@ ssize_t read_at_once(Client& client) {
   return count;
 }
 
+// What some clients send behind a body is nothing of another request, as long as no more comes.
+void drop_empty_line(net::Buffer& in) {
+  constexpr std::string_view kEmptyLine = "\r\n";
+  if (!in.empty() && in.unread() == kEmptyLine) in.consume(kEmptyLine.size());
+}
+
 enum class HeadEnd : uint8_t { kDecided, kTimedOut, kTooSlow, kGone };
 
 // Until it is complete or refused. Who takes his time holds no more memory than what he has sent.
@@ -94,6 +100,7 @@ Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival
   TimePoint idle_deadline = client.now() + client.settings().request_head_timeout();
   std::optional<TimePoint> first_deadline = idle_deadline;
   while (true) {
+    drop_empty_line(client.in());
     while (client.in().empty()) {
       // Idle, without a buffer.
       client.in().release();
@@ -107,6 +114,7 @@ Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival
       ssize_t count = read_at_once(client);
       if (count == -EAGAIN && readable) continue;
       if (count <= 0) co_return;
+      drop_empty_line(client.in());
     }
     co_await runtime::EndOfTurn(context.loop);
     client.begin_request();
