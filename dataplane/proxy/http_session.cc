@@ -28,11 +28,12 @@ codec::HeadResult parse_head(Client& client) {
   return codec::parse_request_head(client.in().unread(), limits, client.context().request);
 }
 
-// A request that is refused before it is one: malformed, too large, too slow.
+// A request that is refused before it is one: malformed, too large, too slow. `head`: null where it has none.
 // A frame of its own: the compiler would make it a part of the session's, which each idle connection has.
-[[gnu::noinline]] Task<void> refuse(Client& client, const codec::Refusal& refusal) {
+[[gnu::noinline]] Task<void> refuse(Client& client, const codec::Refusal& refusal,
+                                    const http::RequestHead* head = nullptr) {
   client.listener().bad_requests.add(refusal.kind);
-  log_refusal(client, refusal.status, refusal.cause);
+  log_refusal(client, refusal.status, refusal.cause, head);
   client.in().release();
   codec::LocalReply reply{.status = refusal.status, .date_line = client.context().date_line()};
   if (const config::ErrorPages* pages = client.settings().error_pages.get()) {
@@ -132,7 +133,7 @@ Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival
       co_return;
     }
     if (is_misdirected(client, client.context().request)) {
-      co_await refuse(client, kMisdirected);
+      co_await refuse(client, kMisdirected, &client.context().request);
       co_return;
     }
     After after = co_await exchange(client, head.consumed);
