@@ -16,6 +16,16 @@ constexpr CharTable kNameTable = make_char_table([](unsigned char c) {
 constexpr CharTable kAddressTable =
     make_char_table([](unsigned char c) { return is_hex_digit(c) || c == ':' || c == '.'; });
 
+// Each percent sign has two digits behind it (RFC 3986 section 2.1).
+bool encodes_well(std::string_view text) {
+  for (size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 1)) {
+    const std::string_view digits = text.substr(at + 1, 2);
+    if (digits.size() < 2 || !std::ranges::all_of(digits, [](unsigned char c) { return is_hex_digit(c); }))
+      return false;
+  }
+  return true;
+}
+
 bool all_in(const CharTable& table, std::string_view text) {
   return std::ranges::all_of(text, [&](char c) { return table[static_cast<unsigned char>(c)]; });
 }
@@ -32,7 +42,7 @@ size_t host_size(const Cursor& within, std::string_view text) {
   const size_t plain = std::min(static_cast<size_t>(stop - text.data()), text.size());
   if (plain == text.size() || text[plain] == ':') return plain;
   const size_t size = std::min(text.find(':'), text.size());
-  return all_in(kNameTable, text.substr(0, size)) ? size : 0;
+  return all_in(kNameTable, text.substr(0, size)) && encodes_well(text.substr(0, size)) ? size : 0;
 }
 
 bool parse_port(std::string_view digits, uint32_t& port) {

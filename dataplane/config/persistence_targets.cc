@@ -41,10 +41,7 @@ auto PersistenceTargets::first(CookieValue value) const -> const Node* {
 }
 
 const Server* PersistenceTargets::with_value(CookieValue value) const {
-  for (const Node* node = first(value); node; node = next_with(node->next.get(), value)) {
-    if (const base::Ref<const Server>* server = by_slot_.find(node->slot)) return server->get();
-  }
-  return nullptr;
+  return with_value(value, [this](Slot slot) { return by_slot_.find(slot); });
 }
 
 void PersistenceTargets::put_value(CookieValue value, Slot slot) {

@@ -34,6 +34,14 @@ class PersistenceTargets {
   }
   // Of the value's servers (names may share one, though hardly ever do) the first that one may come back to.
   const Server* with_value(CookieValue value) const;
+  // The same of those that `find(slot)` gives instead, as a Ref or null.
+  template <typename Find>
+  const Server* with_value(CookieValue value, const Find& find) const {
+    for (const Node* node = first(value); node; node = next_with(node->next.get(), value)) {
+      if (const base::Ref<const Server>* server = find(node->slot)) return server->get();
+    }
+    return nullptr;
+  }
   // Whether any server has the value, be it one that nobody may come back to.
   bool knows(CookieValue value) const { return first(value) != nullptr; }
 

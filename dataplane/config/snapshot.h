@@ -80,6 +80,9 @@ struct BackendSnapshot : base::RefCounted {
 
   // Of whatever tier; null for nobody.
   const base::Ref<const Server>* find_eligible(Slot slot) const;
+  // Whom clients may come back to; in panic that is everybody who may be picked as well. Null for nobody.
+  const Server* find_kept(Slot slot, Uid uid) const;
+  const Server* find_kept(CookieValue value) const;
 };
 
 // How many servers of the backend, whatever their state, have a limit of their own, and how many one that grows.

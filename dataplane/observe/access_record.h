@@ -36,6 +36,8 @@ struct AccessRecord {
   std::string_view version;
   // 0: none was sent.
   uint16_t status = 0;
+  // Passed on to the server and to the client, heads as they are written anew among them: 0 for what nobody else had a
+  // part in, as an answer of our own.
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   // Each from the one before: the head received, a server found (or given by the queue), connected, first byte of the

@@ -84,15 +84,16 @@ Task<After> give_up(ExchangeState& x, const Fault& fault) {
   co_return co_await send_local_reply(x, reply);
 }
 
-// The response has begun and cannot go on: the client must see that it is not whole.
-Task<After> abort_response(ExchangeState& x, const Fault& fault) {
+// The response has begun and cannot go on: the client must see that it is not whole. `status`: which it has seen; 0
+// where it may have seen none.
+Task<After> abort_response(ExchangeState& x, uint16_t status, const Fault& fault) {
   // A body that ends with its connection would look whole.
   x.client.stream().reset_on_close();
   co_await end_upload(x);
   count_fault(x, *x.lease, fault);
   ++x.backend->counters().failed[static_cast<int>(fault.failure)];
   end_lease(x, fault);
-  x.end_log(0, fault.cause);
+  x.end_log(status, fault.cause);
   co_return After::kClose;
 }
 
@@ -174,12 +175,12 @@ Task<After> exchange(Client& client, size_t request_size) {
   if (answer.close && answer.body.done() && !x.uploading && answer.status != 101)
     client.stream().channel().expect_end();
   auto written = co_await client.stream().write_all(x.out.unread(), x.listener().idle_timeout(), written_by(x));
-  if (!written) co_return co_await abort_response(x, not_written(x, written.error()));
+  if (!written) co_return co_await abort_response(x, 0, not_written(x, written.error()));
   x.bytes_to_client().add(x.out.size());
   x.send_pace.moved(x.out.size(), x.now() - x.sends_since);
   if (answer.status == 101) co_return co_await tunnel(x);
   if (!answer.body.done()) fault = co_await relay_answer(x, answer);
-  if (fault) co_return co_await abort_response(x, *fault);
+  if (fault) co_return co_await abort_response(x, answer.status, *fault);
 
   bool answered_early = x.uploading;
   if (answered_early) co_await end_upload(x);

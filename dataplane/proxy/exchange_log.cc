@@ -61,8 +61,8 @@ void ExchangeLog::write(uint16_t status, std::string_view how, uint64_t bytes_in
   line_.reset();
 }
 
-void log_refusal(Client& client, uint16_t status, std::string_view how) {
-  ExchangeLog log(client);
+void log_refusal(Client& client, uint16_t status, std::string_view how, const http::RequestHead* head) {
+  ExchangeLog log = head ? ExchangeLog(client, *head) : ExchangeLog(client);
   log.end(status, how, 0, 0);
 }
 

@@ -61,7 +61,7 @@ class ExchangeLog {
   std::unique_ptr<Line> line_;
 };
 
-// A line for what never became a request.
-void log_refusal(Client& client, uint16_t status, std::string_view how);
+// A line for what never became a request. `head`: null where it has none.
+void log_refusal(Client& client, uint16_t status, std::string_view how, const http::RequestHead* head = nullptr);
 
 }  // namespace fairlead::proxy

@@ -28,11 +28,12 @@ codec::HeadResult parse_head(Client& client) {
   return codec::parse_request_head(client.in().unread(), limits, client.context().request);
 }
 
-// A request that is refused before it is one: malformed, too large, too slow.
+// A request that is refused before it is one: malformed, too large, too slow. `head`: null where it has none.
 // A frame of its own: the compiler would make it a part of the session's, which each idle connection has.
-[[gnu::noinline]] Task<void> refuse(Client& client, const codec::Refusal& refusal) {
+[[gnu::noinline]] Task<void> refuse(Client& client, const codec::Refusal& refusal,
+                                    const http::RequestHead* head = nullptr) {
   client.listener().bad_requests.add(refusal.kind);
-  log_refusal(client, refusal.status, refusal.cause);
+  log_refusal(client, refusal.status, refusal.cause, head);
   client.in().release();
   codec::LocalReply reply{.status = refusal.status, .date_line = client.context().date_line()};
   if (const config::ErrorPages* pages = client.settings().error_pages.get()) {
@@ -51,6 +52,12 @@ ssize_t read_at_once(Client& client) {
   ssize_t count = client.stream().channel().try_read(client.in().room());
   if (count > 0) client.in().commit(static_cast<size_t>(count));
   return count;
+}
+
+// What some clients send behind a body is nothing of another request, as long as no more comes.
+void drop_empty_line(net::Buffer& in) {
+  constexpr std::string_view kEmptyLine = "\r\n";
+  if (!in.empty() && in.unread() == kEmptyLine) in.consume(kEmptyLine.size());
 }
 
 enum class HeadEnd : uint8_t { kDecided, kTimedOut, kTooSlow, kGone };
@@ -94,6 +101,7 @@ Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival
   TimePoint idle_deadline = client.now() + client.settings().request_head_timeout();
   std::optional<TimePoint> first_deadline = idle_deadline;
   while (true) {
+    drop_empty_line(client.in());
     while (client.in().empty()) {
       // Idle, without a buffer.
       client.in().release();
@@ -107,6 +115,7 @@ Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival
       ssize_t count = read_at_once(client);
       if (count == -EAGAIN && readable) continue;
       if (count <= 0) co_return;
+      drop_empty_line(client.in());
     }
     co_await runtime::EndOfTurn(context.loop);
     client.begin_request();
@@ -124,7 +133,7 @@ Task<void> serve_http(Context& context, ListenerContext& listener, const Arrival
       co_return;
     }
     if (is_misdirected(client, client.context().request)) {
-      co_await refuse(client, kMisdirected);
+      co_await refuse(client, kMisdirected, &client.context().request);
       co_return;
     }
     After after = co_await exchange(client, head.consumed);

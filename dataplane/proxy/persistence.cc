@@ -36,7 +36,7 @@ void Persistent::follow_cookie(const CookiePersistence& cookie, const config::Ba
       continue;
     }
     was_led_ = true;
-    const config::Server* server = members.persistence.with_value(found->value);
+    const config::Server* server = members.find_kept(found->value);
     if (!server) continue;
     cookie_of_ = server->metadata.uid;
     dates_ = found->dates;

@@ -24,7 +24,7 @@ class Persistent {
                std::string_view source, runtime::TimePoint now, uint32_t second, Looking looking = Looking::kUses);
   // Where it is led to, if that server may take it; null otherwise.
   const config::Server* preferred(const config::BackendSnapshot& members) const {
-    return wanted_.uid == 0 ? nullptr : members.persistence.at(wanted_.slot, wanted_.uid);
+    return wanted_.uid == 0 ? nullptr : members.find_kept(wanted_.slot, wanted_.uid);
   }
   // A server was picked, be it for another try. Requires that the backend has persistence.
   void picked(upstream::Backend& backend, const config::Server& server, runtime::TimePoint now);

@@ -3,7 +3,7 @@
 import re
 import threading
 
-from harness import Connection, fetch, get, main, plane, response
+from harness import Connection, fetch, get, main, plane, response, wait_until
 from harness.api import ApiCase
 
 MODES = ("insert", "rewrite", "prefix")
@@ -54,6 +54,26 @@ class PersistenceCase(ApiCase):
 
 
 class Cookies(PersistenceCase):
+    def test_clients_stay_in_a_panic(self):
+        """All servers fail their checks, and all are picked from: whoever had one of them has it still."""
+        is_well = True
+
+        def answer_of(name):
+            return lambda request: response(503) if request.target == "/health" and not is_well else response(body=name.encode())
+        self.origins = {name: self.origin(name, answer=answer_of(name)) for name in self.origins}
+        configuration = self.plane({"cookie": {"name": "SRV"}})
+        configuration["resources"]["backends"][0].update(
+            failover={"panicThreshold": 50}, healthCheck={"http": {"path": "/health"}, "interval": "50ms", "fall": 1})
+        fairlead = self.start(configuration)
+        cookies = self.cookies(fairlead)
+        is_well = False
+        wait_until(lambda: 'fairlead_backend_panic{backend="app"} 1' in fetch(
+            fairlead.ready["observation"], "/metrics").body.decode(), "the panic")
+        for name, cookie in cookies.items():
+            for _ in range(3):
+                answered = self.ask(fairlead, f"Cookie: {cookie}")
+                self.assertEqual((answered.body.decode(), answered.get("set-cookie")), (name, None))
+
     def test_a_cookie_outlives_changes(self):
         fairlead = self.start(self.plane({"cookie": {"name": "SRV"}}))
         cookies = self.cookies(fairlead)

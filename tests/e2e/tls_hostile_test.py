@@ -130,6 +130,7 @@ class Hostile(TlsCase):
             self.assertEqual((answer.body, connection.was_reset), (b"until the end", False))
         with self.connect(fairlead) as connection:
             connection.send(get("/cut", host="example.com", version="HTTP/1.0"))
+            fairlead.wait_for_access("target=/cut ", "status=200", "end=response_incomplete")
             connection.read_response()
             self.assertTrue(connection.was_reset, "a response that was cut off looks whole")
 

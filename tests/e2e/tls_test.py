@@ -168,7 +168,8 @@ class Names(TlsCase):
         with self.connect(fairlead) as connection:
             self.assertEqual(connection.request(get(host="EXAMPLE.com:443")).status, 200)
             self.assertEqual(connection.request(get(host="example.com.")).status, 200)
-            self.assertEqual(connection.request(get(host="other.com")).status, 421)
+            self.assertEqual(connection.request(get("/elsewhere", host="other.com")).status, 421)
+            fairlead.wait_for_access("method=GET target=/elsewhere ", "status=421", "end=misdirected")
             self.assertTrue(connection.is_closed_within(DEADLINE))
         self.ctl(fairlead, "listener", "set", "web", "--tls-strict-sni", "false")
         with self.connect(fairlead) as connection:

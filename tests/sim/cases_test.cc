@@ -162,6 +162,17 @@ TEST_F(Case, AConnectionThatHasNotSaidWhoseItIsWaitsNoLongerThanItsListenersGrac
   begun.finish();
 }
 
+TEST_F(Case, AnEmptyLineIsNothingOfARequest) {
+  open(with_timeouts(seconds(1), seconds(33), hours(1)));
+  const std::string asked = request({.id = 1, .response_size = 4});
+  EXPECT_THAT(talk(asked + "\r\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_GE(took_, seconds(33));
+  EXPECT_TRUE(clean_);
+  const std::string received = talk("\r\n" + asked + "\r\n" + request({.id = 2, .response_size = 4}));
+  EXPECT_LT(received.find("HTTP/1.1 200 "), received.rfind("HTTP/1.1 200 ")) << received;
+  EXPECT_EQ(talk("\r\n"), "");
+}
+
 TEST_F(Case, TheGraceOfAnEndingListenerDoesNotProlongTheKeepAliveTime) {
   open(with_timeouts(hours(1), minutes(1) + milliseconds(100), hours(1)));
   AroundTheEnd story(w_, milliseconds(900));

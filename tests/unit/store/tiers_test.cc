@@ -26,15 +26,29 @@ class TiersTest : public StoreFixture {
   BackendView view() {
     return read([](Reader& reader) { return *reader.find_backend("web"); });
   }
+  base::Ref<const config::BackendSnapshot> seen() {
+    base::Ref<const config::Backend> record = view().record;
+    base::Ref<const config::Snapshot> snapshot = half_.snapshot();
+    return base::Ref(snapshot->find({record->slot, record->metadata.uid}));
+  }
+  // To which of "s0", "s1" ... clients come back, by their cookies and by a table.
+  std::vector<std::string> kept() {
+    std::vector<std::string> result;
+    base::Ref<const config::BackendSnapshot> backend = seen();
+    for (const char* name : {"s0", "s1", "s2", "away"}) {
+      base::Ref<const config::Server> record = server("web", name)->record;
+      const config::Server* found = backend->find_kept(record->slot, record->metadata.uid);
+      const base::SipKey& key = backend->settings->persistence->cookie->key;
+      EXPECT_EQ(backend->find_kept(config::cookie_value(key, "web", name)), found) << name;
+      EXPECT_EQ(backend->find_kept(record->slot, record->metadata.uid + 1), nullptr);
+      if (found) result.push_back(found->name);
+    }
+    return result;
+  }
   // "0: s1 s2 100%", most preferred first.
   std::vector<std::string> used() {
-    view();
-    auto handle = read([&](Reader& reader) {
-      auto record = reader.find_backend("web")->record;
-      return config::BackendHandle{record->slot, record->metadata.uid};
-    });
-    base::Ref<const config::Snapshot> snapshot = half_.snapshot();
-    const config::BackendSnapshot& backend = *snapshot->find(handle);
+    base::Ref<const config::BackendSnapshot> held = seen();
+    const config::BackendSnapshot& backend = *held;
     std::vector<std::string> result;
     if (backend.eligible.size() > 0) result.push_back(line(backend.rank, backend.share, backend.eligible));
     for (const config::Tier& tier : backend.further) result.push_back(line(tier.rank, tier.share, tier.eligible));
@@ -127,6 +141,22 @@ TEST_F(TiersTest, InPanicHealthIsNotLookedAt) {
   EXPECT_THAT(used(), ElementsAre("0: s0 s1 s2 s3 100%"));
   must(backend_with(""));
   EXPECT_THAT(used(), ElementsAre("0: s2 s3 100%"));
+}
+
+TEST_F(TiersTest, InPanicClientsComeBackToWhoeverIsPicked) {
+  must(
+      backend_with("failover { panic_threshold: 50 } persistence { cookie { name: \"SRV\" secret: \"s\" } table { key: "
+                   "\"{source}\" } }"));
+  for (int i = 0; i < 3; ++i) must(add("s" + std::to_string(i)));
+  must(add("away", "admin_state: ADMIN_STATE_MAINTENANCE"));
+  find("s0", false);
+  EXPECT_THAT(kept(), ElementsAre("s1", "s2"));
+  find("s1", false);
+  EXPECT_TRUE(view().use.panic);
+  EXPECT_THAT(kept(), ElementsAre("s0", "s1", "s2"));
+  find("s1", true);
+  find("s1", true);
+  EXPECT_THAT(kept(), ElementsAre("s1", "s2"));
 }
 
 TEST_F(TiersTest, NewServersThatWereNeverUpBeginNoPanic) {
