@@ -212,15 +212,20 @@ void Writer::commit() {
   follow_discoveries();
   take_name_facts();
   follow_targets();
-  if (model_.version() != published_version_ || model_.has_unpublished_health()) publish();
+  if (model_.version() != published_version_ || model_.has_unpublished_health()) {
+    release_last_groups();
+    publish();
+  }
   // While the workers look at it, and before anybody is answered.
   for (const std::string& line : std::exchange(audit_, {})) spdlog::info("{}", line);
   tell_uses();
   perform_effects();
-  // Of a name that is known already a new server has its address at once.
-  if (model_.has_unpublished_health()) {
+  // Of a name that is known already a new server has its address at once, and others may go for it.
+  while (model_.has_unpublished_health()) {
+    release_last_groups();
     publish();
     tell_uses();
+    perform_effects();
   }
   close_backups();
   // After drains of servers that are READY again have ended.

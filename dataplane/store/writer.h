@@ -162,11 +162,15 @@ class Writer {
   // Servers that DNS names: of backends whose settings have changed, and where there is an answer.
   void follow_discoveries();
   void apply_services(BackendState& backend);
+  // Of which somebody may have to go now that others take requests.
+  void release_last_groups();
   struct GroupChange {
     // That came or went.
     size_t moved = 0;
     // For whom this data plane has no room.
     size_t left_out = 0;
+    // Of the last group, as nobody of this one takes requests yet.
+    size_t kept = 0;
   };
   GroupChange take_group(BackendState& backend, std::vector<Discovered> group);
   // `place`: among those that come and go with it.
@@ -229,6 +233,9 @@ class Writer {
   std::vector<NameFact> name_facts_;
   // Names that are known already, which members of these backends have since the last publication; each once.
   std::vector<std::pair<config::BackendHandle, std::string>> followed_names_;
+
+  // Backends with servers of the last group beside those of the present one.
+  std::vector<config::BackendHandle> keeping_last_group_;
 
   // Who is found now may have been in service before the last process ended.
   bool is_starting_ = false;

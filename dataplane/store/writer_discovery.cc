@@ -90,7 +90,19 @@ void Writer::apply_services(BackendState& backend) {
   GroupChange change = take_group(backend, std::move(group));
   size_t used = wanted - change.left_out;
   if (used < services.size()) reason += config::concat("; ", used, " of them are used");
+  std::erase(keeping_last_group_, backend.handle());
+  if (change.kept > 0) {
+    keeping_last_group_.push_back(backend.handle());
+    reason += config::concat("; ", change.kept, " of the last answer stay until one of these takes requests");
+  }
   note_discovery(backend, std::move(reason), change.moved > 0);
+}
+
+void Writer::release_last_groups() {
+  for (config::BackendHandle handle : std::exchange(keeping_last_group_, {})) {
+    BackendState* backend = model_.find_backend(handle);
+    if (backend && backend->settings->discovery) apply_services(*backend);
+  }
 }
 
 auto Writer::take_group(BackendState& backend, std::vector<Discovered> group) -> GroupChange {
@@ -98,19 +110,31 @@ auto Writer::take_group(BackendState& backend, std::vector<Discovered> group) ->
   for (base::Ref<const config::Server>& server : discovered_in(backend)) left.emplace(server->name, std::move(server));
   GroupChange change;
   std::vector<Discovered> fresh;
+  std::vector<base::Ref<const config::Server>> stayed;
   for (Discovered& one : group) {
     auto known = left.extract(one.name);
     if (known.empty()) {
       fresh.push_back(std::move(one));
-    } else if (known.mapped()->weight != config::SmallOptional<uint16_t>(one.weight) ||
-               known.mapped()->priority != one.priority) {
+      continue;
+    }
+    stayed.push_back(known.mapped());
+    if (known.mapped()->weight != config::SmallOptional<uint16_t>(one.weight) ||
+        known.mapped()->priority != one.priority) {
       change_discovered(backend, known.mapped(), one);
     }
   }
   std::vector<base::Ref<const config::Server>> gone;
   for (const auto& [name, server] : left) gone.push_back(server);
   std::ranges::sort(gone, {}, [](const auto& server) -> const std::string& { return server->name; });
-  for (const base::Ref<const config::Server>& server : gone) remove_discovered(backend, server, change.moved++);
+  // A group that is replaced as a whole would leave nobody until the new ones have addresses and were checked.
+  auto takes_requests = [&](const auto& server) { return backend.taking_requests(server->slot) != nullptr; };
+  const bool has_room = model_.servers() + fresh.size() <= limits_.servers;
+  if (!group.empty() && has_room && std::ranges::none_of(stayed, takes_requests) &&
+      std::ranges::any_of(gone, takes_requests)) {
+    change.kept = gone.size();
+  } else {
+    for (const base::Ref<const config::Server>& server : gone) remove_discovered(backend, server, change.moved++);
+  }
   // In the order of names, so that with the same group they have the same slots.
   std::ranges::sort(fresh, {}, &Discovered::name);
   for (const Discovered& one : fresh) {
@@ -152,6 +176,8 @@ void Writer::change_discovered(BackendState& backend, const base::Ref<const conf
 }
 
 void Writer::remove_discovered(BackendState& backend, const base::Ref<const config::Server>& server, size_t place) {
+  // What is known of its name may have ordered its check a moment ago: before that is stopped.
+  checks_.send();
   config::Duration timeout = backend.settings->drain_timeout();
   model_.remove_discovered(backend, server,
                            {.record = server,

@@ -235,7 +235,9 @@ TEST_F(DiscoveryTest, ATransactionThatIsTakenBackLeavesThem) {
   EXPECT_EQ(uid("@a.x:80"), a);
   EXPECT_EQ(digest(), before);
   list(kSrv, {{0, "b.x", 80, 1}});
-  EXPECT_THAT(servers(), ElementsAre("@b.x:80 PENDING w1 p0"));
+  half_.answer("b.x", {"10.0.0.2"});
+  settle();
+  EXPECT_THAT(servers(), ElementsAre("@b.x:80 READY 10.0.0.2:80 w1 p0"));
 }
 
 TEST_F(DiscoveryTest, TheyGoWithTheFieldAndWithTheBackend) {
@@ -272,6 +274,70 @@ TEST_F(DiscoveryTest, AnotherNameTakesOverWhenThereIsAnAnswer) {
   // Of what is known already there is one at once.
   must(R"(operations { create { backend { name: "too" discovery { srv: "other.app" } } } })");
   EXPECT_TRUE(server("too", "@b.x:80"));
+}
+
+TEST_F(DiscoveryTest, AGroupThatIsReplacedStaysUntilSomebodyOfTheNewOneTakesRequests) {
+  must(backend());
+  list(kSrv, {{0, "a.x", 80, 1}, {0, "b.x", 80, 1}}, "2 servers");
+  for (const char* name : {"a.x", "b.x"}) half_.answer(name, {"10.0.0.1"});
+  config::Uid b = uid("@b.x:80");
+  list(kSrv, {{0, "c.x", 80, 1}, {0, "d.x", 80, 1}}, "2 servers");
+  EXPECT_THAT(servers(), ElementsAre("@a.x:80 READY 10.0.0.1:80 w1 p0", "@b.x:80 READY 10.0.0.1:80 w1 p0",
+                                     "@c.x:80 PENDING w1 p0", "@d.x:80 PENDING w1 p0"));
+  EXPECT_EQ(state(), "4 2 servers; 2 of the last answer stay until one of these takes requests");
+  // Another answer before that: who is listed again belongs to it.
+  list(kSrv, {{0, "b.x", 80, 7}, {0, "c.x", 80, 1}}, "2 servers");
+  EXPECT_THAT(servers(), ElementsAre("@b.x:80 READY 10.0.0.1:80 w7 p0", "@c.x:80 PENDING w1 p0"));
+  EXPECT_EQ(uid("@b.x:80"), b);
+  EXPECT_EQ(state(), "2 2 servers");
+  list(kSrv, {{0, "c.x", 80, 1}, {0, "e.x", 80, 1}}, "2 servers");
+  EXPECT_EQ(eligible("web"), 1u) << "b";
+  half_.answer("e.x", {"10.0.0.3"});
+  settle();
+  EXPECT_THAT(servers(), ElementsAre("@c.x:80 PENDING w1 p0", "@e.x:80 READY 10.0.0.3:80 w1 p0"));
+  EXPECT_EQ(state(), "2 2 servers");
+  EXPECT_EQ(eligible("web"), 1u);
+}
+
+TEST_F(DiscoveryTest, AGroupThatIsReplacedStaysNoLongerThanItIsOfUse) {
+  must(backend("health_check { tcp {} }"));
+  list(kSrv, {{0, "a.x", 80, 1}});
+  half_.answer("a.x", {"10.0.0.1"});
+  half_.find(uid("@a.x:80"), true, "connected");
+  // Its name is known: checks alone are missing.
+  must(R"(operations { create { backend { name: "too" } } }
+          operations { create { server { backend: "too" name: "s" address: "b.x:80" } } })");
+  half_.answer("b.x", {"10.0.0.2"});
+  list(kSrv, {{0, "b.x", 80, 1}});
+  EXPECT_THAT(servers(), ElementsAre("@a.x:80 READY 10.0.0.1:80 w1 p0", "@b.x:80 PENDING 10.0.0.2:80 w1 p0"));
+  half_.find(uid("@b.x:80"), false, "refused");
+  EXPECT_EQ(eligible("web"), 1u);
+  half_.find(uid("@b.x:80"), true, "connected");
+  settle();
+  EXPECT_THAT(servers(), ElementsAre("@b.x:80 READY 10.0.0.2:80 w1 p0"));
+  list(kSrv, {{0, "c.x", 80, 1}});
+  half_.find(uid("@b.x:80"), false, "refused");
+  settle();
+  EXPECT_THAT(servers(), ElementsAre("@c.x:80 PENDING w1 p0")) << "who takes no requests is no loss";
+  half_.answer("c.x", {"10.0.0.3"});
+  half_.find(uid("@c.x:80"), true, "connected");
+  list(kSrv, {{0, "d.x", 80, 1}});
+  EXPECT_EQ(eligible("web"), 1u);
+  list(kSrv, {}, "it does not exist");
+  EXPECT_THAT(servers(), IsEmpty()) << "nobody is listed";
+}
+
+TEST_F(DiscoveryTest, OfNamesThatAreKnownAGroupIsReplacedAtOnce) {
+  must(backend());
+  must(R"(operations { create { backend { name: "too" } } }
+          operations { create { server { backend: "too" name: "s" address: "b.x:80" } } })");
+  half_.answer("b.x", {"10.0.0.2"});
+  list(kSrv, {{0, "a.x", 80, 1}});
+  half_.answer("a.x", {"10.0.0.1"});
+  list(kSrv, {{0, "b.x", 80, 1}}, "1 server");
+  settle();
+  EXPECT_THAT(servers(), ElementsAre("@b.x:80 READY 10.0.0.2:80 w1 p0"));
+  EXPECT_EQ(state(), "1 1 server");
 }
 
 TEST(MergeTest, WhatSeveralNamesListIsOneGroup) {
