@@ -1,8 +1,11 @@
 #include "journal/database.h"
 
+#include <fcntl.h>
+
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "base/descriptor.h"
 
 namespace fairlead::journal {
 namespace {
@@ -18,7 +21,11 @@ absl::StatusOr<Database> Database::open(const std::string& path, Mode mode) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI;
   if (mode == Mode::kReadOnly) flags |= SQLITE_OPEN_READONLY;
   if (mode != Mode::kReadOnly) flags |= SQLITE_OPEN_READWRITE;
-  if (mode == Mode::kCreate) flags |= SQLITE_OPEN_CREATE;
+  if (mode == Mode::kCreate) {
+    flags |= SQLITE_OPEN_CREATE;
+    // There are secrets in it. What SQLite makes beside it has its mode.
+    base::Descriptor(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+  }
   Database database;
   sqlite3* connection = nullptr;
   int code = sqlite3_open_v2(path.c_str(), &connection, flags, nullptr);

@@ -1,11 +1,13 @@
 #include "journal/journal.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
@@ -134,6 +136,7 @@ absl::Status Journal::start_writing() {
   if (!oldest.ok()) return explain(oldest.status());
   oldest_history_ = static_cast<uint64_t>(*oldest);
   writing_->checkpointer = std::make_unique<Checkpointer>(path_);
+  writing_->file = file_at(path_);
   set_condition(Condition::kWriting, "");
   return absl::OkStatus();
 }
@@ -214,17 +217,54 @@ Journal::Written Journal::commit(const State& state) {
   uint64_t oldest_before = oldest_history_;
   if (oldest_history_ > 0) prune_history(state.version);
   if (failed_ == SQLITE_OK) note(writing_->statements.run_put_state(state));
-  if (failed_ == SQLITE_OK) note(writing_->commit.run());
+  if (failed_ == SQLITE_OK) note(flush());
   in_group_ = false;
   if (failed_ != SQLITE_OK) {
     oldest_history_ = oldest_before;
     return give_up_group();
   }
+  // What was written to a file that nobody finds is not kept.
+  if (std::string gone = what_is_gone(); !gone.empty()) return fail(gone);
   state_ = state;
   note_log_end(log_frames_);
+  if (!writing_->log) writing_->log = file_at(path_ + "-wal");
   writing_->checkpointer->log_is(log_frames_);
   set_condition(Condition::kWriting, "");
   return Written::kYes;
+}
+
+std::optional<Journal::FileId> Journal::file_at(const std::string& path) {
+  struct stat found{};
+  if (::stat(path.c_str(), &found) != 0) return std::nullopt;
+  return FileId{found.st_dev, found.st_ino};
+}
+
+// Empty for nothing.
+std::string Journal::what_is_gone() const {
+  if (!directory_->is_in_place())
+    return absl::StrCat(directory_->path(), " was removed, or another one is in its place");
+  auto is_gone = [](const std::string& path, const std::optional<FileId>& id) { return id && file_at(path) != id; };
+  for (const auto& [path, id] : {std::pair(path_, writing_->file), std::pair(path_ + "-wal", writing_->log)}) {
+    if (is_gone(path, id)) return absl::StrCat(path, " was removed, or another one is in its place");
+  }
+  return "";
+}
+
+int Journal::flush() {
+  const auto began = std::chrono::steady_clock::now();
+  auto set_flushing = [this](std::optional<std::chrono::steady_clock::time_point> since) {
+    std::lock_guard lock(mutex_);
+    flushing_since_ = since;
+  };
+  set_flushing(began);
+  const int code = writing_->commit.run();
+  set_flushing(std::nullopt);
+  const auto took = std::chrono::steady_clock::now() - began;
+  if (took >= kStall) {
+    spdlog::warn("journal: the disk took {:.1f} s for a flush of {}; writes and reads of the state waited",
+                 std::chrono::duration<double>(took).count(), path_);
+  }
+  return code;
 }
 
 void Journal::note_log_end(uint32_t frames) {
@@ -248,6 +288,10 @@ Journal::Written Journal::give_up_group() {
     set_condition(Condition::kFull, problem);
     return Written::kFull;
   }
+  return fail(problem);
+}
+
+Journal::Written Journal::fail(const std::string& problem) {
   set_condition(Condition::kFailed, problem);
   writing_.reset();
   cut_off_log();
@@ -356,6 +400,14 @@ Info Journal::info() const {
   {
     std::lock_guard lock(mutex_);
     info = info_;
+    const auto flushing = flushing_since_ ? std::chrono::steady_clock::now() - *flushing_since_ : kStall * 0;
+    if (flushing >= kStall) {
+      info.condition = Condition::kStalled;
+      info.problem = absl::StrCat("the disk has not ended a flush for ",
+                                  std::chrono::floor<std::chrono::seconds>(flushing).count(), " s");
+      info.since =
+          std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(flushing);
+    }
   }
   info.bytes = bytes_of(path_);
   return info;

@@ -35,7 +35,9 @@ struct HistoryLimits {
   std::chrono::nanoseconds age = std::chrono::hours(30 * 24);
 };
 
-enum class Condition { kWriting, kFull, kFailed, kHandedOver };
+// kStalled: a flush has not ended for longer than kStall, and who writes or reads the state waits for it.
+enum class Condition { kWriting, kFull, kFailed, kHandedOver, kStalled };
+inline constexpr std::chrono::seconds kStall(1);
 
 struct Info {
   Condition condition = Condition::kWriting;
@@ -98,11 +100,20 @@ class Journal {
   Info info() const;
 
  private:
+  // A file on its disk, whatever its name is by now.
+  struct FileId {
+    uint64_t device = 0;
+    uint64_t inode = 0;
+    bool operator==(const FileId&) const = default;
+  };
+  static std::optional<FileId> file_at(const std::string& path);
   struct Writing {
     Database database;
     Statements statements;
     Statement begin, commit, roll_back, prune, newest_old;
     std::unique_ptr<Checkpointer> checkpointer;
+    // What was opened; the log after the first group.
+    std::optional<FileId> file, log;
   };
   // Where the log ended after the last group, so that one that failed can be cut off.
   struct LogEnd {
@@ -118,8 +129,11 @@ class Journal {
   void note(int code);
   void prune_history(uint64_t newest);
   Written give_up_group();
+  Written fail(const std::string& problem);
   void cut_off_log();
   void note_log_end(uint32_t frames);
+  int flush();
+  std::string what_is_gone() const;
   absl::Status explain(const absl::Status& status) const;
   void set_condition(Condition condition, const std::string& problem);
   static int on_log(void* self, sqlite3*, const char*, int frames);
@@ -146,6 +160,8 @@ class Journal {
 
   mutable std::mutex mutex_;
   Info info_;  // guarded by mutex_
+  // When the flush began that has not ended.
+  std::optional<std::chrono::steady_clock::time_point> flushing_since_;  // guarded by mutex_
 };
 
 }  // namespace fairlead::journal

@@ -65,7 +65,19 @@ absl::Status check_structure(Database& database) {
   return said == "ok" ? absl::OkStatus() : absl::DataLossError(said);
 }
 
-absl::StatusOr<State> read_all(Database& database, const VisitRow& visit) {
+absl::Status read_history(const std::string& name) {
+  absl::StatusOr<HistoryReader> history = HistoryReader::open(name);
+  if (!history.ok()) return history.status();
+  return history->read_back_to(0, [](const HistoryRow& row) {
+    ChangeReader changes(row.changes);
+    while (changes.next()) {
+    }
+    return changes.damaged() ? absl::DataLossError(absl::StrCat("history: version ", row.version, " is damaged"))
+                             : absl::OkStatus();
+  });
+}
+
+absl::StatusOr<State> read_all(Database& database, Parts parts, const VisitRow& visit) {
   absl::StatusOr<int64_t> schema = database.query("PRAGMA user_version");
   if (!schema.ok()) return schema.status();
   if (*schema != present_schema().version) {
@@ -78,13 +90,14 @@ absl::StatusOr<State> read_all(Database& database, const VisitRow& visit) {
   absl::StatusOr<State> state = read_state(database);
   if (!state.ok()) return state;
   if (absl::Status rows = read_rows(database, *state, visit); !rows.ok()) return rows;
+  if (parts == Parts::kResources) return state;
   if (absl::Status structure = check_structure(database); !structure.ok()) return structure;
   return state;
 }
 
 }  // namespace
 
-absl::StatusOr<State> read_offline(const std::string& given, const VisitRow& visit) {
+absl::StatusOr<State> read_offline(const std::string& given, Parts parts, const VisitRow& visit) {
   std::string path = file_of(given);
   auto explain = [&](const absl::Status& status) {
     std::string text(status.message());
@@ -102,19 +115,11 @@ absl::StatusOr<State> read_offline(const std::string& given, const VisitRow& vis
   std::string name = is_alone ? absl::StrCat("file:", escaped(path), "?immutable=1") : path;
   absl::StatusOr<Database> database = Database::open(name, Database::Mode::kReadOnly);
   if (!database.ok()) return explain(database.status());
-  absl::StatusOr<State> state = read_all(*database, visit);
+  absl::StatusOr<State> state = read_all(*database, parts, visit);
   if (!state.ok()) return explain(state.status());
   database = absl::CancelledError();
-  absl::StatusOr<HistoryReader> history = HistoryReader::open(name);
-  if (!history.ok()) return explain(history.status());
-  absl::Status read = history->read_back_to(0, [](const HistoryRow& row) {
-    ChangeReader changes(row.changes);
-    while (changes.next()) {
-    }
-    return changes.damaged() ? absl::DataLossError(absl::StrCat("history: version ", row.version, " is damaged"))
-                             : absl::OkStatus();
-  });
-  if (!read.ok()) return explain(read);
+  if (parts == Parts::kResources) return state;
+  if (absl::Status history = read_history(name); !history.ok()) return explain(history);
   return state;
 }
 

@@ -21,12 +21,12 @@ Rebuilder::~Rebuilder() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Rebuilder::start(const StateDirectory& directory, Work work) {
+void Rebuilder::start(StateDirectory& directory, Work work) {
   work_ = std::move(work);
   thread_ = std::thread([this, &directory] { run(directory); });
 }
 
-void Rebuilder::run(const StateDirectory& directory) {
+void Rebuilder::run(StateDirectory& directory) {
   pthread_setname_np(pthread_self(), "journal");
   EachRow until_stopped = [this](const VisitRow& visit) {
     return work_.rows([&](const Row& row) {
@@ -39,7 +39,8 @@ void Rebuilder::run(const StateDirectory& directory) {
   std::chrono::milliseconds wait = kFirstPause;
   for (;;) {
     const std::string history_from = work_.keep_history ? directory.file(kFile) : "";
-    absl::Status replaced = replace_file(directory, work_.state, until_stopped, history_from);
+    absl::Status replaced = directory.take_place();
+    if (replaced.ok()) replaced = replace_file(directory, work_.state, until_stopped, history_from);
     if (replaced.ok()) return work_.done();
     if (!absl::IsCancelled(replaced)) work_.failed(replaced);
     if (!pause(wait)) return;

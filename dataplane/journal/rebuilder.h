@@ -27,10 +27,10 @@ class Rebuilder {
   Rebuilder() = default;
   // Gives up what is not done.
   ~Rebuilder();
-  void start(const StateDirectory& directory, Work work);
+  void start(StateDirectory& directory, Work work);
 
  private:
-  void run(const StateDirectory& directory);
+  void run(StateDirectory& directory);
   // False: it is to end.
   bool pause(std::chrono::milliseconds time);
 

@@ -78,6 +78,20 @@ int StateDirectory::holder(const std::string& path) {
   return pid;
 }
 
+bool StateDirectory::is_in_place() const {
+  struct stat found{};
+  struct stat ours{};
+  return ::stat(file(kLock).c_str(), &found) == 0 && ::fstat(lock_, &ours) == 0 && found.st_ino == ours.st_ino &&
+         found.st_dev == ours.st_dev;
+}
+
+absl::Status StateDirectory::take_place() {
+  if (is_in_place()) return absl::OkStatus();
+  absl::StatusOr<StateDirectory> taken = open(path_);
+  if (taken.ok()) *this = *std::move(taken);
+  return taken.status();
+}
+
 StateDirectory::StateDirectory(StateDirectory&& other) noexcept
     : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
 

@@ -23,6 +23,11 @@ class StateDirectory {
   // What was created, renamed and removed in it is durable afterwards.
   absl::Status flush() const;
 
+  // Whether this object's lock is the one that others find there.
+  bool is_in_place() const;
+  // Where the folder was removed or is another one, takes that as open() does.
+  absl::Status take_place();
+
   // Whether a process has it now: 0 for none, else its id (or -1 where it does not say).
   static int holder(const std::string& path);
 

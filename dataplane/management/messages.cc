@@ -180,6 +180,9 @@ void encode_journal(const store::Store& store, v1::Journal& out) {
     case journal::Condition::kHandedOver:
       out.set_state(v1::JOURNAL_STATE_HANDED_OVER);
       break;
+    case journal::Condition::kStalled:
+      out.set_state(v1::JOURNAL_STATE_STALLED);
+      break;
   }
   out.set_path(info.path);
   out.set_problem(info.problem);

@@ -196,8 +196,9 @@ void write_process(Exposition& page, const ProcessFacts& process) {
   page.sample("fairlead_configuration_version", {}, process.configuration_version);
   write_changes(page, process.change_durations);
   if (process.journal) {
-    page.family("fairlead_journal_writable", MetricType::kGauge,
-                "1 where changes are taken, 0 where the journal cannot be written and they are refused.");
+    page.family(
+        "fairlead_journal_writable", MetricType::kGauge,
+        "1 where changes are taken, 0 where the journal cannot be written and they are refused, or wait for the disk.");
     page.sample("fairlead_journal_writable", {}, uint64_t{process.journal->writable});
     page.family("fairlead_journal_bytes", MetricType::kGauge, "Of the journal's file and its log.");
     page.sample("fairlead_journal_bytes", {}, process.journal->bytes);

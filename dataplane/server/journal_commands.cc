@@ -1,6 +1,8 @@
 #include "server/journal_commands.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -73,7 +75,8 @@ void print_configuration(const journal::State& state, v1::Resources& resources) 
 
 int run_journal_command(std::span<char*> arguments) {
   std::string command = arguments.empty() ? "" : arguments[0];
-  if (arguments.size() == 1 && (command == "--help" || command == "-h")) {
+  auto asks_for_help = [](std::string_view argument) { return argument == "--help" || argument == "-h"; };
+  if (std::ranges::any_of(arguments, asks_for_help)) {
     std::fputs(kUsage, stdout);
     return 0;
   }
@@ -82,7 +85,8 @@ int run_journal_command(std::span<char*> arguments) {
     return 2;
   }
   Contents contents;
-  auto state = journal::read_offline(arguments[1], [&](const journal::Row& row) { return contents.take(row); });
+  const journal::Parts parts = command == "verify" ? journal::Parts::kAll : journal::Parts::kResources;
+  auto state = journal::read_offline(arguments[1], parts, [&](const journal::Row& row) { return contents.take(row); });
   absl::Status status = state.ok() ? contents.check(*state) : state.status();
   if (!status.ok()) {
     std::fprintf(stderr, "fairlead: %s\n", std::string(status.message()).c_str());

@@ -1,10 +1,13 @@
 """What outlives the process: journal, start, refusals, and the bench that kills."""
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -122,6 +125,47 @@ class Journal(ApiCase):
             self.start(self.configuration())
         self.assertEqual(file.read_bytes(), bytes(damaged))
 
+    def test_what_was_removed_takes_nothing_until_all_stands_there_again(self):
+        configuration = self.configuration()
+        fairlead, api = self.start_doomed(configuration)
+        for number, remove in enumerate((lambda: shutil.rmtree(self.state), (self.state / "journal.db").unlink,
+                                         (self.state / "journal.db-wal").unlink)):
+            remove()
+            result = api.apply(upsert(server(f"lost{number}", "10.0.0.9:80")))
+            self.assertEqual(result.failures[0].reason, management.REASON_JOURNAL_FAILED, result)
+            self.assertIn("was removed, or another one is in its place", result.failures[0].message)
+            wait_until(lambda: self.info(api).journal.state == management.JOURNAL_STATE_WRITING, "a new file")
+            self.assertEqual(api.apply(upsert(server(f"kept{number}", "10.0.0.9:80"))).outcome, APPLIED)
+            with self.assertRaisesRegex(AssertionError, f"is in use by process {fairlead.pid}"):
+                self.start(configuration)
+        before = api.export()
+        fairlead.kill()
+        _, api = self.start_with_api(configuration)
+        self.assertEqual(api.export(), before)
+        names = {item.name for item in api.servers("app")}
+        self.assertEqual(names, {"s1", "s2", "kept0", "kept1", "kept2"})
+
+    def test_its_files_are_for_its_owner_alone(self):
+        self.state.mkdir(mode=0o755)
+        self.start(self.configuration())
+        for name in ("journal.db", "journal.db-wal", "journal.db-shm", "lock", "takeover.sock"):
+            self.assertEqual((self.state / name).stat().st_mode & 0o077, 0, name)
+
+    def test_resources_are_exported_whatever_became_of_their_history(self):
+        fairlead, api = self.start_doomed(self.configuration())
+        api.apply(upsert(server("s3", "10.0.0.3:80")))
+        fairlead.kill()
+        with contextlib.closing(sqlite3.connect(self.state / "journal.db")) as journal:
+            journal.execute("UPDATE history SET changes = x'ff00ff'")
+            journal.commit()
+        verify = run(program("fairlead"), "journal", "verify", self.state)
+        self.assertEqual(verify.returncode, 1)
+        self.assertIn("history: version ", verify.stderr)
+        export = run(program("fairlead"), "journal", "export", self.state)
+        self.assertEqual(export.returncode, 0, export.stderr)
+        self.assertIn("name: s3", export.stdout)
+        self.assertEqual(run(program("fairlead"), "journal", "verify", "--help").returncode, 0)
+
     def test_a_listener_whose_address_is_taken_stops_the_start(self):
         fairlead = self.start(self.configuration())
         address = fairlead.address()
@@ -204,6 +248,8 @@ class FailingDisk(ApiCase):
         self.assert_serves(fairlead)
         self.assert_is_kept(fairlead, api, configuration)
 
+    def journal(self, api):
+        return api.management.GetInfo(management.GetInfoRequest(), timeout=DEADLINE).journal
 
     def test_requests_metrics_and_get_info_go_on_while_a_flush_does_not_end(self):
         _, fairlead, api = self.start_failing("stuck_flush_while")
@@ -218,8 +264,16 @@ class FailingDisk(ApiCase):
             self.assertIn(f"fairlead_configuration_version {version}\n", page)
             self.assertRegex(page, r"fairlead_change_duration_seconds_count [1-9]")
             self.assertEqual(api.management.GetInfo(management.GetInfoRequest(), timeout=DEADLINE).version, version)
+        wait_until(lambda: self.journal(api).state == management.JOURNAL_STATE_STALLED, "a stalled journal")
+        self.assertRegex(self.journal(api).problem, r"^the disk has not ended a flush for \d+ s$")
+        self.assertIn("fairlead_journal_writable 0\n", fetch(fairlead.ready["observation"], "/metrics").body.decode())
+        self.assertIn("stalled, ", self.ctl(fairlead, "info"))
+        refused = self.refused(fairlead, "--timeout", "1s", "server", "list")
+        self.assertRegex(refused, r"no answer .* within 1s; its journal waits: the disk has not ended a flush for \d+ s \(/")
         self.fault.unlink()
         self.assertEqual(session.read_result().outcome, APPLIED)
+        self.assertEqual(self.journal(api).state, management.JOURNAL_STATE_WRITING)
+        self.assertIn("for a flush of", fairlead.log.text())
 
 
 class CrashBench(unittest.TestCase):

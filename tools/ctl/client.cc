@@ -11,6 +11,9 @@
 namespace fairlead::ctl {
 namespace {
 
+// Once more after a call that was not answered.
+constexpr std::chrono::seconds kPatienceForReasons(1);
+
 std::string duration_text(std::chrono::nanoseconds duration) {
   google::protobuf::Duration message;
   message.set_seconds(duration.count() / 1'000'000'000);
@@ -86,6 +89,15 @@ grpc::ChannelArguments channel_arguments() {
   return arguments;
 }
 
+std::string Client::what_it_waits_for() const {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatienceForReasons);
+  v1::GetInfoResponse info;
+  const bool is_known = management_->GetInfo(&context, v1::GetInfoRequest(), &info).ok();
+  if (!is_known || info.journal().state() != v1::JOURNAL_STATE_STALLED) return "";
+  return absl::StrCat("its journal waits: ", info.journal().problem(), " (", info.journal().path(), ")");
+}
+
 Failure Client::failure(const grpc::Status& status, std::optional<Timeout> timeout) const {
   const std::string& text = status.error_message();
   switch (status.error_code()) {
@@ -104,9 +116,12 @@ Failure Client::failure(const grpc::Status& status, std::optional<Timeout> timeo
       return {kExitRefused, absl::StrCat("no data plane at ", address(),
                                          ": is fairlead running? --address or FAIRLEAD_ADDRESS says where",
                                          address().starts_with("unix:") ? "" : "; and --tls-ca where it speaks TLS")};
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return {kExitRefused, absl::StrCat("no answer from ", address(), " within ",
-                                         duration_text(timeout.value_or(timeout_)), "; --timeout gives it longer")};
+    case grpc::StatusCode::DEADLINE_EXCEEDED: {
+      const std::string reason = what_it_waits_for();
+      return {kExitRefused,
+              absl::StrCat("no answer from ", address(), " within ", duration_text(timeout.value_or(timeout_)), "; ",
+                           reason.empty() ? "--timeout gives it longer" : printable(reason))};
+    }
     case grpc::StatusCode::UNIMPLEMENTED:
       if (!text.empty()) break;
       return {kExitRefused, absl::StrCat("the data plane at ", address(), " does not know this call")};

@@ -63,10 +63,12 @@ class Client {
   const std::string& address() const { return place_.address; }
   Timeout timeout() const { return timeout_; }
 
-  // The data plane's own words, or what can be done where there are none.
+  // The data plane's own words, or what can be done where there are none. Where nothing came in time it is asked why.
   Failure failure(const grpc::Status& status, std::optional<Timeout> timeout = std::nullopt) const;
 
  private:
+  // What is known to keep the data plane from answering; empty for nothing.
+  std::string what_it_waits_for() const;
   template <typename Request, typename Response>
   grpc::Status send(Method<Request, Response> method, grpc::ClientContext& context, const Request& request,
                     Response& response) {
