@@ -246,6 +246,9 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   parse_flags(argc, argv);
   const std::string source = absl::GetFlag(FLAGS_source);
+  if (source != "file" && absl::GetFlag(FLAGS_once)) {
+    return end_with(absl::InvalidArgumentError("--once: is for --source=file; other sources never come to an end"), 2);
+  }
   if (source == "load") return run<control::Autoscaler>(options_from_flags(), signals);
   if (source == "file") return run<mirror::Keeper>(keeper_options_from_flags(), signals);
   return end_with(absl::InvalidArgumentError(absl::StrCat("source: \"", source, "\" is neither load nor file")), 2);

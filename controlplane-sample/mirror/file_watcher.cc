@@ -74,10 +74,17 @@ bool FileWatcher::wait() {
   while (true) {
     pollfd polled[] = {{.fd = ending_, .events = POLLIN, .revents = 0},
                        {.fd = inotify_, .events = POLLIN, .revents = 0}};
-    const int ready = poll(polled, 2, watched_ < 0 ? kWithoutWatchMs : -1);
+    const int ready = poll(polled, 2, watched_ < 0 || leads_elsewhere() ? kWithoutWatchMs : -1);
     if ((polled[0].revents & POLLIN) != 0) return false;
     if (ready == 0 || ((polled[1].revents & POLLIN) != 0 && concerns_file())) return true;
   }
+}
+
+// Over symbolic links into a folder that is not watched.
+bool FileWatcher::leads_elsewhere() const {
+  std::error_code ignored;
+  const std::filesystem::path file = std::filesystem::weakly_canonical(path_, ignored);
+  return file.parent_path() != std::filesystem::weakly_canonical(folder_, ignored);
 }
 
 bool FileWatcher::concerns_file() {

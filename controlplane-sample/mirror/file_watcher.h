@@ -1,5 +1,6 @@
 // Tells the text of a file now and whenever it may have changed: written in place, replaced by a rename (as editors and
-// configuration tools do), or reached over a symbolic link that was set anew.
+// configuration tools do), or reached over a symbolic link that was set anew. Where links lead into another folder, the
+// file there is read every second.
 #pragma once
 
 #include <functional>
@@ -34,6 +35,7 @@ class FileWatcher {
   void watch();
   // Until something may have happened to the file; false when it is time to end.
   bool wait();
+  bool leads_elsewhere() const;
   bool concerns_file();
   void read();
 

@@ -47,6 +47,22 @@ class FileWatcherTest : public testing::Test {
   std::optional<FileWatcher> watcher_;
 };
 
+TEST_F(FileWatcherTest, TellsWhatChangesBehindALinkIntoAnotherFolder) {
+  std::filesystem::create_directory(folder_ / "away");
+  write("away/real", "one");
+  std::filesystem::create_symlink("away/real", folder_ / "file");
+  watch();
+  EXPECT_EQ(next(), "one");
+  write("away/real.new", "two");
+  std::filesystem::rename(folder_ / "away/real.new", folder_ / "away/real");
+  EXPECT_EQ(next(), "two");
+  write("away/real", "three");
+  // It may have been read while it was empty.
+  std::string told = next();
+  if (told.empty()) told = next();
+  EXPECT_EQ(told, "three");
+}
+
 TEST_F(FileWatcherTest, TellsWhatIsThereAndEachChangeOnce) {
   write("file", "one");
   watch();
