@@ -6,6 +6,7 @@
 #include "codec/client_hello.h"
 #include "config/text.h"
 #include "http/text.h"
+#include "proxy/exchange_log.h"
 #include "tls/handshake.h"
 
 namespace fairlead::proxy {
@@ -15,6 +16,16 @@ namespace {
 bool is_same_to_some_server(std::string_view name, std::string_view other) {
   auto as_cgi = [](char c) { return c == '-' ? '_' : absl::ascii_tolower(static_cast<unsigned char>(c)); };
   return std::ranges::equal(name, other, {}, as_cgi, as_cgi);
+}
+
+std::string_view name_of(tls::Outcome outcome) {
+  if (outcome == tls::Outcome::kGone) return "client_gone";
+  return outcome == tls::Outcome::kTimedOut ? "tls_handshake_timeout" : "tls_handshake_failed";
+}
+
+// Who comes and says nothing has a line where each connection has one.
+void log_failure(Client& client, bool has_said_something, std::string_view how) {
+  if (has_said_something || client.settings().protocol == config::Protocol::kTcp) log_refusal(client, 0, how);
 }
 
 }  // namespace
@@ -29,6 +40,7 @@ runtime::Task<bool> begin_tls(Client& client) {
   tls::Accepted accepted = co_await tls::accept(client.stream(), client.context().tls, record->tls_context, deadline);
   if (accepted.outcome != tls::Outcome::kDone) {
     ++listener.tls_failed;
+    log_failure(client, begun.has_value(), name_of(accepted.outcome));
     co_return false;
   }
   ++(accepted.transport->was_resumed() ? listener.tls_resumed : listener.tls_full);
@@ -39,6 +51,11 @@ runtime::Task<bool> begin_tls(Client& client) {
 }
 
 namespace {
+
+template <typename Result>
+tls::Outcome outcome_of(const Result& read) {
+  return !read && read.error() == net::IoError::kTimedOut ? tls::Outcome::kTimedOut : tls::Outcome::kGone;
+}
 
 codec::HelloState parse_hello(Client& client, codec::ClientHello& hello) {
   auto memory = client.context().tls.plain().first<codec::kMaxClientHello>();
@@ -61,6 +78,7 @@ runtime::Task<std::optional<config::BackendHandle>> find_backend_by_hello(Client
   net::IoResult<void> begun = co_await first_byte(client, deadline);
   if (!begun && begun.error() == net::IoError::kCancelled) co_return std::nullopt;
   codec::ClientHello hello;
+  tls::Outcome outcome = tls::Outcome::kRefused;
   while (true) {
     codec::HelloState state = parse_hello(client, hello);
     if (state == codec::HelloState::kComplete) co_return backend_for(hello, *record);
@@ -69,13 +87,17 @@ runtime::Task<std::optional<config::BackendHandle>> find_backend_by_hello(Client
     if (client.in().empty()) {
       client.in().release();
       auto readable = co_await client.stream().readable(deadline);
+      outcome = outcome_of(readable);
       if (!readable) break;
     }
     auto count = co_await client.stream().read_some(client.in().room(), deadline);
+    outcome = outcome_of(count);
     if (!count || *count == 0) break;
+    outcome = tls::Outcome::kRefused;
     client.in().commit(*count);
   }
   ++client.listener().tls_failed;
+  log_failure(client, begun.has_value(), name_of(outcome));
   co_return std::nullopt;
 }
 

@@ -4,15 +4,20 @@
 
 #include <filesystem>
 #include <latch>
+#include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/version.h"
+#include "journal/state_directory.h"
 #include "net/socket.h"
 #include "observe/prometheus.h"
 #include "server/scheduling.h"
 #include "spdlog/spdlog.h"
+#include "tls/server_context.h"
+#include "tls/ticket_transfer.h"
 
 namespace fairlead::server {
 namespace {
@@ -33,6 +38,8 @@ void make_folder_of(const std::string& listen) {
 // In a takeover, for the first word about names and checked servers; how often the other process is looked at.
 constexpr std::chrono::seconds kSettlingTime{10};
 constexpr std::chrono::milliseconds kSettlingStep{100};
+// For a process that ends to have ended.
+constexpr std::chrono::minutes kEndingTime{2};
 
 // What `ask`, given where to put it, is answered by another thread.
 template <typename Ask>
@@ -101,6 +108,7 @@ absl::Status DataPlane::ask_for_takeover() {
   if (!taker.ok()) return taker.status();
   taker_ = *std::move(taker);
   if (!taker_) {
+    wait_for_the_last_one();
     spdlog::info("takeover: no process runs with {}; starting without one", settings_.state_directory);
     return absl::OkStatus();
   }
@@ -108,6 +116,20 @@ absl::Status DataPlane::ask_for_takeover() {
                taker_->offers().size());
   inheritance_ = std::make_shared<Inheritance>(std::move(taker_->offers()));
   return absl::OkStatus();
+}
+
+// One that was told to end gives nothing any more, and has the state directory until it has ended.
+void DataPlane::wait_for_the_last_one() const {
+  const auto deadline = std::chrono::steady_clock::now() + kEndingTime;
+  int said = 0;
+  while (const int holder = journal::StateDirectory::holder(settings_.state_directory)) {
+    if (std::chrono::steady_clock::now() >= deadline) return;
+    if (std::exchange(said, holder) != holder) {
+      spdlog::info("takeover: process {} has {} and gives nothing, as one that ends; waiting until it has", holder,
+                   settings_.state_directory);
+    }
+    std::this_thread::sleep_for(kSettlingStep);
+  }
 }
 
 absl::Status DataPlane::serve_traffic(const ConfigurationFile& file) {
@@ -141,6 +163,7 @@ absl::Status DataPlane::open_store(const ConfigurationFile& file) {
   auto store = store::Store::open(*workers_, {}, std::move(journal), settings_.zone, std::move(seal));
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
+  adopt_tickets();
   return load_file(file);
 }
 
@@ -190,10 +213,7 @@ void DataPlane::settle() {
   bool is_settled = false;
   while (!is_settled && std::chrono::steady_clock::now() < deadline && !taker_->is_alone()) {
     if (!settling_->wait_until(std::min(deadline, std::chrono::steady_clock::now() + kSettlingStep))) continue;
-    (void)wait_for_status([this](auto done) {
-      auto posted = store_->read([done](store::Reader&) { done(absl::OkStatus()); });
-      if (posted != store::Store::Posted::kYes) done(absl::UnavailableError("busy"));
-    });
+    (void)read_store([](store::Reader&) {});
     is_settled = settling_->wait_until(std::chrono::steady_clock::now());
   }
   workers_->begin_accepting();
@@ -297,6 +317,16 @@ void DataPlane::wait_for_successor() {
   giver_->start();
 }
 
+absl::Status DataPlane::read_store(const std::function<void(store::Reader&)>& reading) {
+  return wait_for_status([&](auto done) {
+    auto posted = store_->read([&reading, done](store::Reader& reader) {
+      reading(reader);
+      done(absl::OkStatus());
+    });
+    if (posted != store::Store::Posted::kYes) done(absl::UnavailableError("busy"));
+  });
+}
+
 absl::Status DataPlane::give_up_state() {
   return wait_for_status([this](auto done) { store_->hand_over_journal(std::move(done)); });
 }
@@ -323,6 +353,36 @@ std::vector<takeover::Offer> DataPlane::offer() {
   offered_.clear();
   for (const takeover::Offer& one : offers) offered_.push_back({one.use, one.bound});
   return offers;
+}
+
+// Ticket keys of listeners, so that the other process knows these clients as this one does.
+std::string DataPlane::secrets() {
+  std::vector<tls::ListenerTickets> tickets;
+  (void)read_store([&](store::Reader& reader) {
+    for (const store::ListenerView& listener : reader.everything().listeners) {
+      const config::Listener& record = *listener.record;
+      if (!record.tls_context) continue;
+      tickets.push_back({record.metadata.uid, record.metadata.version, record.tls_context->ticket_keys().keys()});
+    }
+  });
+  return tls::write_tickets(tickets);
+}
+
+// Before anybody is accepted. Of a listener that is another one than it was they would open what it did not grant.
+void DataPlane::adopt_tickets() {
+  if (!taker_) return;
+  auto tickets = tls::read_tickets(taker_->secrets());
+  if (!tickets.ok()) return spdlog::warn("takeover: {}", std::string(tickets.status().message()));
+  absl::flat_hash_map<config::Uid, tls::ListenerTickets*> by_uid;
+  for (tls::ListenerTickets& listener : *tickets) by_uid[listener.uid] = &listener;
+  (void)read_store([&](store::Reader& reader) {
+    for (const store::ListenerView& listener : reader.everything().listeners) {
+      const config::Listener& record = *listener.record;
+      auto given = by_uid.find(record.metadata.uid);
+      if (!record.tls_context || given == by_uid.end() || given->second->version != record.metadata.version) continue;
+      record.tls_context->ticket_keys().adopt(std::move(given->second->keys));
+    }
+  });
 }
 
 void DataPlane::leave(const std::vector<bool>& kept) {
@@ -394,15 +454,12 @@ observe::ManagementFacts DataPlane::management_facts() const {
 
 BoundAddresses DataPlane::bound_addresses() {
   BoundAddresses addresses;
-  std::latch read(1);
-  auto posted = store_->read([&](store::Reader& reader) {
+  (void)read_store([&](store::Reader& reader) {
     for (const store::ListenerView& listener : reader.everything().listeners) {
       for (auto& bound : listener.record->bound)
         addresses.listeners[listener.record->name].push_back(bound.to_string());
     }
-    read.count_down();
   });
-  if (posted == store::Store::Posted::kYes) read.wait();
   addresses.management = management_->bound();
   if (metrics_) addresses.observation = metrics_->bound().to_string();
   return addresses;

@@ -58,10 +58,14 @@ class DataPlane : takeover::Host {
   DataPlane(const Settings& settings, StartOptions options);
   absl::Status ask_for_takeover();
   absl::Status open_log();
+  void wait_for_the_last_one() const;
   absl::Status serve_traffic(const ConfigurationFile& file);
   WorkerClass worker_class() const { return settings_.real_time_workers ? WorkerClass::kRealTime : WorkerClass::kFair; }
   absl::Status open_store(const ConfigurationFile& file);
   absl::Status load_file(const ConfigurationFile& file);
+  void adopt_tickets();
+  // `reading` runs on the store's thread, and has run when this returns OK.
+  absl::Status read_store(const std::function<void(store::Reader&)>& reading);
   std::optional<observe::JournalFacts> journal_facts() const;
   observe::ManagementFacts management_facts() const;
   void watch_limits();
@@ -78,6 +82,7 @@ class DataPlane : takeover::Host {
   absl::Status give_up_state() override;
   absl::Status take_state_back(bool changes_count) override;
   std::vector<takeover::Offer> offer() override;
+  std::string secrets() override;
   void leave(const std::vector<bool>& kept) override;
 
   // For its addresses, and to serve at them.

@@ -24,6 +24,10 @@ api::Failure not_found(const std::string& name) {
   return {v1::REASON_NOT_FOUND, api::certificate_title(name), "", "does not exist"};
 }
 
+std::string text_of(config::WallTime time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::FromChrono(time), absl::UTCTimeZone());
+}
+
 }  // namespace
 
 auto Applier::apply(api::WriteCertificate& write) -> Failed {
@@ -75,10 +79,19 @@ auto Applier::check_new(config::Certificate& certificate, const config::Certific
     }
   }
   if (certificate.facts.expires <= now_) {
-    return invalid(
-        certificate, "chain",
-        concat("has expired on ", absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::FromChrono(certificate.facts.expires),
-                                                   absl::UTCTimeZone())));
+    return invalid(certificate, "chain", concat("has expired on ", text_of(certificate.facts.expires)));
+  }
+  if (!tls::is_used_key_type(certificate.facts.key_type)) {
+    return invalid(certificate, "private_key",
+                   concat("is of type ", certificate.facts.key_type,
+                          "; used are RSA, EC P-256, EC P-384, EC P-521 and Ed25519, which clients know"));
+  }
+  if (const tls::Staple* staple = certificate.identity->staple()) {
+    if (!staple->problem.empty()) return invalid(certificate, "ocsp_response", staple->problem);
+    // What is put back may be older than it holds, and is then not stapled.
+    if (staple->not_after <= now_ && !restores_) {
+      return invalid(certificate, "ocsp_response", concat("holds no more since ", text_of(staple->not_after)));
+    }
   }
   if (model_.notes_rows() && !model_.seal()) {
     return api::Failure{v1::REASON_NO_ENCRYPTION, api::certificate_title(certificate.name), "private_key",

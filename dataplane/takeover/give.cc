@@ -104,6 +104,8 @@ absl::StatusOr<std::string> Giver::hear_hello(Connection& visitor) {
                                                       " of the takeover's protocol, and the running process version ",
                                                       kProtocolVersion, "; stop the one and start the other"));
   }
+  wants_secrets_ = words.ends_with(kWantsSecrets);
+  if (wants_secrets_) words.remove_suffix(sizeof kWantsSecrets - 1);
   return std::string(words);
 }
 
@@ -111,6 +113,14 @@ absl::Status Giver::hand_over(Connection& visitor) {
   if (absl::Status given_up = host_.give_up_state(); !given_up.ok()) return given_up;
   std::vector<Offer> offers = host_.offer();
   if (absl::Status sent = send_offers(visitor, offers); !sent.ok()) return sent;
+  if (wants_secrets_) {
+    // Without them nothing is lost but some ease.
+    base::Descriptor file = make_secret_file(host_.secrets());
+    const int descriptor = file.get();
+    absl::Status sent =
+        file ? visitor.send("secrets", {&descriptor, 1}, Clock::now() + options_.step) : absl::OkStatus();
+    if (!sent.ok()) return sent;
+  }
   kept_.assign(offers.size(), true);
   offers.clear();
   if (absl::Status sent = visitor.send("yours", {}, Clock::now() + options_.step); !sent.ok()) return sent;
@@ -150,10 +160,16 @@ absl::StatusOr<std::string> Giver::hear_serving(Connection& visitor) {
   while (true) {
     std::array<pollfd, 3> watched = {pollfd{stopping_.get(), POLLIN, 0}, pollfd{visitor.fd(), POLLIN, 0},
                                      pollfd{listening_.get(), POLLIN, 0}};
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    int ready = left <= 0 ? 0 : ::poll(watched.data(), watched.size(), static_cast<int>(left));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) return absl::DeadlineExceededError("it does not serve in time");
+    const auto wait = std::min(left, options_.reminder);
+    const int ready = ::poll(watched.data(), watched.size(), static_cast<int>(wait.count()));
     if (ready < 0) continue;
-    if (ready == 0) return absl::DeadlineExceededError("it does not serve in time");
+    if (ready == 0) {
+      spdlog::warn("takeover: process {} does not serve yet; no writes until it does, for {} s more at most", visitor_,
+                   std::chrono::ceil<std::chrono::seconds>(deadline - Clock::now()).count());
+      continue;
+    }
     if (watched[1].revents != 0) break;
     // This process was told to end. The other one has everything, so it is its turn, whatever becomes of it.
     if (watched[0].revents != 0) return std::string("all");

@@ -25,6 +25,8 @@ class Host {
   virtual absl::Status take_state_back(bool changes_count) = 0;
   // All addresses where it listens, with copies of its sockets.
   virtual std::vector<Offer> offer() = 0;
+  // What goes to the other process beside the sockets, if it asks for it; may be empty.
+  virtual std::string secrets() = 0;
   // The other process serves. `kept`: for each offer whether it has its sockets; the others are this process's to end.
   virtual void leave(const std::vector<bool>& kept) = 0;
 };
@@ -33,7 +35,9 @@ struct GiverOptions {
   // Until the other process has said what it wants, or has taken what it was sent.
   std::chrono::milliseconds step = std::chrono::seconds(5);
   // Until it serves: it loads the whole state in this time.
-  std::chrono::milliseconds load = std::chrono::minutes(5);
+  std::chrono::milliseconds load = std::chrono::minutes(1);
+  // How often it is said meanwhile that writes wait for it.
+  std::chrono::milliseconds reminder = std::chrono::seconds(10);
 };
 
 class Giver {
@@ -75,6 +79,7 @@ class Giver {
   const base::Descriptor stopping_;
   // What is told to a second visitor, and in the log.
   pid_t visitor_ = 0;
+  bool wants_secrets_ = false;
   // It said that it serves.
   bool serving_was_said_ = false;
   // It closed the connection and had not said so. Else, as after a deadline, it may serve by now, unheard.

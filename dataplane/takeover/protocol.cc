@@ -1,7 +1,12 @@
 #include "takeover/protocol.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -14,6 +19,33 @@ namespace {
 constexpr std::array<const char*, 4> kUses = {"listener", "management", "observation", "takeover"};
 
 }  // namespace
+
+base::Descriptor make_secret_file(std::string_view bytes) {
+  base::Descriptor file(::memfd_create("fairlead-secrets", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  for (size_t at = 0; file && at < bytes.size();) {
+    const ssize_t written = ::pwrite(file.get(), bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return {};
+    at += static_cast<size_t>(written);
+  }
+  if (file) ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+  return file;
+}
+
+absl::StatusOr<std::string> read_secret_file(int file) {
+  struct stat status{};
+  if (::fstat(file, &status) != 0) return absl::ErrnoToStatus(errno, "the file of secrets");
+  const auto size = static_cast<size_t>(status.st_size);
+  if (size > kSecretsMax) return absl::ResourceExhaustedError(absl::StrCat("the file of secrets has ", size, " bytes"));
+  std::string bytes(size, '\0');
+  for (size_t at = 0; at < size;) {
+    const ssize_t got = ::pread(file, bytes.data() + at, size - at, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return absl::ErrnoToStatus(got < 0 ? errno : EIO, "the file of secrets");
+    at += static_cast<size_t>(got);
+  }
+  return bytes;
+}
 
 bool consume(std::string_view& text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return false;

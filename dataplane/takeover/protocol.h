@@ -3,7 +3,9 @@
 //     the new one                                   the one that runs (the old one)
 //
 //     hello 1 <version>       ------------------>   takes no more writes, commits, gives up the state directory
+//       secrets
 //                             <------------------   sockets, with descriptors; as often as needed
+//                             <------------------   secrets, with a file of them; to who has asked for it in its hello
 //                             <------------------   yours
 //     locks and loads the state directory,
 //     asks for names, checks servers,
@@ -12,7 +14,8 @@
 //                             <------------------   leaving
 //                                                   accepts no more, finishes what it has, ends
 //
-// Instead of the sockets the old one may answer: no <reason>.
+// Instead of the sockets the old one may answer: no <reason>. Secrets are what makes it easier for clients that the new
+// one is in the old one's place; what is in them is between the two hosts.
 //
 // The lock of the state directory decides who goes on when the other one is gone. A connection that ends before
 // `serving` means to the old one: take the state back, as soon as the lock is free, and go on; what the new one has
@@ -34,6 +37,16 @@ namespace fairlead::takeover {
 
 inline constexpr int kProtocolVersion = 1;
 inline constexpr const char* kSocketName = "takeover.sock";
+
+// At the end of a hello: secrets are wanted.
+inline constexpr char kWantsSecrets[] = " secrets";
+// More than that is not read.
+inline constexpr size_t kSecretsMax = 64 << 20;
+
+// A file in memory with these bytes, which nobody can change any more; none where there is no memory for it.
+base::Descriptor make_secret_file(std::string_view bytes);
+// From its beginning to its end.
+absl::StatusOr<std::string> read_secret_file(int file);
 
 // Where `text` begins with `prefix`, takes it away.
 bool consume(std::string_view& text, std::string_view prefix);

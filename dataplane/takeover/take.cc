@@ -27,7 +27,8 @@ absl::StatusOr<std::optional<Taker>> Taker::ask(const std::string& state_directo
   if (absl::IsNotFound(connection.status())) return std::nullopt;
   if (!connection.ok()) return connection.status();
   Taker taker(*std::move(connection), options);
-  std::string hello = absl::StrCat("hello ", kProtocolVersion, " ", std::string(version));
+  spdlog::info("takeover: asks process {}", taker.from_);
+  std::string hello = absl::StrCat("hello ", kProtocolVersion, " ", std::string(version), kWantsSecrets);
   absl::Status given = taker.connection_.send(hello, {}, Clock::now() + options.give);
   if (given.ok()) given = taker.receive_offers();
   // Whatever has come until then is what there is.
@@ -50,6 +51,12 @@ absl::Status Taker::receive_offers() {
     std::string_view words = message->text;
     if (words == "yours") return absl::OkStatus();
     if (consume(words, "no ")) return absl::FailedPreconditionError(std::string(words));
+    if (words == "secrets" && message->descriptors.size() == 1) {
+      absl::StatusOr<std::string> read = read_secret_file(message->descriptors.front().get());
+      if (!read.ok()) return read.status();
+      secrets_ = *std::move(read);
+      continue;
+    }
     if (!consume(words, "sockets\n")) {
       return absl::InvalidArgumentError("it said " + base::quoted_excerpt(words) + " where sockets were expected");
     }

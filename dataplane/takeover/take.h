@@ -28,6 +28,9 @@ class Taker {
   // What the process listened on; those that are not wanted are left where they are.
   std::vector<Offer>& offers() { return offers_; }
 
+  // What the process gave beside them; empty where it had nothing, or knows of no secrets.
+  const std::string& secrets() const { return secrets_; }
+
   // The other process has ended: nobody else serves.
   bool is_alone() const;
 
@@ -46,6 +49,7 @@ class Taker {
   pid_t from_;
   base::Descriptor process_;
   std::vector<Offer> offers_;
+  std::string secrets_;
 };
 
 }  // namespace fairlead::takeover

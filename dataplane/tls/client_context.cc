@@ -1,8 +1,10 @@
 #include "tls/client_context.h"
 
+#include <arpa/inet.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -36,6 +38,12 @@ std::string ip_of(const config::Endpoint& address) {
   return text;
 }
 
+bool is_ip(const std::string& text) {
+  std::array<unsigned char, 16> address;
+  return inet_pton(AF_INET, text.c_str(), address.data()) == 1 ||
+         inet_pton(AF_INET6, text.c_str(), address.data()) == 1;
+}
+
 }  // namespace
 
 std::string check_pin(const std::string& base64) {
@@ -57,6 +65,7 @@ std::shared_ptr<const ClientContext> ClientContext::make(const config::BackendTl
   if (settings.ca.empty()) {
     SSL_CTX_set_default_verify_paths(context);
   } else {
+    believe_as_they_are(context);
     for_each_authority(settings.ca,
                        [&](X509* authority) { X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority); });
   }
@@ -91,10 +100,13 @@ int ClientContext::verify(X509_STORE_CTX* chain, void* context) {
 }
 
 void ClientContext::prepare(SSL* connection, const config::Endpoint& address, const std::string& alpn) const {
-  if (!settings_.sni.empty()) SSL_set_tlsext_host_name(connection, settings_.sni.c_str());
+  // An address is no host's name there (RFC 6066, section 3).
+  if (!settings_.sni.empty() && !is_ip(settings_.sni)) SSL_set_tlsext_host_name(connection, settings_.sni.c_str());
   const std::string& name = settings_.effective_name();
   X509_VERIFY_PARAM* wanted = SSL_get0_param(connection);
-  if (!name.empty()) {
+  if (is_ip(name)) {
+    FAIRLEAD_CHECK(X509_VERIFY_PARAM_set1_ip_asc(wanted, name.c_str()) == 1);
+  } else if (!name.empty()) {
     SSL_set_hostflags(connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     SSL_set1_host(connection, name.c_str());
   } else {

@@ -17,11 +17,16 @@ inline constexpr char kCiphers[] =
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 inline constexpr char kCipherSuites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 inline constexpr char kGroups[] = "X25519:P-256:P-384";
+// At the end of every list: who has no certificate is nobody, and what is not encrypted is not TLS's to carry.
+inline constexpr char kNeverUsed[] = ":!aNULL:!eNULL";
 // Of the other side.
 inline constexpr int kChainMax = 10;
 
 // Versions, options and ciphers of a context; texts have been checked, and empty ones mean the default.
 void set_up(SSL_CTX* context, bool tls13_only, const std::string& ciphers, const std::string& suites);
+
+// Whose certificates are believed need not be roots: a chain that reaches one of them is whole.
+void believe_as_they_are(SSL_CTX* context);
 
 // Each with its size before it, as ALPN has it.
 std::string alpn_bytes(const std::vector<std::string>& protocols);

@@ -163,6 +163,47 @@ std::expected<KeyPtr, CertificateProblem> parse_key(std::string_view pem) {
   return key;
 }
 
+// The part that is about the certificate; null for none. The issuer's key need not be at hand for that.
+OCSP_SINGLERESP* find_single(OCSP_BASICRESP* basic, const X509* leaf) {
+  for (int i = 0; i < OCSP_resp_count(basic); ++i) {
+    OCSP_SINGLERESP* single = OCSP_resp_get0(basic, i);
+    ASN1_INTEGER* serial = nullptr;
+    auto* id = const_cast<OCSP_CERTID*>(OCSP_SINGLERESP_get0_id(single));
+    OCSP_id_get0_info(nullptr, nullptr, nullptr, &serial, id);
+    if (serial && ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(leaf)) == 0) return single;
+  }
+  return nullptr;
+}
+
+// By the certificate's issuer, or by whom that one has entitled to it.
+bool is_signed_by_issuer(OCSP_BASICRESP* basic, stack_st_X509* further) {
+  std::unique_ptr<X509_STORE, decltype(&X509_STORE_free)> issuer(X509_STORE_new(), &X509_STORE_free);
+  X509_STORE_add_cert(issuer.get(), sk_X509_value(further, 0));
+  return OCSP_basic_verify(basic, further, issuer.get(), OCSP_PARTIAL_CHAIN) == 1;
+}
+
+// What is wrong with a response beside this certificate, in words; empty for nothing. `further`: the chain's others;
+// where the issuer is not among them nobody knows who has signed. `not_after`: until when it holds.
+std::string look_at(const std::string& der, const X509* leaf, stack_st_X509* further, config::WallTime& not_after) {
+  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  std::unique_ptr<OCSP_RESPONSE, decltype(&OCSP_RESPONSE_free)> response(
+      d2i_OCSP_RESPONSE(nullptr, &at, static_cast<long>(der.size())), &OCSP_RESPONSE_free);
+  std::unique_ptr<OCSP_BASICRESP, decltype(&OCSP_BASICRESP_free)> basic(OCSP_response_get1_basic(response.get()),
+                                                                        &OCSP_BASICRESP_free);
+  if (!basic) return concat("has no status in it: ", take_error());
+  OCSP_SINGLERESP* single = find_single(basic.get(), leaf);
+  if (!single) return "is about another certificate";
+  ASN1_GENERALIZEDTIME* next = nullptr;
+  const int status = OCSP_single_get0_status(single, nullptr, nullptr, nullptr, &next);
+  if (status == V_OCSP_CERTSTATUS_REVOKED) return "says that the certificate is revoked";
+  if (status != V_OCSP_CERTSTATUS_GOOD) return "says that the certificate is not known";
+  if (next) not_after = time_of(next);
+  if (sk_X509_num(further) > 0 && !is_signed_by_issuer(basic.get(), further)) {
+    return concat("is not signed by the certificate's issuer: ", take_error());
+  }
+  return "";
+}
+
 // What a handshake would say of it.
 std::expected<void, CertificateProblem> try_out(const Identity& identity) {
   SslContextPtr context(SSL_CTX_new(TLS_server_method()));
@@ -236,6 +277,11 @@ std::string check_ocsp_response(std::string_view base64, std::string* der) {
   return "";
 }
 
+bool is_used_key_type(std::string_view type) {
+  return type.starts_with("RSA ") || type == "EC P-256" || type == "EC P-384" || type == "EC P-521" ||
+         type == "ED25519";
+}
+
 Identity::~Identity() {
   EVP_PKEY_free(key_);
   X509_free(leaf_);
@@ -272,8 +318,12 @@ std::expected<std::shared_ptr<const Identity>, CertificateProblem> Identity::mak
   identity->further_ = sk_X509_new_null();
   for (size_t i = 1; i < certificates->size(); ++i) sk_X509_push(identity->further_, (*certificates)[i].release());
   if (!ocsp_response.empty()) {
-    std::string wrong = check_ocsp_response(ocsp_response, &identity->ocsp_);
+    Staple staple;
+    std::string wrong = check_ocsp_response(ocsp_response, &staple.der);
     if (!wrong.empty()) return problem(Field::kOcspResponse, std::move(wrong));
+    staple.problem = look_at(staple.der, identity->leaf(), identity->further(), staple.not_after);
+    ERR_clear_error();
+    identity->staple_ = std::move(staple);
   }
   if (auto usable = try_out(*identity); !usable) return std::unexpected(std::move(usable.error()));
   return identity;

@@ -3,6 +3,7 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,18 @@ std::expected<Chain, CertificateProblem> read_chain(std::string_view pem);
 // Why it is none, in words; empty for a good one. `der`, if any, gets it.
 std::string check_ocsp_response(std::string_view base64, std::string* der = nullptr);
 
+// Whether a key is of a type that is used; `type` as in CertificateFacts.
+bool is_used_key_type(std::string_view type);
+
+// An OCSP response beside the certificate that it is given with.
+struct Staple {
+  std::string der;
+  // Why it does not fit the certificate, in words; empty where it does.
+  std::string problem;
+  // Afterwards it says nothing.
+  config::WallTime not_after = config::WallTime::max();
+};
+
 // Immutable. Any thread.
 class Identity {
  public:
@@ -49,8 +62,8 @@ class Identity {
   EVP_PKEY* key() const { return key_; }
   X509* leaf() const { return leaf_; }
   stack_st_X509* further() const { return further_; }
-  // DER; may be empty.
-  const std::string& ocsp_response() const { return ocsp_; }
+  // Null for none.
+  const Staple* staple() const { return staple_ ? &*staple_ : nullptr; }
 
  private:
   Identity() = default;
@@ -60,7 +73,7 @@ class Identity {
   stack_st_X509* further_ = nullptr;
   std::vector<std::string> names_;
   std::string key_kind_;
-  std::string ocsp_;
+  std::optional<Staple> staple_;
 };
 
 }  // namespace fairlead::tls

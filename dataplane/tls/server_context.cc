@@ -15,6 +15,17 @@
 namespace fairlead::tls {
 namespace {
 
+constexpr unsigned char kSessionIdContext[] = {'f', 'a', 'i', 'r', 'l', 'e', 'a', 'd'};
+
+// Of a hello that is being looked at (RFC 6066: a list of one); empty where it names nobody.
+std::string_view name_in_hello(SSL* connection) {
+  constexpr size_t kBefore = 5;  // the list's size, that it is a host, and the name's size
+  const unsigned char* bytes = nullptr;
+  size_t size = 0;
+  if (SSL_client_hello_get0_ext(connection, TLSEXT_TYPE_server_name, &bytes, &size) != 1 || size < kBefore) return {};
+  return {reinterpret_cast<const char*>(bytes) + kBefore, size - kBefore};
+}
+
 SslContextPtr scratch_context() { return SslContextPtr(SSL_CTX_new(TLS_server_method())); }
 
 }  // namespace
@@ -33,7 +44,9 @@ std::string check_ciphers(const std::string& ciphers) {
     at = end + 1;
   }
   if (SSL_CTX_set_cipher_list(context.get(), ciphers.c_str()) != 1) return take_error();
-  return "";
+  if (SSL_CTX_set_cipher_list(context.get(), (ciphers + kNeverUsed).c_str()) == 1) return "";
+  ERR_clear_error();
+  return "has only ciphers without a certificate or without encryption, and those are never used";
 }
 
 std::string check_cipher_suites(const std::string& suites) {
@@ -115,6 +128,7 @@ void ServerContext::set_protocols(bool http) {
 
 void ServerContext::ask_for_certificates() {
   const config::ClientCertificates& clients = *settings_.client_certificates;
+  believe_as_they_are(context_);
   SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | (clients.required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
   for_each_authority(clients.ca, [&](X509* authority) {
     X509_STORE_add_cert(SSL_CTX_get_cert_store(context_), authority);
@@ -129,8 +143,8 @@ void ServerContext::ask_for_certificates() {
 }
 
 void ServerContext::use_tickets() {
-  const auto& id = ticket_keys_->id();
-  SSL_CTX_set_session_id_context(context_, id.data(), id.size());
+  // OpenSSL wants one. What tells listeners apart is which tickets their keys open.
+  SSL_CTX_set_session_id_context(context_, kSessionIdContext, sizeof kSessionIdContext);
   SSL_CTX_set_timeout(context_, std::chrono::duration_cast<std::chrono::seconds>(TicketKeys::kHolds).count());
   if (!settings_.effective_session_tickets()) {
     SSL_CTX_set_options(context_, SSL_OP_NO_TICKET);
@@ -139,12 +153,33 @@ void ServerContext::use_tickets() {
   }
   // One is enough for a client that goes on with it, and each costs a record.
   SSL_CTX_set_num_tickets(context_, 1);
+  SSL_CTX_set_session_ticket_cb(context_, nullptr, &ServerContext::may_resume, this);
   SSL_CTX_set_app_data(context_, ticket_keys_.get());
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context_, [](SSL* connection, unsigned char* name, unsigned char* iv,
                                                     EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int making) {
     auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(connection)));
     return use_ticket_keys(*keys, name, iv, cipher, mac, making == 1);
   });
+}
+
+// With TLS 1.2 a connection that is resumed has the host of the former one, whatever its own hello names: that would
+// get what is for another host (RFC 6066, section 3), so it is a whole handshake then. (With 1.3 the hello's counts.)
+SSL_TICKET_RETURN ServerContext::may_resume(SSL* connection, SSL_SESSION* session, const unsigned char*, size_t,
+                                            SSL_TICKET_STATUS status, void* context) {
+  const auto& self = *static_cast<const ServerContext*>(context);
+  const bool is_opened = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+  if (!is_opened) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  const char* former = SSL_SESSION_get0_hostname(session);
+  // A session has the host where some certificate was for it.
+  const bool is_other = SSL_SESSION_get_protocol_version(session) <= TLS1_2_VERSION &&
+                        self.known_name(name_in_hello(connection)) != absl::AsciiStrToLower(former ? former : "");
+  if (is_other) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+std::string ServerContext::known_name(std::string_view host) const {
+  std::string lower = absl::AsciiStrToLower(config::as_absl(host));
+  return has_name(lower) ? lower : "";
 }
 
 const ServerContext::Set* ServerContext::find(std::string_view host) const {
@@ -191,8 +226,10 @@ int ServerContext::staple(SSL* connection, void* context) {
   const X509* leaf = SSL_get_certificate(connection);
   auto is_it = [&](const auto& identity) { return identity->leaf() == leaf; };
   auto at = std::ranges::find_if(self.identities_, is_it);
-  if (at == self.identities_.end() || (*at)->ocsp_response().empty()) return SSL_TLSEXT_ERR_NOACK;
-  const std::string& response = (*at)->ocsp_response();
+  if (at == self.identities_.end() || !(*at)->staple()) return SSL_TLSEXT_ERR_NOACK;
+  // Who is shown one that holds no more may refuse what he takes without any.
+  if ((*at)->staple()->not_after <= std::chrono::system_clock::now()) return SSL_TLSEXT_ERR_NOACK;
+  const std::string& response = (*at)->staple()->der;
   void* copy = OPENSSL_memdup(response.data(), response.size());
   if (!copy) return SSL_TLSEXT_ERR_NOACK;
   SSL_set_tlsext_status_ocsp_resp(connection, copy, static_cast<long>(response.size()));

@@ -2,6 +2,8 @@
 // published with the listener, used by all workers. Immutable, but for the ticket keys. Any thread.
 #pragma once
 
+#include <openssl/ssl.h>
+
 #include <memory>
 #include <span>
 #include <string>
@@ -11,9 +13,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "config/listener_tls.h"
 #include "tls/identity.h"
-
-typedef struct ssl_ctx_st SSL_CTX;
-typedef struct ssl_st SSL;
 
 namespace fairlead::tls {
 
@@ -38,6 +37,7 @@ class ServerContext {
   ServerContext& operator=(const ServerContext&) = delete;
 
   SSL_CTX* openssl() const { return context_; }
+  TicketKeys& ticket_keys() const { return *ticket_keys_; }
   // Some certificate is for this host, which is in lower case.
   bool has_name(std::string_view host) const { return find(host) != nullptr; }
 
@@ -50,6 +50,8 @@ class ServerContext {
   void set_protocols(bool http);
   void ask_for_certificates();
   void use_tickets();
+  // As it is in sessions; empty where no certificate is for it.
+  std::string known_name(std::string_view host) const;
   // Null where no certificate is for it.
   const Set* find(std::string_view host) const;
   static int choose_certificate(SSL* connection, void* self);
@@ -57,6 +59,8 @@ class ServerContext {
   static int choose_protocol(SSL* connection, const unsigned char** out, unsigned char* out_size,
                              const unsigned char* in, unsigned in_size, void* self);
   static int staple(SSL* connection, void* self);
+  static SSL_TICKET_RETURN may_resume(SSL* connection, SSL_SESSION* session, const unsigned char* key_name, size_t size,
+                                      SSL_TICKET_STATUS status, void* self);
 
   SSL_CTX* context_ = nullptr;
   config::ListenerTls settings_;

@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "tls/openssl.h"
@@ -25,9 +26,16 @@ const EVP_CIPHER* ticket_cipher() {
 
 }  // namespace
 
-TicketKeys::TicketKeys() {
-  fill(id_);
-  make_key(Clock::now());
+TicketKeys::TicketKeys() { make_key(Clock::now()); }
+
+std::vector<TicketKeys::Key> TicketKeys::keys() const {
+  std::lock_guard lock(mutex_);
+  return keys_;
+}
+
+void TicketKeys::adopt(std::vector<Key> keys) {
+  std::lock_guard lock(mutex_);
+  if (!keys.empty()) keys_ = std::move(keys);
 }
 
 void TicketKeys::make_key(Clock::time_point now) {

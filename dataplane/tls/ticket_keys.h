@@ -25,15 +25,16 @@ class TicketKeys {
 
   TicketKeys();
 
-  // Tells contexts apart: a session of one with another id is not resumed.
-  const std::array<unsigned char, 32>& id() const { return id_; }
-
   struct Key {
     std::array<unsigned char, 16> name;
     std::array<unsigned char, 32> encryption;
     std::array<unsigned char, 32> authentication;
     Clock::time_point made;
   };
+  // All that open something, newest first.
+  std::vector<Key> keys() const;
+  // Goes on with those of the process before this one, where it has given any. Before the first ticket is made.
+  void adopt(std::vector<Key> keys);
   // A new one where the last has served its time.
   Key newest(Clock::time_point now);
   // False where no key of that name opens anything now. `is_newest`: tickets are still made with it.
@@ -42,8 +43,7 @@ class TicketKeys {
  private:
   void make_key(Clock::time_point now);
 
-  std::array<unsigned char, 32> id_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<Key> keys_;  // guarded by mutex_; newest first
 };
 

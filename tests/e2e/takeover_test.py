@@ -330,6 +330,25 @@ class Takeover(ApiCase):
         self.assertEqual(fetch(again.address()).status, 200)
         again.stop()
 
+    def test_of_a_process_that_ends_it_waits_for_the_end(self):
+        origin = self.origin()
+        configuration = self.configuration([origin.address])
+        old = self.run_plane(configuration)
+        path = self.folder / "next.yaml"
+        path.write_text(json.dumps({**configuration, "management": {"listen": [f"unix:{self.folder}/next.sock"]}}))
+        with Connection(old.address()) as connection:
+            origin.hold()
+            connection.send(get())
+            origin.wait_for_requests(1)
+            old.signal(signal.SIGTERM)
+            wait_until(lambda: is_refused(old.address()), "the end of accepting")
+            new = self.start_process("next", [program("fairlead"), "--config", path, "--takeover"])
+            new.log.wait_for(lambda line: f"process {old.pid} has {self.state}" in line, "that it waits")
+            origin.release()
+            self.assertEqual(connection.read_response().status, 200)
+        self.assert_ends(old)
+        new.log.wait_for(lambda line: " serves: " in line, "that it serves")
+
     def test_without_a_state_directory_it_is_refused(self):
         self.assertIn("--takeover: needs state_directory", self.failing_takeover(plane([])))
 

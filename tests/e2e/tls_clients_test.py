@@ -1,5 +1,7 @@
 """Who comes to a listener with TLS: sessions that are resumed, and certificates of clients."""
 
+import ssl
+
 from harness import get, main
 from harness.certificates import Authority, Issued, TlsConnection, client_context
 from harness.tls_case import TLS_1_2, TLS_1_3, TlsCase
@@ -50,7 +52,86 @@ class Resuming(TlsCase):
             self.assertFalse(self.is_resumed(other, context, session), version)
 
 
+    def test_not_under_another_name(self):
+        certificates = {"a": self.authority.issue("a.example"), "b": self.authority.issue("b.example")}
+        fairlead = self.start_tls(tls={"strict_sni": True}, certificates=certificates)
+        for version in (TLS_1_2, TLS_1_3):
+            context = client_context(self.authority, version=version)
+            context.check_hostname = False
+
+            def ask(named, host, session=None):
+                with TlsConnection(fairlead.address(), context=context, session=session, host=named) as connection:
+                    status = connection.request(get(host=host)).status
+                    return status, connection.socket.session_reused, connection.socket.session
+
+            status, _, session = ask("a.example", "a.example")
+            self.assertEqual(status, 200)
+            self.assertEqual(ask("A.example", "a.example", session)[:2], (200, True))
+            self.assertEqual(ask("b.example", "b.example", session)[0], 200, version)
+            self.assertEqual(ask("b.example", "a.example", session)[0], 421, version)
+            for nobody in ("c.example", None):
+                with self.assertRaises(ssl.SSLError, msg=(version, nobody)):
+                    ask(nobody, "a.example", session)
+
+    def test_whoever_names_no_known_host_is_resumed(self):
+        fairlead = self.start_tls()
+        for version in (TLS_1_2, TLS_1_3):
+            context = client_context(version=version)
+            for name in ("nobody.example", None):
+                with TlsConnection(fairlead.address(), context=context, host=name) as connection:
+                    connection.request(get(host="example.com"))
+                    session = connection.socket.session
+                with TlsConnection(fairlead.address(), context=context, host=name, session=session) as connection:
+                    self.assertEqual(connection.request(get(host="example.com")).status, 200)
+                    self.assertTrue(connection.socket.session_reused, (version, name))
+
+    def test_after_a_takeover_as_before_and_not_after_a_start(self):
+        live = self.origin("live")
+        key_file = self.folder / "journal.key"
+        key_file.write_text("ab" * 32)
+        key_file.chmod(0o600)
+        configuration = self.tls_plane([live.address], state_directory=str(self.folder / "state"),
+                                       certificate_key_file=str(key_file))
+        first = self.start(configuration)
+        sessions = {}
+        for version in (TLS_1_2, TLS_1_3):
+            context = client_context(self.authority, version=version)
+            sessions[context] = self.session_of(first.address(), context)
+        taker = first
+        # The keys go on to the next one and to the one after it.
+        for _ in range(2):
+            before, taker = taker, self.start(configuration, arguments=("--takeover",))
+            self.assertEqual(before.wait(), 0, before.all_text())
+            self.assertEqual(taker.address(), first.address())
+            for context, session in sessions.items():
+                self.assertTrue(self.is_resumed(taker.address(), context, session))
+        taker.stop()
+        again = self.start(configuration)
+        for context, session in sessions.items():
+            self.assertFalse(self.is_resumed(again.address(), context, session))
+
+
+class Ciphers(TlsCase):
+    def test_those_without_a_certificate_or_encryption_are_never_used(self):
+        fairlead = self.start_tls(tls={"ciphers": "ALL:eNULL:@SECLEVEL=0"})
+        for ciphers in ("aNULL:@SECLEVEL=0", "eNULL:@SECLEVEL=0"):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.maximum_version = TLS_1_2
+            context.set_ciphers(ciphers)
+            with self.assertRaises(ssl.SSLError, msg=ciphers):
+                TlsConnection(fairlead.address(), context=context)
+        self.assertIn("those are never used", self.refused(fairlead, "listener", "set", "web", "--tls-ciphers", "aNULL"))
+        self.assert_serves(fairlead)
+
+
 class ClientCertificates(TlsCase):
+    def test_who_is_believed_need_not_be_a_root(self):
+        between = Authority(self.folder, "Between", self.authority)
+        fairlead = self.start_tls(tls={"client_certificates": {"mode": "REQUIRED", "ca": between.certificate}})
+        self.assert_serves(fairlead, certificate=between.issue("alice", usage="clientAuth"))
+        self.assert_no_handshake(fairlead, certificate=self.authority.issue("alice", usage="clientAuth"))
+
     def start_with_clients(self, mode, **fields):
         clients = {"mode": mode, "ca": self.authority.root, "subject_header": "X-Client-Subject", **fields}
         return self.start_tls(tls={"client_certificates": clients})

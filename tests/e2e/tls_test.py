@@ -107,6 +107,17 @@ class Serving(TlsCase):
             self.assertIn("OCSP Response Status: successful", answer)
             self.assertIn("Cert Status: good", answer)
         self.assertNotIn("OCSP Response Status", stapled())
+
+        def refused(response):
+            result = self.api_of(fairlead).apply([management.Operation(upsert=management.Resource(
+                certificate=resources.Certificate(**self.example.fields("example"), ocsp_response=response)))])
+            self.assertEqual([(one.field, one.reason) for one in result.failures],
+                             [("ocsp_response", management.REASON_INVALID)])
+            return result.failures[0].message
+
+        other = self.authority.issue("example.com")
+        self.assertIn("is about another certificate", refused(self.authority.ocsp_response(other)))
+        self.assertIn("says that the certificate is revoked", refused(self.authority.ocsp_response(self.example, revoked=True)))
         certificate.ocsp_response = ""
         operation = management.Operation(upsert=management.Resource(certificate=certificate))
         self.assertEqual(self.api_of(fairlead).apply([operation]).failures_total, 0)

@@ -12,7 +12,9 @@ from .processes import DEADLINE, distribution_program
 
 KEY_KINDS = {"ec": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
              "rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-             "ed25519": ["-algorithm", "ED25519"]}
+             "ed25519": ["-algorithm", "ED25519"],
+             "secp256k1": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
+             "ed448": ["-algorithm", "ED448"]}
 
 
 def openssl(*arguments, stdin=None):
@@ -70,17 +72,20 @@ class Authority:
         issuers = [self.certificate] if self.issuer else []
         return Issued(made.certificate, made.key, issuers)
 
-
-    def ocsp_response(self, issued):
-        """That it is not revoked: DER as base64, valid for a day."""
+    def ocsp_response(self, issued, revoked=False, days=1, signer=None):
+        """What is said of it: DER as base64, valid for so many days from a time on that, for less than one, has passed."""
+        signer = signer or self
         own = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
-        for name, text in (("ca.pem", self.certificate), ("ca.key", self.key), ("of.pem", issued.certificate)):
+        for name, text in (("ca.pem", self.certificate), ("of.pem", issued.certificate), ("signer.pem", signer.certificate),
+                           ("signer.key", signer.key)):
             (own / name).write_text(text)
         serial = openssl("x509", "-noout", "-serial", stdin=issued.certificate.encode()).strip().partition("=")[2]
-        (own / "index").write_text(f"V\t400101000000Z\t\t{serial}\tunknown\t/CN=somebody\n")
+        state = "R\t400101000000Z\t250101000000Z" if revoked else "V\t400101000000Z\t"
+        (own / "index").write_text(f"{state}\t{serial}\tunknown\t/CN=somebody\n")
         openssl("ocsp", "-issuer", own / "ca.pem", "-cert", own / "of.pem", "-reqout", own / "request", "-no_nonce")
-        openssl("ocsp", "-index", own / "index", "-CA", own / "ca.pem", "-rsigner", own / "ca.pem", "-rkey",
-                own / "ca.key", "-reqin", own / "request", "-respout", own / "response", "-ndays", "1")
+        openssl("ocsp", "-index", own / "index", "-CA", own / "ca.pem", "-rsigner", own / "signer.pem", "-rkey",
+                own / "signer.key", "-reqin", own / "request", "-respout", own / "response",
+                *(["-ndays", str(days)] if days else ["-nmin", "1"]))
         return base64.b64encode((own / "response").read_bytes()).decode()
 
 

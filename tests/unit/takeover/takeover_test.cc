@@ -1,5 +1,6 @@
 // Both sides of a takeover against each other, and each against a peer that ends at any step.
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -58,6 +59,7 @@ class FakeHost : public Host {
     }
     return copies;
   }
+  std::string secrets() override { return its_secrets; }
   void leave(const std::vector<bool>& kept) override {
     kept_by_other = kept;
     left.count_down();
@@ -71,6 +73,7 @@ class FakeHost : public Host {
   std::latch taken_back{1};
   std::latch left{1};
   std::vector<bool> kept_by_other;
+  std::string its_secrets;
 
  private:
   std::vector<Offer> offers_;
@@ -155,6 +158,35 @@ TEST_F(TakeoverTest, AllSocketsChangeHandsAndTheOldOneLeavesWhenTheNewOneServes)
   EXPECT_THAT(host_.kept_by_other, ElementsAre(true, false, true));
   EXPECT_TRUE(running->stop());
   EXPECT_EQ(host_.asked_back, 0);
+}
+
+TEST_F(TakeoverTest, SecretsGoToWhoAsksForThem) {
+  host_.its_secrets = std::string(300'000, 'x') + std::string("\0y\n", 3);
+  auto running = giver();
+  {
+    // A process that knows nothing of them.
+    Connection visitor = visit();
+    say(visitor, "hello 1 0.1");
+    EXPECT_EQ(hear(visitor), "yours");
+  }
+  host_.taken_back.wait();
+  absl::StatusOr<std::optional<Taker>> taker = Taker::ask(folder_, "0.1");
+  ASSERT_TRUE(taker.ok() && taker->has_value()) << taker.status();
+  EXPECT_EQ((*taker)->secrets(), host_.its_secrets);
+  EXPECT_TRUE((*taker)->confirm({}).ok());
+}
+
+TEST_F(TakeoverTest, ASecretFileIsOfOneContentAndOneSize) {
+  base::Descriptor file = make_secret_file("abc");
+  ASSERT_TRUE(file);
+  EXPECT_EQ(read_secret_file(file.get()).value(), "abc");
+  EXPECT_LT(::pwrite(file.get(), "x", 1, 0), 0);
+  EXPECT_NE(::ftruncate(file.get(), 1), 0);
+  EXPECT_EQ(read_secret_file(make_secret_file("").get()).value(), "");
+  EXPECT_FALSE(read_secret_file(-1).ok());
+  base::Descriptor huge(::memfd_create("huge", MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(huge.get(), kSecretsMax + 1), 0);
+  EXPECT_THAT(std::string(read_secret_file(huge.get()).status().message()), HasSubstr("67108865 bytes"));
 }
 
 TEST_F(TakeoverTest, WithoutARunningProcessThereIsNothingToTakeOver) {
