@@ -241,7 +241,10 @@ class BadInput(TlsCase):
         (self.folder / "small.key").write_text(small)
         small_certificate = openssl("req", "-x509", "-key", self.folder / "small.key", "-subj", "/CN=small")
         nul = self.authority.issue("bad name.com")
+        strange, large = (self.authority.issue("example.com", kind=kind) for kind in ("secp256k1", "ed448"))
         cases = {
+            "a curve that clients do not know": (strange.chain, strange.key, "private_key: is of type EC secp256k1; used are RSA"),
+            "a kind that clients do not know": (large.chain, large.key, "private_key: is of type ED448; used are RSA"),
             "the key does not match": (good.chain, other.key, "private_key: does not belong to"),
             "no key": (good.chain, "", "private_key: is not set, and the present one does not belong"),
             "expired": ((old := self.authority.issue("example.com", days=-1)).chain, old.key, "chain: has expired on"),
@@ -267,11 +270,28 @@ class BadInput(TlsCase):
         self.put(fairlead, "example", good)
         self.assertEqual(self.peer_name(fairlead), "good")
 
+    def test_an_ocsp_response_is_signed_by_the_issuer_that_the_chain_has(self):
+        fairlead = self.start_tls()
+        api = self.api_of(fairlead)
+        middle = Authority(self.folder, "Middle", self.authority)
+        below = middle.issue("example.com")
+
+        def put(response):
+            return api.apply([management.Operation(upsert=management.Resource(certificate=resources.Certificate(
+                **below.fields("below"), ocsp_response=response)))])
+
+        # By its name, but with another key.
+        forger = Authority(self.folder, "Middle", self.authority)
+        result = put(middle.ocsp_response(below, signer=forger))
+        self.assertIn("ocsp_response: is not signed by the certificate's issuer", result.failures[0].message)
+        self.assertEqual(put(middle.ocsp_response(below)).failures_total, 0)
+
     def test_settings_of_listeners_that_are_refused_with_field_and_reason(self):
         fairlead = self.start_tls()
         root = self.authority.root
         cases = {
             "--tls-certificate nobody": "tls.certificates[0]: certificate nobody does not exist",
+            "--tls-ciphers aNULL:eNULL:@SECLEVEL=0": "tls.ciphers: has only ciphers without a certificate or without encryption",
             "--tls-ciphers NO-SUCH": 'tls.ciphers: knows no cipher "NO-SUCH"',
             "--tls-ciphers ECDHE-RSA-AES128-GCM-SHA256:NO-SUCH": 'tls.ciphers: knows no cipher "NO-SUCH"',
             "--tls-cipher-suites NO-SUCH": "tls.cipher_suites: ",
