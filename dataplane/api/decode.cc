@@ -18,6 +18,7 @@
 #include "config/compile_routes.h"
 #include "config/text.h"
 #include "http/normalize_path.h"
+#include "http/text.h"
 
 namespace fairlead::api {
 namespace {
@@ -294,6 +295,25 @@ void decode_routes(FieldChecker& checker, const v1::Listener& listener, config::
                concat("matches the same host and path as routes[", conflict->first, "]"));
 }
 
+// That header says who a client is: routes neither write it nor take it away.
+void check_who_writes_the_subject(FieldChecker& checker, const config::Listener& record) {
+  if (!record.tls || !record.tls->client_certificates || record.tls->client_certificates->subject_header.empty())
+    return;
+  const std::string& subject = record.tls->client_certificates->subject_header;
+  auto is_it = [&](const std::string& name) { return http::equals_ignoring_case(name, subject); };
+  auto is_its = [&](const config::HeaderField& field) { return is_it(field.name); };
+  for (size_t i = 0; i < record.routes.size(); ++i) {
+    if (!record.routes[i].actions) continue;
+    const config::HeaderActions& actions = record.routes[i].actions->request_headers;
+    if (std::ranges::none_of(actions.remove, is_it) && std::ranges::none_of(actions.set, is_its) &&
+        std::ranges::none_of(actions.add, is_its)) {
+      continue;
+    }
+    checker.fail(concat("routes[", i, "].request_headers"),
+                 concat("names ", config::quoted(subject), ", which is tls.client_certificates.subject_header"));
+  }
+}
+
 // A prefix in a spelling that no request's path has, once it is routed, would never match; a route that refuses would
 // then let everybody in.
 void check_spelling_of_routes(FieldChecker& checker, const config::Listener& record) {
@@ -427,6 +447,7 @@ Decoded<base::Ref<config::Listener>> decode_listener(const v1::Listener& listene
                                       of_clients.max_addresses(), {64, 16'777'216})};
   decode_edge(checker, listener, *record);
   record->tls = decode_tls(checker, listener);
+  check_who_writes_the_subject(checker, *record);
   record->labels = checker.labels("labels", listener.labels());
   if (!checker.ok()) return std::unexpected(checker.take_failure(listener_title(listener.name())));
   return record;

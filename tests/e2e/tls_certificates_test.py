@@ -306,6 +306,16 @@ class BadInput(TlsCase):
         said = self.refused(fairlead, "listener", "set", "web", "--tls-client-certificates", "required",
                             "--tls-client-ca", str(self.folder / "ca.pem"), "--tls-subject-header", "Host")
         self.assertIn("tls.client_certificates.subject_header: ", said)
+        tls = {"certificates": ["example"], "client_certificates": {"mode": "CLIENT_CERTIFICATE_MODE_OPTIONAL", "ca": root,
+                                                                    "subject_header": "X-Subject"}}
+        for actions in ({"set": [{"name": "x-subject", "value": "x"}]}, {"add": [{"name": "X-Subject", "value": "x"}]},
+                        {"remove": ["X-SUBJECT"]}):
+            route = resources.Route(path_prefix="/a", backend="app", request_headers=resources.HeaderActions(**actions))
+            result = self.api_of(fairlead).apply([management.Operation(upsert=management.Resource(listener=resources.Listener(
+                name="other", bind=["127.0.0.1:0"], protocol=resources.PROTOCOL_HTTP, default_backend="app", tls=tls,
+                routes=[route])))])
+            self.assertIn('routes[0].request_headers: names "X-Subject", which is tls.client_certificates.subject_header',
+                          result.failures[0].message)
         self.assert_serves(fairlead)
 
 
