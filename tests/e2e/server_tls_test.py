@@ -97,10 +97,31 @@ class Servers(ApiCase):
         clear = self.scripted(lambda peer, _: (peer.receive(), peer.send(response(400))))
         self.assert_not_believed(self.start_towards(clear))
 
+    def test_who_has_no_certificate_is_not_believed_whatever_the_ciphers(self):
+        wrong = base64.b64encode(b"x" * 32).decode()
+
+        def serve(peer, _):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers("aNULL:@SECLEVEL=0")
+            peer.socket = context.wrap_socket(peer.socket, server_side=True, suppress_ragged_eofs=False)
+            self.seen.append(peer.socket.cipher())
+            peer.read_request()
+            peer.send(response(body=b"stolen"))
+
+        origin = self.scripted(serve)
+        for more in ({}, {"pins": [wrong]}, {"pins": [wrong], "verify": False}):
+            self.assert_not_believed(self.start_towards(origin, ciphers="ALL:@SECLEVEL=0", **more))
+        self.assertEqual(self.seen, [])
+
     def test_by_address_by_name_and_by_pin(self):
         address = self.authority.issue(lines=["subjectAltName=IP:127.0.0.1"])
         origin = self.tls_origin(address)
         self.assert_served(self.start_towards(origin, sni=None))
+        # An address is looked for in the certificate, and is no host's name to be told.
+        self.assert_served(self.start_towards(origin, sni="127.0.0.1"))
+        self.assertEqual(self.seen[-1]["sni"], None)
+        self.assert_not_believed(self.start_towards(origin, sni="127.0.0.2"))
         self.assert_not_believed(self.start_towards(origin))
         named = self.tls_origin()
         self.assert_not_believed(self.start_towards(named, sni=None))

@@ -27,6 +27,26 @@ class Hostile(TlsCase):
         self.assertEqual(self.live.count, 0)
         self.assert_serves(fairlead)
 
+    def test_a_handshake_that_fails_has_a_line_in_the_access_log(self):
+        fairlead = self.start_tls(tls={"handshake_timeout": "0.5s"})
+        self.alert_or_end(fairlead, get())
+        line = fairlead.wait_for_access("end=tls_handshake_failed")
+        self.assertEqual((line["listener"], line["status"], line["method"]), ("web", "-", "-"))
+        self.alert_or_end(fairlead, client_hello(b"example.com")[:20])
+        fairlead.wait_for_access("end=tls_handshake_timeout")
+        count = len(fairlead.out.all())
+        self.alert_or_end(fairlead, b"")
+        self.assert_serves(fairlead)
+        fairlead.wait_for_access("status=200", start=count)
+        self.assertEqual([line for line in fairlead.out.all()[count:] if "handshake" in line], [], "who said nothing")
+        tcp = self.start(self.tls_plane([self.live.address], listener={"protocol": "TCP"}))
+        with Connection(tcp.address()):
+            pass
+        tcp.wait_for_access("end=client_gone")
+        through = self.start(self.tls_plane([self.live.address], listener={"protocol": "TCP", "tls": {"pass_through": {}}}))
+        self.alert_or_end(through, get())
+        through.wait_for_access("end=tls_handshake_failed")
+
     def test_row_170_a_hello_in_single_bytes_and_one_that_is_too_large(self):
         fairlead = self.start_tls()
         hello = client_hello(b"example.com")
