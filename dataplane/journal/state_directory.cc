@@ -88,8 +88,9 @@ bool StateDirectory::is_in_place() const {
 absl::Status StateDirectory::take_place() {
   if (is_in_place()) return absl::OkStatus();
   absl::StatusOr<StateDirectory> taken = open(path_);
-  if (taken.ok()) *this = *std::move(taken);
-  return taken.status();
+  if (!taken.ok()) return taken.status();
+  *this = *std::move(taken);
+  return absl::OkStatus();
 }
 
 StateDirectory::StateDirectory(StateDirectory&& other) noexcept
