@@ -71,9 +71,8 @@ class Authority:
         made = _issue(self.folder, subject or (names[0] if names else "nobody"), self, lines, kind, days)
         issuers = [self.certificate] if self.issuer else []
         return Issued(made.certificate, made.key, issuers)
-
-    def ocsp_response(self, issued, revoked=False, days=1, signer=None):
-        """What is said of it: DER as base64, valid for so many days from a time on that, for less than one, has passed."""
+    def ocsp_response(self, issued, revoked=False, signer=None):
+        """What is said of it, by its issuer or by `signer`: DER as base64, valid for a day."""
         signer = signer or self
         own = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
         for name, text in (("ca.pem", self.certificate), ("of.pem", issued.certificate), ("signer.pem", signer.certificate),
@@ -84,8 +83,7 @@ class Authority:
         (own / "index").write_text(f"{state}\t{serial}\tunknown\t/CN=somebody\n")
         openssl("ocsp", "-issuer", own / "ca.pem", "-cert", own / "of.pem", "-reqout", own / "request", "-no_nonce")
         openssl("ocsp", "-index", own / "index", "-CA", own / "ca.pem", "-rsigner", own / "signer.pem", "-rkey",
-                own / "signer.key", "-reqin", own / "request", "-respout", own / "response",
-                *(["-ndays", str(days)] if days else ["-nmin", "1"]))
+                own / "signer.key", "-reqin", own / "request", "-respout", own / "response", "-ndays", "1")
         return base64.b64encode((own / "response").read_bytes()).decode()
 
 
